@@ -1,0 +1,14 @@
+/* Every named limit that a peer can run into, with its reason. */
+#ifndef LEAT_CORE_LIMITS_H
+#define LEAT_CORE_LIMITS_H
+
+/* Kafka's socket.request.max.bytes default: the largest request frame. */
+#define LIMIT_REQUEST_BYTES (100u * 1024 * 1024)
+/* What decoding one request may allocate beyond the frame itself: 32 times the bytes received plus this. */
+#define LIMIT_REQUEST_ARENA_BASE (256u * 1024)
+/* Kafka: topic names are at most 249 characters, so that "-NNNNN" directories fit in 255. */
+#define LIMIT_TOPIC_NAME 249
+/* Partitions of the whole node; beyond it CreateTopics is refused with the number. */
+#define LIMIT_PARTITIONS 1000000u
+
+#endif

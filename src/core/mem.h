@@ -1,0 +1,29 @@
+/*
+ * The allocator of the house: malloc with a hook, so that tests can fail the n-th allocation and count
+ * what is live. Nothing else in src calls malloc, calloc, realloc or free.
+ *
+ * Returns NULL when out of memory (or when a test says so); sizes that overflow count as that.
+ */
+#ifndef LEAT_CORE_MEM_H
+#define LEAT_CORE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/compiler.h"
+
+void mem_free(void *p);
+__attribute__((malloc, malloc(mem_free, 1), alloc_size(1))) void *mem_alloc(size_t size);
+__attribute__((malloc, malloc(mem_free, 1), alloc_size(1, 2))) void *mem_zalloc(size_t n, size_t size);
+__attribute__((alloc_size(2))) void *mem_realloc(void *p, size_t size);
+/* Aligned to `align` (a power of two), as direct I/O needs. Free with mem_free. */
+__attribute__((malloc, malloc(mem_free, 1), alloc_size(2))) void *mem_alloc_aligned(size_t align,
+                                                                                   size_t size);
+
+#define mem_new(type) ((type *)mem_zalloc(1, sizeof(type)))
+
+/* Test hook: when set and it returns non-zero, this allocation fails. NULL (the default): never. */
+typedef int (*mem_fail_fn)(void *ctx, size_t size);
+void mem_set_fail_hook(mem_fail_fn fn, void *ctx);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The simulated world: one thread, virtual time, and a disk that behaves as badly as POSIX allows. Everything
+ * is decided by one 64-bit seed, so a failure is repeated by its seed.
+ *
+ * The disk. Each file has its content as an application sees it ("volatile"), and the list of operations that
+ * are not yet durable: writes, size changes, and separately directory entries (create, rename, unlink).
+ * Durable become: a file's data and size by env_file_datasync or an ENV_DSYNC write; a directory's entries by
+ * env_dir_sync; everything by env_fs_sync. (That fsync of a new file does not make its directory entry durable is the
+ * "minimal POSIX" model; reference: "All File Systems Are Not Created Equal", OSDI 2014.)
+ *
+ * A power cut (env_sim_power_cut) builds the disk that a machine would find: for every pending operation a
+ * seeded choice of kept, lost, or (writes) torn at 512-byte sectors, in any order between syncs; a size change may
+ * survive without its data (zeros) and data beyond a lost size is gone; blocks allocated but unwritten read as
+ * zeros. Then every handle is dead (ERR_STOPPED) and the world may be booted again on what is left.
+ */
+#ifndef LEAT_ENV_ENV_SIM_H
+#define LEAT_ENV_ENV_SIM_H
+
+#include "env/env.h"
+
+/* What counts as one I/O operation for faults and cut points. */
+enum env_sim_op {
+    ENV_SIM_OPEN,
+    ENV_SIM_READ,
+    ENV_SIM_WRITE,
+    ENV_SIM_SYNC, /* datasync, dir_sync, fs_sync; a DSYNC write counts as WRITE then SYNC */
+    ENV_SIM_ALLOCATE,
+    ENV_SIM_TRUNCATE,
+    ENV_SIM_RENAME,
+    ENV_SIM_UNLINK,
+    ENV_SIM_MKDIR,
+    ENV_SIM_OP_COUNT
+};
+
+struct env_sim_config {
+    uint64_t seed;
+    uint64_t disk_bytes;     /* capacity; 0 = unlimited. Claims and writes beyond it: ERR_NO_SPACE */
+    uint64_t write_ns, sync_ns; /* virtual time that each takes */
+    bool slow_jobs;          /* jobs start at seeded later steps rather than at the next one */
+};
+
+MUST_USE enum err env_sim_create(const struct env_sim_config *cfg, struct env **out);
+
+/* Runs one due thing (a job, a done, a posted call, a timer tick); false when nothing is pending. The loop under test is
+ * driven by env_poll_run as always; env_poll_run in the simulation runs pending things and advances time. */
+bool env_sim_step(struct env *env);
+void env_sim_advance_ns(struct env *env, uint64_t ns);
+void env_sim_jump_wall_ms(struct env *env, int64_t delta_ms);
+
+/* Operations done so far (of all kinds): the numbering for cuts and faults. */
+uint64_t env_sim_ops(struct env *env);
+/* The power goes off just before operation number `op` takes effect (UINT64_MAX: never): that call and every later one
+ * returns ERR_STOPPED, nothing changes any more, until env_sim_power_cut. */
+void env_sim_cut_at(struct env *env, uint64_t op);
+bool env_sim_is_cut(struct env *env);
+/* Applies the losses and makes the world bootable again. All open handles, jobs and polls are void (close or destroy
+ * functions on them stay legal). `choice` seeds what is kept: the same run can be cut many ways. */
+void env_sim_power_cut(struct env *env, uint64_t choice);
+/* As a process kill: everything written survives, nothing pending is lost; handles are void. */
+void env_sim_process_kill(struct env *env);
+/* Copies the whole disk state (durable and pending), so that one run can be cut in many ways: */
+struct env_sim_disk;
+struct env_sim_disk *env_sim_disk_save(struct env *env);
+void env_sim_disk_restore(struct env *env, const struct env_sim_disk *d);
+void env_sim_disk_free(struct env_sim_disk *d);
+
+/* The n-th operation from now (1 = the next) of `kind` (ENV_SIM_OP_COUNT = of any kind) fails with e; if `forever`, all
+ * later ones of that kind too. e == ERR_OK clears. A failed SYNC drops what was pending to unspecified and later
+ * syncs succeed without writing it (as Linux marks pages clean). */
+void env_sim_fail_nth(struct env *env, enum env_sim_op kind, uint64_t n, enum err e, bool forever);
+/* Changes the disk's capacity (space returns). */
+void env_sim_set_disk_bytes(struct env *env, uint64_t bytes);
+/* Direct access to durable+pending content, for corruption tests. NULL if there is no such file. */
+uint8_t *env_sim_file_bytes(struct env *env, const char *path, uint64_t *size);
+/* A hash of the whole disk as an application sees it (determinism checks). */
+uint64_t env_sim_disk_hash(struct env *env);
+
+#endif
