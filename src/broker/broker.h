@@ -1,0 +1,194 @@
+/*
+ * The broker: topics, partitions, their configuration, producers and produce validation, on top of the store. Knows
+ * nothing of the wire: plain arguments in, enum err and plain structs out. Changes are facts in the log (tags
+ * STORE_TAG_TOPICS and STORE_TAG_PRODUCERS); a change takes effect, and its `done` is called, when its frame is durable.
+ *
+ * All functions on the loop. Calls that append require store_ready(); the caller (kafka dispatch) parks requests until then.
+ */
+#ifndef LEAT_BROKER_BROKER_H
+#define LEAT_BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/list.h"
+#include "core/str.h"
+#include "core/uuid.h"
+#include "env/env.h"
+#include "metrics/metrics.h"
+#include "record/record.h"
+#include "store/store.h"
+
+struct broker;
+struct topic;
+struct partition;
+
+#define BROKER_NODE_ID 1
+
+/* `config` (broker scope) is shared with the server and outlives the broker. */
+MUST_USE enum err broker_create(struct env *env, struct config *config, struct metrics *metrics,
+                                struct broker **out);
+void broker_destroy(struct broker *b);
+/* The two participants to open the store with (topics first, then producers). */
+void broker_participants(struct broker *b, struct store_participant out[2]);
+/* After store_open. */
+void broker_attach(struct broker *b, struct store *store);
+/* From store_hooks.on_advance: wakes the partition's waiters. */
+void broker_on_advance(struct broker *b, struct store_part *part);
+/* About every second: producer id expiry, and whatever is due. */
+void broker_tick(struct broker *b);
+
+/* How every change ends. ec->text explains an error; valid during the call only. */
+typedef void (*broker_done)(void *ctx, enum err e, const struct ectx *ec);
+
+/* ---- Topics ---------------------------------------------------------------------------------------- */
+
+struct partition {
+    struct topic *topic;
+    int32_t index;
+    struct store_part *part;
+    struct list waiters; /* of broker_wait */
+    /* producer state and metrics are the room's own (broker_int.h) */
+    struct partition_state *state;
+};
+struct topic {
+    struct str name;
+    struct uuid id;
+    struct partition **partitions;
+    int32_t partition_count;
+    struct config config; /* CONFIG_SCOPE_TOPIC, only what was set on the topic */
+    bool deleting;        /* a delete is on its way to the disk: treat as gone */
+};
+/* By name; NULL if there is none (or it is being deleted). Pointers stay valid until the topic's deletion is done; keep
+ * name or id across asynchronous steps. */
+struct topic *broker_topic(struct broker *b, struct str name);
+struct topic *broker_topic_by_id(struct broker *b, struct uuid id);
+struct partition *broker_partition(struct topic *t, int32_t index); /* NULL: out of range or topic NULL */
+size_t broker_topic_count(const struct broker *b);
+/* All topics sorted by name, as an array in the arena; NULL when over its budget. */
+struct topic **broker_topics(struct broker *b, struct arena *a, size_t *count);
+/* ERR_INVALID_TOPIC with Kafka's reason (empty, ".", "..", too long, illegal characters). Collisions of '.' and '_' are refused at create. */
+MUST_USE enum err broker_topic_name_check(struct str name, struct ectx *ec);
+
+struct broker_setting {
+    struct str name;
+    struct str value; /* null: back to the default */
+};
+struct broker_topic_spec {
+    struct str name;
+    int32_t partitions;          /* -1: num.partitions */
+    int16_t replication_factor;  /* -1: default.replication.factor; more than 1: ERR_INVALID_REPLICATION_FACTOR unless
+                                    leat.replication.factor.clamp is true (then 1, visibly) */
+    bool has_assignments;        /* manual assignments: each must be exactly [BROKER_NODE_ID] */
+    bool assignments_valid;
+    const struct broker_setting *settings;
+    size_t setting_count;
+};
+/* `created` (may be NULL: validate_only or error) is passed to done through out_topic at call time of done. */
+void broker_topic_create(struct broker *b, const struct broker_topic_spec *spec, bool validate_only, broker_done done,
+                         void *ctx);
+void broker_topic_delete(struct broker *b, struct topic *t, broker_done done, void *ctx);
+/* ERR_INVALID_PARTITIONS when not more than now. */
+void broker_topic_add_partitions(struct broker *b, struct topic *t, int32_t new_total, bool validate_only,
+                                 broker_done done, void *ctx);
+
+enum broker_alter_op { BROKER_SET = 0, BROKER_DELETE = 1, BROKER_APPEND = 2, BROKER_SUBTRACT = 3 };
+struct broker_alter {
+    enum broker_alter_op op;
+    struct str name, value;
+};
+/* Incremental: names not mentioned stay as they are. All or none. */
+void broker_topic_alter(struct broker *b, struct topic *t, const struct broker_alter *ops, size_t count,
+                        bool validate_only, broker_done done, void *ctx);
+/* Replace: what is not mentioned goes back to its default (AlterConfigs). */
+void broker_topic_replace_config(struct broker *b, struct topic *t, const struct broker_setting *settings, size_t count,
+                                 bool validate_only, broker_done done, void *ctx);
+/* Dynamic broker configuration; cluster_default: for all brokers (resource name "") or for node 1. */
+void broker_alter(struct broker *b, bool cluster_default, const struct broker_alter *ops, size_t count,
+                  bool validate_only, broker_done done, void *ctx);
+
+/* One configuration entry in force, for DescribeConfigs. */
+struct broker_config_entry {
+    const struct config_option *option;
+    const char *value; /* NULL: null */
+    enum config_source source;
+    bool is_default, read_only, sensitive;
+};
+/* Entry of a topic (or, topic NULL, of the broker) for one option. */
+void broker_config_entry(struct broker *b, const struct topic *t, const struct config_option *o,
+                         struct broker_config_entry *out);
+struct config *broker_config(struct broker *b);
+
+/* ---- Producing ----------------------------------------------------------------------------------------- */
+
+struct broker_record_error {
+    int32_t batch_index;
+    struct str message;
+};
+/* One partition's batch. In: partition, bytes. Out: the rest, filled before `done` of the whole. */
+struct broker_produce_item {
+    struct partition *partition; /* NULL: the caller has set err already; skipped */
+    uint8_t *bytes;              /* exactly one batch; base offset, epoch, append time are written into it */
+    size_t size;
+    enum err err;
+    int64_t base_offset;
+    int64_t log_append_time_ms; /* -1 with CreateTime */
+    int64_t log_start_offset;
+    struct str error_message; /* null if none; in the arena */
+    struct broker_record_error *record_errors;
+    int32_t record_error_count;
+    void *internal;
+};
+struct broker_produce {
+    int16_t api_version;
+    struct broker_produce_item *items;
+    size_t item_count;
+    struct arena *arena; /* of the request: lives until done */
+    void (*done)(struct broker_produce *p);
+    void *ctx;
+    void *internal;
+};
+/*
+ * Validates each batch as Kafka does (record_validate, message size, timestamps, producer sequence), sequences what is good into
+ * one frame, and calls done when that is durable (at once, before returning, if nothing was good). Items are
+ * independent: one's error does not stop another. Duplicates within the last five batches are answered with their original
+ * offset. The items' bytes must stay valid until done.
+ */
+void broker_produce(struct broker *b, struct broker_produce *p);
+
+/* A new producer id (epoch 0), or for a known (id, epoch) the next epoch (KIP-360). Durable when done. */
+struct broker_producer_id {
+    int64_t id;
+    int16_t epoch;
+};
+void broker_producer_id_new(struct broker *b, int64_t id, int16_t epoch,
+                            void (*done)(void *ctx, enum err e, struct broker_producer_id pid), void *ctx);
+
+/* Active producers of a partition, for DescribeProducers. */
+struct broker_producer_info {
+    int64_t id;
+    int16_t epoch;
+    int32_t last_sequence;
+    int64_t last_timestamp_ms;
+};
+struct broker_producer_info *broker_producers(struct partition *p, struct arena *a, size_t *count);
+
+/* Moves the log start up to offset (-1: high watermark); done when durable. `low` = the resulting log start. */
+void broker_delete_records(struct broker *b, struct partition *p, int64_t offset,
+                           void (*done)(void *ctx, enum err e, int64_t low), void *ctx);
+
+/* ---- Waiting (long poll) ---------------------------------------------------------------------------------- */
+
+/* Registered on a partition; `wake` is called whenever its high watermark or log start moved or the topic goes away (gone). A waiter is
+ * removed by broker_wait_cancel (also from within wake), or by `gone`. */
+struct broker_waiter {
+    struct list link;
+    void (*wake)(struct broker_waiter *w, struct partition *p, bool gone);
+};
+void broker_wait(struct partition *p, struct broker_waiter *w);
+void broker_wait_cancel(struct broker_waiter *w);
+
+#endif
