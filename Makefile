@@ -162,7 +162,7 @@ $(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(ENGINE)
 # ---- Targets: each line with two hashes is a line of `make help` -----------------------------------
 
 .PHONY: help deps build release run serve test gate unit programs fuzzers bench fuzz soak asan tsan \
-    clang lint format gen compdb install uninstall clean test-clean-room
+    units clang lint format gen compdb install uninstall clean test-clean-room
 
 help: ## list what make can do (this)
 	@echo "Leat: make TARGET [V=debug|release|asan|tsan|fuzz|cov] [CC=clang] [WERROR=1]"
@@ -193,8 +193,9 @@ gate: ## the large counts and the sanitizers too (at most 90 minutes); a skip is
 test-clean-room: ## both commands in a bare Debian 12 (needs root and network)
 	@tools/clean_room.sh
 
-unit: $(UNIT) ## build and run the unit tests of V; ROOM=core runs one room, NAME=text filters
+unit: units ## build and run the unit tests of V; ROOM=core runs one room, NAME=text filters
 	@tools/run_unit.sh $(O) "$(ROOM)" "$(NAME)"
+units: $(UNIT)
 asan: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory V=asan unit
 tsan: ## unit tests under ThreadSanitizer
