@@ -6,6 +6,12 @@
 #define PRINTF_LIKE(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 #define NORETURN __attribute__((noreturn))
 #define UNUSED __attribute__((unused))
+/* A function that returns new memory, to be released by `free_fn`. gcc checks the pairing, clang cannot. */
+#ifdef __clang__
+#define ALLOCATES(free_fn) __attribute__((malloc))
+#else
+#define ALLOCATES(free_fn) __attribute__((malloc, malloc(free_fn, 1)))
+#endif
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

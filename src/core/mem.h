@@ -13,12 +13,11 @@
 #include "core/compiler.h"
 
 void mem_free(void *p);
-__attribute__((malloc, malloc(mem_free, 1), alloc_size(1))) void *mem_alloc(size_t size);
-__attribute__((malloc, malloc(mem_free, 1), alloc_size(1, 2))) void *mem_zalloc(size_t n, size_t size);
+ALLOCATES(mem_free) __attribute__((alloc_size(1))) void *mem_alloc(size_t size);
+ALLOCATES(mem_free) __attribute__((alloc_size(1, 2))) void *mem_zalloc(size_t n, size_t size);
 __attribute__((alloc_size(2))) void *mem_realloc(void *p, size_t size);
 /* Aligned to `align` (a power of two), as direct I/O needs. Free with mem_free. */
-__attribute__((malloc, malloc(mem_free, 1), alloc_size(2))) void *mem_alloc_aligned(size_t align,
-                                                                                   size_t size);
+ALLOCATES(mem_free) __attribute__((alloc_size(2))) void *mem_alloc_aligned(size_t align, size_t size);
 
 #define mem_new(type) ((type *)mem_zalloc(1, sizeof(type)))
 
