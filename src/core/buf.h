@@ -1,7 +1,7 @@
 /*
- * A growing byte buffer for writing. The maximum is required at init: nothing grows without bound. A write
- * that does not fit (limit or memory) sets `failed` and every later write is a no-op, so a long encode is
- * checked once, at its end: `if (buf_failed(&b))`.
+ * A growing byte buffer for writing. The maximum is required at init: nothing grows without bound.
+ * A write that does not fit (limit or memory) sets `failed` and every later write is a no-op, so a
+ * long encode is checked once, at its end: `if (buf_failed(&b))`.
  */
 #ifndef LEAT_CORE_BUF_H
 #define LEAT_CORE_BUF_H
@@ -48,7 +48,8 @@ void buf_put_le32(struct buf *b, uint32_t v);
 void buf_put_le64(struct buf *b, uint64_t v);
 void buf_put_uvarint(struct buf *b, uint64_t v); /* unsigned LEB128 */
 void buf_put_varint(struct buf *b, int64_t v);   /* zigzag, as in record batches */
-/* le32 length (0xFFFFFFFF = null) and the bytes: the string of our own files. Read by slice_lstr. */
+/* le32 length (0xFFFFFFFF = null) and the bytes: the string of our own files. Read by slice_lstr.
+ */
 void buf_put_lstr(struct buf *b, struct str s);
 PRINTF_LIKE(2, 3) void buf_printf(struct buf *b, const char *fmt, ...);
 

@@ -12,11 +12,11 @@
 
 NORETURN void check_failed(const char *expr, const char *file, int line);
 
-#define CHECK(x)                                      \
-    do {                                              \
-        if (UNLIKELY(!(x))) {                         \
-            check_failed(#x, __FILE__, __LINE__);     \
-        }                                             \
+#define CHECK(x)                                  \
+    do {                                          \
+        if (UNLIKELY(!(x))) {                     \
+            check_failed(#x, __FILE__, __LINE__); \
+        }                                         \
     } while (0)
 
 #ifdef LEAT_DEBUG

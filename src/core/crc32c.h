@@ -1,5 +1,5 @@
-/* CRC-32C (Castagnoli, RFC 3720 appendix B.4), in hardware where the CPU has it. crc32c(0, p, n) is the
- * checksum of p; crc32c(crc32c(0, a, n), b, m) that of a followed by b. */
+/* CRC-32C (Castagnoli, RFC 3720 appendix B.4), in hardware where the CPU has it. crc32c(0, p, n) is
+ * the checksum of p; crc32c(crc32c(0, a, n), b, m) that of a followed by b. */
 #ifndef LEAT_CORE_CRC32C_H
 #define LEAT_CORE_CRC32C_H
 

@@ -15,7 +15,8 @@ static inline uint64_t hash_str(struct str s)
     return hash_bytes(s.p, s.n);
 }
 uint32_t hash_murmur2(const void *p, size_t n);
-/* The seed of hash_bytes and hash_u64; set once at start, so that a peer cannot aim at one bucket. */
+/* The seed of hash_bytes and hash_u64; set once at start, so that a peer cannot aim at one bucket.
+ */
 void hash_set_seed(uint64_t seed);
 
 #endif

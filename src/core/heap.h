@@ -1,4 +1,5 @@
-/* Intrusive binary min-heap on a uint64_t key: timers, deadlines. heap_insert can fail for memory. */
+/* Intrusive binary min-heap on a uint64_t key: timers, deadlines. heap_insert can fail for memory.
+ */
 #ifndef LEAT_CORE_HEAP_H
 #define LEAT_CORE_HEAP_H
 
@@ -27,8 +28,8 @@ static inline void heap_node_init(struct heap_node *n)
     n->index = HEAP_NONE;
 }
 MUST_USE bool heap_insert(struct heap *h, struct heap_node *n, uint64_t key); /* n is in no heap */
-void heap_update(struct heap *h, struct heap_node *n, uint64_t key);          /* n is in this heap */
-void heap_remove(struct heap *h, struct heap_node *n);                        /* harmless if in none */
-struct heap_node *heap_min(const struct heap *h);                             /* NULL if empty */
+void heap_update(struct heap *h, struct heap_node *n, uint64_t key); /* n is in this heap */
+void heap_remove(struct heap *h, struct heap_node *n);               /* harmless if in none */
+struct heap_node *heap_min(const struct heap *h);                    /* NULL if empty */
 
 #endif

@@ -4,7 +4,8 @@
 
 /* Kafka's socket.request.max.bytes default: the largest request frame. */
 #define LIMIT_REQUEST_BYTES (100u * 1024 * 1024)
-/* What decoding one request may allocate beyond the frame itself: 32 times the bytes received plus this. */
+/* What decoding one request may allocate beyond the frame itself: 32 times the bytes received plus
+ * this. */
 #define LIMIT_REQUEST_ARENA_BASE (256u * 1024)
 /* Kafka: topic names are at most 249 characters, so that "-NNNNN" directories fit in 255. */
 #define LIMIT_TOPIC_NAME 249

@@ -1,5 +1,5 @@
-/* Intrusive doubly linked list. The head is a node that is not an element. A node that is in no list
- * points to itself, so list_remove twice is harmless. */
+/* Intrusive doubly linked list. The head is a node that is not an element. A node that is in no
+ * list points to itself, so list_remove twice is harmless. */
 #ifndef LEAT_CORE_LIST_H
 #define LEAT_CORE_LIST_H
 
@@ -53,7 +53,8 @@ static inline struct list *list_pop_front(struct list *head)
 }
 
 /* `var` may be removed inside the loop. */
-#define LIST_FOR_EACH(var, tmp, head) \
-    for (struct list *var = (head)->next, *tmp = var->next; var != (head); var = tmp, tmp = var->next)
+#define LIST_FOR_EACH(var, tmp, head)                                      \
+    for (struct list *var = (head)->next, *tmp = var->next; var != (head); \
+         var = tmp, tmp = var->next)
 
 #endif

@@ -31,12 +31,13 @@ struct log_kv {
     } v;
 };
 #define KV_STR(k, val) ((struct log_kv){(k), LOG_KV_STR, {.s = (val)}})
-#define KV_Z(k, val) ((struct log_kv){(k), LOG_KV_STR, {.s = str_of(val)}})
+#define KV_Z(k, val)   ((struct log_kv){(k), LOG_KV_STR, {.s = str_of(val)}})
 #define KV_I64(k, val) ((struct log_kv){(k), LOG_KV_I64, {.i = (val)}})
 #define KV_U64(k, val) ((struct log_kv){(k), LOG_KV_U64, {.u = (val)}})
 #define KV_F64(k, val) ((struct log_kv){(k), LOG_KV_F64, {.f = (val)}})
 /* The name, text and hint of an error. */
-#define KV_ERR(ec) KV_Z("error", err_name((ec)->code)), KV_Z("detail", (ec)->text), KV_Z("hint", (ec)->hint)
+#define KV_ERR(ec) \
+    KV_Z("error", err_name((ec)->code)), KV_Z("detail", (ec)->text), KV_Z("hint", (ec)->hint)
 
 void log_event(enum log_level level, const char *event, const struct log_kv *kv, size_t kv_count);
 /* Lines below `level` are dropped before anything is formatted. Default: info, text. */
@@ -44,20 +45,21 @@ void log_set(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
 /* How often an event of this level was logged since start (a metric). */
 uint64_t log_count(enum log_level level);
-/* Where time and bytes come from: set by env (real and simulated); defaults to a zero clock and fd 2. */
-void log_set_sink(void (*write_line)(void *ctx, const char *line, size_t n), uint64_t (*wall_ms)(void *ctx),
-                  void *ctx);
+/* Where time and bytes come from: set by env (real and simulated); defaults to a zero clock and
+ * fd 2. */
+void log_set_sink(void (*write_line)(void *ctx, const char *line, size_t n),
+                  uint64_t (*wall_ms)(void *ctx), void *ctx);
 
-#define LOG_AT(level, event, ...)                                                                      \
-    do {                                                                                               \
-        if (log_enabled(level)) {                                                                      \
-            const struct log_kv log_kv_[] = {{NULL, LOG_KV_I64, {0}}, ##__VA_ARGS__};                  \
-            log_event((level), (event), log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);                          \
-        }                                                                                              \
+#define LOG_AT(level, event, ...)                                                     \
+    do {                                                                              \
+        if (log_enabled(level)) {                                                     \
+            const struct log_kv log_kv_[] = {{NULL, LOG_KV_I64, {0}}, ##__VA_ARGS__}; \
+            log_event((level), (event), log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);         \
+        }                                                                             \
     } while (0)
 #define LOG_ERROR(event, ...) LOG_AT(LOG_LEVEL_ERROR, event, ##__VA_ARGS__)
-#define LOG_WARN(event, ...) LOG_AT(LOG_LEVEL_WARN, event, ##__VA_ARGS__)
-#define LOG_INFO(event, ...) LOG_AT(LOG_LEVEL_INFO, event, ##__VA_ARGS__)
+#define LOG_WARN(event, ...)  LOG_AT(LOG_LEVEL_WARN, event, ##__VA_ARGS__)
+#define LOG_INFO(event, ...)  LOG_AT(LOG_LEVEL_INFO, event, ##__VA_ARGS__)
 #define LOG_DEBUG(event, ...) LOG_AT(LOG_LEVEL_DEBUG, event, ##__VA_ARGS__)
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The allocator of the house: malloc with a hook, so that tests can fail the n-th allocation and count
- * what is live. Nothing else in src calls malloc, calloc, realloc or free.
+ * The allocator of the house: malloc with a hook, so that tests can fail the n-th allocation and
+ * count what is live. Nothing else in src calls malloc, calloc, realloc or free.
  *
  * Returns NULL when out of memory (or when a test says so); sizes that overflow count as that.
  */
@@ -17,7 +17,8 @@ ALLOCATES(mem_free) __attribute__((alloc_size(1))) void *mem_alloc(size_t size);
 ALLOCATES(mem_free) __attribute__((alloc_size(1, 2))) void *mem_zalloc(size_t n, size_t size);
 __attribute__((alloc_size(2))) void *mem_realloc(void *p, size_t size);
 /* Aligned to `align` (a power of two), as direct I/O needs. Free with mem_free. */
-ALLOCATES(mem_free) __attribute__((alloc_size(2))) void *mem_alloc_aligned(size_t align, size_t size);
+ALLOCATES(mem_free)
+__attribute__((alloc_size(2))) void *mem_alloc_aligned(size_t align, size_t size);
 
 #define mem_new(type) ((type *)mem_zalloc(1, sizeof(type)))
 

@@ -1,7 +1,7 @@
 /*
- * A read cursor over bytes that someone else owns. Never allocates; every read checks the bound, returns
- * false and leaves the cursor where it was when there is not enough. Integers are big-endian unless the
- * name says le.
+ * A read cursor over bytes that someone else owns. Never allocates; every read checks the bound,
+ * returns false and leaves the cursor where it was when there is not enough. Integers are
+ * big-endian unless the name says le.
  */
 #ifndef LEAT_CORE_SLICE_H
 #define LEAT_CORE_SLICE_H
@@ -20,7 +20,8 @@ struct slice {
 
 static inline struct slice slice_of(const void *p, size_t n)
 {
-    return (struct slice){(const uint8_t *)p, p == NULL ? (const uint8_t *)p : (const uint8_t *)p + n};
+    return (struct slice){(const uint8_t *)p,
+                          p == NULL ? (const uint8_t *)p : (const uint8_t *)p + n};
 }
 static inline size_t slice_left(const struct slice *s)
 {

@@ -15,9 +15,9 @@ struct str {
     size_t n;
 };
 
-#define STR(s) (int)(s).n, (s).p
+#define STR(s)       (int)(s).n, (s).p
 #define STR_LIT(lit) ((struct str){(lit), sizeof(lit) - 1})
-#define STR_NULL ((struct str){NULL, 0})
+#define STR_NULL     ((struct str){NULL, 0})
 
 static inline struct str str_of(const char *z)
 {

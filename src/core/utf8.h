@@ -8,11 +8,11 @@
 #include "core/str.h"
 
 bool utf8_valid(struct str s);
-/* Appends `s` with control characters and invalid bytes as \xNN, so that nothing a peer sends can move a
- * terminal's cursor or forge a log line. */
+/* Appends `s` with control characters and invalid bytes as \xNN, so that nothing a peer sends can
+ * move a terminal's cursor or forge a log line. */
 void utf8_escape(struct buf *b, struct str s);
-/* Appends `s` as the inside of a JSON string (RFC 8259): quotes, backslash, control characters escaped;
- * invalid UTF-8 becomes U+FFFD. */
+/* Appends `s` as the inside of a JSON string (RFC 8259): quotes, backslash, control characters
+ * escaped; invalid UTF-8 becomes U+FFFD. */
 void utf8_json_escape(struct buf *b, struct str s);
 
 #endif

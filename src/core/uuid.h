@@ -1,4 +1,5 @@
-/* UUIDs (RFC 9562). Text forms: the canonical one, and Kafka's (22 characters of URL-safe base64). */
+/* UUIDs (RFC 9562). Text forms: the canonical one, and Kafka's (22 characters of URL-safe base64).
+ */
 #ifndef LEAT_CORE_UUID_H
 #define LEAT_CORE_UUID_H
 
@@ -12,7 +13,7 @@ struct uuid {
     uint8_t b[16];
 };
 
-#define UUID_TEXT_SIZE 37  /* with the NUL */
+#define UUID_TEXT_SIZE  37 /* with the NUL */
 #define UUID_KAFKA_SIZE 23 /* with the NUL */
 
 static inline bool uuid_eq(struct uuid a, struct uuid b)
