@@ -159,8 +159,9 @@ python_venv() {
 go_modules() {
     for file in test/compat/*/go.mod; do
         [ -f "$file" ] || return 0
-        if [ "$(go_minor)" -lt 23 ]; then
-            say "${file%/go.mod} needs Go 1.23 or newer: not installed"
+        wants=$(sed -n 's/^go 1\.\([0-9]*\).*/\1/p' "$file")
+        if [ "$(go_minor)" -lt "${wants:-23}" ]; then
+            say "${file%/go.mod} needs Go 1.${wants:-23} or newer: not installed"
             continue
         fi
         mark=$deps/$(echo "${file%/go.mod}" | tr / -).go.sum
