@@ -11,6 +11,8 @@ V ?= debug
 BUILD ?= build
 O := $(BUILD)/$(V)
 CLANG ?= clang-14
+# QUIET=1: say nothing but warnings and errors.
+SAY := $(if $(QUIET),@:,@echo)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
@@ -91,8 +93,9 @@ ENGINE := $(call archives,$(filter-out cli,$(ROOMS)))
 
 $(O)/obj/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
-	@echo "  CC $(V) $<"
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(EXTRA) -MMD -MP -c -o $@ $<
+	$(SAY) "  CC $(V) $<"
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(EXTRA) -MMD -MP -c -o $@ $< 2> $(@:.o=.warn); \
+	    status=$$?; cat $(@:.o=.warn) >&2; exit $$status
 $(O)/obj/test/%.o: EXTRA = -Itest -Itest/unit
 $(O)/obj/bench/%.o: EXTRA = -Ibench
 $(O)/obj/examples/%.o: EXTRA = -Iexamples
@@ -110,7 +113,7 @@ $(O)/lib$(1).a: $(call objects,$(call room_sources,$(1)))
 endef
 $(foreach r,$(FULL_ROOMS),$(eval $(call room_rule,$(r))))
 
-link = @mkdir -p $(@D) && echo "  LD $(V) $@" && $(CC) -o $@ $(CFLAGS_ALL) $(LDFLAGS_ALL) \
+link = @mkdir -p $(@D) && $(SAY:@%=%) "  LD $(V) $@" && $(CC) -o $@ $(CFLAGS_ALL) $(LDFLAGS_ALL) \
     $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
 $(O)/leat: $(call objects,src/cli/main.c) $(ARCHIVES)
@@ -162,7 +165,7 @@ $(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(ENGINE)
 # ---- Targets: each line with two hashes is a line of `make help` -----------------------------------
 
 .PHONY: help deps build release run serve test gate unit programs fuzzers bench fuzz soak asan tsan \
-    units clang lint format gen compdb install uninstall clean test-clean-room
+    units objects clang-syntax clang lint format gen compdb install uninstall clean test-clean-room
 
 help: ## list what make can do (this)
 	@echo "Leat: make TARGET [V=debug|release|asan|tsan|fuzz|cov] [CC=clang] [WERROR=1]"
@@ -196,6 +199,19 @@ test-clean-room: ## both commands in a bare Debian 12 (needs root and network)
 unit: units ## build and run the unit tests of V; ROOM=core runs one room, NAME=text filters
 	@tools/run_unit.sh $(O) "$(ROOM)" "$(NAME)"
 units: $(UNIT)
+objects: $(call objects,$(SOURCES) $(wildcard src/cli/main.c))
+
+# clang reads every C file and makes nothing; a stamp says which it has read.
+SYNTAX := $(patsubst %.c,$(BUILD)/clang-syntax/%.ok,$(SOURCES) $(wildcard src/cli/main.c test/*/*.c \
+    test/unit/*/*.c test/fuzz/targets/*.c bench/*/*.c lib/*.c))
+clang-syntax: $(SYNTAX)
+$(BUILD)/clang-syntax/%.ok: %.c
+	@mkdir -p $(@D)
+	@$(CLANG) -fsyntax-only -Werror $(CPPFLAGS_ALL) -DLEAT_DEBUG -std=c17 -pthread -Itest -Itest/unit -Ibench \
+	    $(filter-out -Wlogical-op -Wduplicated-cond -Wcast-align=strict,$(WARN)) -MMD -MP -MT $@ -MF $(@:.ok=.d) $< \
+	    && touch $@
+-include $(shell find $(BUILD)/clang-syntax -name '*.d' 2>/dev/null)
+
 asan: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory V=asan unit
 tsan: ## unit tests under ThreadSanitizer

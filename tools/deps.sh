@@ -58,7 +58,6 @@ packages_of() {
         packages_java
         have mvn || echo maven
         ;;
-    *) die "there is no group '$1': use build, run, test, clients, kafka or bench" ;;
     esac
 }
 packages_node() {
@@ -70,7 +69,7 @@ packages_java() { [ "$(java_major)" -ge 17 ] || echo openjdk-17-jdk-headless; }
 install_packages() {
     wanted=""
     for group in "$@"; do
-        wanted="$wanted $(packages_of "$group" | tr '\n' ' ')" || exit 1
+        wanted="$wanted $(packages_of "$group" | tr '\n' ' ')"
     done
     [ "${LEAT_DEPS:-}" = skip ] && return
     if ! have dpkg-query || ! have apt-get; then
@@ -183,6 +182,12 @@ real_kafka() {
 }
 
 [ $# -gt 0 ] || die "say what for: build run test clients kafka bench"
+for group in "$@"; do
+    case $group in
+    build | run | test | clients | kafka | bench) ;;
+    *) die "there is no group '$group': use build, run, test, clients, kafka or bench" ;;
+    esac
+done
 install_packages "$@"
 mkdir -p "$deps"
 [ "${LEAT_DEPS:-}" = skip ] && exit 0

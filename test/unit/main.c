@@ -1,6 +1,6 @@
 /*
- * Runs the tests that TEST() left in the section "leat_tests". The last line is `N passed, N failed,
- * N skipped`; the exit status is not zero if one failed, or if the filter matched none.
+ * Runs the tests that TEST() left in the section "leat_tests". The last line is `N passed, N
+ * failed, N skipped`; the exit status is not zero if one failed, or if the filter matched none.
  *
  * cmocka counts failures only, so skips are counted here, by test_skip().
  */

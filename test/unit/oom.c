@@ -1,6 +1,6 @@
 /*
- * Fails chosen allocations through the hook of core/mem.h. Single-threaded by intent: the n-th allocation
- * is only the same one in each run if one thread allocates.
+ * Fails chosen allocations through the hook of core/mem.h. Single-threaded by intent: the n-th
+ * allocation is only the same one in each run if one thread allocates.
  */
 #include <stdio.h>
 
