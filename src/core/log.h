@@ -53,7 +53,7 @@ void log_set_sink(void (*write_line)(void *ctx, const char *line, size_t n),
 #define LOG_AT(level, event, ...)                                                     \
     do {                                                                              \
         if (log_enabled(level)) {                                                     \
-            const struct log_kv log_kv_[] = {{NULL, LOG_KV_I64, {0}}, ##__VA_ARGS__}; \
+            const struct log_kv log_kv_[] = {{NULL, LOG_KV_I64, {.i = 0}}, ##__VA_ARGS__}; \
             log_event((level), (event), log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);         \
         }                                                                             \
     } while (0)

@@ -1,12 +1,15 @@
 /*
- * Connections: accept, frame, queue, reply in order, push back. Knows nothing of any protocol: a listener has a
- * struct net_protocol that says how long the first message in some bytes is and takes whole messages.
+ * Connections: accept, frame, queue, reply in order, push back. Knows nothing of any protocol: a
+ * listener has a struct net_protocol that says how long the first message in some bytes is and
+ * takes whole messages.
  *
- * Messages of one connection are handed over as they arrive (pipelining, up to NET_PIPELINE_MAX); replies may be given
- * in any order and leave in the order of the messages. Everything a peer can make us hold is bounded: message size
- * (per listener), messages in flight, bytes queued for sending, and the memory of all requests together (then reading
- * stops, except for one connection at a time so that something always finishes). Slow peers are closed: no complete message within
- * `stall_ms` of its first byte, no progress in sending for `stall_ms`, idle for `idle_ms`; each with a logged reason and a metric.
+ * Messages of one connection are handed over as they arrive (pipelining, up to NET_PIPELINE_MAX);
+ * replies may be given in any order and leave in the order of the messages. Everything a peer can
+ * make us hold is bounded: message size (per listener), messages in flight, bytes queued for
+ * sending, and the memory of all requests together (then reading stops, except for one connection
+ * at a time so that something always finishes). Slow peers are closed: no complete message within
+ * `stall_ms` of its first byte, no progress in sending for `stall_ms`, idle for `idle_ms`; each
+ * with a logged reason and a metric.
  *
  * All functions on the loop.
  */
@@ -50,12 +53,14 @@ struct net_message {
 
 struct net_protocol {
     const char *name;
-    /* A connection was opened; returns its state (the `state` of the calls below); NULL: close it. */
+    /* A connection was opened; returns its state (the `state` of the calls below); NULL: close it.
+     */
     void *(*opened)(void *ctx, struct net_conn *c);
-    /* Looks at the bytes so far of the next message. *total = its whole size if that is known, else 0 (more bytes
-     * needed). An error closes the connection; the text is logged. */
+    /* Looks at the bytes so far of the next message. *total = its whole size if that is known, else
+     * 0 (more bytes needed). An error closes the connection; the text is logged. */
     enum err (*measure)(void *state, const uint8_t *p, size_t n, size_t *total, struct ectx *ec);
-    /* A whole message. Must be answered by net_reply or net_reply_none, now or later, on every path. */
+    /* A whole message. Must be answered by net_reply or net_reply_none, now or later, on every
+     * path. */
     void (*message)(void *state, struct net_message *m);
     /* The connection is gone; called once, after it no message refers to it (conn is NULL). */
     void (*closed)(void *state);
@@ -64,33 +69,46 @@ struct net_protocol {
 MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struct net_config *cfg,
                              struct metrics *metrics, struct net **out, struct ectx *ec);
 void net_destroy(struct net *n); /* closes everything */
-MUST_USE enum err net_listen(struct net *n, const struct env_addr *addr, const struct net_protocol *protocol,
-                             void *ctx, struct net_listener **out, struct ectx *ec);
+MUST_USE enum err net_listen(struct net *n, const struct env_addr *addr,
+                             const struct net_protocol *protocol, void *ctx,
+                             struct net_listener **out, struct ectx *ec);
 MUST_USE enum err net_listener_addr(struct net_listener *l, struct env_addr *out);
 /* Stops accepting; connections go on. */
 void net_stop_accepting(struct net *n);
-/* Closes each connection when its queued replies are out; true when none is left. Call from ticks while shutting down. */
+/* Closes each connection when its queued replies are out; true when none is left. Call from ticks
+ * while shutting down. */
 bool net_drain(struct net *n);
 
-/* The reply: regions of memory that stay valid until release(ctx), which is called when they were sent or the connection is
- * gone. iov is copied. Releases nothing of the message itself: call net_message_release when its bytes are no longer needed. */
-void net_reply(struct net_message *m, const struct iovec *iov, int iov_count, void (*release)(void *ctx), void *ctx);
+/* The reply: regions of memory that stay valid until release(ctx), which is called when they were
+ * sent or the connection is gone. iov is copied. Releases nothing of the message itself: call
+ * net_message_release when its bytes are no longer needed. */
+void net_reply(struct net_message *m, const struct iovec *iov, int iov_count,
+               void (*release)(void *ctx), void *ctx);
 /* This message has no reply (acks=0). */
 void net_reply_none(struct net_message *m);
-/* Gives the message's memory back. After its reply was given (either order is fine). Exactly once. */
+/* Gives the message's memory back. After its reply was given (either order is fine). Exactly once.
+ */
 void net_message_release(struct net_message *m);
 
-/* Closes after what is queued was sent (nicely) or now; `reason` is logged ("" = not worth a line). */
+/* Closes after what is queued was sent (nicely) or now; `reason` is logged ("" = not worth a line).
+ */
 void net_conn_close(struct net_conn *c, bool now, const char *reason);
 const struct env_addr *net_conn_peer(const struct net_conn *c);
-const struct env_addr *net_conn_local(const struct net_conn *c); /* the address on which the client connected */
-/* Stops and restarts handing over messages of this connection (a parked request must be the last). */
+const struct env_addr *net_conn_local(
+    const struct net_conn *c); /* the address on which the client connected */
+/* Stops and restarts handing over messages of this connection (a parked request must be the last).
+ */
 void net_conn_pause(struct net_conn *c, bool paused);
 
-/* How many connections handed over messages since the last call: the server's hint for store_kick(may_block). */
+/* Sends what was queued by net_reply; call at the end of each turn of the loop. */
+void net_flush(struct net *n);
+
+/* How many connections handed over messages since the last call: the server's hint for
+ * store_kick(may_block). */
 uint32_t net_take_active(struct net *n);
 
-/* ---- Timers of the loop -------------------------------------------------------------------------- */
+/* ---- Timers of the loop
+ * -------------------------------------------------------------------------- */
 
 struct net_timer {
     struct heap_node node; /* heap_node_init before the first use */

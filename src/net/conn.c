@@ -1,0 +1,367 @@
+/*
+ * A connection: receives into a buffer, cuts it into messages with its protocol's `measure`, hands
+ * them over, and is closed when the peer is gone, slow, idle or wrong.
+ *
+ * Reading is switched off (the socket is not polled for input) while: the connection is paused by
+ * its protocol, its pipeline or send queue is full, or the memory of all requests is spent. That is
+ * the back-pressure: TCP holds the peer.
+ */
+#include "core/check.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "net/net_int.h"
+
+/* One turn takes at most this much from one connection, so that a greedy one does not starve the
+ * others. */
+#define CONN_TURN_BYTES (2u * 1024 * 1024)
+/* First receive of a message: its size is not known yet. */
+#define CONN_FIRST_RECV (64u * 1024)
+/* Up to this size a buffer is made for the whole message at once; above, it doubles with what has
+ * arrived. */
+#define CONN_GROW_AT_ONCE (2u * 1024 * 1024)
+
+static bool may_read(const struct net_conn *c)
+{
+    return !c->dead && !c->closing && !c->paused && c->queued < NET_PIPELINE_MAX &&
+           c->send_bytes < c->net->cfg.send_queue_bytes && list_empty(&c->starved_link);
+}
+
+void conn_update_interest(struct net_conn *c)
+{
+    unsigned want = (may_read(c) ? ENV_POLL_IN : 0u) | (c->blocked_out ? ENV_POLL_OUT : 0u);
+    if (want == c->interest || c->dead) {
+        return;
+    }
+    bool reads_again = (want & ~c->interest & ENV_POLL_IN) != 0;
+    c->interest = want;
+    env_poll_change(c->net->poll, c->sock, want);
+    if (reads_again && c->in != NULL && c->in->n > c->in_start) {
+        /* Whole messages may lie in the buffer already; the socket would not wake us for them. */
+        net_resume_soon(c);
+    }
+}
+
+static void on_events(void *ctx, unsigned events)
+{
+    struct net_conn *c = ctx;
+    if ((events & ENV_POLL_OUT) != 0 && !conn_flush(c)) {
+        return;
+    }
+    if ((events & ENV_POLL_IN) != 0 && may_read(c)) {
+        conn_read(c);
+        return;
+    }
+    if ((events & ENV_POLL_ERROR) != 0 && (events & ENV_POLL_IN) == 0) {
+        conn_destroy(c);
+    }
+}
+
+void conn_create(struct net_listener *l, struct env_sock *sock, const struct env_addr *peer)
+{
+    struct net *n = l->net;
+    struct net_conn *c = mem_new(struct net_conn);
+    if (c == NULL) {
+        env_sock_close(sock);
+        return;
+    }
+    c->net = n;
+    c->listener = l;
+    c->sock = sock;
+    c->peer = *peer;
+    c->last_active_ns = env_mono_ns(n->env);
+    list_init(&c->dirty_link);
+    list_init(&c->starved_link);
+    list_init(&c->resume_link);
+    list_init(&c->queue);
+    c->interest = ENV_POLL_IN;
+    if (env_sock_local(sock, &c->local) != ERR_OK ||
+        env_poll_add(n->poll, sock, c->interest, on_events, c, NULL) != ERR_OK) {
+        env_sock_close(sock);
+        mem_free(c);
+        return;
+    }
+    list_init(&c->link);
+    list_push_back(&n->conns, &c->link);
+    n->conn_count++;
+    metric_set(l->open_gauge, metric_value(l->open_gauge) + 1);
+    c->state = l->protocol->opened(l->ctx, c);
+    if (c->state == NULL) {
+        conn_destroy(c);
+    }
+}
+
+/*
+ * The connection is dead at once (no more events, replies dropped); its memory and the protocol's
+ * state go at the end of the turn (conn_bury), because whoever closes it may stand on them.
+ */
+void conn_destroy(struct net_conn *c)
+{
+    struct net *n = c->net;
+    if (c->dead) {
+        return;
+    }
+    c->dead = true;
+    env_poll_remove(n->poll, c->sock);
+    env_sock_close(c->sock);
+    list_remove(&c->link);
+    list_remove(&c->dirty_link);
+    list_remove(&c->starved_link);
+    list_remove(&c->resume_link);
+    list_push_back(&n->graves, &c->link);
+    if (n->exempt == c) {
+        n->exempt = NULL;
+    }
+    n->conn_count--;
+    metric_set(c->listener->open_gauge, metric_value(c->listener->open_gauge) - 1);
+    struct list *l;
+    while ((l = list_pop_front(&c->queue)) != NULL) {
+        slot_orphan(CONTAINER_OF(l, struct net_slot, m.link));
+    }
+    if (c->in != NULL) {
+        net_inbuf_unref(&n->pool, c->in);
+        c->in = NULL;
+    }
+    net_memory_freed(n);
+}
+
+void conn_bury(struct net_conn *c)
+{
+    list_remove(&c->link);
+    if (c->state != NULL) {
+        c->listener->protocol->closed(c->state);
+    }
+    mem_free(c);
+}
+
+/* How large the buffer should be for the current message, whose whole size is `total` (0: unknown).
+ */
+static size_t room_wanted(const struct net_conn *c, size_t total)
+{
+    size_t have = c->in == NULL ? 0 : c->in->n - c->in_start;
+    if (total == 0) {
+        size_t first = have + CONN_FIRST_RECV;
+        bool as_last = have == 0 && c->expect > first && c->expect <= CONN_GROW_AT_ONCE;
+        return as_last ? c->expect : first;
+    }
+    if (total <= CONN_GROW_AT_ONCE) {
+        return total;
+    }
+    size_t grown = have < CONN_GROW_AT_ONCE ? CONN_GROW_AT_ONCE : have * 2;
+    return grown < total ? grown : total;
+}
+
+static bool has_room(const struct net_conn *c, size_t total)
+{
+    if (c->in == NULL || c->in->n == c->in->cap) {
+        return false;
+    }
+    size_t cap = c->in->cap - c->in_start;
+    return total == 0 || total <= cap || (total > CONN_GROW_AT_ONCE && cap >= CONN_GROW_AT_ONCE);
+}
+
+/* A buffer of `want` bytes for the current message; what has arrived of it moves there. */
+static bool make_room(struct net_conn *c, size_t want)
+{
+    struct net *n = c->net;
+    size_t have = c->in == NULL ? 0 : c->in->n - c->in_start;
+    struct net_inbuf *b = net_inbuf_get(&n->pool, want);
+    if (b == NULL) {
+        return false;
+    }
+    if (have > 0) {
+        memcpy(b->p, c->in->p + c->in_start, have);
+        b->n = have;
+    }
+    if (c->in != NULL) {
+        net_inbuf_unref(&n->pool, c->in);
+    }
+    c->in = b;
+    c->in_start = 0;
+    return true;
+}
+
+/* Hands over the message [in_start, in_start + total); false: the connection was destroyed. */
+static bool hand_over(struct net_conn *c, size_t total, uint64_t now)
+{
+    struct net *n = c->net;
+    struct net_slot *s = slot_get(n);
+    if (s == NULL) {
+        net_conn_close(c, true, "out of memory for a message");
+        return false;
+    }
+    s->buf = c->in;
+    c->in->refs++;
+    s->m.conn = c;
+    s->m.p = c->in->p + c->in_start;
+    s->m.n = total;
+    s->m.received_ns = now;
+    c->in_start += total;
+    c->expect = total;
+    c->message_since_ns = 0;
+    list_push_back(&c->queue, &s->m.link);
+    c->queued++;
+    if (c->handed_over_turn != n->turn) {
+        c->handed_over_turn = n->turn;
+        n->active++;
+    }
+    c->listener->protocol->message(c->state, &s->m);
+    return !c->dead;
+}
+
+/*
+ * Cuts complete messages off the buffer. *total: size of the unfinished one at its start (0: not
+ * known). false: the connection was destroyed.
+ */
+static bool cut_messages(struct net_conn *c, size_t *total, uint64_t now)
+{
+    const struct net_protocol *protocol = c->listener->protocol;
+    *total = 0;
+    while (may_read(c) && c->in->n > c->in_start) {
+        size_t have = c->in->n - c->in_start;
+        size_t size = 0;
+        struct ectx ec = {0};
+        enum err e = protocol->measure(c->state, c->in->p + c->in_start, have, &size, &ec);
+        if (e != ERR_OK) {
+            metric_add(c->net->closed_malformed, 1);
+            net_conn_close(c, true, ec.text);
+            return false;
+        }
+        if (size == 0 || size > have) {
+            *total = size;
+            if (c->message_since_ns == 0) {
+                c->message_since_ns = now;
+            }
+            return true;
+        }
+        if (!hand_over(c, size, now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool out_of_memory_budget(struct net_conn *c, size_t more)
+{
+    struct net *n = c->net;
+    if (n->pool.used_bytes + more <= n->cfg.request_memory_bytes || n->exempt == c) {
+        return false;
+    }
+    if (n->exempt == NULL) {
+        n->exempt = c;
+        return false;
+    }
+    list_push_back(&n->starved, &c->starved_link);
+    return true;
+}
+
+void conn_read(struct net_conn *c)
+{
+    struct net *n = c->net;
+    size_t total = 0;
+    size_t taken = 0;
+    uint64_t now = env_mono_ns(n->env);
+    if (c->in != NULL && c->in->n > c->in_start && !cut_messages(c, &total, now)) {
+        return;
+    }
+    while (taken < CONN_TURN_BYTES && may_read(c)) {
+        if (!has_room(c, total)) {
+            size_t wanted = room_wanted(c, total);
+            if (out_of_memory_budget(c, wanted)) {
+                break;
+            }
+            if (!make_room(c, wanted)) {
+                net_conn_close(c, true, "out of memory for a request");
+                return;
+            }
+        }
+        size_t have = c->in->n - c->in_start;
+        size_t room = c->in->cap - c->in->n;
+        /* Never past a known end: the next message starts in a buffer of its own and large ones are
+         * not copied. */
+        size_t want = total > have ? total - have : CONN_FIRST_RECV;
+        want = want > room ? room : want;
+        size_t got = 0;
+        enum err e = env_recv(c->sock, c->in->p + c->in->n, want, &got);
+        if (e == ERR_AGAIN) {
+            break;
+        }
+        if (e != ERR_OK || got == 0) {
+            conn_destroy(c);
+            return;
+        }
+        c->in->n += got;
+        taken += got;
+        c->last_active_ns = now;
+        if (!cut_messages(c, &total, now)) {
+            return;
+        }
+        if (got < want) {
+            break; /* the socket is empty: no need to ask again */
+        }
+    }
+    metric_add(n->bytes_in, taken);
+    if (c->in != NULL && c->in->n == c->in_start) {
+        net_inbuf_unref(&n->pool, c->in);
+        c->in = NULL;
+        c->in_start = 0;
+        if (n->exempt == c) {
+            n->exempt = NULL;
+            net_memory_freed(n);
+        }
+    }
+    conn_update_interest(c);
+}
+
+void net_conn_close(struct net_conn *c, bool now, const char *reason)
+{
+    if (c->dead) {
+        return;
+    }
+    if (reason != NULL && reason[0] != '\0') {
+        LOG_INFO("connection.closed", KV_Z("protocol", c->listener->protocol->name),
+                 KV_Z("peer", c->peer.host), KV_U64("port", c->peer.port), KV_Z("reason", reason));
+    }
+    if (now) {
+        conn_destroy(c);
+        return;
+    }
+    c->closing = true;
+    if (c->dirty_link.next == &c->dirty_link) {
+        list_push_back(&c->net->dirty, &c->dirty_link);
+    }
+}
+
+void conn_sweep(struct net_conn *c, uint64_t now_ns)
+{
+    const struct net_config *cfg = &c->net->cfg;
+    if (c->send_since_ns != 0 && now_ns - c->send_since_ns > cfg->stall_ms * 1000000) {
+        metric_add(c->net->closed_stalled, 1);
+        net_conn_close(c, true, "the peer does not read its replies");
+    } else if (c->message_since_ns != 0 && may_read(c) &&
+               now_ns - c->message_since_ns > cfg->stall_ms * 1000000) {
+        metric_add(c->net->closed_stalled, 1);
+        net_conn_close(c, true, "a request did not arrive whole in time");
+    } else if (c->queued == 0 && now_ns - c->last_active_ns > cfg->idle_ms * 1000000) {
+        metric_add(c->net->closed_idle, 1);
+        net_conn_close(c, true, "idle");
+    }
+}
+
+void net_conn_pause(struct net_conn *c, bool paused)
+{
+    if (c->dead || c->paused == paused) {
+        return;
+    }
+    c->paused = paused;
+    conn_update_interest(c);
+}
+
+const struct env_addr *net_conn_peer(const struct net_conn *c)
+{
+    return &c->peer;
+}
+
+const struct env_addr *net_conn_local(const struct net_conn *c)
+{
+    return &c->local;
+}

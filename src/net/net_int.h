@@ -1,0 +1,131 @@
+/*
+ * Inside of the net room: what its files share. See README.md for the life of a connection and a
+ * message.
+ */
+#ifndef LEAT_NET_NET_INT_H
+#define LEAT_NET_NET_INT_H
+
+#include "net/net.h"
+
+/* ---- Receive buffers (inbuf.c) ------------------------------------------------------------------
+ * A block of memory that one connection receives into. Messages inside it hold a reference, so it
+ * is never moved while one lives. Blocks are recycled through a pool, by power-of-two size:
+ * touching fresh pages is dear.
+ */
+struct net_inbuf {
+    struct list link; /* in the pool */
+    uint32_t refs;
+    uint8_t *p;
+    size_t cap;
+    size_t n; /* bytes received */
+};
+
+#define NET_INBUF_MIN       (16u * 1024)
+#define NET_INBUF_CLASSES   16 /* 16 KiB << 0..15: up to 512 MiB */
+#define NET_POOL_KEEP_BYTES (32u * 1024 * 1024)
+
+struct net_pool {
+    struct list free[NET_INBUF_CLASSES];
+    size_t free_bytes;     /* in the pool, ready to be used again */
+    size_t used_bytes;     /* given out */
+    size_t low_free_bytes; /* the least free since the last trim: what nobody needed */
+};
+void net_pool_init(struct net_pool *pool);
+void net_pool_deinit(struct net_pool *pool);
+struct net_inbuf *net_inbuf_get(struct net_pool *pool, size_t cap); /* NULL: out of memory */
+void net_inbuf_unref(struct net_pool *pool, struct net_inbuf *b);
+void net_pool_trim(
+    struct net_pool *pool); /* gives back what was free all the time since the last call */
+
+/* ---- Messages and replies
+ * ------------------------------------------------------------------------ */
+
+#define NET_IOV_INLINE 4
+
+struct net_slot {
+    struct net_message m; /* first: the public face */
+    struct net *net;
+    struct net_inbuf *buf; /* NULL once released */
+    bool replied;          /* a reply (or none) was given */
+    bool sent;             /* out of the connection's queue */
+    struct iovec inline_iov[NET_IOV_INLINE];
+    struct iovec *iov;
+    int iov_count;
+    int iov_at; /* first not fully sent */
+    size_t bytes;
+    void (*release)(void *ctx);
+    void *release_ctx;
+};
+
+/* ---- Connections
+ * ----------------------------------------------------------------------------------- */
+
+struct net_conn {
+    struct net *net;
+    struct net_listener *listener;
+    struct env_sock *sock;
+    void *state;              /* the protocol's */
+    struct list link;         /* in net->conns */
+    struct list dirty_link;   /* in net->dirty: has replies to send */
+    struct list starved_link; /* in net->starved: waits for request memory */
+    struct list resume_link;  /* in net->resume: has unread messages in its buffer */
+    struct list queue;        /* slots in order of arrival (by m.link) */
+    uint32_t queued;          /* slots in the queue */
+    size_t send_bytes;        /* of replies given and not sent */
+    struct net_inbuf *in;     /* NULL while nothing is half received */
+    size_t in_start;          /* where the unfinished message begins in `in` */
+    size_t expect;            /* size of the last message: what to make room for */
+    unsigned interest;
+    bool paused, closing, dead, blocked_out;
+    uint32_t handed_over_turn; /* net->turn when it last handed over a message */
+    struct env_addr peer, local;
+    uint64_t last_active_ns;   /* last byte either way */
+    uint64_t message_since_ns; /* first byte of the unfinished message; 0: none */
+    uint64_t send_since_ns;    /* since when sending makes no progress; 0: it does */
+};
+
+struct net_listener {
+    struct net *net;
+    struct list link;
+    struct env_sock *sock;
+    const struct net_protocol *protocol;
+    void *ctx;
+    struct metric *open_gauge;
+    struct metric *accepted, *refused;
+    bool polled;
+};
+
+struct net {
+    struct env *env;
+    struct env_poll *poll;
+    struct net_config cfg;
+    struct metrics *metrics;
+    struct list listeners, conns, dirty, starved, resume, graves, slots_free;
+    size_t slots_free_count;
+    uint32_t conn_count;
+    uint32_t active; /* connections that handed over messages in this turn */
+    uint32_t turn;
+    struct net_pool pool;
+    struct net_conn
+        *exempt; /* may receive although the request memory is spent, so that something finishes */
+    struct heap timers;
+    struct net_timer sweep, accept_retry;
+    bool accepting, resume_posted;
+    struct metric *bytes_in, *bytes_out, *closed_stalled, *closed_idle, *closed_malformed;
+};
+
+void conn_create(struct net_listener *l, struct env_sock *sock, const struct env_addr *peer);
+void conn_destroy(struct net_conn *c);
+void conn_bury(struct net_conn *c);
+void conn_update_interest(struct net_conn *c);
+void conn_read(struct net_conn *c);
+bool conn_flush(struct net_conn *c); /* false: the connection was destroyed */
+void conn_sweep(struct net_conn *c, uint64_t now_ns);
+struct net_slot *slot_get(struct net *n);
+void slot_finish(struct net_slot *s);     /* frees it when sent and released */
+void slot_orphan(struct net_slot *s);     /* its connection is gone */
+void net_memory_freed(struct net *n);     /* starved connections may go on */
+void net_resume_soon(struct net_conn *c); /* conn_read in the next turn */
+void net_timers_init(struct net *n);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * Replies: each message has a slot in its connection's queue; a slot that has its reply is sent
+ * when it is first in the queue. net_reply only marks; net_flush, at the end of the turn, gathers
+ * all ready replies of a connection into few system calls.
+ */
+#include "core/check.h"
+#include "core/mem.h"
+#include "net/net_int.h"
+
+#define NET_SEND_IOV_MAX 128
+#define NET_SLOTS_KEEP   1024u
+
+struct net_slot *slot_get(struct net *n)
+{
+    struct list *l = list_pop_front(&n->slots_free);
+    struct net_slot *s;
+    if (l != NULL) {
+        s = CONTAINER_OF(l, struct net_slot, m.link);
+        n->slots_free_count--;
+        *s = (struct net_slot){0};
+    } else {
+        s = mem_new(struct net_slot);
+        if (s == NULL) {
+            return NULL;
+        }
+    }
+    list_init(&s->m.link);
+    s->m.internal = s;
+    s->net = n;
+    return s;
+}
+
+static void slot_release_reply(struct net_slot *s)
+{
+    if (s->iov != NULL && s->iov != s->inline_iov) {
+        mem_free(s->iov);
+    }
+    s->iov = NULL;
+    s->iov_count = 0;
+    void (*release)(void *ctx) = s->release;
+    s->release = NULL;
+    if (release != NULL) {
+        release(s->release_ctx);
+    }
+}
+
+void slot_finish(struct net_slot *s)
+{
+    if (!s->sent || s->buf != NULL || !s->replied) {
+        return;
+    }
+    struct net *n = s->net;
+    if (n->slots_free_count >= NET_SLOTS_KEEP) {
+        mem_free(s);
+        return;
+    }
+    n->slots_free_count++;
+    list_push_front(&n->slots_free, &s->m.link);
+}
+
+static void mark_dirty(struct net_conn *c)
+{
+    if (c->dirty_link.next == &c->dirty_link) {
+        list_push_back(&c->net->dirty, &c->dirty_link);
+    }
+}
+
+void net_reply(struct net_message *m, const struct iovec *iov, int iov_count,
+               void (*release)(void *ctx), void *ctx)
+{
+    struct net_slot *s = m->internal;
+    CHECK(!s->replied);
+    s->replied = true;
+    s->release = release;
+    s->release_ctx = ctx;
+    struct net_conn *c = m->conn;
+    if (c == NULL) {
+        s->sent = true;
+        slot_release_reply(s);
+        slot_finish(s);
+        return;
+    }
+    s->iov = s->inline_iov;
+    if (iov_count > NET_IOV_INLINE) {
+        s->iov = mem_alloc((size_t)iov_count * sizeof(*iov));
+        if (s->iov == NULL) {
+            net_conn_close(c, true, "out of memory for a reply");
+            return;
+        }
+    }
+    for (int i = 0; i < iov_count; i++) {
+        s->iov[i] = iov[i];
+        s->bytes += iov[i].iov_len;
+    }
+    s->iov_count = iov_count;
+    c->send_bytes += s->bytes;
+    mark_dirty(c);
+}
+
+void net_reply_none(struct net_message *m)
+{
+    net_reply(m, NULL, 0, NULL, NULL);
+}
+
+void net_message_release(struct net_message *m)
+{
+    struct net_slot *s = m->internal;
+    struct net *n = s->net;
+    CHECK(s->buf != NULL);
+    net_inbuf_unref(&n->pool, s->buf);
+    s->buf = NULL;
+    m->p = NULL;
+    slot_finish(s);
+    net_memory_freed(n);
+}
+
+void slot_orphan(struct net_slot *s)
+{
+    s->m.conn = NULL;
+    if (s->replied) {
+        s->sent = true;
+        slot_release_reply(s);
+        slot_finish(s);
+    }
+}
+
+/* Takes a finished slot out of the connection's queue. */
+static void slot_leave(struct net_conn *c, struct net_slot *s)
+{
+    list_remove(&s->m.link);
+    c->queued--;
+    c->send_bytes -= s->bytes;
+    s->m.conn = NULL;
+    s->sent = true;
+    slot_release_reply(s);
+    slot_finish(s);
+}
+
+/* Accounts `sent` bytes to the replies at the head of the queue; finished ones leave. */
+static void queue_consume(struct net_conn *c, size_t sent)
+{
+    while (!list_empty(&c->queue)) {
+        struct net_slot *s = CONTAINER_OF(c->queue.next, struct net_slot, m.link);
+        if (!s->replied) {
+            break;
+        }
+        while (s->iov_at < s->iov_count && sent >= s->iov[s->iov_at].iov_len) {
+            sent -= s->iov[s->iov_at].iov_len;
+            s->iov_at++;
+        }
+        if (s->iov_at < s->iov_count) {
+            struct iovec *v = &s->iov[s->iov_at];
+            v->iov_base = (char *)v->iov_base + sent;
+            v->iov_len -= sent;
+            break;
+        }
+        slot_leave(c, s);
+    }
+}
+
+static int queue_gather(struct net_conn *c, struct iovec *out, int max)
+{
+    int n = 0;
+    LIST_FOR_EACH (l, next, &c->queue) {
+        struct net_slot *s = CONTAINER_OF(l, struct net_slot, m.link);
+        if (!s->replied) {
+            break;
+        }
+        for (int i = s->iov_at; i < s->iov_count && n < max; i++) {
+            out[n++] = s->iov[i];
+        }
+        if (n == max) {
+            break;
+        }
+    }
+    return n;
+}
+
+bool conn_flush(struct net_conn *c)
+{
+    struct net *n = c->net;
+    list_remove(&c->dirty_link);
+    for (;;) {
+        queue_consume(c, 0); /* replies without bytes (acks=0) leave at once */
+        struct iovec iov[NET_SEND_IOV_MAX];
+        int count = queue_gather(c, iov, NET_SEND_IOV_MAX);
+        if (count == 0) {
+            c->blocked_out = false;
+            c->send_since_ns = 0;
+            break;
+        }
+        size_t want = 0;
+        for (int i = 0; i < count; i++) {
+            want += iov[i].iov_len;
+        }
+        size_t sent = 0;
+        enum err e = env_sendv(c->sock, iov, count, &sent);
+        if (e == ERR_AGAIN) {
+            sent = 0;
+        } else if (e != ERR_OK) {
+            conn_destroy(c);
+            return false;
+        }
+        uint64_t now = env_mono_ns(n->env);
+        if (sent > 0) {
+            c->last_active_ns = now;
+            c->send_since_ns = 0;
+            metric_add(n->bytes_out, sent);
+            queue_consume(c, sent);
+        }
+        if (sent < want) {
+            c->blocked_out = true;
+            if (c->send_since_ns == 0) {
+                c->send_since_ns = now;
+            }
+            break;
+        }
+    }
+    if (c->closing && list_empty(&c->queue)) {
+        conn_destroy(c);
+        return false;
+    }
+    conn_update_interest(c);
+    return true;
+}
+
+void net_flush(struct net *n)
+{
+    struct list *l;
+    while ((l = list_pop_front(&n->dirty)) != NULL) {
+        IGNORE(conn_flush(CONTAINER_OF(l, struct net_conn, dirty_link)));
+    }
+    while (!list_empty(&n->graves)) {
+        conn_bury(CONTAINER_OF(n->graves.next, struct net_conn, link));
+    }
+}
