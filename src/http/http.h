@@ -1,8 +1,10 @@
 /*
- * HTTP/1.1 over net: requests are parsed by a library, matched against a route table, answered by handlers. Bodies and heads
- * are bounded; keep-alive, HEAD, Expect: 100-continue, pipelining in order. Errors are problem+json (RFC 9457).
+ * HTTP/1.1 over net: requests are parsed by a library, matched against a route table, answered by
+ * handlers. Bodies and heads are bounded; keep-alive, HEAD, Expect: 100-continue, pipelining in
+ * order. Errors are problem+json (RFC 9457).
  *
- * Host header: on a loopback listener only loopback names are accepted (DNS rebinding; reliability V20).
+ * Host header: on a loopback listener only loopback names are accepted (DNS rebinding; reliability
+ * V20).
  */
 #ifndef LEAT_HTTP_HTTP_H
 #define LEAT_HTTP_HTTP_H
@@ -18,7 +20,7 @@
 
 struct http;
 
-#define HTTP_HEAD_MAX (32u * 1024)
+#define HTTP_HEAD_MAX         (32u * 1024)
 #define HTTP_HEADER_COUNT_MAX 100u
 
 struct http_header {
@@ -36,7 +38,8 @@ struct http_request {
     struct arena *arena; /* lives until the reply is out */
     void *internal;
 };
-struct str http_header_get(const struct http_request *r, const char *name); /* case-insensitive; null: absent */
+struct str http_header_get(const struct http_request *r,
+                           const char *name); /* case-insensitive; null: absent */
 /* The decoded value of a query parameter; null: absent. */
 struct str http_query_get(const struct http_request *r, const char *name);
 
@@ -52,10 +55,12 @@ void http_reply(struct http_request *r, int status, const char *content_type, st
 /* application/problem+json with type, title, status, detail, hint. */
 void http_problem(struct http_request *r, enum err e, const struct ectx *ec);
 
-MUST_USE enum err http_create(struct env *env, struct net *net, struct metrics *metrics, uint32_t body_max_bytes,
-                              struct http **out);
+MUST_USE enum err http_create(struct env *env, struct net *net, struct metrics *metrics,
+                              uint32_t body_max_bytes, struct http **out);
 void http_destroy(struct http *h);
-MUST_USE enum err http_routes_add(struct http *h, const struct http_route *routes, size_t count, void *ctx);
-MUST_USE enum err http_listen(struct http *h, const struct env_addr *addr, struct env_addr *bound, struct ectx *ec);
+MUST_USE enum err http_routes_add(struct http *h, const struct http_route *routes, size_t count,
+                                  void *ctx);
+MUST_USE enum err http_listen(struct http *h, const struct env_addr *addr, struct env_addr *bound,
+                              struct ectx *ec);
 
 #endif
