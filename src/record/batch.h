@@ -1,15 +1,15 @@
 /*
- * The header of a Kafka record batch, version 2 (magic 2): 61 bytes, big-endian, then the records, plain
- * or compressed. This file reads, checks and patches headers; records are in record.h.
+ * The header of a Kafka record batch, version 2 (magic 2): 61 bytes, big-endian, then the records,
+ * plain or compressed. This file reads, checks and patches headers; records are in record.h.
  *
- * Invariants: a `struct batch_header` only exists for bytes that hold the whole batch, `size` bytes from
- * the first; `size` is at least BATCH_HEADER_SIZE. The CRC-32C covers everything from the attributes to
- * the end, so base offset and leader epoch are set without touching it. Changes below the CRC move it
- * (from old CRC to new CRC, never computed afresh from the bytes): a batch that was damaged
- * in memory stays visibly damaged.
+ * Invariants: a `struct batch_header` only exists for bytes that hold the whole batch, `size` bytes
+ * from the first; `size` is at least BATCH_HEADER_SIZE. The CRC-32C covers everything from the
+ * attributes to the end, so base offset and leader epoch are set without touching it. Changes below
+ * the CRC move it (from old CRC to new CRC, never computed afresh from the bytes): a batch that was
+ * damaged in memory stays visibly damaged.
  *
- * Pure functions over memory. Nothing here allocates or blocks. Layout: FORMAT.md, and "Record Batch" in Kafka's
- * message format documentation.
+ * Pure functions over memory. Nothing here allocates or blocks. Layout: FORMAT.md, and "Record
+ * Batch" in Kafka's message format documentation.
  */
 #ifndef LEAT_RECORD_BATCH_H
 #define LEAT_RECORD_BATCH_H
@@ -86,17 +86,18 @@ struct batch_header {
 };
 
 /*
- * Reads the header of the batch that starts at `p`, of which `n` bytes are there (more may follow it). Checks
- * that the whole batch is there; neither the CRC nor the records.
- * ERR_TRUNCATED: n ends before the batch does. ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT: magic 0 or 1.
- * ERR_CORRUPT_MESSAGE: no batch (unknown magic, length too small for a header).
+ * Reads the header of the batch that starts at `p`, of which `n` bytes are there (more may follow
+ * it). Checks that the whole batch is there; neither the CRC nor the records. ERR_TRUNCATED: n ends
+ * before the batch does. ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT: magic 0 or 1. ERR_CORRUPT_MESSAGE: no
+ * batch (unknown magic, length too small for a header).
  */
 MUST_USE enum err batch_header_parse(const uint8_t *p, size_t n, struct batch_header *out,
                                      struct ectx *ec);
 
 static inline unsigned batch_codec(const struct batch_header *h)
 {
-    return (unsigned)h->attributes & BATCH_ATTR_CODEC; /* may be 5 to 7: an enum record_codec only below COUNT */
+    return (unsigned)h->attributes &
+           BATCH_ATTR_CODEC; /* may be 5 to 7: an enum record_codec only below COUNT */
 }
 static inline bool batch_is_log_append_time(const struct batch_header *h)
 {
@@ -152,8 +153,9 @@ struct batch {
     struct batch_header header;
 };
 /*
- * Takes the next batch off the front of `run`. Call while slice_left(run) > 0. Errors as batch_header_parse, `run` is
- * then unchanged: ERR_TRUNCATED is the normal end of a fetch response that was cut at max_bytes.
+ * Takes the next batch off the front of `run`. Call while slice_left(run) > 0. Errors as
+ * batch_header_parse, `run` is then unchanged: ERR_TRUNCATED is the normal end of a fetch response
+ * that was cut at max_bytes.
  */
 MUST_USE enum err batch_next(struct slice *run, struct batch *out, struct ectx *ec);
 

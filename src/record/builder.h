@@ -1,5 +1,6 @@
 /*
- * Makes record batches: for the CLI, for topics that the broker itself writes, for rebuilt batches and for tests.
+ * Makes record batches: for the CLI, for topics that the broker itself writes, for rebuilt batches
+ * and for tests.
  *
  *     struct batch_builder b;
  *     batch_builder_init(&b, max_bytes);
@@ -21,9 +22,11 @@ struct batch_builder {
     int64_t base_timestamp, max_timestamp;
     int32_t count;
     int32_t last_delta; /* of the last record; -1: none */
+    bool has_base_timestamp;
 };
 
-/* Everything in the header that does not follow from the records. batch_spec_init gives "none" everywhere. */
+/* Everything in the header that does not follow from the records. batch_spec_init gives "none"
+ * everywhere. */
 struct batch_spec {
     int64_t base_offset;
     int32_t leader_epoch; /* -1 */
@@ -35,9 +38,10 @@ struct batch_spec {
     bool transactional, control;
     bool log_append_time; /* then append_time_ms is the maximum timestamp */
     int64_t append_time_ms;
-    bool delete_horizon; /* then delete_horizon_ms stands in the base timestamp, and deltas count from it */
-    int64_t delete_horizon_ms;
-    int32_t last_offset_delta; /* -1: that of the last record; else at least that (compaction keeps it) */
+    bool delete_horizon;       /* the base timestamp (batch_builder_set_base_timestamp) is a delete
+                                  horizon */
+    int32_t last_offset_delta; /* -1: that of the last record; else at least that (compaction keeps
+                                  it) */
 };
 void batch_spec_init(struct batch_spec *spec);
 
@@ -48,12 +52,14 @@ void batch_builder_clear(struct batch_builder *b);
 /* Makes timestamps relative to this one; before the first append (which otherwise sets it). */
 void batch_builder_set_base_timestamp(struct batch_builder *b, int64_t base_timestamp);
 
-/* One more record, with the next offset. Bytes are copied. A NULL str is null; header keys must not be.
- * ERR_LIMIT: over max_bytes, or 2^31 - 1 records. ERR_NO_MEMORY. On failure the builder is as before. */
+/* One more record, with the next offset. Bytes are copied. A NULL str is null; header keys must not
+ * be. ERR_LIMIT: over max_bytes, or 2^31 - 1 records. ERR_NO_MEMORY. On failure the builder is as
+ * before. */
 MUST_USE enum err batch_builder_append(struct batch_builder *b, int64_t timestamp, struct str key,
                                        struct str value, const struct record_header *headers,
                                        size_t header_count);
-/* The same at a chosen offset delta, above the last one (compaction leaves gaps). ERR_LIMIT if it is not above. */
+/* The same at a chosen offset delta, above the last one (compaction leaves gaps). ERR_LIMIT if it
+ * is not above. */
 MUST_USE enum err batch_builder_append_at(struct batch_builder *b, int32_t offset_delta,
                                           int64_t timestamp, struct str key, struct str value,
                                           const struct record_header *headers, size_t header_count);
@@ -63,14 +69,16 @@ MUST_USE enum err batch_builder_append_record(struct batch_builder *b, int32_t o
 /* Bytes of the batch if it were finished uncompressed. */
 size_t batch_builder_size(const struct batch_builder *b);
 
-/* Appends the batch to `out`. An empty batch is legal (compaction keeps some). `scratch` may be NULL for codec NONE.
- * ERR_LIMIT: out is full, or more than 2^31 bytes. ERR_NO_MEMORY. `out` is as before on failure. */
+/* Appends the batch to `out`. An empty batch is legal (compaction keeps some). `scratch` may be
+ * NULL for codec NONE. ERR_LIMIT: out is full, or more than 2^31 bytes. ERR_NO_MEMORY. `out` is as
+ * before on failure. */
 MUST_USE enum err batch_builder_finish(struct batch_builder *b, const struct batch_spec *spec,
                                        struct record_scratch *scratch, struct buf *out,
                                        struct ectx *ec);
 
 /* The end of a transaction: a control batch with one record. spec: offset, epoch, producer. */
-MUST_USE enum err control_batch_build(const struct batch_spec *spec, const struct control_marker *marker,
-                                      int64_t timestamp, struct buf *out, struct ectx *ec);
+MUST_USE enum err control_batch_build(const struct batch_spec *spec,
+                                      const struct control_marker *marker, int64_t timestamp,
+                                      struct buf *out, struct ectx *ec);
 
 #endif

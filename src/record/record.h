@@ -1,10 +1,10 @@
 /*
  * The records of one batch: walk them, look into them, find one by time.
  *
- * record_iter checks while it walks, as strictly as Kafka does: lengths are exact, varints bounded, the number of
- * records is the header's and nothing is left over. It does not check the CRC (batch_verify_crc), nor rules
- * of a topic (validate.h). Keys, values and headers are views into the batch or, if it is compressed, into the
- * scratch.
+ * record_iter checks while it walks, as strictly as Kafka does: lengths are exact, varints bounded,
+ * the number of records is the header's and nothing is left over. It does not check the CRC
+ * (batch_verify_crc), nor rules of a topic (validate.h). Keys, values and headers are views into
+ * the batch or, if it is compressed, into the scratch.
  *
  *     e = record_iter_init(&it, &header, bytes, &scratch, max_bytes, ec);
  *     while (record_next(&it, &record)) { ... }
@@ -42,9 +42,9 @@ struct record_iter {
     bool log_append_time;
 };
 
-/* Prepares a walk; decompresses if need be. max_bytes limits the decompressed records. The errors of
- * record_decompress; ERR_INVALID_RECORD for a negative record count. scratch may be NULL if the batch is known to be
- * uncompressed. */
+/* Prepares a walk; decompresses if need be. max_bytes limits the decompressed records. The errors
+ * of record_decompress; ERR_INVALID_RECORD for a negative record count. scratch may be NULL if the
+ * batch is known to be uncompressed. */
 MUST_USE enum err record_iter_init(struct record_iter *it, const struct batch_header *h,
                                    const uint8_t *bytes, struct record_scratch *scratch,
                                    size_t max_bytes, struct ectx *ec);
@@ -61,18 +61,22 @@ struct record_place {
     int64_t timestamp;
 };
 /* First record with offset >= min_offset and timestamp >= ts. */
-MUST_USE enum err record_find_timestamp(const struct batch_header *h, const uint8_t *bytes, int64_t ts,
-                                        int64_t min_offset, struct record_scratch *scratch,
-                                        struct record_place *out, struct ectx *ec);
+MUST_USE enum err record_find_timestamp(const struct batch_header *h, const uint8_t *bytes,
+                                        int64_t ts, int64_t min_offset,
+                                        struct record_scratch *scratch, struct record_place *out,
+                                        struct ectx *ec);
 /* The record with the largest timestamp, the first of equals. */
 MUST_USE enum err record_find_max_timestamp(const struct batch_header *h, const uint8_t *bytes,
-                                            struct record_scratch *scratch, struct record_place *out,
-                                            struct ectx *ec);
+                                            struct record_scratch *scratch,
+                                            struct record_place *out, struct ectx *ec);
 
 /* What the one record of a control batch says. */
-enum control_type { CONTROL_ABORT = 0, CONTROL_COMMIT = 1 }; /* others exist in Kafka, not in client topics */
+enum control_type {
+    CONTROL_ABORT = 0,
+    CONTROL_COMMIT = 1
+}; /* others exist in Kafka, not in client topics */
 struct control_marker {
-    int16_t type; /* an enum control_type, or another that a newer version wrote */
+    int16_t type;              /* an enum control_type, or another that a newer version wrote */
     int32_t coordinator_epoch; /* of the transaction's end; -1 for other types */
 };
 /* ERR_INVALID_RECORD: not a control batch, not one record, or malformed. */

@@ -1,6 +1,7 @@
 /*
- * What a producer sent, judged and made ready for the log, as Kafka 4.3 does it (ProduceRequest.validateRecords,
- * UnifiedLog.analyzeAndValidateRecords, LogValidator). One walk over the records; where the bytes can stay as they are, they do.
+ * What a producer sent, judged and made ready for the log, as Kafka 4.3 does it
+ * (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator). One walk
+ * over the records; where the bytes can stay as they are, they do.
  *
  *     e = record_validate(bytes, n, &rules, &scratch, &verdict, ec);
  *     if (e == ERR_OK) e = record_finish(bytes, &rules, &scratch, &verdict, out, &batch, ec);
@@ -16,22 +17,24 @@
 #include "record/compress.h"
 #include "record/record.h"
 
-/* `compression.type` of a topic: RECORD_KEEP_CODEC is "producer", else an enum record_codec ("uncompressed" = NONE). */
+/* `compression.type` of a topic: RECORD_KEEP_CODEC is "producer", else an enum record_codec
+ * ("uncompressed" = NONE). */
 enum { RECORD_KEEP_CODEC = -1 };
 
-/* The settings of the topic and the request. Times in ms. record_rules_init gives Kafka's defaults. */
+/* The settings of the topic and the request. Times in ms. record_rules_init gives Kafka's defaults.
+ */
 struct record_rules {
-    int16_t produce_version;     /* of the request: zstd needs 7 */
-    int32_t max_message_bytes;   /* max.message.bytes, 1048588; of the whole batch */
-    size_t max_decompressed_bytes; /* RECORD_DECOMPRESSED_MAX; beyond it ERR_MESSAGE_TOO_LARGE */
-    bool log_append_time;        /* message.timestamp.type */
+    int16_t produce_version;         /* of the request: zstd needs 7 */
+    int32_t max_message_bytes;       /* max.message.bytes, 1048588; of the whole batch */
+    size_t max_decompressed_bytes;   /* RECORD_DECOMPRESSED_MAX; beyond it ERR_MESSAGE_TOO_LARGE */
+    bool log_append_time;            /* message.timestamp.type */
     int64_t timestamp_before_max_ms; /* message.timestamp.before.max.ms, INT64_MAX */
     int64_t timestamp_after_max_ms;  /* message.timestamp.after.max.ms, 1 h */
-    int64_t now_ms;              /* wall clock */
-    int codec;                   /* compression.type: RECORD_KEEP_CODEC or an enum record_codec */
-    int32_t level;               /* compression.<codec>.level, RECORD_LEVEL_DEFAULT */
-    bool key_required;           /* cleanup.policy=compact */
-    bool allow_transactional;    /* false: a batch with that bit is ERR_INVALID_TXN_STATE */
+    int64_t now_ms;                  /* wall clock */
+    int codec;                /* compression.type: RECORD_KEEP_CODEC or an enum record_codec */
+    int32_t level;            /* compression.<codec>.level, RECORD_LEVEL_DEFAULT */
+    bool key_required;        /* cleanup.policy=compact */
+    bool allow_transactional; /* false: a batch with that bit is ERR_INVALID_TXN_STATE */
 };
 void record_rules_init(struct record_rules *r);
 
@@ -50,28 +53,29 @@ enum record_action {
 };
 
 struct record_verdict {
-    struct batch_header header; /* as sent; header.size bytes are the batch, what follows is cut off (as Kafka does) */
+    struct batch_header header; /* as sent; header.size bytes are the batch, what follows is cut off
+                                   (as Kafka does) */
     enum record_action action;
-    int64_t max_timestamp;          /* as stored; -1: no record has one */
-    int32_t max_timestamp_delta;    /* offset of the first record that has it, relative to the base offset */
-    int64_t min_timestamp;          /* smallest of the records, before an append time is set */
-    uint64_t plain_bytes;           /* of the records, uncompressed */
+    int64_t max_timestamp;       /* as stored; -1: no record has one */
+    int32_t max_timestamp_delta; /* offset of the first record that has it, relative to the base
+                                    offset */
+    int64_t min_timestamp;       /* smallest of the records, before an append time is set */
+    size_t plain_bytes;          /* of the records, uncompressed */
+    uint64_t generation;         /* of the scratch that holds them; private */
     /* On ERR_INVALID_RECORD and ERR_INVALID_TIMESTAMP if single records are to blame: */
     uint32_t error_count;
     struct record_error errors[RECORD_ERRORS_MAX];
 };
 
 /*
- * Judges the n bytes of one partition in a produce request. Writes *out on success, and the record errors on
- * failure too. The errors, in the order of the checks:
- *   ERR_INVALID_RECORD            not exactly one batch, or not magic 2
- *   ERR_CORRUPT_MESSAGE           no batch, too small for a header, or the checksum is wrong
- *   ERR_UNSUPPORTED_COMPRESSION_TYPE  zstd below version 7, or an unknown codec
- *   ERR_INVALID_RECORD            base offset not 0
- *   ERR_MESSAGE_TOO_LARGE         the batch, or what it decompresses to
- *   ERR_INVALID_RECORD            offsets, count, control bit, sequence; a malformed record; a missing key
- *   ERR_INVALID_TXN_STATE         transactional, and that is not allowed
- *   ERR_INVALID_TIMESTAMP         a time out of range, or append time set by the producer
+ * Judges the n bytes of one partition in a produce request. Writes *out on success, and the record
+ * errors on failure too. The errors, in the order of the checks: ERR_INVALID_RECORD            not
+ * exactly one batch, or not magic 2 ERR_CORRUPT_MESSAGE           no batch, too small for a header,
+ * or the checksum is wrong ERR_UNSUPPORTED_COMPRESSION_TYPE  zstd below version 7, or an unknown
+ * codec ERR_INVALID_RECORD            base offset not 0 ERR_MESSAGE_TOO_LARGE         the batch, or
+ * what it decompresses to ERR_INVALID_RECORD            offsets, count, control bit, sequence; a
+ * malformed record; a missing key ERR_INVALID_TXN_STATE         transactional, and that is not
+ * allowed ERR_INVALID_TIMESTAMP         a time out of range, or append time set by the producer
  *   ERR_NO_MEMORY
  * The bytes are not changed.
  */
@@ -80,16 +84,18 @@ MUST_USE enum err record_validate(const uint8_t *bytes, size_t n, const struct r
                                   struct ectx *ec);
 
 /*
- * Carries the verdict's action out. *batch is then the batch to store: `bytes` themselves (patched in place), or the bytes appended
- * to `out` (RECORD_REBUILD only; `out` may be NULL otherwise). ERR_MESSAGE_TOO_LARGE: the new batch is above the limit.
- * ERR_NO_MEMORY. `scratch` must not have been used for another batch in between... unless action is not RECORD_REBUILD;
- * the records are decompressed again if need be.
+ * Carries the verdict's action out. *batch is then the batch to store: `bytes` themselves (patched
+ * in place), or the bytes appended to `out` (RECORD_REBUILD only; `out` may be NULL otherwise).
+ * ERR_MESSAGE_TOO_LARGE: the new batch is above the limit. ERR_NO_MEMORY. If the scratch was used
+ * for another batch in between, the records are decompressed again.
  */
 MUST_USE enum err record_finish(uint8_t *bytes, const struct record_rules *rules,
-                                struct record_scratch *scratch, const struct record_verdict *verdict,
-                                struct buf *out, struct str *batch, struct ectx *ec);
+                                struct record_scratch *scratch,
+                                const struct record_verdict *verdict, struct buf *out,
+                                struct str *batch, struct ectx *ec);
 
-/* The message of one record error, for RecordErrors in the response. Returns the length (text is cut at cap - 1). */
+/* The message of one record error, for RecordErrors in the response. Returns the length (text is
+ * cut at cap - 1). */
 size_t record_error_text(const struct record_error *e, const struct record_rules *rules, char *text,
                          size_t cap);
 
