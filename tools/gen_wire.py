@@ -169,6 +169,9 @@ class Struct:
                 yield from field.struct.inner()
                 yield field.struct
 
+    def tags(self):
+        return [f.tag for f in self.fields if f.tagged != NEVER]
+
     def has_records(self):
         return any(f.base == "records" or (f.struct and f.struct.has_records()) for f in self.fields)
 
@@ -256,9 +259,9 @@ class Schema:
         self.flexible = version_range(self.head["flexible"])
         for message in self.messages:
             for struct in [*message.inner(), message]:
-                tags = [f.tag for f in struct.fields if f.tagged != NEVER]
-                if len(set(tags)) != len(tags):
-                    raise SchemaError(f"a tag appears twice in {struct.name}")
+                tags = struct.tags()
+                if tags != sorted(set(tags)):
+                    raise SchemaError(f"tags of {struct.name} must ascend: they are sent in this order")
                 if struct is not message and not struct.fields:
                     raise SchemaError(f"struct {struct.name} has no fields")
                 for field in struct.fields:
@@ -362,7 +365,8 @@ def source_text(schema):
             out += [
                 f"const struct wire_message wire_{struct.c_name}_type = {{",
                 f'    "{struct.name}", {fields}, &{struct.c_name}_default,',
-                f"    {len(struct.fields)}, sizeof(struct wire_{struct.c_name}), {schema.versions[0]}, {schema.versions[1]}, {flexible}}};",
+                f"    {len(struct.fields)}, sizeof(struct wire_{struct.c_name}), {schema.versions[0]}, {schema.versions[1]}, {flexible},"
+                f" {'true' if struct.tags() else 'false'}}};",
                 "",
             ]
     return "\n".join(out)

@@ -1,8 +1,9 @@
 /*
- * Kafka's messages as tables. Every message of src/wire/schema is a plain C struct (src/wire/gen/NAME.h)
- * and a constant table that says which field has which type in which version. One walker reads bytes
- * into the struct (decode.c), one writes it (encode.c), one prints it (dump.c). Nothing else in the
- * program knows how Kafka lays out a message, so nothing else can get a length wrong.
+ * Kafka's messages as tables. Every message of src/wire/schema is a plain C struct
+ * (src/wire/gen/NAME.h) and a constant table that says which field has which type in which version.
+ * One walker reads bytes into the struct (decode.c), one writes it (encode.c), one prints it
+ * (dump.c). Nothing else in the program knows how Kafka lays out a message, so nothing else can get
+ * a length wrong.
  *
  * How a field of the protocol looks in C:
  *   bool, int8 ... int64, float64   bool, int8_t ... int64_t, double
@@ -12,12 +13,13 @@
  *   []X                             X *name and int32_t name_count; count -1 is null
  *   a struct                        the struct itself; if it may be null, a pointer
  *
- * Always begin with wire_init (or wire_array for elements): it sets every default, a zeroed struct is not
- * the same (a string would be null, which most fields must not be). Then set only what differs.
+ * Always begin with wire_init (or wire_array for elements): it sets every default, a zeroed struct
+ * is not the same (a string would be null, which most fields must not be). Then set only what
+ * differs.
  *
- * Ownership: decoding takes memory from the arena only; strings, bytes and records are views into the
- * input and live as long as it does. Encoding copies, except for record chunks (struct wire_splices).
- * No function here blocks, logs or keeps state; all may be called from any thread.
+ * Ownership: decoding takes memory from the arena only; strings, bytes and records are views into
+ * the input and live as long as it does. Encoding copies, except for record chunks (struct
+ * wire_splices). No function here blocks, logs or keeps state; all may be called from any thread.
  */
 #ifndef LEAT_WIRE_WIRE_H
 #define LEAT_WIRE_WIRE_H
@@ -40,9 +42,10 @@ struct wire_chunk {
 };
 
 /*
- * The field type `records`: the bytes of record batches, opaque here. Decoded: p and n, a view. To encode,
- * set either p and n, or chunks and chunk_count (then p and n are not looked at); the pieces are sent one
- * after the other. n == -1 without chunks is null; n == 0 is an empty record set.
+ * The field type `records`: the bytes of record batches, opaque here. Decoded: p and n, a view. To
+ * encode, set either p and n, or chunks and chunk_count (then p and n are not looked at); the
+ * pieces are sent one after the other. n == -1 without chunks is null; n == 0 is an empty record
+ * set.
  */
 struct wire_records {
     const uint8_t *p;
@@ -68,10 +71,11 @@ enum wire_type {
 };
 
 enum wire_field_flag {
-    WIRE_ARRAY = 1,     /* pointer and count; `type` is the type of an element */
-    WIRE_POINTER = 2,   /* a struct that may be null: a pointer to it */
-    WIRE_IGNORABLE = 4, /* a version without the field drops a value silently; else it is an error */
-    WIRE_CLASSIC = 8,   /* never compact, even in a flexible version (client_id of the header) */
+    WIRE_ARRAY = 1,   /* pointer and count; `type` is the type of an element */
+    WIRE_POINTER = 2, /* a struct that may be null: a pointer to it */
+    WIRE_IGNORABLE =
+        4,            /* a version without the field drops a value silently; else it is an error */
+    WIRE_CLASSIC = 8, /* never compact, even in a flexible version (client_id of the header) */
 };
 
 /* Version ranges are inclusive; min > max: never. */
@@ -97,20 +101,21 @@ struct wire_field {
 struct wire_message {
     const char *name; /* Kafka's, "ProduceRequest"; of an inner struct: its name in the schema */
     const struct wire_field *fields;
-    const void *defaults;    /* the C struct with every field at its default */
-    uint16_t field_count;    /* */
-    uint16_t size;           /* sizeof the C struct */
-    int16_t min, max;        /* versions that can be decoded and encoded */
-    int16_t flexible_since;  /* first version with compact lengths and tagged fields; INT16_MAX: none */
+    const void *defaults; /* the C struct with every field at its default */
+    uint16_t field_count;
+    uint16_t size;          /* sizeof the C struct */
+    int16_t min, max;       /* versions that can be decoded and encoded */
+    int16_t flexible_since; /* first version with compact lengths and tags; INT16_MAX: none */
+    bool tagged;            /* has fields that are tagged in some version */
 };
 
 /* One request and its response. The list of them is src/wire/gen/apis.c. */
 struct wire_api {
     int16_t key;
-    const char *name;        /* "Produce" */
-    int16_t min, max;        /* what ApiVersions tells */
-    int16_t served_min;      /* versions below it are told but answered with UNSUPPORTED_VERSION */
-    int16_t flexible_since;  /* INT16_MAX: none */
+    const char *name;       /* "Produce" */
+    int16_t min, max;       /* what ApiVersions tells */
+    int16_t served_min;     /* versions below it are told but answered with UNSUPPORTED_VERSION */
+    int16_t flexible_since; /* INT16_MAX: none */
     const struct wire_message *request, *response;
 };
 
@@ -122,24 +127,26 @@ const struct wire_api *wire_api_at(size_t i);
 
 /* Sets every field of `out` (m->size bytes) to its default. Fits every version. */
 void wire_init(const struct wire_message *m, void *out);
-/* `n` elements with defaults, or NULL (over the arena's budget, n < 0). n == 0 gives a valid pointer. */
+/* `n` elements with defaults, or NULL (over the arena's budget, n < 0). n == 0 gives a valid
+ * pointer. */
 void *wire_array(struct arena *a, const struct wire_message *m, int64_t n);
 /* The same with a type: struct wire_x *p = WIRE_NEW_N(arena, wire_x, n); */
 #define WIRE_NEW_N(arena, name, n) ((struct name *)wire_array((arena), &name##_type, (n)))
 #define WIRE_INIT(name, out)       wire_init(&name##_type, (struct name *){(out)})
 
 /*
- * Reads one message. `in` moves past it; bytes that follow are left there (Kafka does not look at them
- * either). Nothing is allocated before the element count was compared with the bytes that are left, and
- * all of it from `a`, whose budget is the bound. Fields that the version does not have get their default,
- * unknown tagged fields are skipped. On an error `in` and `out` are unspecified and of no use.
+ * Reads one message. `in` moves past it; bytes that follow are left there (Kafka does not look at
+ * them either). Nothing is allocated before the element count was compared with the bytes that are
+ * left, and all of it from `a`, whose budget is the bound. Fields that the version does not have
+ * get their default, unknown tagged fields are skipped. On an error `in` and `out` are unspecified
+ * and of no use.
  *
  * As Kafka does: any negative classic length is null; a string is not checked to be UTF-8.
  * Errors: ERR_UNSUPPORTED_VERSION, ERR_TRUNCATED, ERR_MALFORMED (with the field's path and the byte
  * position in the text), ERR_LIMIT (the arena's budget), ERR_NO_MEMORY.
  */
-MUST_USE enum err wire_decode(const struct wire_message *m, int16_t version, struct slice *in, struct arena *a,
-                              void *out, struct ectx *ec);
+MUST_USE enum err wire_decode(const struct wire_message *m, int16_t version, struct slice *in,
+                              struct arena *a, void *out, struct ectx *ec);
 
 /* Record bytes that belong into an encoded message but were not copied into it. */
 struct wire_splice {
@@ -160,22 +167,23 @@ struct wire_splices {
 };
 
 /*
- * Appends one message to `out`. Fields that the version does not have are left out; if such a field has a
- * value other than its default and is not `ignorable`, that is ERR_UNSUPPORTED_VERSION. Null where the
- * version does not permit it is ERR_MALFORMED. ERR_LIMIT: over out->max or over a length that the
- * protocol can express. On an error out->n is what it was before (memory may have grown).
+ * Appends one message to `out`. Fields that the version does not have are left out; if such a field
+ * has a value other than its default and is not `ignorable`, that is ERR_UNSUPPORTED_VERSION. Null
+ * where the version does not permit it is ERR_MALFORMED. ERR_LIMIT: over out->max or over a length
+ * that the protocol can express. On an error out->n is what it was before (memory may have grown).
  *
- * With `sp`, records given as chunks are not copied: only their length is written and *sp notes where
- * they belong. Without it (NULL) they are copied. `in` is not changed.
+ * With `sp`, records given as chunks are not copied: only their length is written and *sp notes
+ * where they belong. Without it (NULL) they are copied. `in` is not changed.
  */
-MUST_USE enum err wire_encode(const struct wire_message *m, int16_t version, const void *in, struct buf *out,
-                              struct wire_splices *sp, struct ectx *ec);
+MUST_USE enum err wire_encode(const struct wire_message *m, int16_t version, const void *in,
+                              struct buf *out, struct wire_splices *sp, struct ectx *ec);
 
 /*
- * Appends one line for a log or a person: {acks=-1 timeout_ms=1500 topic_data=[{name="t" ...}]}. Only what
- * `version` has; bytes and records as their length; at most about `limit` bytes, then "...". Text is
- * escaped. Never fails otherwise than through out->failed.
+ * Appends one line for a log or a person: {acks=-1 timeout_ms=1500 topic_data=[{name="t" ...}]}.
+ * Only what `version` has; bytes and records as their length; at most about `limit` bytes, then
+ * "...". Text is escaped. Never fails otherwise than through out->failed.
  */
-void wire_dump(const struct wire_message *m, int16_t version, const void *in, struct buf *out, size_t limit);
+void wire_dump(const struct wire_message *m, int16_t version, const void *in, struct buf *out,
+               size_t limit);
 
 #endif

@@ -19,7 +19,7 @@ static const struct wire_alter_configs_request_config
 };
 const struct wire_message wire_alter_configs_request_config_type = {
     "config", alter_configs_request_config_fields, &alter_configs_request_config_default,
-    2, sizeof(struct wire_alter_configs_request_config), 0, 2, 2};
+    2, sizeof(struct wire_alter_configs_request_config), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_alter_configs_request_resource, member)
 static const struct wire_field alter_configs_request_resource_fields[] = {
@@ -40,7 +40,7 @@ static const struct wire_alter_configs_request_resource
 };
 const struct wire_message wire_alter_configs_request_resource_type = {
     "resource", alter_configs_request_resource_fields, &alter_configs_request_resource_default,
-    3, sizeof(struct wire_alter_configs_request_resource), 0, 2, 2};
+    3, sizeof(struct wire_alter_configs_request_resource), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_alter_configs_request, member)
 static const struct wire_field alter_configs_request_fields[] = {
@@ -58,7 +58,7 @@ static const struct wire_alter_configs_request
 };
 const struct wire_message wire_alter_configs_request_type = {
     "AlterConfigsRequest", alter_configs_request_fields, &alter_configs_request_default,
-    2, sizeof(struct wire_alter_configs_request), 0, 2, 2};
+    2, sizeof(struct wire_alter_configs_request), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_alter_configs_response_resource, member)
 static const struct wire_field alter_configs_response_resource_fields[] = {
@@ -81,7 +81,7 @@ static const struct wire_alter_configs_response_resource
 };
 const struct wire_message wire_alter_configs_response_resource_type = {
     "resource", alter_configs_response_resource_fields, &alter_configs_response_resource_default,
-    4, sizeof(struct wire_alter_configs_response_resource), 0, 2, 2};
+    4, sizeof(struct wire_alter_configs_response_resource), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_alter_configs_response, member)
 static const struct wire_field alter_configs_response_fields[] = {
@@ -99,4 +99,4 @@ static const struct wire_alter_configs_response
 };
 const struct wire_message wire_alter_configs_response_type = {
     "AlterConfigsResponse", alter_configs_response_fields, &alter_configs_response_default,
-    2, sizeof(struct wire_alter_configs_response), 0, 2, 2};
+    2, sizeof(struct wire_alter_configs_response), 0, 2, 2, false};

@@ -19,7 +19,7 @@ static const struct wire_api_versions_request
 };
 const struct wire_message wire_api_versions_request_type = {
     "ApiVersionsRequest", api_versions_request_fields, &api_versions_request_default,
-    2, sizeof(struct wire_api_versions_request), 0, 4, 3};
+    2, sizeof(struct wire_api_versions_request), 0, 4, 3, false};
 
 #define AT(member) offsetof(struct wire_api_versions_response_api_key, member)
 static const struct wire_field api_versions_response_api_key_fields[] = {
@@ -39,7 +39,7 @@ static const struct wire_api_versions_response_api_key
 };
 const struct wire_message wire_api_versions_response_api_key_type = {
     "api_key", api_versions_response_api_key_fields, &api_versions_response_api_key_default,
-    3, sizeof(struct wire_api_versions_response_api_key), 0, 4, 3};
+    3, sizeof(struct wire_api_versions_response_api_key), 0, 4, 3, false};
 
 #define AT(member) offsetof(struct wire_api_versions_response_supported_feature, member)
 static const struct wire_field api_versions_response_supported_feature_fields[] = {
@@ -59,7 +59,7 @@ static const struct wire_api_versions_response_supported_feature
 };
 const struct wire_message wire_api_versions_response_supported_feature_type = {
     "supported_feature", api_versions_response_supported_feature_fields, &api_versions_response_supported_feature_default,
-    3, sizeof(struct wire_api_versions_response_supported_feature), 0, 4, 3};
+    3, sizeof(struct wire_api_versions_response_supported_feature), 0, 4, 3, false};
 
 #define AT(member) offsetof(struct wire_api_versions_response_finalized_feature, member)
 static const struct wire_field api_versions_response_finalized_feature_fields[] = {
@@ -79,7 +79,7 @@ static const struct wire_api_versions_response_finalized_feature
 };
 const struct wire_message wire_api_versions_response_finalized_feature_type = {
     "finalized_feature", api_versions_response_finalized_feature_fields, &api_versions_response_finalized_feature_default,
-    3, sizeof(struct wire_api_versions_response_finalized_feature), 0, 4, 3};
+    3, sizeof(struct wire_api_versions_response_finalized_feature), 0, 4, 3, false};
 
 #define AT(member) offsetof(struct wire_api_versions_response, member)
 static const struct wire_field api_versions_response_fields[] = {
@@ -114,4 +114,4 @@ static const struct wire_api_versions_response
 };
 const struct wire_message wire_api_versions_response_type = {
     "ApiVersionsResponse", api_versions_response_fields, &api_versions_response_default,
-    7, sizeof(struct wire_api_versions_response), 0, 4, 3};
+    7, sizeof(struct wire_api_versions_response), 0, 4, 3, true};

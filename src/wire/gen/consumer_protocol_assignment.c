@@ -20,7 +20,7 @@ static const struct wire_consumer_protocol_assignment_topic
 };
 const struct wire_message wire_consumer_protocol_assignment_topic_type = {
     "topic", consumer_protocol_assignment_topic_fields, &consumer_protocol_assignment_topic_default,
-    2, sizeof(struct wire_consumer_protocol_assignment_topic), 0, 3, INT16_MAX};
+    2, sizeof(struct wire_consumer_protocol_assignment_topic), 0, 3, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_consumer_protocol_assignment, member)
 static const struct wire_field consumer_protocol_assignment_fields[] = {
@@ -38,4 +38,4 @@ static const struct wire_consumer_protocol_assignment
 };
 const struct wire_message wire_consumer_protocol_assignment_type = {
     "ConsumerProtocolAssignment", consumer_protocol_assignment_fields, &consumer_protocol_assignment_default,
-    2, sizeof(struct wire_consumer_protocol_assignment), 0, 3, INT16_MAX};
+    2, sizeof(struct wire_consumer_protocol_assignment), 0, 3, INT16_MAX, false};

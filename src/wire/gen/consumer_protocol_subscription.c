@@ -20,7 +20,7 @@ static const struct wire_consumer_protocol_subscription_topic
 };
 const struct wire_message wire_consumer_protocol_subscription_topic_type = {
     "topic", consumer_protocol_subscription_topic_fields, &consumer_protocol_subscription_topic_default,
-    2, sizeof(struct wire_consumer_protocol_subscription_topic), 0, 3, INT16_MAX};
+    2, sizeof(struct wire_consumer_protocol_subscription_topic), 0, 3, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_consumer_protocol_subscription, member)
 static const struct wire_field consumer_protocol_subscription_fields[] = {
@@ -48,4 +48,4 @@ static const struct wire_consumer_protocol_subscription
 };
 const struct wire_message wire_consumer_protocol_subscription_type = {
     "ConsumerProtocolSubscription", consumer_protocol_subscription_fields, &consumer_protocol_subscription_default,
-    5, sizeof(struct wire_consumer_protocol_subscription), 0, 3, INT16_MAX};
+    5, sizeof(struct wire_consumer_protocol_subscription), 0, 3, INT16_MAX, false};

@@ -17,7 +17,7 @@ static const struct wire_create_partitions_request_assignment
 };
 const struct wire_message wire_create_partitions_request_assignment_type = {
     "assignment", create_partitions_request_assignment_fields, &create_partitions_request_assignment_default,
-    1, sizeof(struct wire_create_partitions_request_assignment), 0, 3, 2};
+    1, sizeof(struct wire_create_partitions_request_assignment), 0, 3, 2, false};
 
 #define AT(member) offsetof(struct wire_create_partitions_request_topic, member)
 static const struct wire_field create_partitions_request_topic_fields[] = {
@@ -38,7 +38,7 @@ static const struct wire_create_partitions_request_topic
 };
 const struct wire_message wire_create_partitions_request_topic_type = {
     "topic", create_partitions_request_topic_fields, &create_partitions_request_topic_default,
-    3, sizeof(struct wire_create_partitions_request_topic), 0, 3, 2};
+    3, sizeof(struct wire_create_partitions_request_topic), 0, 3, 2, false};
 
 #define AT(member) offsetof(struct wire_create_partitions_request, member)
 static const struct wire_field create_partitions_request_fields[] = {
@@ -59,7 +59,7 @@ static const struct wire_create_partitions_request
 };
 const struct wire_message wire_create_partitions_request_type = {
     "CreatePartitionsRequest", create_partitions_request_fields, &create_partitions_request_default,
-    3, sizeof(struct wire_create_partitions_request), 0, 3, 2};
+    3, sizeof(struct wire_create_partitions_request), 0, 3, 2, false};
 
 #define AT(member) offsetof(struct wire_create_partitions_response_topic, member)
 static const struct wire_field create_partitions_response_topic_fields[] = {
@@ -79,7 +79,7 @@ static const struct wire_create_partitions_response_topic
 };
 const struct wire_message wire_create_partitions_response_topic_type = {
     "topic", create_partitions_response_topic_fields, &create_partitions_response_topic_default,
-    3, sizeof(struct wire_create_partitions_response_topic), 0, 3, 2};
+    3, sizeof(struct wire_create_partitions_response_topic), 0, 3, 2, false};
 
 #define AT(member) offsetof(struct wire_create_partitions_response, member)
 static const struct wire_field create_partitions_response_fields[] = {
@@ -97,4 +97,4 @@ static const struct wire_create_partitions_response
 };
 const struct wire_message wire_create_partitions_response_type = {
     "CreatePartitionsResponse", create_partitions_response_fields, &create_partitions_response_default,
-    2, sizeof(struct wire_create_partitions_response), 0, 3, 2};
+    2, sizeof(struct wire_create_partitions_response), 0, 3, 2, false};

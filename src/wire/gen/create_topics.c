@@ -20,7 +20,7 @@ static const struct wire_create_topics_request_assignment
 };
 const struct wire_message wire_create_topics_request_assignment_type = {
     "assignment", create_topics_request_assignment_fields, &create_topics_request_assignment_default,
-    2, sizeof(struct wire_create_topics_request_assignment), 2, 7, 5};
+    2, sizeof(struct wire_create_topics_request_assignment), 2, 7, 5, false};
 
 #define AT(member) offsetof(struct wire_create_topics_request_config, member)
 static const struct wire_field create_topics_request_config_fields[] = {
@@ -37,7 +37,7 @@ static const struct wire_create_topics_request_config
 };
 const struct wire_message wire_create_topics_request_config_type = {
     "config", create_topics_request_config_fields, &create_topics_request_config_default,
-    2, sizeof(struct wire_create_topics_request_config), 2, 7, 5};
+    2, sizeof(struct wire_create_topics_request_config), 2, 7, 5, false};
 
 #define AT(member) offsetof(struct wire_create_topics_request_topic, member)
 static const struct wire_field create_topics_request_topic_fields[] = {
@@ -65,7 +65,7 @@ static const struct wire_create_topics_request_topic
 };
 const struct wire_message wire_create_topics_request_topic_type = {
     "topic", create_topics_request_topic_fields, &create_topics_request_topic_default,
-    5, sizeof(struct wire_create_topics_request_topic), 2, 7, 5};
+    5, sizeof(struct wire_create_topics_request_topic), 2, 7, 5, false};
 
 #define AT(member) offsetof(struct wire_create_topics_request, member)
 static const struct wire_field create_topics_request_fields[] = {
@@ -86,7 +86,7 @@ static const struct wire_create_topics_request
 };
 const struct wire_message wire_create_topics_request_type = {
     "CreateTopicsRequest", create_topics_request_fields, &create_topics_request_default,
-    3, sizeof(struct wire_create_topics_request), 2, 7, 5};
+    3, sizeof(struct wire_create_topics_request), 2, 7, 5, false};
 
 #define AT(member) offsetof(struct wire_create_topics_response_config, member)
 static const struct wire_field create_topics_response_config_fields[] = {
@@ -112,7 +112,7 @@ static const struct wire_create_topics_response_config
 };
 const struct wire_message wire_create_topics_response_config_type = {
     "config", create_topics_response_config_fields, &create_topics_response_config_default,
-    5, sizeof(struct wire_create_topics_response_config), 2, 7, 5};
+    5, sizeof(struct wire_create_topics_response_config), 2, 7, 5, false};
 
 #define AT(member) offsetof(struct wire_create_topics_response_topic, member)
 static const struct wire_field create_topics_response_topic_fields[] = {
@@ -148,7 +148,7 @@ static const struct wire_create_topics_response_topic
 };
 const struct wire_message wire_create_topics_response_topic_type = {
     "topic", create_topics_response_topic_fields, &create_topics_response_topic_default,
-    8, sizeof(struct wire_create_topics_response_topic), 2, 7, 5};
+    8, sizeof(struct wire_create_topics_response_topic), 2, 7, 5, true};
 
 #define AT(member) offsetof(struct wire_create_topics_response, member)
 static const struct wire_field create_topics_response_fields[] = {
@@ -166,4 +166,4 @@ static const struct wire_create_topics_response
 };
 const struct wire_message wire_create_topics_response_type = {
     "CreateTopicsResponse", create_topics_response_fields, &create_topics_response_default,
-    2, sizeof(struct wire_create_topics_response), 2, 7, 5};
+    2, sizeof(struct wire_create_topics_response), 2, 7, 5, false};

@@ -17,7 +17,7 @@ static const struct wire_delete_groups_request
 };
 const struct wire_message wire_delete_groups_request_type = {
     "DeleteGroupsRequest", delete_groups_request_fields, &delete_groups_request_default,
-    1, sizeof(struct wire_delete_groups_request), 0, 2, 2};
+    1, sizeof(struct wire_delete_groups_request), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_groups_response_group, member)
 static const struct wire_field delete_groups_response_group_fields[] = {
@@ -34,7 +34,7 @@ static const struct wire_delete_groups_response_group
 };
 const struct wire_message wire_delete_groups_response_group_type = {
     "group", delete_groups_response_group_fields, &delete_groups_response_group_default,
-    2, sizeof(struct wire_delete_groups_response_group), 0, 2, 2};
+    2, sizeof(struct wire_delete_groups_response_group), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_groups_response, member)
 static const struct wire_field delete_groups_response_fields[] = {
@@ -52,4 +52,4 @@ static const struct wire_delete_groups_response
 };
 const struct wire_message wire_delete_groups_response_type = {
     "DeleteGroupsResponse", delete_groups_response_fields, &delete_groups_response_default,
-    2, sizeof(struct wire_delete_groups_response), 0, 2, 2};
+    2, sizeof(struct wire_delete_groups_response), 0, 2, 2, false};

@@ -19,7 +19,7 @@ static const struct wire_delete_records_request_partition
 };
 const struct wire_message wire_delete_records_request_partition_type = {
     "partition", delete_records_request_partition_fields, &delete_records_request_partition_default,
-    2, sizeof(struct wire_delete_records_request_partition), 0, 2, 2};
+    2, sizeof(struct wire_delete_records_request_partition), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_records_request_topic, member)
 static const struct wire_field delete_records_request_topic_fields[] = {
@@ -37,7 +37,7 @@ static const struct wire_delete_records_request_topic
 };
 const struct wire_message wire_delete_records_request_topic_type = {
     "topic", delete_records_request_topic_fields, &delete_records_request_topic_default,
-    2, sizeof(struct wire_delete_records_request_topic), 0, 2, 2};
+    2, sizeof(struct wire_delete_records_request_topic), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_records_request, member)
 static const struct wire_field delete_records_request_fields[] = {
@@ -55,7 +55,7 @@ static const struct wire_delete_records_request
 };
 const struct wire_message wire_delete_records_request_type = {
     "DeleteRecordsRequest", delete_records_request_fields, &delete_records_request_default,
-    2, sizeof(struct wire_delete_records_request), 0, 2, 2};
+    2, sizeof(struct wire_delete_records_request), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_records_response_partition, member)
 static const struct wire_field delete_records_response_partition_fields[] = {
@@ -75,7 +75,7 @@ static const struct wire_delete_records_response_partition
 };
 const struct wire_message wire_delete_records_response_partition_type = {
     "partition", delete_records_response_partition_fields, &delete_records_response_partition_default,
-    3, sizeof(struct wire_delete_records_response_partition), 0, 2, 2};
+    3, sizeof(struct wire_delete_records_response_partition), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_records_response_topic, member)
 static const struct wire_field delete_records_response_topic_fields[] = {
@@ -93,7 +93,7 @@ static const struct wire_delete_records_response_topic
 };
 const struct wire_message wire_delete_records_response_topic_type = {
     "topic", delete_records_response_topic_fields, &delete_records_response_topic_default,
-    2, sizeof(struct wire_delete_records_response_topic), 0, 2, 2};
+    2, sizeof(struct wire_delete_records_response_topic), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_delete_records_response, member)
 static const struct wire_field delete_records_response_fields[] = {
@@ -111,4 +111,4 @@ static const struct wire_delete_records_response
 };
 const struct wire_message wire_delete_records_response_type = {
     "DeleteRecordsResponse", delete_records_response_fields, &delete_records_response_default,
-    2, sizeof(struct wire_delete_records_response), 0, 2, 2};
+    2, sizeof(struct wire_delete_records_response), 0, 2, 2, false};

@@ -19,7 +19,7 @@ static const struct wire_delete_topics_request_topic
 };
 const struct wire_message wire_delete_topics_request_topic_type = {
     "topic", delete_topics_request_topic_fields, &delete_topics_request_topic_default,
-    2, sizeof(struct wire_delete_topics_request_topic), 1, 6, 4};
+    2, sizeof(struct wire_delete_topics_request_topic), 1, 6, 4, false};
 
 #define AT(member) offsetof(struct wire_delete_topics_request, member)
 static const struct wire_field delete_topics_request_fields[] = {
@@ -41,7 +41,7 @@ static const struct wire_delete_topics_request
 };
 const struct wire_message wire_delete_topics_request_type = {
     "DeleteTopicsRequest", delete_topics_request_fields, &delete_topics_request_default,
-    3, sizeof(struct wire_delete_topics_request), 1, 6, 4};
+    3, sizeof(struct wire_delete_topics_request), 1, 6, 4, false};
 
 #define AT(member) offsetof(struct wire_delete_topics_response_topic, member)
 static const struct wire_field delete_topics_response_topic_fields[] = {
@@ -64,7 +64,7 @@ static const struct wire_delete_topics_response_topic
 };
 const struct wire_message wire_delete_topics_response_topic_type = {
     "topic", delete_topics_response_topic_fields, &delete_topics_response_topic_default,
-    4, sizeof(struct wire_delete_topics_response_topic), 1, 6, 4};
+    4, sizeof(struct wire_delete_topics_response_topic), 1, 6, 4, false};
 
 #define AT(member) offsetof(struct wire_delete_topics_response, member)
 static const struct wire_field delete_topics_response_fields[] = {
@@ -82,4 +82,4 @@ static const struct wire_delete_topics_response
 };
 const struct wire_message wire_delete_topics_response_type = {
     "DeleteTopicsResponse", delete_topics_response_fields, &delete_topics_response_default,
-    2, sizeof(struct wire_delete_topics_response), 1, 6, 4};
+    2, sizeof(struct wire_delete_topics_response), 1, 6, 4, false};

@@ -22,7 +22,7 @@ static const struct wire_describe_cluster_request
 };
 const struct wire_message wire_describe_cluster_request_type = {
     "DescribeClusterRequest", describe_cluster_request_fields, &describe_cluster_request_default,
-    3, sizeof(struct wire_describe_cluster_request), 0, 2, 0};
+    3, sizeof(struct wire_describe_cluster_request), 0, 2, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_cluster_response_broker, member)
 static const struct wire_field describe_cluster_response_broker_fields[] = {
@@ -48,7 +48,7 @@ static const struct wire_describe_cluster_response_broker
 };
 const struct wire_message wire_describe_cluster_response_broker_type = {
     "broker", describe_cluster_response_broker_fields, &describe_cluster_response_broker_default,
-    5, sizeof(struct wire_describe_cluster_response_broker), 0, 2, 0};
+    5, sizeof(struct wire_describe_cluster_response_broker), 0, 2, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_cluster_response, member)
 static const struct wire_field describe_cluster_response_fields[] = {
@@ -84,4 +84,4 @@ static const struct wire_describe_cluster_response
 };
 const struct wire_message wire_describe_cluster_response_type = {
     "DescribeClusterResponse", describe_cluster_response_fields, &describe_cluster_response_default,
-    8, sizeof(struct wire_describe_cluster_response), 0, 2, 0};
+    8, sizeof(struct wire_describe_cluster_response), 0, 2, 0, false};

@@ -23,7 +23,7 @@ static const struct wire_describe_configs_request_resource
 };
 const struct wire_message wire_describe_configs_request_resource_type = {
     "resource", describe_configs_request_resource_fields, &describe_configs_request_resource_default,
-    3, sizeof(struct wire_describe_configs_request_resource), 1, 4, 4};
+    3, sizeof(struct wire_describe_configs_request_resource), 1, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_describe_configs_request, member)
 static const struct wire_field describe_configs_request_fields[] = {
@@ -44,7 +44,7 @@ static const struct wire_describe_configs_request
 };
 const struct wire_message wire_describe_configs_request_type = {
     "DescribeConfigsRequest", describe_configs_request_fields, &describe_configs_request_default,
-    3, sizeof(struct wire_describe_configs_request), 1, 4, 4};
+    3, sizeof(struct wire_describe_configs_request), 1, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_describe_configs_response_synonym, member)
 static const struct wire_field describe_configs_response_synonym_fields[] = {
@@ -64,7 +64,7 @@ static const struct wire_describe_configs_response_synonym
 };
 const struct wire_message wire_describe_configs_response_synonym_type = {
     "synonym", describe_configs_response_synonym_fields, &describe_configs_response_synonym_default,
-    3, sizeof(struct wire_describe_configs_response_synonym), 1, 4, 4};
+    3, sizeof(struct wire_describe_configs_response_synonym), 1, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_describe_configs_response_config, member)
 static const struct wire_field describe_configs_response_config_fields[] = {
@@ -100,7 +100,7 @@ static const struct wire_describe_configs_response_config
 };
 const struct wire_message wire_describe_configs_response_config_type = {
     "config", describe_configs_response_config_fields, &describe_configs_response_config_default,
-    8, sizeof(struct wire_describe_configs_response_config), 1, 4, 4};
+    8, sizeof(struct wire_describe_configs_response_config), 1, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_describe_configs_response_resource, member)
 static const struct wire_field describe_configs_response_resource_fields[] = {
@@ -127,7 +127,7 @@ static const struct wire_describe_configs_response_resource
 };
 const struct wire_message wire_describe_configs_response_resource_type = {
     "resource", describe_configs_response_resource_fields, &describe_configs_response_resource_default,
-    5, sizeof(struct wire_describe_configs_response_resource), 1, 4, 4};
+    5, sizeof(struct wire_describe_configs_response_resource), 1, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_describe_configs_response, member)
 static const struct wire_field describe_configs_response_fields[] = {
@@ -145,4 +145,4 @@ static const struct wire_describe_configs_response
 };
 const struct wire_message wire_describe_configs_response_type = {
     "DescribeConfigsResponse", describe_configs_response_fields, &describe_configs_response_default,
-    2, sizeof(struct wire_describe_configs_response), 1, 4, 4};
+    2, sizeof(struct wire_describe_configs_response), 1, 4, 4, false};

@@ -20,7 +20,7 @@ static const struct wire_describe_groups_request
 };
 const struct wire_message wire_describe_groups_request_type = {
     "DescribeGroupsRequest", describe_groups_request_fields, &describe_groups_request_default,
-    2, sizeof(struct wire_describe_groups_request), 0, 6, 5};
+    2, sizeof(struct wire_describe_groups_request), 0, 6, 5, false};
 
 #define AT(member) offsetof(struct wire_describe_groups_response_member, member)
 static const struct wire_field describe_groups_response_member_fields[] = {
@@ -49,7 +49,7 @@ static const struct wire_describe_groups_response_member
 };
 const struct wire_message wire_describe_groups_response_member_type = {
     "member", describe_groups_response_member_fields, &describe_groups_response_member_default,
-    6, sizeof(struct wire_describe_groups_response_member), 0, 6, 5};
+    6, sizeof(struct wire_describe_groups_response_member), 0, 6, 5, false};
 
 #define AT(member) offsetof(struct wire_describe_groups_response_group, member)
 static const struct wire_field describe_groups_response_group_fields[] = {
@@ -85,7 +85,7 @@ static const struct wire_describe_groups_response_group
 };
 const struct wire_message wire_describe_groups_response_group_type = {
     "group", describe_groups_response_group_fields, &describe_groups_response_group_default,
-    8, sizeof(struct wire_describe_groups_response_group), 0, 6, 5};
+    8, sizeof(struct wire_describe_groups_response_group), 0, 6, 5, false};
 
 #define AT(member) offsetof(struct wire_describe_groups_response, member)
 static const struct wire_field describe_groups_response_fields[] = {
@@ -103,4 +103,4 @@ static const struct wire_describe_groups_response
 };
 const struct wire_message wire_describe_groups_response_type = {
     "DescribeGroupsResponse", describe_groups_response_fields, &describe_groups_response_default,
-    2, sizeof(struct wire_describe_groups_response), 0, 6, 5};
+    2, sizeof(struct wire_describe_groups_response), 0, 6, 5, false};

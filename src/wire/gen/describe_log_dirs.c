@@ -20,7 +20,7 @@ static const struct wire_describe_log_dirs_request_topic
 };
 const struct wire_message wire_describe_log_dirs_request_topic_type = {
     "topic", describe_log_dirs_request_topic_fields, &describe_log_dirs_request_topic_default,
-    2, sizeof(struct wire_describe_log_dirs_request_topic), 1, 5, 2};
+    2, sizeof(struct wire_describe_log_dirs_request_topic), 1, 5, 2, false};
 
 #define AT(member) offsetof(struct wire_describe_log_dirs_request, member)
 static const struct wire_field describe_log_dirs_request_fields[] = {
@@ -35,7 +35,7 @@ static const struct wire_describe_log_dirs_request
 };
 const struct wire_message wire_describe_log_dirs_request_type = {
     "DescribeLogDirsRequest", describe_log_dirs_request_fields, &describe_log_dirs_request_default,
-    1, sizeof(struct wire_describe_log_dirs_request), 1, 5, 2};
+    1, sizeof(struct wire_describe_log_dirs_request), 1, 5, 2, false};
 
 #define AT(member) offsetof(struct wire_describe_log_dirs_response_partition, member)
 static const struct wire_field describe_log_dirs_response_partition_fields[] = {
@@ -58,7 +58,7 @@ static const struct wire_describe_log_dirs_response_partition
 };
 const struct wire_message wire_describe_log_dirs_response_partition_type = {
     "partition", describe_log_dirs_response_partition_fields, &describe_log_dirs_response_partition_default,
-    4, sizeof(struct wire_describe_log_dirs_response_partition), 1, 5, 2};
+    4, sizeof(struct wire_describe_log_dirs_response_partition), 1, 5, 2, false};
 
 #define AT(member) offsetof(struct wire_describe_log_dirs_response_topic, member)
 static const struct wire_field describe_log_dirs_response_topic_fields[] = {
@@ -76,7 +76,7 @@ static const struct wire_describe_log_dirs_response_topic
 };
 const struct wire_message wire_describe_log_dirs_response_topic_type = {
     "topic", describe_log_dirs_response_topic_fields, &describe_log_dirs_response_topic_default,
-    2, sizeof(struct wire_describe_log_dirs_response_topic), 1, 5, 2};
+    2, sizeof(struct wire_describe_log_dirs_response_topic), 1, 5, 2, false};
 
 #define AT(member) offsetof(struct wire_describe_log_dirs_response_log_dir, member)
 static const struct wire_field describe_log_dirs_response_log_dir_fields[] = {
@@ -106,7 +106,7 @@ static const struct wire_describe_log_dirs_response_log_dir
 };
 const struct wire_message wire_describe_log_dirs_response_log_dir_type = {
     "log_dir", describe_log_dirs_response_log_dir_fields, &describe_log_dirs_response_log_dir_default,
-    6, sizeof(struct wire_describe_log_dirs_response_log_dir), 1, 5, 2};
+    6, sizeof(struct wire_describe_log_dirs_response_log_dir), 1, 5, 2, false};
 
 #define AT(member) offsetof(struct wire_describe_log_dirs_response, member)
 static const struct wire_field describe_log_dirs_response_fields[] = {
@@ -127,4 +127,4 @@ static const struct wire_describe_log_dirs_response
 };
 const struct wire_message wire_describe_log_dirs_response_type = {
     "DescribeLogDirsResponse", describe_log_dirs_response_fields, &describe_log_dirs_response_default,
-    3, sizeof(struct wire_describe_log_dirs_response), 1, 5, 2};
+    3, sizeof(struct wire_describe_log_dirs_response), 1, 5, 2, false};

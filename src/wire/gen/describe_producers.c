@@ -20,7 +20,7 @@ static const struct wire_describe_producers_request_topic
 };
 const struct wire_message wire_describe_producers_request_topic_type = {
     "topic", describe_producers_request_topic_fields, &describe_producers_request_topic_default,
-    2, sizeof(struct wire_describe_producers_request_topic), 0, 0, 0};
+    2, sizeof(struct wire_describe_producers_request_topic), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_producers_request, member)
 static const struct wire_field describe_producers_request_fields[] = {
@@ -35,7 +35,7 @@ static const struct wire_describe_producers_request
 };
 const struct wire_message wire_describe_producers_request_type = {
     "DescribeProducersRequest", describe_producers_request_fields, &describe_producers_request_default,
-    1, sizeof(struct wire_describe_producers_request), 0, 0, 0};
+    1, sizeof(struct wire_describe_producers_request), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_producers_response_active_producer, member)
 static const struct wire_field describe_producers_response_active_producer_fields[] = {
@@ -64,7 +64,7 @@ static const struct wire_describe_producers_response_active_producer
 };
 const struct wire_message wire_describe_producers_response_active_producer_type = {
     "active_producer", describe_producers_response_active_producer_fields, &describe_producers_response_active_producer_default,
-    6, sizeof(struct wire_describe_producers_response_active_producer), 0, 0, 0};
+    6, sizeof(struct wire_describe_producers_response_active_producer), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_producers_response_partition, member)
 static const struct wire_field describe_producers_response_partition_fields[] = {
@@ -88,7 +88,7 @@ static const struct wire_describe_producers_response_partition
 };
 const struct wire_message wire_describe_producers_response_partition_type = {
     "partition", describe_producers_response_partition_fields, &describe_producers_response_partition_default,
-    4, sizeof(struct wire_describe_producers_response_partition), 0, 0, 0};
+    4, sizeof(struct wire_describe_producers_response_partition), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_producers_response_topic, member)
 static const struct wire_field describe_producers_response_topic_fields[] = {
@@ -106,7 +106,7 @@ static const struct wire_describe_producers_response_topic
 };
 const struct wire_message wire_describe_producers_response_topic_type = {
     "topic", describe_producers_response_topic_fields, &describe_producers_response_topic_default,
-    2, sizeof(struct wire_describe_producers_response_topic), 0, 0, 0};
+    2, sizeof(struct wire_describe_producers_response_topic), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_producers_response, member)
 static const struct wire_field describe_producers_response_fields[] = {
@@ -124,4 +124,4 @@ static const struct wire_describe_producers_response
 };
 const struct wire_message wire_describe_producers_response_type = {
     "DescribeProducersResponse", describe_producers_response_fields, &describe_producers_response_default,
-    2, sizeof(struct wire_describe_producers_response), 0, 0, 0};
+    2, sizeof(struct wire_describe_producers_response), 0, 0, 0, false};

@@ -16,7 +16,7 @@ static const struct wire_describe_topic_partitions_request_topic
 };
 const struct wire_message wire_describe_topic_partitions_request_topic_type = {
     "topic", describe_topic_partitions_request_topic_fields, &describe_topic_partitions_request_topic_default,
-    1, sizeof(struct wire_describe_topic_partitions_request_topic), 0, 0, 0};
+    1, sizeof(struct wire_describe_topic_partitions_request_topic), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_topic_partitions_request_cursor, member)
 static const struct wire_field describe_topic_partitions_request_cursor_fields[] = {
@@ -33,7 +33,7 @@ static const struct wire_describe_topic_partitions_request_cursor
 };
 const struct wire_message wire_describe_topic_partitions_request_cursor_type = {
     "cursor", describe_topic_partitions_request_cursor_fields, &describe_topic_partitions_request_cursor_default,
-    2, sizeof(struct wire_describe_topic_partitions_request_cursor), 0, 0, 0};
+    2, sizeof(struct wire_describe_topic_partitions_request_cursor), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_topic_partitions_request, member)
 static const struct wire_field describe_topic_partitions_request_fields[] = {
@@ -54,7 +54,7 @@ static const struct wire_describe_topic_partitions_request
 };
 const struct wire_message wire_describe_topic_partitions_request_type = {
     "DescribeTopicPartitionsRequest", describe_topic_partitions_request_fields, &describe_topic_partitions_request_default,
-    3, sizeof(struct wire_describe_topic_partitions_request), 0, 0, 0};
+    3, sizeof(struct wire_describe_topic_partitions_request), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_topic_partitions_response_partition, member)
 static const struct wire_field describe_topic_partitions_response_partition_fields[] = {
@@ -97,7 +97,7 @@ static const struct wire_describe_topic_partitions_response_partition
 };
 const struct wire_message wire_describe_topic_partitions_response_partition_type = {
     "partition", describe_topic_partitions_response_partition_fields, &describe_topic_partitions_response_partition_default,
-    9, sizeof(struct wire_describe_topic_partitions_response_partition), 0, 0, 0};
+    9, sizeof(struct wire_describe_topic_partitions_response_partition), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_topic_partitions_response_topic, member)
 static const struct wire_field describe_topic_partitions_response_topic_fields[] = {
@@ -127,7 +127,7 @@ static const struct wire_describe_topic_partitions_response_topic
 };
 const struct wire_message wire_describe_topic_partitions_response_topic_type = {
     "topic", describe_topic_partitions_response_topic_fields, &describe_topic_partitions_response_topic_default,
-    6, sizeof(struct wire_describe_topic_partitions_response_topic), 0, 0, 0};
+    6, sizeof(struct wire_describe_topic_partitions_response_topic), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_topic_partitions_response_next_cursor, member)
 static const struct wire_field describe_topic_partitions_response_next_cursor_fields[] = {
@@ -144,7 +144,7 @@ static const struct wire_describe_topic_partitions_response_next_cursor
 };
 const struct wire_message wire_describe_topic_partitions_response_next_cursor_type = {
     "next_cursor", describe_topic_partitions_response_next_cursor_fields, &describe_topic_partitions_response_next_cursor_default,
-    2, sizeof(struct wire_describe_topic_partitions_response_next_cursor), 0, 0, 0};
+    2, sizeof(struct wire_describe_topic_partitions_response_next_cursor), 0, 0, 0, false};
 
 #define AT(member) offsetof(struct wire_describe_topic_partitions_response, member)
 static const struct wire_field describe_topic_partitions_response_fields[] = {
@@ -165,4 +165,4 @@ static const struct wire_describe_topic_partitions_response
 };
 const struct wire_message wire_describe_topic_partitions_response_type = {
     "DescribeTopicPartitionsResponse", describe_topic_partitions_response_fields, &describe_topic_partitions_response_default,
-    3, sizeof(struct wire_describe_topic_partitions_response), 0, 0, 0};
+    3, sizeof(struct wire_describe_topic_partitions_response), 0, 0, 0, false};

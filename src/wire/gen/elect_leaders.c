@@ -20,7 +20,7 @@ static const struct wire_elect_leaders_request_topic
 };
 const struct wire_message wire_elect_leaders_request_topic_type = {
     "topic", elect_leaders_request_topic_fields, &elect_leaders_request_topic_default,
-    2, sizeof(struct wire_elect_leaders_request_topic), 0, 2, 2};
+    2, sizeof(struct wire_elect_leaders_request_topic), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_elect_leaders_request, member)
 static const struct wire_field elect_leaders_request_fields[] = {
@@ -41,7 +41,7 @@ static const struct wire_elect_leaders_request
 };
 const struct wire_message wire_elect_leaders_request_type = {
     "ElectLeadersRequest", elect_leaders_request_fields, &elect_leaders_request_default,
-    3, sizeof(struct wire_elect_leaders_request), 0, 2, 2};
+    3, sizeof(struct wire_elect_leaders_request), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_elect_leaders_response_partition, member)
 static const struct wire_field elect_leaders_response_partition_fields[] = {
@@ -61,7 +61,7 @@ static const struct wire_elect_leaders_response_partition
 };
 const struct wire_message wire_elect_leaders_response_partition_type = {
     "partition", elect_leaders_response_partition_fields, &elect_leaders_response_partition_default,
-    3, sizeof(struct wire_elect_leaders_response_partition), 0, 2, 2};
+    3, sizeof(struct wire_elect_leaders_response_partition), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_elect_leaders_response_topic, member)
 static const struct wire_field elect_leaders_response_topic_fields[] = {
@@ -79,7 +79,7 @@ static const struct wire_elect_leaders_response_topic
 };
 const struct wire_message wire_elect_leaders_response_topic_type = {
     "topic", elect_leaders_response_topic_fields, &elect_leaders_response_topic_default,
-    2, sizeof(struct wire_elect_leaders_response_topic), 0, 2, 2};
+    2, sizeof(struct wire_elect_leaders_response_topic), 0, 2, 2, false};
 
 #define AT(member) offsetof(struct wire_elect_leaders_response, member)
 static const struct wire_field elect_leaders_response_fields[] = {
@@ -100,4 +100,4 @@ static const struct wire_elect_leaders_response
 };
 const struct wire_message wire_elect_leaders_response_type = {
     "ElectLeadersResponse", elect_leaders_response_fields, &elect_leaders_response_default,
-    3, sizeof(struct wire_elect_leaders_response), 0, 2, 2};
+    3, sizeof(struct wire_elect_leaders_response), 0, 2, 2, false};

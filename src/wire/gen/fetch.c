@@ -19,7 +19,7 @@ static const struct wire_fetch_request_replica_state
 };
 const struct wire_message wire_fetch_request_replica_state_type = {
     "replica_state", fetch_request_replica_state_fields, &fetch_request_replica_state_default,
-    2, sizeof(struct wire_fetch_request_replica_state), 4, 18, 12};
+    2, sizeof(struct wire_fetch_request_replica_state), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_request_partition, member)
 static const struct wire_field fetch_request_partition_fields[] = {
@@ -54,7 +54,7 @@ static const struct wire_fetch_request_partition
 };
 const struct wire_message wire_fetch_request_partition_type = {
     "partition", fetch_request_partition_fields, &fetch_request_partition_default,
-    8, sizeof(struct wire_fetch_request_partition), 4, 18, 12};
+    8, sizeof(struct wire_fetch_request_partition), 4, 18, 12, true};
 
 #define AT(member) offsetof(struct wire_fetch_request_topic, member)
 static const struct wire_field fetch_request_topic_fields[] = {
@@ -75,7 +75,7 @@ static const struct wire_fetch_request_topic
 };
 const struct wire_message wire_fetch_request_topic_type = {
     "topic", fetch_request_topic_fields, &fetch_request_topic_default,
-    3, sizeof(struct wire_fetch_request_topic), 4, 18, 12};
+    3, sizeof(struct wire_fetch_request_topic), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_request_forgotten_topic, member)
 static const struct wire_field fetch_request_forgotten_topic_fields[] = {
@@ -96,7 +96,7 @@ static const struct wire_fetch_request_forgotten_topic
 };
 const struct wire_message wire_fetch_request_forgotten_topic_type = {
     "forgotten_topic", fetch_request_forgotten_topic_fields, &fetch_request_forgotten_topic_default,
-    3, sizeof(struct wire_fetch_request_forgotten_topic), 4, 18, 12};
+    3, sizeof(struct wire_fetch_request_forgotten_topic), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_request, member)
 static const struct wire_field fetch_request_fields[] = {
@@ -145,7 +145,7 @@ static const struct wire_fetch_request
 };
 const struct wire_message wire_fetch_request_type = {
     "FetchRequest", fetch_request_fields, &fetch_request_default,
-    12, sizeof(struct wire_fetch_request), 4, 18, 12};
+    12, sizeof(struct wire_fetch_request), 4, 18, 12, true};
 
 #define AT(member) offsetof(struct wire_fetch_response_diverging_epoch, member)
 static const struct wire_field fetch_response_diverging_epoch_fields[] = {
@@ -162,7 +162,7 @@ static const struct wire_fetch_response_diverging_epoch
 };
 const struct wire_message wire_fetch_response_diverging_epoch_type = {
     "diverging_epoch", fetch_response_diverging_epoch_fields, &fetch_response_diverging_epoch_default,
-    2, sizeof(struct wire_fetch_response_diverging_epoch), 4, 18, 12};
+    2, sizeof(struct wire_fetch_response_diverging_epoch), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_response_current_leader, member)
 static const struct wire_field fetch_response_current_leader_fields[] = {
@@ -179,7 +179,7 @@ static const struct wire_fetch_response_current_leader
 };
 const struct wire_message wire_fetch_response_current_leader_type = {
     "current_leader", fetch_response_current_leader_fields, &fetch_response_current_leader_default,
-    2, sizeof(struct wire_fetch_response_current_leader), 4, 18, 12};
+    2, sizeof(struct wire_fetch_response_current_leader), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_response_snapshot_id, member)
 static const struct wire_field fetch_response_snapshot_id_fields[] = {
@@ -196,7 +196,7 @@ static const struct wire_fetch_response_snapshot_id
 };
 const struct wire_message wire_fetch_response_snapshot_id_type = {
     "snapshot_id", fetch_response_snapshot_id_fields, &fetch_response_snapshot_id_default,
-    2, sizeof(struct wire_fetch_response_snapshot_id), 4, 18, 12};
+    2, sizeof(struct wire_fetch_response_snapshot_id), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_response_aborted_transaction, member)
 static const struct wire_field fetch_response_aborted_transaction_fields[] = {
@@ -213,7 +213,7 @@ static const struct wire_fetch_response_aborted_transaction
 };
 const struct wire_message wire_fetch_response_aborted_transaction_type = {
     "aborted_transaction", fetch_response_aborted_transaction_fields, &fetch_response_aborted_transaction_default,
-    2, sizeof(struct wire_fetch_response_aborted_transaction), 4, 18, 12};
+    2, sizeof(struct wire_fetch_response_aborted_transaction), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_response_partition, member)
 static const struct wire_field fetch_response_partition_fields[] = {
@@ -258,7 +258,7 @@ static const struct wire_fetch_response_partition
 };
 const struct wire_message wire_fetch_response_partition_type = {
     "partition", fetch_response_partition_fields, &fetch_response_partition_default,
-    11, sizeof(struct wire_fetch_response_partition), 4, 18, 12};
+    11, sizeof(struct wire_fetch_response_partition), 4, 18, 12, true};
 
 #define AT(member) offsetof(struct wire_fetch_response_topic, member)
 static const struct wire_field fetch_response_topic_fields[] = {
@@ -279,7 +279,7 @@ static const struct wire_fetch_response_topic
 };
 const struct wire_message wire_fetch_response_topic_type = {
     "topic", fetch_response_topic_fields, &fetch_response_topic_default,
-    3, sizeof(struct wire_fetch_response_topic), 4, 18, 12};
+    3, sizeof(struct wire_fetch_response_topic), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_response_node_endpoint, member)
 static const struct wire_field fetch_response_node_endpoint_fields[] = {
@@ -302,7 +302,7 @@ static const struct wire_fetch_response_node_endpoint
 };
 const struct wire_message wire_fetch_response_node_endpoint_type = {
     "node_endpoint", fetch_response_node_endpoint_fields, &fetch_response_node_endpoint_default,
-    4, sizeof(struct wire_fetch_response_node_endpoint), 4, 18, 12};
+    4, sizeof(struct wire_fetch_response_node_endpoint), 4, 18, 12, false};
 
 #define AT(member) offsetof(struct wire_fetch_response, member)
 static const struct wire_field fetch_response_fields[] = {
@@ -330,4 +330,4 @@ static const struct wire_fetch_response
 };
 const struct wire_message wire_fetch_response_type = {
     "FetchResponse", fetch_response_fields, &fetch_response_default,
-    5, sizeof(struct wire_fetch_response), 4, 18, 12};
+    5, sizeof(struct wire_fetch_response), 4, 18, 12, true};

@@ -23,7 +23,7 @@ static const struct wire_find_coordinator_request
 };
 const struct wire_message wire_find_coordinator_request_type = {
     "FindCoordinatorRequest", find_coordinator_request_fields, &find_coordinator_request_default,
-    3, sizeof(struct wire_find_coordinator_request), 0, 6, 3};
+    3, sizeof(struct wire_find_coordinator_request), 0, 6, 3, false};
 
 #define AT(member) offsetof(struct wire_find_coordinator_response_coordinator, member)
 static const struct wire_field find_coordinator_response_coordinator_fields[] = {
@@ -52,7 +52,7 @@ static const struct wire_find_coordinator_response_coordinator
 };
 const struct wire_message wire_find_coordinator_response_coordinator_type = {
     "coordinator", find_coordinator_response_coordinator_fields, &find_coordinator_response_coordinator_default,
-    6, sizeof(struct wire_find_coordinator_response_coordinator), 0, 6, 3};
+    6, sizeof(struct wire_find_coordinator_response_coordinator), 0, 6, 3, false};
 
 #define AT(member) offsetof(struct wire_find_coordinator_response, member)
 static const struct wire_field find_coordinator_response_fields[] = {
@@ -85,4 +85,4 @@ static const struct wire_find_coordinator_response
 };
 const struct wire_message wire_find_coordinator_response_type = {
     "FindCoordinatorResponse", find_coordinator_response_fields, &find_coordinator_response_default,
-    7, sizeof(struct wire_find_coordinator_response), 0, 6, 3};
+    7, sizeof(struct wire_find_coordinator_response), 0, 6, 3, false};

@@ -25,7 +25,7 @@ static const struct wire_heartbeat_request
 };
 const struct wire_message wire_heartbeat_request_type = {
     "HeartbeatRequest", heartbeat_request_fields, &heartbeat_request_default,
-    4, sizeof(struct wire_heartbeat_request), 0, 4, 4};
+    4, sizeof(struct wire_heartbeat_request), 0, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_heartbeat_response, member)
 static const struct wire_field heartbeat_response_fields[] = {
@@ -42,4 +42,4 @@ static const struct wire_heartbeat_response
 };
 const struct wire_message wire_heartbeat_response_type = {
     "HeartbeatResponse", heartbeat_response_fields, &heartbeat_response_default,
-    2, sizeof(struct wire_heartbeat_response), 0, 4, 4};
+    2, sizeof(struct wire_heartbeat_response), 0, 4, 4, false};

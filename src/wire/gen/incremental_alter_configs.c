@@ -22,7 +22,7 @@ static const struct wire_incremental_alter_configs_request_config
 };
 const struct wire_message wire_incremental_alter_configs_request_config_type = {
     "config", incremental_alter_configs_request_config_fields, &incremental_alter_configs_request_config_default,
-    3, sizeof(struct wire_incremental_alter_configs_request_config), 0, 1, 1};
+    3, sizeof(struct wire_incremental_alter_configs_request_config), 0, 1, 1, false};
 
 #define AT(member) offsetof(struct wire_incremental_alter_configs_request_resource, member)
 static const struct wire_field incremental_alter_configs_request_resource_fields[] = {
@@ -43,7 +43,7 @@ static const struct wire_incremental_alter_configs_request_resource
 };
 const struct wire_message wire_incremental_alter_configs_request_resource_type = {
     "resource", incremental_alter_configs_request_resource_fields, &incremental_alter_configs_request_resource_default,
-    3, sizeof(struct wire_incremental_alter_configs_request_resource), 0, 1, 1};
+    3, sizeof(struct wire_incremental_alter_configs_request_resource), 0, 1, 1, false};
 
 #define AT(member) offsetof(struct wire_incremental_alter_configs_request, member)
 static const struct wire_field incremental_alter_configs_request_fields[] = {
@@ -61,7 +61,7 @@ static const struct wire_incremental_alter_configs_request
 };
 const struct wire_message wire_incremental_alter_configs_request_type = {
     "IncrementalAlterConfigsRequest", incremental_alter_configs_request_fields, &incremental_alter_configs_request_default,
-    2, sizeof(struct wire_incremental_alter_configs_request), 0, 1, 1};
+    2, sizeof(struct wire_incremental_alter_configs_request), 0, 1, 1, false};
 
 #define AT(member) offsetof(struct wire_incremental_alter_configs_response_resource, member)
 static const struct wire_field incremental_alter_configs_response_resource_fields[] = {
@@ -84,7 +84,7 @@ static const struct wire_incremental_alter_configs_response_resource
 };
 const struct wire_message wire_incremental_alter_configs_response_resource_type = {
     "resource", incremental_alter_configs_response_resource_fields, &incremental_alter_configs_response_resource_default,
-    4, sizeof(struct wire_incremental_alter_configs_response_resource), 0, 1, 1};
+    4, sizeof(struct wire_incremental_alter_configs_response_resource), 0, 1, 1, false};
 
 #define AT(member) offsetof(struct wire_incremental_alter_configs_response, member)
 static const struct wire_field incremental_alter_configs_response_fields[] = {
@@ -102,4 +102,4 @@ static const struct wire_incremental_alter_configs_response
 };
 const struct wire_message wire_incremental_alter_configs_response_type = {
     "IncrementalAlterConfigsResponse", incremental_alter_configs_response_fields, &incremental_alter_configs_response_default,
-    2, sizeof(struct wire_incremental_alter_configs_response), 0, 1, 1};
+    2, sizeof(struct wire_incremental_alter_configs_response), 0, 1, 1, false};

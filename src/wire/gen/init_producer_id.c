@@ -31,7 +31,7 @@ static const struct wire_init_producer_id_request
 };
 const struct wire_message wire_init_producer_id_request_type = {
     "InitProducerIdRequest", init_producer_id_request_fields, &init_producer_id_request_default,
-    6, sizeof(struct wire_init_producer_id_request), 0, 5, 2};
+    6, sizeof(struct wire_init_producer_id_request), 0, 5, 2, false};
 
 #define AT(member) offsetof(struct wire_init_producer_id_response, member)
 static const struct wire_field init_producer_id_response_fields[] = {
@@ -60,4 +60,4 @@ static const struct wire_init_producer_id_response
 };
 const struct wire_message wire_init_producer_id_response_type = {
     "InitProducerIdResponse", init_producer_id_response_fields, &init_producer_id_response_default,
-    6, sizeof(struct wire_init_producer_id_response), 0, 5, 2};
+    6, sizeof(struct wire_init_producer_id_response), 0, 5, 2, false};

@@ -19,7 +19,7 @@ static const struct wire_join_group_request_protocol
 };
 const struct wire_message wire_join_group_request_protocol_type = {
     "protocol", join_group_request_protocol_fields, &join_group_request_protocol_default,
-    2, sizeof(struct wire_join_group_request_protocol), 0, 9, 6};
+    2, sizeof(struct wire_join_group_request_protocol), 0, 9, 6, false};
 
 #define AT(member) offsetof(struct wire_join_group_request, member)
 static const struct wire_field join_group_request_fields[] = {
@@ -55,7 +55,7 @@ static const struct wire_join_group_request
 };
 const struct wire_message wire_join_group_request_type = {
     "JoinGroupRequest", join_group_request_fields, &join_group_request_default,
-    8, sizeof(struct wire_join_group_request), 0, 9, 6};
+    8, sizeof(struct wire_join_group_request), 0, 9, 6, false};
 
 #define AT(member) offsetof(struct wire_join_group_response_member, member)
 static const struct wire_field join_group_response_member_fields[] = {
@@ -75,7 +75,7 @@ static const struct wire_join_group_response_member
 };
 const struct wire_message wire_join_group_response_member_type = {
     "member", join_group_response_member_fields, &join_group_response_member_default,
-    3, sizeof(struct wire_join_group_response_member), 0, 9, 6};
+    3, sizeof(struct wire_join_group_response_member), 0, 9, 6, false};
 
 #define AT(member) offsetof(struct wire_join_group_response, member)
 static const struct wire_field join_group_response_fields[] = {
@@ -114,4 +114,4 @@ static const struct wire_join_group_response
 };
 const struct wire_message wire_join_group_response_type = {
     "JoinGroupResponse", join_group_response_fields, &join_group_response_default,
-    9, sizeof(struct wire_join_group_response), 0, 9, 6};
+    9, sizeof(struct wire_join_group_response), 0, 9, 6, false};

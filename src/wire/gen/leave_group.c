@@ -22,7 +22,7 @@ static const struct wire_leave_group_request_member
 };
 const struct wire_message wire_leave_group_request_member_type = {
     "member", leave_group_request_member_fields, &leave_group_request_member_default,
-    3, sizeof(struct wire_leave_group_request_member), 0, 5, 4};
+    3, sizeof(struct wire_leave_group_request_member), 0, 5, 4, false};
 
 #define AT(member) offsetof(struct wire_leave_group_request, member)
 static const struct wire_field leave_group_request_fields[] = {
@@ -43,7 +43,7 @@ static const struct wire_leave_group_request
 };
 const struct wire_message wire_leave_group_request_type = {
     "LeaveGroupRequest", leave_group_request_fields, &leave_group_request_default,
-    3, sizeof(struct wire_leave_group_request), 0, 5, 4};
+    3, sizeof(struct wire_leave_group_request), 0, 5, 4, false};
 
 #define AT(member) offsetof(struct wire_leave_group_response_member, member)
 static const struct wire_field leave_group_response_member_fields[] = {
@@ -63,7 +63,7 @@ static const struct wire_leave_group_response_member
 };
 const struct wire_message wire_leave_group_response_member_type = {
     "member", leave_group_response_member_fields, &leave_group_response_member_default,
-    3, sizeof(struct wire_leave_group_response_member), 0, 5, 4};
+    3, sizeof(struct wire_leave_group_response_member), 0, 5, 4, false};
 
 #define AT(member) offsetof(struct wire_leave_group_response, member)
 static const struct wire_field leave_group_response_fields[] = {
@@ -84,4 +84,4 @@ static const struct wire_leave_group_response
 };
 const struct wire_message wire_leave_group_response_type = {
     "LeaveGroupResponse", leave_group_response_fields, &leave_group_response_default,
-    3, sizeof(struct wire_leave_group_response), 0, 5, 4};
+    3, sizeof(struct wire_leave_group_response), 0, 5, 4, false};

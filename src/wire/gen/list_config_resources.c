@@ -17,7 +17,7 @@ static const struct wire_list_config_resources_request
 };
 const struct wire_message wire_list_config_resources_request_type = {
     "ListConfigResourcesRequest", list_config_resources_request_fields, &list_config_resources_request_default,
-    1, sizeof(struct wire_list_config_resources_request), 0, 1, 0};
+    1, sizeof(struct wire_list_config_resources_request), 0, 1, 0, false};
 
 #define AT(member) offsetof(struct wire_list_config_resources_response_config_resource, member)
 static const struct wire_field list_config_resources_response_config_resource_fields[] = {
@@ -34,7 +34,7 @@ static const struct wire_list_config_resources_response_config_resource
 };
 const struct wire_message wire_list_config_resources_response_config_resource_type = {
     "config_resource", list_config_resources_response_config_resource_fields, &list_config_resources_response_config_resource_default,
-    2, sizeof(struct wire_list_config_resources_response_config_resource), 0, 1, 0};
+    2, sizeof(struct wire_list_config_resources_response_config_resource), 0, 1, 0, false};
 
 #define AT(member) offsetof(struct wire_list_config_resources_response, member)
 static const struct wire_field list_config_resources_response_fields[] = {
@@ -55,4 +55,4 @@ static const struct wire_list_config_resources_response
 };
 const struct wire_message wire_list_config_resources_response_type = {
     "ListConfigResourcesResponse", list_config_resources_response_fields, &list_config_resources_response_default,
-    3, sizeof(struct wire_list_config_resources_response), 0, 1, 0};
+    3, sizeof(struct wire_list_config_resources_response), 0, 1, 0, false};

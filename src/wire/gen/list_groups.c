@@ -21,7 +21,7 @@ static const struct wire_list_groups_request
 };
 const struct wire_message wire_list_groups_request_type = {
     "ListGroupsRequest", list_groups_request_fields, &list_groups_request_default,
-    2, sizeof(struct wire_list_groups_request), 0, 5, 3};
+    2, sizeof(struct wire_list_groups_request), 0, 5, 3, false};
 
 #define AT(member) offsetof(struct wire_list_groups_response_group, member)
 static const struct wire_field list_groups_response_group_fields[] = {
@@ -44,7 +44,7 @@ static const struct wire_list_groups_response_group
 };
 const struct wire_message wire_list_groups_response_group_type = {
     "group", list_groups_response_group_fields, &list_groups_response_group_default,
-    4, sizeof(struct wire_list_groups_response_group), 0, 5, 3};
+    4, sizeof(struct wire_list_groups_response_group), 0, 5, 3, false};
 
 #define AT(member) offsetof(struct wire_list_groups_response, member)
 static const struct wire_field list_groups_response_fields[] = {
@@ -65,4 +65,4 @@ static const struct wire_list_groups_response
 };
 const struct wire_message wire_list_groups_response_type = {
     "ListGroupsResponse", list_groups_response_fields, &list_groups_response_default,
-    3, sizeof(struct wire_list_groups_response), 0, 5, 3};
+    3, sizeof(struct wire_list_groups_response), 0, 5, 3, false};

@@ -22,7 +22,7 @@ static const struct wire_list_offsets_request_partition
 };
 const struct wire_message wire_list_offsets_request_partition_type = {
     "partition", list_offsets_request_partition_fields, &list_offsets_request_partition_default,
-    3, sizeof(struct wire_list_offsets_request_partition), 1, 11, 6};
+    3, sizeof(struct wire_list_offsets_request_partition), 1, 11, 6, false};
 
 #define AT(member) offsetof(struct wire_list_offsets_request_topic, member)
 static const struct wire_field list_offsets_request_topic_fields[] = {
@@ -40,7 +40,7 @@ static const struct wire_list_offsets_request_topic
 };
 const struct wire_message wire_list_offsets_request_topic_type = {
     "topic", list_offsets_request_topic_fields, &list_offsets_request_topic_default,
-    2, sizeof(struct wire_list_offsets_request_topic), 1, 11, 6};
+    2, sizeof(struct wire_list_offsets_request_topic), 1, 11, 6, false};
 
 #define AT(member) offsetof(struct wire_list_offsets_request, member)
 static const struct wire_field list_offsets_request_fields[] = {
@@ -64,7 +64,7 @@ static const struct wire_list_offsets_request
 };
 const struct wire_message wire_list_offsets_request_type = {
     "ListOffsetsRequest", list_offsets_request_fields, &list_offsets_request_default,
-    4, sizeof(struct wire_list_offsets_request), 1, 11, 6};
+    4, sizeof(struct wire_list_offsets_request), 1, 11, 6, false};
 
 #define AT(member) offsetof(struct wire_list_offsets_response_partition, member)
 static const struct wire_field list_offsets_response_partition_fields[] = {
@@ -90,7 +90,7 @@ static const struct wire_list_offsets_response_partition
 };
 const struct wire_message wire_list_offsets_response_partition_type = {
     "partition", list_offsets_response_partition_fields, &list_offsets_response_partition_default,
-    5, sizeof(struct wire_list_offsets_response_partition), 1, 11, 6};
+    5, sizeof(struct wire_list_offsets_response_partition), 1, 11, 6, false};
 
 #define AT(member) offsetof(struct wire_list_offsets_response_topic, member)
 static const struct wire_field list_offsets_response_topic_fields[] = {
@@ -108,7 +108,7 @@ static const struct wire_list_offsets_response_topic
 };
 const struct wire_message wire_list_offsets_response_topic_type = {
     "topic", list_offsets_response_topic_fields, &list_offsets_response_topic_default,
-    2, sizeof(struct wire_list_offsets_response_topic), 1, 11, 6};
+    2, sizeof(struct wire_list_offsets_response_topic), 1, 11, 6, false};
 
 #define AT(member) offsetof(struct wire_list_offsets_response, member)
 static const struct wire_field list_offsets_response_fields[] = {
@@ -126,4 +126,4 @@ static const struct wire_list_offsets_response
 };
 const struct wire_message wire_list_offsets_response_type = {
     "ListOffsetsResponse", list_offsets_response_fields, &list_offsets_response_default,
-    2, sizeof(struct wire_list_offsets_response), 1, 11, 6};
+    2, sizeof(struct wire_list_offsets_response), 1, 11, 6, false};

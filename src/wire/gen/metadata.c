@@ -19,7 +19,7 @@ static const struct wire_metadata_request_topic
 };
 const struct wire_message wire_metadata_request_topic_type = {
     "topic", metadata_request_topic_fields, &metadata_request_topic_default,
-    2, sizeof(struct wire_metadata_request_topic), 0, 13, 9};
+    2, sizeof(struct wire_metadata_request_topic), 0, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_metadata_request, member)
 static const struct wire_field metadata_request_fields[] = {
@@ -43,7 +43,7 @@ static const struct wire_metadata_request
 };
 const struct wire_message wire_metadata_request_type = {
     "MetadataRequest", metadata_request_fields, &metadata_request_default,
-    4, sizeof(struct wire_metadata_request), 0, 13, 9};
+    4, sizeof(struct wire_metadata_request), 0, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_metadata_response_broker, member)
 static const struct wire_field metadata_response_broker_fields[] = {
@@ -66,7 +66,7 @@ static const struct wire_metadata_response_broker
 };
 const struct wire_message wire_metadata_response_broker_type = {
     "broker", metadata_response_broker_fields, &metadata_response_broker_default,
-    4, sizeof(struct wire_metadata_response_broker), 0, 13, 9};
+    4, sizeof(struct wire_metadata_response_broker), 0, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_metadata_response_partition, member)
 static const struct wire_field metadata_response_partition_fields[] = {
@@ -101,7 +101,7 @@ static const struct wire_metadata_response_partition
 };
 const struct wire_message wire_metadata_response_partition_type = {
     "partition", metadata_response_partition_fields, &metadata_response_partition_default,
-    7, sizeof(struct wire_metadata_response_partition), 0, 13, 9};
+    7, sizeof(struct wire_metadata_response_partition), 0, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_metadata_response_topic, member)
 static const struct wire_field metadata_response_topic_fields[] = {
@@ -131,7 +131,7 @@ static const struct wire_metadata_response_topic
 };
 const struct wire_message wire_metadata_response_topic_type = {
     "topic", metadata_response_topic_fields, &metadata_response_topic_default,
-    6, sizeof(struct wire_metadata_response_topic), 0, 13, 9};
+    6, sizeof(struct wire_metadata_response_topic), 0, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_metadata_response, member)
 static const struct wire_field metadata_response_fields[] = {
@@ -165,4 +165,4 @@ static const struct wire_metadata_response
 };
 const struct wire_message wire_metadata_response_type = {
     "MetadataResponse", metadata_response_fields, &metadata_response_default,
-    7, sizeof(struct wire_metadata_response), 0, 13, 9};
+    7, sizeof(struct wire_metadata_response), 0, 13, 9, false};

@@ -25,7 +25,7 @@ static const struct wire_offset_commit_request_partition
 };
 const struct wire_message wire_offset_commit_request_partition_type = {
     "partition", offset_commit_request_partition_fields, &offset_commit_request_partition_default,
-    4, sizeof(struct wire_offset_commit_request_partition), 2, 10, 8};
+    4, sizeof(struct wire_offset_commit_request_partition), 2, 10, 8, false};
 
 #define AT(member) offsetof(struct wire_offset_commit_request_topic, member)
 static const struct wire_field offset_commit_request_topic_fields[] = {
@@ -46,7 +46,7 @@ static const struct wire_offset_commit_request_topic
 };
 const struct wire_message wire_offset_commit_request_topic_type = {
     "topic", offset_commit_request_topic_fields, &offset_commit_request_topic_default,
-    3, sizeof(struct wire_offset_commit_request_topic), 2, 10, 8};
+    3, sizeof(struct wire_offset_commit_request_topic), 2, 10, 8, false};
 
 #define AT(member) offsetof(struct wire_offset_commit_request, member)
 static const struct wire_field offset_commit_request_fields[] = {
@@ -76,7 +76,7 @@ static const struct wire_offset_commit_request
 };
 const struct wire_message wire_offset_commit_request_type = {
     "OffsetCommitRequest", offset_commit_request_fields, &offset_commit_request_default,
-    6, sizeof(struct wire_offset_commit_request), 2, 10, 8};
+    6, sizeof(struct wire_offset_commit_request), 2, 10, 8, false};
 
 #define AT(member) offsetof(struct wire_offset_commit_response_partition, member)
 static const struct wire_field offset_commit_response_partition_fields[] = {
@@ -93,7 +93,7 @@ static const struct wire_offset_commit_response_partition
 };
 const struct wire_message wire_offset_commit_response_partition_type = {
     "partition", offset_commit_response_partition_fields, &offset_commit_response_partition_default,
-    2, sizeof(struct wire_offset_commit_response_partition), 2, 10, 8};
+    2, sizeof(struct wire_offset_commit_response_partition), 2, 10, 8, false};
 
 #define AT(member) offsetof(struct wire_offset_commit_response_topic, member)
 static const struct wire_field offset_commit_response_topic_fields[] = {
@@ -114,7 +114,7 @@ static const struct wire_offset_commit_response_topic
 };
 const struct wire_message wire_offset_commit_response_topic_type = {
     "topic", offset_commit_response_topic_fields, &offset_commit_response_topic_default,
-    3, sizeof(struct wire_offset_commit_response_topic), 2, 10, 8};
+    3, sizeof(struct wire_offset_commit_response_topic), 2, 10, 8, false};
 
 #define AT(member) offsetof(struct wire_offset_commit_response, member)
 static const struct wire_field offset_commit_response_fields[] = {
@@ -132,4 +132,4 @@ static const struct wire_offset_commit_response
 };
 const struct wire_message wire_offset_commit_response_type = {
     "OffsetCommitResponse", offset_commit_response_fields, &offset_commit_response_default,
-    2, sizeof(struct wire_offset_commit_response), 2, 10, 8};
+    2, sizeof(struct wire_offset_commit_response), 2, 10, 8, false};

@@ -16,7 +16,7 @@ static const struct wire_offset_delete_request_partition
 };
 const struct wire_message wire_offset_delete_request_partition_type = {
     "partition", offset_delete_request_partition_fields, &offset_delete_request_partition_default,
-    1, sizeof(struct wire_offset_delete_request_partition), 0, 0, INT16_MAX};
+    1, sizeof(struct wire_offset_delete_request_partition), 0, 0, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_offset_delete_request_topic, member)
 static const struct wire_field offset_delete_request_topic_fields[] = {
@@ -34,7 +34,7 @@ static const struct wire_offset_delete_request_topic
 };
 const struct wire_message wire_offset_delete_request_topic_type = {
     "topic", offset_delete_request_topic_fields, &offset_delete_request_topic_default,
-    2, sizeof(struct wire_offset_delete_request_topic), 0, 0, INT16_MAX};
+    2, sizeof(struct wire_offset_delete_request_topic), 0, 0, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_offset_delete_request, member)
 static const struct wire_field offset_delete_request_fields[] = {
@@ -52,7 +52,7 @@ static const struct wire_offset_delete_request
 };
 const struct wire_message wire_offset_delete_request_type = {
     "OffsetDeleteRequest", offset_delete_request_fields, &offset_delete_request_default,
-    2, sizeof(struct wire_offset_delete_request), 0, 0, INT16_MAX};
+    2, sizeof(struct wire_offset_delete_request), 0, 0, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_offset_delete_response_partition, member)
 static const struct wire_field offset_delete_response_partition_fields[] = {
@@ -69,7 +69,7 @@ static const struct wire_offset_delete_response_partition
 };
 const struct wire_message wire_offset_delete_response_partition_type = {
     "partition", offset_delete_response_partition_fields, &offset_delete_response_partition_default,
-    2, sizeof(struct wire_offset_delete_response_partition), 0, 0, INT16_MAX};
+    2, sizeof(struct wire_offset_delete_response_partition), 0, 0, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_offset_delete_response_topic, member)
 static const struct wire_field offset_delete_response_topic_fields[] = {
@@ -87,7 +87,7 @@ static const struct wire_offset_delete_response_topic
 };
 const struct wire_message wire_offset_delete_response_topic_type = {
     "topic", offset_delete_response_topic_fields, &offset_delete_response_topic_default,
-    2, sizeof(struct wire_offset_delete_response_topic), 0, 0, INT16_MAX};
+    2, sizeof(struct wire_offset_delete_response_topic), 0, 0, INT16_MAX, false};
 
 #define AT(member) offsetof(struct wire_offset_delete_response, member)
 static const struct wire_field offset_delete_response_fields[] = {
@@ -108,4 +108,4 @@ static const struct wire_offset_delete_response
 };
 const struct wire_message wire_offset_delete_response_type = {
     "OffsetDeleteResponse", offset_delete_response_fields, &offset_delete_response_default,
-    3, sizeof(struct wire_offset_delete_response), 0, 0, INT16_MAX};
+    3, sizeof(struct wire_offset_delete_response), 0, 0, INT16_MAX, false};

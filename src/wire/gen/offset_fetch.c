@@ -20,7 +20,7 @@ static const struct wire_offset_fetch_request_topic
 };
 const struct wire_message wire_offset_fetch_request_topic_type = {
     "topic", offset_fetch_request_topic_fields, &offset_fetch_request_topic_default,
-    2, sizeof(struct wire_offset_fetch_request_topic), 1, 10, 6};
+    2, sizeof(struct wire_offset_fetch_request_topic), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_request_group_topic, member)
 static const struct wire_field offset_fetch_request_group_topic_fields[] = {
@@ -41,7 +41,7 @@ static const struct wire_offset_fetch_request_group_topic
 };
 const struct wire_message wire_offset_fetch_request_group_topic_type = {
     "group_topic", offset_fetch_request_group_topic_fields, &offset_fetch_request_group_topic_default,
-    3, sizeof(struct wire_offset_fetch_request_group_topic), 1, 10, 6};
+    3, sizeof(struct wire_offset_fetch_request_group_topic), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_request_group, member)
 static const struct wire_field offset_fetch_request_group_fields[] = {
@@ -65,7 +65,7 @@ static const struct wire_offset_fetch_request_group
 };
 const struct wire_message wire_offset_fetch_request_group_type = {
     "group", offset_fetch_request_group_fields, &offset_fetch_request_group_default,
-    4, sizeof(struct wire_offset_fetch_request_group), 1, 10, 6};
+    4, sizeof(struct wire_offset_fetch_request_group), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_request, member)
 static const struct wire_field offset_fetch_request_fields[] = {
@@ -90,7 +90,7 @@ static const struct wire_offset_fetch_request
 };
 const struct wire_message wire_offset_fetch_request_type = {
     "OffsetFetchRequest", offset_fetch_request_fields, &offset_fetch_request_default,
-    4, sizeof(struct wire_offset_fetch_request), 1, 10, 6};
+    4, sizeof(struct wire_offset_fetch_request), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_response_partition, member)
 static const struct wire_field offset_fetch_response_partition_fields[] = {
@@ -116,7 +116,7 @@ static const struct wire_offset_fetch_response_partition
 };
 const struct wire_message wire_offset_fetch_response_partition_type = {
     "partition", offset_fetch_response_partition_fields, &offset_fetch_response_partition_default,
-    5, sizeof(struct wire_offset_fetch_response_partition), 1, 10, 6};
+    5, sizeof(struct wire_offset_fetch_response_partition), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_response_topic, member)
 static const struct wire_field offset_fetch_response_topic_fields[] = {
@@ -134,7 +134,7 @@ static const struct wire_offset_fetch_response_topic
 };
 const struct wire_message wire_offset_fetch_response_topic_type = {
     "topic", offset_fetch_response_topic_fields, &offset_fetch_response_topic_default,
-    2, sizeof(struct wire_offset_fetch_response_topic), 1, 10, 6};
+    2, sizeof(struct wire_offset_fetch_response_topic), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_response_group_partition, member)
 static const struct wire_field offset_fetch_response_group_partition_fields[] = {
@@ -160,7 +160,7 @@ static const struct wire_offset_fetch_response_group_partition
 };
 const struct wire_message wire_offset_fetch_response_group_partition_type = {
     "group_partition", offset_fetch_response_group_partition_fields, &offset_fetch_response_group_partition_default,
-    5, sizeof(struct wire_offset_fetch_response_group_partition), 1, 10, 6};
+    5, sizeof(struct wire_offset_fetch_response_group_partition), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_response_group_topic, member)
 static const struct wire_field offset_fetch_response_group_topic_fields[] = {
@@ -181,7 +181,7 @@ static const struct wire_offset_fetch_response_group_topic
 };
 const struct wire_message wire_offset_fetch_response_group_topic_type = {
     "group_topic", offset_fetch_response_group_topic_fields, &offset_fetch_response_group_topic_default,
-    3, sizeof(struct wire_offset_fetch_response_group_topic), 1, 10, 6};
+    3, sizeof(struct wire_offset_fetch_response_group_topic), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_response_group, member)
 static const struct wire_field offset_fetch_response_group_fields[] = {
@@ -202,7 +202,7 @@ static const struct wire_offset_fetch_response_group
 };
 const struct wire_message wire_offset_fetch_response_group_type = {
     "group", offset_fetch_response_group_fields, &offset_fetch_response_group_default,
-    3, sizeof(struct wire_offset_fetch_response_group), 1, 10, 6};
+    3, sizeof(struct wire_offset_fetch_response_group), 1, 10, 6, false};
 
 #define AT(member) offsetof(struct wire_offset_fetch_response, member)
 static const struct wire_field offset_fetch_response_fields[] = {
@@ -227,4 +227,4 @@ static const struct wire_offset_fetch_response
 };
 const struct wire_message wire_offset_fetch_response_type = {
     "OffsetFetchResponse", offset_fetch_response_fields, &offset_fetch_response_default,
-    4, sizeof(struct wire_offset_fetch_response), 1, 10, 6};
+    4, sizeof(struct wire_offset_fetch_response), 1, 10, 6, false};

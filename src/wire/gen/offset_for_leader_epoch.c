@@ -22,7 +22,7 @@ static const struct wire_offset_for_leader_epoch_request_partition
 };
 const struct wire_message wire_offset_for_leader_epoch_request_partition_type = {
     "partition", offset_for_leader_epoch_request_partition_fields, &offset_for_leader_epoch_request_partition_default,
-    3, sizeof(struct wire_offset_for_leader_epoch_request_partition), 2, 4, 4};
+    3, sizeof(struct wire_offset_for_leader_epoch_request_partition), 2, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_offset_for_leader_epoch_request_topic, member)
 static const struct wire_field offset_for_leader_epoch_request_topic_fields[] = {
@@ -40,7 +40,7 @@ static const struct wire_offset_for_leader_epoch_request_topic
 };
 const struct wire_message wire_offset_for_leader_epoch_request_topic_type = {
     "topic", offset_for_leader_epoch_request_topic_fields, &offset_for_leader_epoch_request_topic_default,
-    2, sizeof(struct wire_offset_for_leader_epoch_request_topic), 2, 4, 4};
+    2, sizeof(struct wire_offset_for_leader_epoch_request_topic), 2, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_offset_for_leader_epoch_request, member)
 static const struct wire_field offset_for_leader_epoch_request_fields[] = {
@@ -58,7 +58,7 @@ static const struct wire_offset_for_leader_epoch_request
 };
 const struct wire_message wire_offset_for_leader_epoch_request_type = {
     "OffsetForLeaderEpochRequest", offset_for_leader_epoch_request_fields, &offset_for_leader_epoch_request_default,
-    2, sizeof(struct wire_offset_for_leader_epoch_request), 2, 4, 4};
+    2, sizeof(struct wire_offset_for_leader_epoch_request), 2, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_offset_for_leader_epoch_response_partition, member)
 static const struct wire_field offset_for_leader_epoch_response_partition_fields[] = {
@@ -81,7 +81,7 @@ static const struct wire_offset_for_leader_epoch_response_partition
 };
 const struct wire_message wire_offset_for_leader_epoch_response_partition_type = {
     "partition", offset_for_leader_epoch_response_partition_fields, &offset_for_leader_epoch_response_partition_default,
-    4, sizeof(struct wire_offset_for_leader_epoch_response_partition), 2, 4, 4};
+    4, sizeof(struct wire_offset_for_leader_epoch_response_partition), 2, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_offset_for_leader_epoch_response_topic, member)
 static const struct wire_field offset_for_leader_epoch_response_topic_fields[] = {
@@ -99,7 +99,7 @@ static const struct wire_offset_for_leader_epoch_response_topic
 };
 const struct wire_message wire_offset_for_leader_epoch_response_topic_type = {
     "topic", offset_for_leader_epoch_response_topic_fields, &offset_for_leader_epoch_response_topic_default,
-    2, sizeof(struct wire_offset_for_leader_epoch_response_topic), 2, 4, 4};
+    2, sizeof(struct wire_offset_for_leader_epoch_response_topic), 2, 4, 4, false};
 
 #define AT(member) offsetof(struct wire_offset_for_leader_epoch_response, member)
 static const struct wire_field offset_for_leader_epoch_response_fields[] = {
@@ -117,4 +117,4 @@ static const struct wire_offset_for_leader_epoch_response
 };
 const struct wire_message wire_offset_for_leader_epoch_response_type = {
     "OffsetForLeaderEpochResponse", offset_for_leader_epoch_response_fields, &offset_for_leader_epoch_response_default,
-    2, sizeof(struct wire_offset_for_leader_epoch_response), 2, 4, 4};
+    2, sizeof(struct wire_offset_for_leader_epoch_response), 2, 4, 4, false};

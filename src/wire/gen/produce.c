@@ -19,7 +19,7 @@ static const struct wire_produce_request_partition
 };
 const struct wire_message wire_produce_request_partition_type = {
     "partition", produce_request_partition_fields, &produce_request_partition_default,
-    2, sizeof(struct wire_produce_request_partition), 3, 13, 9};
+    2, sizeof(struct wire_produce_request_partition), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_request_topic, member)
 static const struct wire_field produce_request_topic_fields[] = {
@@ -40,7 +40,7 @@ static const struct wire_produce_request_topic
 };
 const struct wire_message wire_produce_request_topic_type = {
     "topic", produce_request_topic_fields, &produce_request_topic_default,
-    3, sizeof(struct wire_produce_request_topic), 3, 13, 9};
+    3, sizeof(struct wire_produce_request_topic), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_request, member)
 static const struct wire_field produce_request_fields[] = {
@@ -64,7 +64,7 @@ static const struct wire_produce_request
 };
 const struct wire_message wire_produce_request_type = {
     "ProduceRequest", produce_request_fields, &produce_request_default,
-    4, sizeof(struct wire_produce_request), 3, 13, 9};
+    4, sizeof(struct wire_produce_request), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_response_record_error, member)
 static const struct wire_field produce_response_record_error_fields[] = {
@@ -81,7 +81,7 @@ static const struct wire_produce_response_record_error
 };
 const struct wire_message wire_produce_response_record_error_type = {
     "record_error", produce_response_record_error_fields, &produce_response_record_error_default,
-    2, sizeof(struct wire_produce_response_record_error), 3, 13, 9};
+    2, sizeof(struct wire_produce_response_record_error), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_response_current_leader, member)
 static const struct wire_field produce_response_current_leader_fields[] = {
@@ -98,7 +98,7 @@ static const struct wire_produce_response_current_leader
 };
 const struct wire_message wire_produce_response_current_leader_type = {
     "current_leader", produce_response_current_leader_fields, &produce_response_current_leader_default,
-    2, sizeof(struct wire_produce_response_current_leader), 3, 13, 9};
+    2, sizeof(struct wire_produce_response_current_leader), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_response_partition, member)
 static const struct wire_field produce_response_partition_fields[] = {
@@ -134,7 +134,7 @@ static const struct wire_produce_response_partition
 };
 const struct wire_message wire_produce_response_partition_type = {
     "partition", produce_response_partition_fields, &produce_response_partition_default,
-    8, sizeof(struct wire_produce_response_partition), 3, 13, 9};
+    8, sizeof(struct wire_produce_response_partition), 3, 13, 9, true};
 
 #define AT(member) offsetof(struct wire_produce_response_topic, member)
 static const struct wire_field produce_response_topic_fields[] = {
@@ -155,7 +155,7 @@ static const struct wire_produce_response_topic
 };
 const struct wire_message wire_produce_response_topic_type = {
     "topic", produce_response_topic_fields, &produce_response_topic_default,
-    3, sizeof(struct wire_produce_response_topic), 3, 13, 9};
+    3, sizeof(struct wire_produce_response_topic), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_response_node_endpoint, member)
 static const struct wire_field produce_response_node_endpoint_fields[] = {
@@ -178,7 +178,7 @@ static const struct wire_produce_response_node_endpoint
 };
 const struct wire_message wire_produce_response_node_endpoint_type = {
     "node_endpoint", produce_response_node_endpoint_fields, &produce_response_node_endpoint_default,
-    4, sizeof(struct wire_produce_response_node_endpoint), 3, 13, 9};
+    4, sizeof(struct wire_produce_response_node_endpoint), 3, 13, 9, false};
 
 #define AT(member) offsetof(struct wire_produce_response, member)
 static const struct wire_field produce_response_fields[] = {
@@ -200,4 +200,4 @@ static const struct wire_produce_response
 };
 const struct wire_message wire_produce_response_type = {
     "ProduceResponse", produce_response_fields, &produce_response_default,
-    3, sizeof(struct wire_produce_response), 3, 13, 9};
+    3, sizeof(struct wire_produce_response), 3, 13, 9, true};

@@ -25,4 +25,4 @@ static const struct wire_request_header
 };
 const struct wire_message wire_request_header_type = {
     "RequestHeader", request_header_fields, &request_header_default,
-    4, sizeof(struct wire_request_header), 1, 2, 2};
+    4, sizeof(struct wire_request_header), 1, 2, 2, false};

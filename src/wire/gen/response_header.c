@@ -16,4 +16,4 @@ static const struct wire_response_header
 };
 const struct wire_message wire_response_header_type = {
     "ResponseHeader", response_header_fields, &response_header_default,
-    1, sizeof(struct wire_response_header), 0, 1, 1};
+    1, sizeof(struct wire_response_header), 0, 1, 1, false};

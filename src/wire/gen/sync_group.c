@@ -19,7 +19,7 @@ static const struct wire_sync_group_request_assignment
 };
 const struct wire_message wire_sync_group_request_assignment_type = {
     "assignment", sync_group_request_assignment_fields, &sync_group_request_assignment_default,
-    2, sizeof(struct wire_sync_group_request_assignment), 0, 5, 4};
+    2, sizeof(struct wire_sync_group_request_assignment), 0, 5, 4, false};
 
 #define AT(member) offsetof(struct wire_sync_group_request, member)
 static const struct wire_field sync_group_request_fields[] = {
@@ -52,7 +52,7 @@ static const struct wire_sync_group_request
 };
 const struct wire_message wire_sync_group_request_type = {
     "SyncGroupRequest", sync_group_request_fields, &sync_group_request_default,
-    7, sizeof(struct wire_sync_group_request), 0, 5, 4};
+    7, sizeof(struct wire_sync_group_request), 0, 5, 4, false};
 
 #define AT(member) offsetof(struct wire_sync_group_response, member)
 static const struct wire_field sync_group_response_fields[] = {
@@ -78,4 +78,4 @@ static const struct wire_sync_group_response
 };
 const struct wire_message wire_sync_group_response_type = {
     "SyncGroupResponse", sync_group_response_fields, &sync_group_response_default,
-    5, sizeof(struct wire_sync_group_response), 0, 5, 4};
+    5, sizeof(struct wire_sync_group_response), 0, 5, 4, false};
