@@ -1,10 +1,11 @@
 /*
- * The Kafka protocol at the rim: dispatch, one handler file per API (api_<name>.c), nothing else. Dispatch decodes by table
- * into plain structs, calls the handler, encodes the reply. Handlers check, call a service (broker, group, store), and fill the
- * reply; they may answer at once or later.
+ * The Kafka protocol at the rim: dispatch, one handler file per API (api_<name>.c), nothing else.
+ * Dispatch decodes by table into plain structs, calls the handler, encodes the reply. Handlers
+ * check, call a service (broker, group, store), and fill the reply; they may answer at once or
+ * later.
  *
- * Replies leave in the order of the requests of their connection (net does that). Requests that append while the store is
- * not ready are parked in arrival order and their connections paused.
+ * Replies leave in the order of the requests of their connection (net does that). Requests that
+ * append while the store is not ready are parked in arrival order and their connections paused.
  */
 #ifndef LEAT_KAFKA_KAFKA_H
 #define LEAT_KAFKA_KAFKA_H
@@ -18,13 +19,13 @@
 #include "core/err.h"
 #include "core/str.h"
 #include "env/env.h"
-#include "group/group.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
 #include "store/store.h"
 #include "wire/wire.h"
 
 struct kafka;
+struct groups; /* group/group.h */
 
 struct kafka_services {
     struct env *env;
@@ -34,13 +35,15 @@ struct kafka_services {
     struct groups *groups;
     struct metrics *metrics;
     struct config *config;
-    /* What clients are told to connect to; host empty: the address on which each client connected. */
+    /* What clients are told to connect to; host empty: the address on which each client connected.
+     */
     struct env_addr advertised;
 };
 
 MUST_USE enum err kafka_create(const struct kafka_services *services, struct kafka **out);
 void kafka_destroy(struct kafka *k);
-MUST_USE enum err kafka_listen(struct kafka *k, const struct env_addr *addr, struct env_addr *bound, struct ectx *ec);
+MUST_USE enum err kafka_listen(struct kafka *k, const struct env_addr *addr, struct env_addr *bound,
+                               struct ectx *ec);
 /* From store_hooks.on_ready: parked requests go on. */
 void kafka_on_ready(struct kafka *k);
 const struct kafka_services *kafka_services(const struct kafka *k);
@@ -51,24 +54,27 @@ struct kafka_request {
     const struct wire_api *api;
     int16_t version;
     int32_t correlation_id;
-    struct str client_id;   /* null if the client gave none */
+    struct str client_id;         /* null if the client gave none */
     const struct env_addr *peer;  /* client address */
     const struct env_addr *local; /* the address it connected to */
     const void *body;             /* the decoded request struct of the API */
     struct arena *arena;          /* decoded request and reply live here; dies after kafka_reply */
     uint64_t received_ns;
-    /* Called once if the connection goes away before the reply: a long poll stops waiting. The handler must still call
-     * kafka_reply or kafka_drop (then or later). NULL: not interested. */
+    /* Called once if the connection goes away before the reply: a long poll stops waiting. The
+     * handler must still call kafka_reply or kafka_drop (then or later). NULL: not interested. */
     void (*gone)(struct kafka_request *r);
     void *user; /* the handler's own */
     void *internal;
 };
 
-/* Encodes `body` (the API's response struct) for the request's version and queues it. The request is void afterwards. */
+/* Encodes `body` (the API's response struct) for the request's version and queues it. The request
+ * is void afterwards. */
 void kafka_reply(struct kafka_request *r, const void *body);
-/* The same for a body whose record chunks live in memory held until they were sent: release(ctx) is called then. */
-void kafka_reply_held(struct kafka_request *r, const void *body, void (*release)(void *ctx), void *ctx);
-void kafka_drop(struct kafka_request *r);                       /* no reply (acks=0, connection gone) */
+/* The same for a body whose record chunks live in memory held until they were sent: release(ctx) is
+ * called then. */
+void kafka_reply_held(struct kafka_request *r, const void *body, void (*release)(void *ctx),
+                      void *ctx);
+void kafka_drop(struct kafka_request *r); /* no reply (acks=0, connection gone) */
 void kafka_close(struct kafka_request *r, const char *reason); /* closes the connection, logged */
 
 /* The rows of api_table.c. */

@@ -1,0 +1,175 @@
+/*
+ * From a message to a handler: header, look-up of API and version, decoding by table, the call.
+ * What cannot be answered is answered as Kafka does: the connection is closed, with the reason in
+ * the log; an unknown version of ApiVersions gets a version 0 reply (KIP-511).
+ */
+#include <stdio.h>
+
+#include "core/bytes.h"
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "kafka/kafka_int.h"
+#include "wire/gen/all.h"
+
+#define PENDING_KEEP         256u
+#define PENDING_ARENA_KEEP   (64u * 1024)
+#define REQUEST_ARENA_FACTOR 32
+
+struct kafka_pending *pending_get(struct kafka *k, size_t message_bytes)
+{
+    struct list *l = list_pop_front(&k->free_pending);
+    struct kafka_pending *p;
+    if (l != NULL) {
+        k->free_pending_count--;
+        p = CONTAINER_OF(l, struct kafka_pending, link);
+    } else {
+        p = mem_new(struct kafka_pending);
+        if (p == NULL) {
+            return NULL;
+        }
+        arena_init(&p->arena, 0);
+    }
+    p->arena.budget = LIMIT_REQUEST_ARENA_BASE + REQUEST_ARENA_FACTOR * message_bytes;
+    p->r = (struct kafka_request){.kafka = k, .arena = &p->arena, .internal = p};
+    p->row = NULL;
+    p->conn = NULL;
+    p->message = NULL;
+    list_init(&p->link);
+    list_init(&p->parked_link);
+    return p;
+}
+
+void pending_put(struct kafka *k, struct kafka_pending *p)
+{
+    list_remove(&p->link);
+    list_remove(&p->parked_link);
+    if (k->free_pending_count >= PENDING_KEEP) {
+        arena_deinit(&p->arena);
+        mem_free(p);
+        return;
+    }
+    arena_reset(&p->arena, PENDING_ARENA_KEEP);
+    k->free_pending_count++;
+    list_push_front(&k->free_pending, &p->link);
+}
+
+/* The request cannot be answered: the connection ends. */
+static void refuse(struct kafka_pending *p, const struct ectx *ec)
+{
+    metric_add(p->r.kafka->malformed, 1);
+    kafka_close(&p->r, ec->text);
+}
+
+static enum err find_api(struct kafka_pending *p, int16_t key, int16_t version, struct ectx *ec)
+{
+    struct kafka_request *r = &p->r;
+    p->row = kafka_api_find(key);
+    r->api = p->row == NULL ? NULL : wire_api_find(key);
+    r->version = version;
+    if (r->api == NULL) {
+        return ectx_fail(ec, ERR_MALFORMED, "unknown API key %d", key);
+    }
+    if (version < r->api->served_min || version > r->api->max) {
+        return ectx_fail(ec, ERR_UNSUPPORTED_VERSION,
+                         "version %d of %s is not served (%d to %d are)", version, r->api->name,
+                         r->api->served_min, r->api->max);
+    }
+    return ERR_OK;
+}
+
+static enum err decode(struct kafka_pending *p, struct str message, struct ectx *ec)
+{
+    struct kafka_request *r = &p->r;
+    struct slice in = slice_of(message.p + 4, message.n - 4);
+    struct wire_request_header header;
+    int16_t key = (int16_t)get_be16(message.p + 4);
+    int16_t version = (int16_t)get_be16(message.p + 6);
+    enum err e = find_api(p, key, version, ec);
+    bool flexible = r->api != NULL && version >= r->api->flexible_since;
+    if (e == ERR_OK || r->api != NULL) {
+        /* Of an unknown version only the beginning of the header is sure. */
+        struct slice start = in;
+        bool sure = e == ERR_OK;
+        enum err he = sure ? wire_decode(&wire_request_header_type, flexible ? 2 : 1, &in, r->arena,
+                                         &header, ec)
+                           : ERR_OK;
+        if (sure && he != ERR_OK) {
+            return ectx_wrap(ec, he, "request header");
+        }
+        r->correlation_id = (int32_t)get_be32(start.p + 4);
+        r->client_id = sure ? header.client_id : STR_NULL;
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    void *body = arena_alloc(r->arena, r->api->request->size);
+    if (body == NULL) {
+        return ectx_fail(ec, ERR_LIMIT, "request over its memory budget");
+    }
+    e = wire_decode(r->api->request, version, &in, r->arena, body, ec);
+    if (e != ERR_OK) {
+        return ectx_wrap(ec, e, "%s v%d", r->api->name, version);
+    }
+    r->body = body;
+    return ERR_OK;
+}
+
+static void call(struct kafka *k, struct kafka_pending *p)
+{
+    size_t row = (size_t)(p->row - kafka_api_at(0));
+    metric_add(k->api_metrics[row].requests, 1);
+    p->row->handle(k, &p->r);
+}
+
+void kafka_dispatch(struct kafka_conn *c, struct net_message *m)
+{
+    struct kafka *k = c->kafka;
+    struct kafka_pending *p = pending_get(k, m->n);
+    if (p == NULL) {
+        net_reply_none(m);
+        net_message_release(m);
+        net_conn_close(c->conn, true, "out of memory for a request");
+        return;
+    }
+    p->conn = c;
+    p->message = m;
+    p->r.peer = net_conn_peer(c->conn);
+    p->r.local = net_conn_local(c->conn);
+    p->r.received_ns = m->received_ns;
+    list_push_back(&c->requests, &p->link);
+    struct ectx ec = {0};
+    enum err e = decode(p, str_make(m->p, m->n), &ec);
+    if (e == ERR_UNSUPPORTED_VERSION && p->r.api->key == KAFKA_API_VERSIONS_KEY) {
+        api_versions_reply_unsupported(&p->r);
+        return;
+    }
+    if (e != ERR_OK) {
+        refuse(p, &ec);
+        return;
+    }
+    if (p->row->appends &&
+        (!store_ready(k->s.store) || (!list_empty(&k->parked) && !k->resuming))) {
+        list_push_back(&k->parked, &p->parked_link);
+        net_conn_pause(c->conn, true);
+        return;
+    }
+    call(k, p);
+}
+
+void kafka_on_ready(struct kafka *k)
+{
+    k->resuming = true;
+    while (store_ready(k->s.store) && !list_empty(&k->parked)) {
+        struct kafka_pending *p =
+            CONTAINER_OF(list_pop_front(&k->parked), struct kafka_pending, parked_link);
+        if (p->conn == NULL) {
+            kafka_drop(&p->r);
+            continue;
+        }
+        net_conn_pause(p->conn->conn, false);
+        call(k, p);
+    }
+    k->resuming = false;
+}

@@ -1,0 +1,61 @@
+/* Inside of the kafka room: connections, requests in hand, and what the framework's files share. */
+#ifndef LEAT_KAFKA_KAFKA_INT_H
+#define LEAT_KAFKA_KAFKA_INT_H
+
+#include "core/list.h"
+#include "kafka/kafka.h"
+
+struct fetch_sessions;
+
+#define KAFKA_API_VERSIONS_KEY 18
+
+struct kafka_api_metrics {
+    struct metric *requests;
+    struct metric_histogram *duration;
+};
+
+struct kafka {
+    struct kafka_services s;
+    uint32_t request_max_bytes;
+    struct list parked; /* pending requests that wait for the store, in order of arrival */
+    bool resuming;      /* inside kafka_on_ready */
+    struct list free_pending;
+    size_t free_pending_count;
+    struct kafka_api_metrics *api_metrics; /* by row of the table */
+    struct metric *malformed;
+    struct fetch_sessions *fetch_sessions; /* api_fetch.c */
+};
+
+struct kafka_conn {
+    struct kafka *kafka;
+    struct net_conn *conn; /* NULL once it is gone */
+    struct list requests;  /* struct kafka_pending, in hand */
+    char software[96];     /* what the client calls itself (ApiVersions v3+), for logs */
+};
+
+/* A request from its last byte to its encoded reply. Recycled with its arena. */
+struct kafka_pending {
+    struct kafka_request r; /* its `internal` is this */
+    const struct kafka_api_row *row;
+    struct kafka_conn *conn; /* NULL once it is gone */
+    struct net_message *message;
+    struct arena arena;
+    struct list link;        /* in conn->requests */
+    struct list parked_link; /* in kafka->parked */
+};
+
+extern const struct net_protocol KAFKA_PROTOCOL;
+
+struct kafka_pending *pending_get(struct kafka *k, size_t message_bytes);
+void pending_put(
+    struct kafka *k,
+    struct kafka_pending *p); /* forgets the request; its message is released already */
+/* Decodes and handles one message; the rows's handler may answer later. */
+void kafka_dispatch(struct kafka_conn *c, struct net_message *m);
+/* The connection's own answer to an ApiVersions request of a version that we do not know: version
+ * 0, error 35. */
+void api_versions_reply_unsupported(struct kafka_request *r);
+/* What a client calls itself; from ApiVersions. */
+void kafka_client_software(struct kafka_request *r, struct str name, struct str version);
+
+#endif
