@@ -44,6 +44,7 @@ struct wal_config {
     struct uuid store_id;   /* of the data directory; seeds every frame's checksum */
     uint32_t generation;    /* of this start: larger than any used before */
     uint64_t start;         /* position of the first frame that may be needed (the older checkpoint's) */
+    uint32_t start_generation; /* the log's generation (wal_generation) when the checkpoint took `start` as its tail */
     uint64_t flushed;       /* highest position that a checkpoint knows to be flushed */
     bool clean;             /* the last stop was clean: nothing after `start` is expected, no scan is made */
 };
@@ -102,6 +103,9 @@ bool wal_idle(const struct wal *w); /* nothing open, nothing in flight */
 
 uint64_t wal_flushed(const struct wal *w); /* every frame below it is on stable storage */
 uint64_t wal_tail(const struct wal *w);    /* where the next group will begin */
+/* The generation in use: cfg->generation, or a higher one if the ring held frames of it. A checkpoint records it beside
+ * its start position; without it, frames that a recovery discarded could be taken for new ones (README.md). */
+uint32_t wal_generation(const struct wal *w);
 /* Frames below `position` are not needed any more (the older of the two checkpoints passed it). */
 void wal_release(struct wal *w, uint64_t position);
 /* Bytes between the released position and the tail; the ring's size. */
@@ -113,6 +117,7 @@ void wal_on_failure(struct wal *w, void (*fn)(void *ctx, const struct ectx *ec),
 
 void wal_group_ref(struct wal_group *g);
 void wal_group_unref(struct wal_group *g);
+size_t wal_group_bytes(const struct wal_group *g); /* memory that a reference keeps alive (several groups may share it) */
 
 struct wal_stats {
     uint64_t groups, frames, body_bytes, ring_bytes, place_bytes, flush_ns_sum;

@@ -1,0 +1,185 @@
+/*
+ * The ring's files. All are created, and their blocks claimed, when a log is opened: from then on
+ * no frame can fail for want of space. A file's *size* grows as it is written (zeros ahead of the
+ * tail by write.c, or frames), so the size says how far it was written before; a write below it is
+ * about a third faster than one above.
+ */
+#include <stdio.h>
+
+#include "core/mem.h"
+#include "wal/wal_int.h"
+
+#define PATH_BYTES 4096
+
+enum err wal_ring_check(const struct wal_config *cfg, struct ectx *ec)
+{
+    if (cfg->file_bytes == 0 || cfg->file_bytes % ENV_BLOCK != 0 ||
+        cfg->file_bytes > WAL_FILE_BYTES_MAX) {
+        return ectx_fail(ec, ERR_CONFIG, "ring file size %u is not a multiple of %u up to %u",
+                         cfg->file_bytes, ENV_BLOCK, WAL_FILE_BYTES_MAX);
+    }
+    if (cfg->file_count < 3 || cfg->file_count > WAL_FILES_MAX) {
+        return ectx_fail(ec, ERR_CONFIG, "a ring of %u files: it takes 3 to %u", cfg->file_count,
+                         WAL_FILES_MAX);
+    }
+    if (cfg->group_bytes == 0 || cfg->group_bytes > cfg->file_bytes / 4) {
+        return ectx_fail(ec, ERR_CONFIG,
+                         "a group of %u bytes in ring files of %u: at most a quarter",
+                         cfg->group_bytes, cfg->file_bytes);
+    }
+    return ERR_OK;
+}
+
+/* The folder that holds `dir`; "." if the name has no slash. */
+static void parent_of(const char *dir, char *out, size_t size)
+{
+    const char *slash = strrchr(dir, '/');
+    if (slash == NULL) {
+        snprintf(out, size, ".");
+    } else if (slash == dir) {
+        snprintf(out, size, "/");
+    } else {
+        snprintf(out, size, "%.*s", (int)(slash - dir), dir);
+    }
+}
+
+static enum err make_dir(struct env *env, const char *dir, struct ectx *ec)
+{
+    enum err e = env_dir_make(env, dir, ec);
+    if (e == ERR_EXISTS) {
+        return ERR_OK;
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    char parent[PATH_BYTES];
+    parent_of(dir, parent, sizeof(parent));
+    return env_dir_sync(env, parent, ec);
+}
+
+static enum err open_one(struct wal_ring *r, const char *dir, uint32_t i, bool writable,
+                         struct ectx *ec)
+{
+    char path[PATH_BYTES];
+    int n = snprintf(path, sizeof(path), "%s/ring-%03u", dir, i);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return ectx_fail(ec, ERR_LIMIT, "path too long: %s", dir);
+    }
+    unsigned flags = ENV_READ | ENV_DIRECT;
+    if (writable) {
+        flags |= ENV_WRITE | ENV_CREATE | ENV_DSYNC;
+    }
+    enum err e = env_file_open(r->env, path, flags, &r->files[i], ec);
+    if (e == ERR_NOT_FOUND && !writable) {
+        return ERR_OK;
+    }
+    if (e == ERR_OK) {
+        e = env_file_size(r->files[i], &r->written[i], ec);
+    }
+    if (e == ERR_OK && r->written[i] > r->file_bytes) {
+        e = ectx_fail(ec, ERR_CONFIG,
+                      "%s has %llu bytes, the ring's files are configured to have %u", path,
+                      (unsigned long long)r->written[i], r->file_bytes);
+        ectx_hint(ec,
+                  "the ring's file size cannot be changed after the data directory was created");
+    }
+    if (e == ERR_OK && writable) {
+        e = env_file_allocate(r->files[i], 0, r->file_bytes, false, ec);
+        if (e == ERR_NO_SPACE) {
+            ectx_hint(ec,
+                      "the log needs %llu MiB for its ring; free some space on this file system",
+                      (unsigned long long)(wal_ring_bytes(r) >> 20));
+        }
+    }
+    return e;
+}
+
+enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_config *cfg,
+                       bool writable, struct ectx *ec)
+{
+    *r =
+        (struct wal_ring){.env = env, .file_bytes = cfg->file_bytes, .file_count = cfg->file_count};
+    enum err e = writable ? make_dir(env, cfg->dir, ec) : ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && i < cfg->file_count; i++) {
+        e = open_one(r, cfg->dir, i, writable, ec);
+    }
+    /* Also when no file is new: the one who created them may have been killed before this. */
+    if (e == ERR_OK && writable) {
+        e = env_dir_sync(env, cfg->dir, ec);
+    }
+    if (e != ERR_OK) {
+        wal_ring_close(r);
+        return ectx_wrap(ec, e, "opening the log's ring");
+    }
+    return ERR_OK;
+}
+
+void wal_ring_close(struct wal_ring *r)
+{
+    for (uint32_t i = 0; i < r->file_count; i++) {
+        env_file_close(r->files[i]);
+        r->files[i] = NULL;
+    }
+}
+
+/* ---- Reading
+ * -------------------------------------------------------------------------------------- */
+
+void wal_reader_init(struct wal_reader *rd, struct wal_ring *ring)
+{
+    *rd = (struct wal_reader){.ring = ring};
+}
+
+void wal_reader_deinit(struct wal_reader *rd)
+{
+    mem_free(rd->buf);
+    rd->buf = NULL;
+}
+
+static enum err reader_grow(struct wal_reader *rd, size_t want, struct ectx *ec)
+{
+    if (want <= rd->cap) {
+        return ERR_OK;
+    }
+    uint8_t *p = mem_alloc_aligned(ENV_BLOCK, want);
+    if (p == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for %zu bytes to read the log", want);
+    }
+    mem_free(rd->buf);
+    rd->buf = p;
+    rd->cap = want;
+    return ERR_OK;
+}
+
+enum err wal_reader_get(struct wal_reader *rd, uint64_t position, size_t n, size_t ahead,
+                        const uint8_t **out, struct ectx *ec)
+{
+    if (position >= rd->at && position + n <= rd->at + rd->n) {
+        *out = rd->buf + (position - rd->at);
+        return ERR_OK;
+    }
+    struct wal_ring *r = rd->ring;
+    uint64_t from = position - position % ENV_BLOCK;
+    uint64_t to = wal_align_up(position + (n > ahead ? n : ahead), ENV_BLOCK);
+    uint64_t end = wal_ring_file_end(r, position);
+    to = to < end ? to : end;
+    enum err e = reader_grow(rd, (size_t)(to - from), ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    rd->n = 0;
+    struct env_file *f = r->files[wal_ring_file(r, position)];
+    size_t got = 0;
+    if (f != NULL) {
+        e = env_file_pread(f, rd->buf, (size_t)(to - from), wal_ring_offset(r, from), &got, ec);
+        if (e != ERR_OK) {
+            return ectx_wrap(ec, e, "reading the log at position %llu",
+                             (unsigned long long)position);
+        }
+    }
+    memset(rd->buf + got, 0, (size_t)(to - from) - got);
+    rd->at = from;
+    rd->n = (size_t)(to - from);
+    *out = rd->buf + (position - from);
+    return ERR_OK;
+}

@@ -1,0 +1,227 @@
+/*
+ * What runs off the loop: the ring write of a unit, the writes and flushes of its places, and the
+ * zeros that go ahead of the tail on the ring's first turn. A running job reads only the unit (or
+ * the pre-write step) that it was given and writes only its own result; everything else belongs to
+ * the loop.
+ */
+#include "core/check.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "wal/wal_int.h"
+
+#define PLACE_IOV 512
+
+void wal_write_ring(struct wal *w)
+{
+    struct wal_unit *u = &w->unit;
+    u->ring_err = env_file_pwritev(w->ring.files[wal_ring_file(&w->ring, u->at)], u->iov,
+                                   u->iov_count, wal_ring_offset(&w->ring, u->at), &u->ring_ec);
+    if (u->ring_err != ERR_OK) {
+        (void)ectx_wrap(&u->ring_ec, u->ring_err, "writing the log at position %llu",
+                        (unsigned long long)u->at);
+    }
+}
+
+/* ---- Places
+ * ------------------------------------------------------------------------------------------ */
+
+/* Neighbouring places of one file become one write. */
+struct place_run {
+    struct env_file *file;
+    uint64_t offset, bytes;
+    struct iovec iov[PLACE_IOV];
+    int iov_count;
+};
+struct sync_set {
+    struct env_file *files[WAL_SYNC_FILES];
+    size_t count;
+};
+
+static enum err run_flush(struct place_run *run, struct ectx *ec)
+{
+    if (run->iov_count == 0) {
+        return ERR_OK;
+    }
+    enum err e = env_file_pwritev(run->file, run->iov, run->iov_count, run->offset, ec);
+    run->offset += run->bytes;
+    run->bytes = 0;
+    run->iov_count = 0;
+    return e;
+}
+
+static enum err run_add(struct place_run *run, const struct wal_place *p, uint64_t *bytes,
+                        struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    if (run->file != p->file || run->offset + run->bytes != p->offset) {
+        e = run_flush(run, ec);
+        run->file = p->file;
+        run->offset = p->offset;
+    }
+    for (int i = 0; e == ERR_OK && i < p->iov_count; i++) {
+        if (run->iov_count == PLACE_IOV) {
+            e = run_flush(run, ec);
+        }
+        run->iov[run->iov_count++] = p->iov[i];
+        run->bytes += p->iov[i].iov_len;
+        *bytes += p->iov[i].iov_len;
+    }
+    return e;
+}
+
+static enum err sync_all(struct sync_set *set, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < set->count; i++) {
+        e = env_file_datasync(set->files[i], ec);
+    }
+    set->count = 0;
+    return e;
+}
+
+/* A file that is flushed twice because the set was full costs time, nothing else; but it must be
+ * flushed after its last write, so a full set is emptied only when all writes so far have been
+ * issued. */
+static enum err sync_add(struct sync_set *set, struct place_run *run, struct env_file *f,
+                         struct ectx *ec)
+{
+    for (size_t i = set->count; i > 0; i--) {
+        if (set->files[i - 1] == f) {
+            return ERR_OK;
+        }
+    }
+    if (set->count == WAL_SYNC_FILES) {
+        enum err e = run_flush(run, ec);
+        if (e == ERR_OK) {
+            e = sync_all(set, ec);
+        }
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    set->files[set->count++] = f;
+    return ERR_OK;
+}
+
+void wal_write_places(struct wal *w)
+{
+    struct wal_unit *u = &w->unit;
+    struct place_run run = {.file = NULL};
+    struct sync_set set = {.count = 0};
+    enum err e = ERR_OK;
+    LIST_FOR_EACH (n, tmp, &u->frames) {
+        const struct wal_frame *f = CONTAINER_OF(n, struct wal_frame, link);
+        for (int i = 0; e == ERR_OK && i < f->place_count; i++) {
+            const struct wal_place *p = &f->places[i];
+            if (p->flush && !WAL_PLANTED(w, WAL_FAULT_NO_PLACE_SYNC)) {
+                e = sync_add(&set, &run, p->file, &u->place_ec);
+            }
+            if (e == ERR_OK) {
+                e = run_add(&run, p, &u->place_bytes, &u->place_ec);
+            }
+        }
+    }
+    if (e == ERR_OK) {
+        e = run_flush(&run, &u->place_ec);
+    }
+    if (e == ERR_OK) {
+        e = sync_all(&set, &u->place_ec);
+    }
+    u->place_err = e;
+    if (e != ERR_OK) {
+        (void)ectx_wrap(&u->place_ec, e, "writing batches to their segments");
+    }
+}
+
+/* ---- Zeros ahead of the tail
+ * -------------------------------------------------------------------------- */
+
+static void prewrite_run(struct env_job *job)
+{
+    struct wal_prewrite *p = CONTAINER_OF(job, struct wal_prewrite, job);
+    struct wal *w = CONTAINER_OF(p, struct wal, pre);
+    p->err = env_file_pwrite(w->ring.files[p->file], p->zeros, (size_t)(p->to - p->from), p->from,
+                             &p->ec);
+}
+
+static void prewrite_done(struct env_job *job)
+{
+    struct wal_prewrite *p = CONTAINER_OF(job, struct wal_prewrite, job);
+    struct wal *w = CONTAINER_OF(p, struct wal, pre);
+    p->busy = false;
+    if (p->err != ERR_OK) {
+        /* The blocks are claimed, so this is a device that fails: the file's flushes cannot be
+         * trusted now. */
+        (void)ectx_wrap(&p->ec, p->err, "pre-writing the log's ring");
+        wal_die(w, p->err, &p->ec);
+        return;
+    }
+    if (w->ring.written[p->file] < p->to) {
+        w->ring.written[p->file] = p->to;
+    }
+    if (w->failed) {
+        wal_tell_failure(w);
+    } else if (w->hold == WAL_HOLD_WAIT && !wal_prewrite_in_way(w)) {
+        wal_unit_start(w);
+    } else {
+        wal_prewrite_next(w);
+    }
+}
+
+bool wal_prewrite_in_way(const struct wal *w)
+{
+    const struct wal_unit *u = &w->unit;
+    if (!w->pre.busy || u->bytes == 0 || wal_ring_file(&w->ring, u->at) != w->pre.file) {
+        return false;
+    }
+    uint64_t at = wal_ring_offset(&w->ring, u->at);
+    return at < w->pre.to && w->pre.from < at + u->bytes;
+}
+
+/* Picks the next range of zeros: in the tail's file beyond a margin, else in the file after it.
+ * Files further ahead wait until the tail comes nearer. */
+static bool prewrite_pick(struct wal *w)
+{
+    const struct wal_ring *r = &w->ring;
+    uint32_t file = wal_ring_file(r, w->tail);
+    uint64_t tail = wal_ring_offset(r, w->tail);
+    uint64_t from = r->written[file];
+    if (from < tail + WAL_PREWRITE_MARGIN) {
+        from = tail + WAL_PREWRITE_MARGIN;
+    }
+    if (r->written[file] >= r->file_bytes || from >= r->file_bytes) {
+        file = (file + 1) % r->file_count;
+        from = r->written[file];
+        if (from >= r->file_bytes) {
+            return false;
+        }
+    }
+    w->pre.file = file;
+    w->pre.from = wal_align_up(from, ENV_BLOCK);
+    uint64_t to = w->pre.from + WAL_PREWRITE_STEP;
+    w->pre.to = to < r->file_bytes ? to : r->file_bytes;
+    return true;
+}
+
+void wal_prewrite_next(struct wal *w)
+{
+    struct wal_prewrite *p = &w->pre;
+    if (p->busy || p->stopped || w->failed) {
+        return;
+    }
+    if (!prewrite_pick(w)) {
+        return;
+    }
+    if (p->zeros == NULL) {
+        p->zeros = mem_alloc_aligned(ENV_BLOCK, WAL_PREWRITE_STEP);
+        if (p->zeros == NULL) {
+            p->stopped = true; /* it is only slower without */
+            return;
+        }
+        memset(p->zeros, 0, WAL_PREWRITE_STEP);
+    }
+    p->busy = true;
+    p->job.run = prewrite_run;
+    p->job.done = prewrite_done;
+    env_job_submit(w->poll, ENV_LANE_CHECKPOINT, &p->job);
+}
