@@ -1,0 +1,10 @@
+"""Runs the compatibility scenarios with confluent-kafka-python."""
+
+import administration
+import consuming
+import groups
+import producing
+from pydriver import main
+
+if __name__ == "__main__":
+    main({**producing.SCENARIOS, **consuming.SCENARIOS, **groups.SCENARIOS, **administration.SCENARIOS})
