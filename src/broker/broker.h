@@ -1,9 +1,11 @@
 /*
- * The broker: topics, partitions, their configuration, producers and produce validation, on top of the store. Knows
- * nothing of the wire: plain arguments in, enum err and plain structs out. Changes are facts in the log (tags
- * STORE_TAG_TOPICS and STORE_TAG_PRODUCERS); a change takes effect, and its `done` is called, when its frame is durable.
+ * The broker: topics, partitions, their configuration, producers and produce validation, on top of
+ * the store. Knows nothing of the wire: plain arguments in, enum err and plain structs out. Changes
+ * are facts in the log (tags STORE_TAG_TOPICS and STORE_TAG_PRODUCERS); a change takes effect, and
+ * its `done` is called, when its frame is durable.
  *
- * All functions on the loop. Calls that append require store_ready(); the caller (kafka dispatch) parks requests until then.
+ * All functions on the loop. Calls that append require store_ready(); the caller (kafka dispatch)
+ * parks requests until then.
  */
 #ifndef LEAT_BROKER_BROKER_H
 #define LEAT_BROKER_BROKER_H
@@ -38,13 +40,16 @@ void broker_participants(struct broker *b, struct store_participant out[2]);
 void broker_attach(struct broker *b, struct store *store);
 /* From store_hooks.on_advance: wakes the partition's waiters. */
 void broker_on_advance(struct broker *b, struct store_part *part);
+/* Who wants to know that a topic is gone (its deletion is durable); at most one. */
+void broker_on_topic_gone(struct broker *b, void (*fn)(void *ctx, struct str topic), void *ctx);
 /* About every second: producer id expiry, and whatever is due. */
 void broker_tick(struct broker *b);
 
 /* How every change ends. ec->text explains an error; valid during the call only. */
 typedef void (*broker_done)(void *ctx, enum err e, const struct ectx *ec);
 
-/* ---- Topics ---------------------------------------------------------------------------------------- */
+/* ---- Topics
+ * ---------------------------------------------------------------------------------------- */
 
 struct partition {
     struct topic *topic;
@@ -62,15 +67,17 @@ struct topic {
     struct config config; /* CONFIG_SCOPE_TOPIC, only what was set on the topic */
     bool deleting;        /* a delete is on its way to the disk: treat as gone */
 };
-/* By name; NULL if there is none (or it is being deleted). Pointers stay valid until the topic's deletion is done; keep
- * name or id across asynchronous steps. */
+/* By name; NULL if there is none (or it is being deleted). Pointers stay valid until the topic's
+ * deletion is done; keep name or id across asynchronous steps. */
 struct topic *broker_topic(struct broker *b, struct str name);
 struct topic *broker_topic_by_id(struct broker *b, struct uuid id);
-struct partition *broker_partition(struct topic *t, int32_t index); /* NULL: out of range or topic NULL */
+struct partition *broker_partition(struct topic *t,
+                                   int32_t index); /* NULL: out of range or topic NULL */
 size_t broker_topic_count(const struct broker *b);
 /* All topics sorted by name, as an array in the arena; NULL when over its budget. */
 struct topic **broker_topics(struct broker *b, struct arena *a, size_t *count);
-/* ERR_INVALID_TOPIC with Kafka's reason (empty, ".", "..", too long, illegal characters). Collisions of '.' and '_' are refused at create. */
+/* ERR_INVALID_TOPIC with Kafka's reason (empty, ".", "..", too long, illegal characters).
+ * Collisions of '.' and '_' are refused at create. */
 MUST_USE enum err broker_topic_name_check(struct str name, struct ectx *ec);
 
 struct broker_setting {
@@ -79,21 +86,23 @@ struct broker_setting {
 };
 struct broker_topic_spec {
     struct str name;
-    int32_t partitions;          /* -1: num.partitions */
-    int16_t replication_factor;  /* -1: default.replication.factor; more than 1: ERR_INVALID_REPLICATION_FACTOR unless
-                                    leat.replication.factor.clamp is true (then 1, visibly) */
-    bool has_assignments;        /* manual assignments: each must be exactly [BROKER_NODE_ID] */
+    int32_t partitions;         /* -1: num.partitions */
+    int16_t replication_factor; /* -1: default.replication.factor; more than 1:
+                                   ERR_INVALID_REPLICATION_FACTOR unless
+                                   leat.replication.factor.clamp is true (then 1, visibly) */
+    bool has_assignments;       /* manual assignments: each must be exactly [BROKER_NODE_ID] */
     bool assignments_valid;
     const struct broker_setting *settings;
     size_t setting_count;
 };
-/* `created` (may be NULL: validate_only or error) is passed to done through out_topic at call time of done. */
-void broker_topic_create(struct broker *b, const struct broker_topic_spec *spec, bool validate_only, broker_done done,
-                         void *ctx);
+/* `created` (may be NULL: validate_only or error) is passed to done through out_topic at call time
+ * of done. */
+void broker_topic_create(struct broker *b, const struct broker_topic_spec *spec, bool validate_only,
+                         broker_done done, void *ctx);
 void broker_topic_delete(struct broker *b, struct topic *t, broker_done done, void *ctx);
 /* ERR_INVALID_PARTITIONS when not more than now. */
-void broker_topic_add_partitions(struct broker *b, struct topic *t, int32_t new_total, bool validate_only,
-                                 broker_done done, void *ctx);
+void broker_topic_add_partitions(struct broker *b, struct topic *t, int32_t new_total,
+                                 bool validate_only, broker_done done, void *ctx);
 
 enum broker_alter_op { BROKER_SET = 0, BROKER_DELETE = 1, BROKER_APPEND = 2, BROKER_SUBTRACT = 3 };
 struct broker_alter {
@@ -101,14 +110,16 @@ struct broker_alter {
     struct str name, value;
 };
 /* Incremental: names not mentioned stay as they are. All or none. */
-void broker_topic_alter(struct broker *b, struct topic *t, const struct broker_alter *ops, size_t count,
-                        bool validate_only, broker_done done, void *ctx);
+void broker_topic_alter(struct broker *b, struct topic *t, const struct broker_alter *ops,
+                        size_t count, bool validate_only, broker_done done, void *ctx);
 /* Replace: what is not mentioned goes back to its default (AlterConfigs). */
-void broker_topic_replace_config(struct broker *b, struct topic *t, const struct broker_setting *settings, size_t count,
+void broker_topic_replace_config(struct broker *b, struct topic *t,
+                                 const struct broker_setting *settings, size_t count,
                                  bool validate_only, broker_done done, void *ctx);
-/* Dynamic broker configuration; cluster_default: for all brokers (resource name "") or for node 1. */
-void broker_alter(struct broker *b, bool cluster_default, const struct broker_alter *ops, size_t count,
-                  bool validate_only, broker_done done, void *ctx);
+/* Dynamic broker configuration; cluster_default: for all brokers (resource name "") or for node 1.
+ */
+void broker_alter(struct broker *b, bool cluster_default, const struct broker_alter *ops,
+                  size_t count, bool validate_only, broker_done done, void *ctx);
 
 /* One configuration entry in force, for DescribeConfigs. */
 struct broker_config_entry {
@@ -122,7 +133,8 @@ void broker_config_entry(struct broker *b, const struct topic *t, const struct c
                          struct broker_config_entry *out);
 struct config *broker_config(struct broker *b);
 
-/* ---- Producing ----------------------------------------------------------------------------------------- */
+/* ---- Producing
+ * ----------------------------------------------------------------------------------------- */
 
 struct broker_record_error {
     int32_t batch_index;
@@ -131,7 +143,7 @@ struct broker_record_error {
 /* One partition's batch. In: partition, bytes. Out: the rest, filled before `done` of the whole. */
 struct broker_produce_item {
     struct partition *partition; /* NULL: the caller has set err already; skipped */
-    uint8_t *bytes;              /* exactly one batch; base offset, epoch, append time are written into it */
+    uint8_t *bytes; /* exactly one batch; base offset, epoch, append time are written into it */
     size_t size;
     enum err err;
     int64_t base_offset;
@@ -152,20 +164,23 @@ struct broker_produce {
     void *internal;
 };
 /*
- * Validates each batch as Kafka does (record_validate, message size, timestamps, producer sequence), sequences what is good into
- * one frame, and calls done when that is durable (at once, before returning, if nothing was good). Items are
- * independent: one's error does not stop another. Duplicates within the last five batches are answered with their original
- * offset. The items' bytes must stay valid until done.
+ * Validates each batch as Kafka does (record_validate, message size, timestamps, producer
+ * sequence), sequences what is good into one frame, and calls done when that is durable (at once,
+ * before returning, if nothing was good). Items are independent: one's error does not stop another.
+ * Duplicates within the last five batches are answered with their original offset. The items' bytes
+ * must stay valid until done.
  */
 void broker_produce(struct broker *b, struct broker_produce *p);
 
-/* A new producer id (epoch 0), or for a known (id, epoch) the next epoch (KIP-360). Durable when done. */
+/* A new producer id (epoch 0), or for a known (id, epoch) the next epoch (KIP-360). Durable when
+ * done. */
 struct broker_producer_id {
     int64_t id;
     int16_t epoch;
 };
 void broker_producer_id_new(struct broker *b, int64_t id, int16_t epoch,
-                            void (*done)(void *ctx, enum err e, struct broker_producer_id pid), void *ctx);
+                            void (*done)(void *ctx, enum err e, struct broker_producer_id pid),
+                            void *ctx);
 
 /* Active producers of a partition, for DescribeProducers. */
 struct broker_producer_info {
@@ -176,14 +191,17 @@ struct broker_producer_info {
 };
 struct broker_producer_info *broker_producers(struct partition *p, struct arena *a, size_t *count);
 
-/* Moves the log start up to offset (-1: high watermark); done when durable. `low` = the resulting log start. */
+/* Moves the log start up to offset (-1: high watermark); done when durable. `low` = the resulting
+ * log start. */
 void broker_delete_records(struct broker *b, struct partition *p, int64_t offset,
                            void (*done)(void *ctx, enum err e, int64_t low), void *ctx);
 
-/* ---- Waiting (long poll) ---------------------------------------------------------------------------------- */
+/* ---- Waiting (long poll)
+ * ---------------------------------------------------------------------------------- */
 
-/* Registered on a partition; `wake` is called whenever its high watermark or log start moved or the topic goes away (gone). A waiter is
- * removed by broker_wait_cancel (also from within wake), or by `gone`. */
+/* Registered on a partition; `wake` is called whenever its high watermark or log start moved or the
+ * topic goes away (gone). A waiter is removed by broker_wait_cancel (also from within wake), or by
+ * `gone`. */
 struct broker_waiter {
     struct list link;
     void (*wake)(struct broker_waiter *w, struct partition *p, bool gone);

@@ -46,6 +46,8 @@ MUST_USE enum err kafka_listen(struct kafka *k, const struct env_addr *addr, str
                                struct ectx *ec);
 /* From store_hooks.on_ready: parked requests go on. */
 void kafka_on_ready(struct kafka *k);
+/* The server stops: long polls are answered with what there is. */
+void kafka_stop(struct kafka *k);
 const struct kafka_services *kafka_services(const struct kafka *k);
 
 /* One request, from dispatch until its reply was encoded. */

@@ -1,0 +1,320 @@
+/*
+ * `leat serve`: builds the rooms bottom to top, runs the loop, takes them down top to bottom.
+ *
+ * One turn of the loop: what is ready (sockets, finished jobs), timers, ticks; then the open group
+ * of frames is started (by this thread itself when one client is all there is: saves two thread
+ * hand-overs), then replies are sent.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "core/log.h"
+#include "server/server.h"
+#include "server/server_int.h"
+
+#ifndef LEAT_VERSION
+#define LEAT_VERSION "0.1.0"
+#endif
+const char server_version[] = LEAT_VERSION;
+
+static void on_advance(void *ctx, struct store_part *part)
+{
+    const struct server *s = ctx;
+    broker_on_advance(s->broker, part);
+}
+
+static void on_ready(void *ctx)
+{
+    const struct server *s = ctx;
+    kafka_on_ready(s->kafka);
+}
+
+static void on_store_failure(void *ctx, const struct ectx *ec)
+{
+    struct server *s = ctx;
+    s->failed = true;
+    LOG_ERROR("store.failed", KV_ERR(ec),
+              KV_Z("action", "stopping; the next start reads what the device really holds"));
+}
+
+static void on_signal(void *ctx, int number)
+{
+    struct server *s = ctx;
+    s->stopping = true;
+    s->signal_number = number;
+}
+
+static void on_topic_gone(void *ctx, struct str topic)
+{
+    const struct server *s = ctx;
+    groups_topic_deleted(s->groups, topic);
+}
+
+static void store_config_of(const struct config *c, struct store_config *out)
+{
+    store_config_init(out);
+    out->dir = config_text(c, NULL, "leat.data", NULL);
+    out->ring_file_bytes = (uint32_t)config_i64(c, NULL, "leat.wal.file.bytes");
+    out->ring_file_count = (uint32_t)config_i64(c, NULL, "leat.wal.files");
+    out->inline_max_bytes = (uint32_t)config_i64(c, NULL, "leat.inline.max.bytes");
+    out->checkpoint_bytes = (uint64_t)config_i64(c, NULL, "leat.checkpoint.bytes");
+    int64_t ms = config_i64(c, NULL, "leat.checkpoint.ms");
+    out->checkpoint_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    out->tail_memory_bytes = (uint64_t)config_i64(c, NULL, "leat.tail.memory.bytes");
+    out->min_free_bytes = (uint64_t)config_i64(c, NULL, "leat.min.free.bytes");
+}
+
+static enum err open_store(struct server *s, struct ectx *ec)
+{
+    const struct config *c = &s->options.config;
+    struct store_config cfg;
+    store_config_of(c, &cfg);
+    struct store_participant participants[3];
+    broker_participants(s->broker, participants);
+    participants[2] = groups_participant(s->groups);
+    enum err e =
+        store_open(s->env, s->poll, &cfg, participants, ARRAY_LEN(participants), &s->store, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct store_hooks hooks = {
+        .ctx = s, .on_advance = on_advance, .on_ready = on_ready, .on_failure = on_store_failure};
+    store_set_hooks(s->store, &hooks);
+    broker_attach(s->broker, s->store);
+    groups_attach(s->groups, s->store);
+    broker_on_topic_gone(s->broker, on_topic_gone, s);
+    struct store_recovery r;
+    store_recovery_get(s->store, &r);
+    LOG_INFO("store.opened", KV_Z("data", cfg.dir),
+             KV_Z("start", r.created ? "first" : (r.clean ? "clean" : "unclean")),
+             KV_U64("frames", r.frames), KV_U64("torn_bytes", r.torn_bytes),
+             KV_U64("damaged_ranges", r.damaged_ranges),
+             KV_F64("seconds", (double)r.took_ns / 1e9));
+    return ERR_OK;
+}
+
+static enum err open_net(struct server *s, struct ectx *ec)
+{
+    struct config *c = &s->options.config;
+    int64_t idle_ms = config_i64(c, NULL, "connections.max.idle.ms");
+    struct net_config cfg = {
+        .max_connections = (uint32_t)config_i64(c, NULL, "max.connections"),
+        .request_memory_bytes = (uint64_t)config_i64(c, NULL, "leat.request.memory.bytes"),
+        .send_queue_bytes = 64ull * 1024 * 1024,
+        .idle_ms = idle_ms < 0 ? UINT64_MAX / 2000000 : (uint64_t)idle_ms,
+        .stall_ms = 30000,
+    };
+    return net_create(s->env, s->poll, &cfg, s->metrics, &s->net, ec);
+}
+
+static enum err open_rim(struct server *s, struct ectx *ec)
+{
+    struct kafka_services services = {.env = s->env,
+                                      .net = s->net,
+                                      .store = s->store,
+                                      .broker = s->broker,
+                                      .groups = s->groups,
+                                      .metrics = s->metrics,
+                                      .config = &s->options.config,
+                                      .advertised = s->options.advertise};
+    enum err e = kafka_create(&services, &s->kafka);
+    e = e == ERR_OK ? http_create(s->env, s->net, s->metrics, 1024 * 1024, &s->http) : e;
+    e = e == ERR_OK ? server_routes_add(s) : e;
+    if (e != ERR_OK) {
+        return ectx_fail(ec, e, "could not set up the protocols: %s", err_text(e));
+    }
+    e = kafka_listen(s->kafka, &s->options.kafka, &s->kafka_bound, ec);
+    if (e != ERR_OK) {
+        ectx_hint(ec, "another broker may be running; choose a port with --kafka HOST:PORT");
+        return e;
+    }
+    e = http_listen(s->http, &s->options.http, &s->http_bound, ec);
+    if (e != ERR_OK) {
+        ectx_hint(ec, "choose a port with --http HOST:PORT");
+    }
+    return e;
+}
+
+static enum err open_all(struct server *s, struct ectx *ec)
+{
+    enum err e = env_poll_create(s->env, &s->poll, ec);
+    e = e == ERR_OK ? env_poll_on_signal(s->poll, on_signal, s, ec) : e;
+    s->metrics = metrics_create();
+    if (e == ERR_OK && s->metrics == NULL) {
+        e = ectx_fail(ec, ERR_NO_MEMORY, "could not set up metrics: out of memory");
+    }
+    e = e == ERR_OK ? open_net(s, ec) : e;
+    if (e == ERR_OK) {
+        e = broker_create(s->env, &s->options.config, s->metrics, &s->broker);
+        e = e == ERR_OK ? groups_create(s->env, &s->options.config, s->metrics, &s->groups) : e;
+        if (e != ERR_OK) {
+            return ectx_fail(ec, e, "could not set up the broker: %s", err_text(e));
+        }
+        e = open_store(s, ec);
+    }
+    if (e == ERR_OK) {
+        server_gauges_add(s);
+        e = open_rim(s, ec);
+    }
+    return e;
+}
+
+static void close_all(struct server *s)
+{
+    net_destroy(s->net);
+    if (s->groups != NULL) {
+        groups_stop(s->groups);
+    }
+    store_close(s->store);
+    http_destroy(s->http);
+    kafka_destroy(s->kafka);
+    groups_destroy(s->groups);
+    broker_destroy(s->broker);
+    metrics_destroy(s->metrics);
+    env_poll_destroy(s->poll);
+    server_options_deinit(&s->options);
+}
+
+struct ticks {
+    uint64_t next_tick, next_second, groups_due, timers_due;
+};
+
+static void run_ticks(struct server *s, struct ticks *t)
+{
+    uint64_t now = env_mono_ns(s->env);
+    if (now >= t->next_tick) {
+        store_tick(s->store);
+        t->next_tick = now + SERVER_TICK_NS;
+    }
+    if (now >= t->next_second) {
+        broker_tick(s->broker);
+        t->next_second = now + 10 * SERVER_TICK_NS;
+    }
+    if (now >= t->groups_due || groups_dirty(s->groups)) {
+        t->groups_due = groups_tick(s->groups, now);
+    }
+    t->timers_due = net_timers_run(s->net, now);
+}
+
+static uint64_t time_to_wait(const struct server *s, const struct ticks *t)
+{
+    uint64_t due = t->next_tick;
+    due = t->groups_due < due ? t->groups_due : due;
+    due = t->timers_due < due ? t->timers_due : due;
+    uint64_t now = env_mono_ns(s->env);
+    return due > now ? due - now : 0;
+}
+
+static void turn(struct server *s, struct ticks *t)
+{
+    env_poll_run(s->poll, time_to_wait(s, t));
+    run_ticks(s, t);
+    store_kick(s->store, net_take_active(s->net) <= 1);
+    store_kick(s->store, false); /* what the first one's completions appended */
+    net_flush(s->net);
+}
+
+static void run(struct server *s)
+{
+    struct ticks t = {0};
+    while (!s->stopping && !s->failed) {
+        turn(s, &t);
+    }
+    if (s->failed) {
+        return;
+    }
+    LOG_INFO("server.stopping", KV_I64("signal", s->signal_number));
+    net_stop_accepting(s->net);
+    uint64_t give_up = env_mono_ns(s->env) + SERVER_DRAIN_NS;
+    kafka_stop(s->kafka);
+    while (!net_drain(s->net) && !s->failed && env_mono_ns(s->env) < give_up) {
+        turn(s, &t);
+    }
+}
+
+static void print_ready(const struct server *s)
+{
+    const struct env_addr *k = &s->kafka_bound;
+    const struct env_addr *h = &s->http_bound;
+    bool k6 = strchr(k->host, ':') != NULL;
+    bool h6 = strchr(h->host, ':') != NULL;
+    printf("leat: ready kafka=%s%s%s:%u http=%s%s%s:%u\n", k6 ? "[" : "", k->host, k6 ? "]" : "",
+           k->port, h6 ? "[" : "", h->host, h6 ? "]" : "", h->port);
+    fflush(stdout);
+}
+
+static void print_error(const struct ectx *ec)
+{
+    fprintf(stderr, "leat: %s\n", ec->text);
+    if (ec->hint[0] != '\0') {
+        fprintf(stderr, "leat: hint: %s\n", ec->hint);
+    }
+}
+
+static void apply_logging(const struct config *c)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_LEVEL_INFO;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        if (strcmp(config_text(c, NULL, "leat.log.level", NULL), levels[i]) == 0) {
+            level = (enum log_level)i;
+        }
+    }
+    bool json = strcmp(config_text(c, NULL, "leat.log.format", NULL), "json") == 0;
+    log_set(level, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+}
+
+static int serve(struct env *env, struct server *s)
+{
+    struct ectx ec = {0};
+    s->env = env;
+    s->started_ns = env_mono_ns(env);
+    s->started_wall_ms = env_wall_ms(env);
+    enum err e = open_all(s, &ec);
+    if (e != ERR_OK) {
+        print_error(&ec);
+        close_all(s);
+        return EXIT_FAILED;
+    }
+    if (config_bool(&s->options.config, NULL, "leat.insecure.allow.anonymous")) {
+        LOG_WARN("server.insecure",
+                 KV_Z("detail", "anonymous clients beyond loopback may read and write everything"),
+                 KV_Z("option", "--insecure-allow-anonymous"));
+    }
+    s->ready = true;
+    print_ready(s);
+    run(s);
+    s->ready = false;
+    bool failed = s->failed;
+    close_all(s);
+    LOG_INFO("server.stopped", KV_Z("how", failed ? "store failed" : "clean"));
+    return failed ? EXIT_STORAGE : EXIT_OK;
+}
+
+int server_serve(int argc, char **argv, char *const *environ_block)
+{
+    struct ectx ec = {0};
+    struct env *env = NULL;
+    if (env_linux_create(&env, &ec) != ERR_OK) {
+        print_error(&ec);
+        return EXIT_FAILED;
+    }
+    uint64_t seed = 0;
+    env_random(env, &seed, sizeof(seed));
+    hash_set_seed(seed);
+    struct server s = {0};
+    int status = EXIT_USAGE;
+    if (server_options_load(env, argc, argv, environ_block, &s.options, &ec) != ERR_OK) {
+        print_error(&ec);
+    } else if (s.options.help) {
+        fputs(server_usage, stdout);
+        server_options_deinit(&s.options);
+        status = EXIT_OK;
+    } else {
+        apply_logging(&s.options.config);
+        status = serve(env, &s);
+    }
+    env_destroy(env);
+    return status;
+}

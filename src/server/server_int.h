@@ -1,0 +1,41 @@
+/* Inside of the server room: the running server's parts. */
+#ifndef LEAT_SERVER_SERVER_INT_H
+#define LEAT_SERVER_SERVER_INT_H
+
+#include "broker/broker.h"
+#include "group/group.h"
+#include "http/http.h"
+#include "kafka/kafka.h"
+#include "metrics/metrics.h"
+#include "net/net.h"
+#include "server/options.h"
+#include "store/store.h"
+
+#define SERVER_TICK_NS  100000000ull
+#define SERVER_DRAIN_NS 3000000000ull
+
+struct server {
+    struct env *env;
+    struct env_poll *poll;
+    struct server_options options;
+    struct metrics *metrics;
+    struct net *net;
+    struct store *store;
+    struct broker *broker;
+    struct groups *groups;
+    struct kafka *kafka;
+    struct http *http;
+    struct env_addr kafka_bound, http_bound;
+    uint64_t started_ns;
+    int64_t started_wall_ms;
+    bool ready, stopping, failed;
+    int signal_number;
+};
+
+/* routes.c: /healthz, /readyz, /metrics. */
+MUST_USE enum err server_routes_add(struct server *s);
+/* gauges.c: what is read when someone scrapes. */
+void server_gauges_add(struct server *s);
+extern const char server_version[];
+
+#endif
