@@ -1,0 +1,214 @@
+/*
+ * Files: open, read, write, flush. Reads and writes are positional, so a file may be used by
+ * several threads at once.
+ *
+ * Surprises: a file system that refuses O_DIRECT may have created the file before it said so, so
+ * the second attempt does not ask for exclusive creation again. A direct read that is not a
+ * multiple of a block is the end of the file: going on would be refused, the offset is not aligned
+ * any more.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "env/linux_int.h"
+
+#define CONTINUE_PIECES 64
+
+static int open_flags(unsigned flags)
+{
+    bool both = (flags & (ENV_READ | ENV_WRITE)) == (ENV_READ | ENV_WRITE);
+    int os = both ? O_RDWR : flags & ENV_WRITE ? O_WRONLY : O_RDONLY;
+    os |= flags & ENV_CREATE ? O_CREAT : 0;
+    os |= flags & ENV_EXCLUSIVE ? O_EXCL : 0;
+    os |= flags & ENV_DIRECT ? O_DIRECT : 0;
+    os |= flags & ENV_DSYNC ? O_DSYNC : 0;
+    return os | O_CLOEXEC;
+}
+
+static int open_retried(const char *path, int os_flags)
+{
+    int fd;
+    do {
+        fd = open(path, os_flags, 0600);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+enum err linux_file_open(struct env *env, const char *path, unsigned flags, struct env_file **out,
+                         struct ectx *ec)
+{
+    (void)env;
+    size_t path_size = strlen(path) + 1;
+    struct linux_file *f = mem_zalloc(1, sizeof(*f) + path_size);
+    if (f == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "could not open '%s': out of memory", path);
+    }
+    f->base.ops = &linux_ops;
+    memcpy(f->path, path, path_size);
+    int os_flags = open_flags(flags);
+    f->direct = (flags & ENV_DIRECT) != 0;
+    f->fd = open_retried(path, os_flags);
+    if (f->fd < 0 && errno == EINVAL && f->direct) {
+        f->direct = false;
+        f->fd = open_retried(path, os_flags & ~(O_DIRECT | O_EXCL));
+    }
+    if (f->fd < 0) {
+        enum err e = linux_fail(ec, errno, "open", path);
+        mem_free(f);
+        return e;
+    }
+    *out = &f->base;
+    return ERR_OK;
+}
+
+void linux_file_close(struct env_file *file)
+{
+    struct linux_file *f = linux_file_of(file);
+    close(f->fd);
+    mem_free(f);
+}
+
+bool linux_file_is_direct(const struct env_file *f)
+{
+    return linux_file_of(f)->direct;
+}
+
+const char *linux_file_path(const struct env_file *f)
+{
+    return linux_file_of(f)->path;
+}
+
+enum err linux_file_pread(struct env_file *file, void *p, size_t n, uint64_t offset, size_t *got,
+                          struct ectx *ec)
+{
+    struct linux_file *f = linux_file_of(file);
+    size_t done = 0;
+    while (done < n) {
+        ssize_t part = pread(f->fd, (uint8_t *)p + done, n - done, (off_t)(offset + done));
+        if (part < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return linux_fail(ec, errno, "read", f->path);
+        }
+        done += (size_t)part;
+        if (part == 0 || (f->direct && done % ENV_BLOCK != 0)) {
+            break;
+        }
+    }
+    *got = done;
+    return ERR_OK;
+}
+
+enum err linux_file_pread_cached(struct env_file *file, void *p, size_t n, uint64_t offset,
+                                 size_t *got, struct ectx *ec)
+{
+    struct linux_file *f = linux_file_of(file);
+    struct iovec piece = {.iov_base = p, .iov_len = n};
+    while (!f->no_nowait) {
+        ssize_t part = preadv2(f->fd, &piece, 1, (off_t)offset, RWF_NOWAIT);
+        if (part >= 0) {
+            *got = (size_t)part;
+            return ERR_OK;
+        }
+        if (errno == EAGAIN) {
+            return ERR_AGAIN;
+        }
+        if (errno == EOPNOTSUPP || errno == ENOSYS) {
+            f->no_nowait = true;
+        } else if (errno != EINTR) {
+            return linux_fail(ec, errno, "read", f->path);
+        }
+    }
+    return linux_file_pread(file, p, n, offset, got, ec);
+}
+
+/* Writes from byte `skip` of iov[0] on, as much as one call takes; returns what pwritev does. */
+static ssize_t write_some(int fd, const struct iovec *iov, int iov_count, size_t skip,
+                          uint64_t offset)
+{
+    if (skip == 0) {
+        return pwritev(fd, iov, iov_count < IOV_MAX ? iov_count : IOV_MAX, (off_t)offset);
+    }
+    /* After a short write: iov is the caller's, so its first pieces are copied to be changed. */
+    struct iovec copy[CONTINUE_PIECES];
+    int n = iov_count < CONTINUE_PIECES ? iov_count : CONTINUE_PIECES;
+    memcpy(copy, iov, (size_t)n * sizeof(*iov));
+    copy[0].iov_base = (uint8_t *)copy[0].iov_base + skip;
+    copy[0].iov_len -= skip;
+    return pwritev(fd, copy, n, (off_t)offset);
+}
+
+enum err linux_file_pwritev(struct env_file *file, const struct iovec *iov, int iov_count,
+                            uint64_t offset, struct ectx *ec)
+{
+    struct linux_file *f = linux_file_of(file);
+    size_t skip = 0; /* bytes of iov[0] that are written */
+    for (;;) {
+        while (iov_count > 0 && skip >= iov->iov_len) {
+            skip -= iov->iov_len;
+            iov++;
+            iov_count--;
+        }
+        if (iov_count == 0) {
+            return ERR_OK;
+        }
+        ssize_t part = write_some(f->fd, iov, iov_count, skip, offset);
+        if (part < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return linux_fail(ec, errno, "write", f->path);
+        }
+        if (part == 0) {
+            return linux_fail(ec, EIO, "write", f->path);
+        }
+        offset += (size_t)part;
+        skip += (size_t)part;
+    }
+}
+
+enum err linux_file_datasync(struct env_file *file, struct ectx *ec)
+{
+    struct linux_file *f = linux_file_of(file);
+    while (fdatasync(f->fd) != 0) {
+        if (errno != EINTR) {
+            return linux_fail(ec, errno, "flush", f->path);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err linux_file_truncate(struct env_file *file, uint64_t size, struct ectx *ec)
+{
+    struct linux_file *f = linux_file_of(file);
+    while (ftruncate(f->fd, (off_t)size) != 0) {
+        if (errno != EINTR) {
+            return linux_fail(ec, errno, "set the size of", f->path);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err linux_file_size(struct env_file *file, uint64_t *out, struct ectx *ec)
+{
+    struct linux_file *f = linux_file_of(file);
+    struct stat st;
+    if (fstat(f->fd, &st) != 0) {
+        return linux_fail(ec, errno, "ask for the size of", f->path);
+    }
+    *out = (uint64_t)st.st_size;
+    return ERR_OK;
+}
+
+void linux_file_drop_cache(struct env_file *file, uint64_t offset, uint64_t n)
+{
+    /* A hint: when it is refused, reads are only slower or faster. */
+    (void)posix_fadvise(linux_file_of(file)->fd, (off_t)offset, (off_t)n, POSIX_FADV_DONTNEED);
+}
