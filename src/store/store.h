@@ -56,6 +56,8 @@ struct store_participant {
     uint16_t tag;
     const char *name; /* for messages */
     void *ctx;
+    /* Called first, before any restore or apply: the store that is being opened (for store_part_add and the like). */
+    void (*attach)(void *ctx, struct store *store);
     /* Recovery: a fact that was committed at `position`. */
     enum err (*apply)(void *ctx, uint64_t position, struct slice body, struct ectx *ec);
     /* Recovery: a batch that was appended (called after the partition knows it); NULL: not interested. */
