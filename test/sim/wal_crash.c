@@ -1,0 +1,670 @@
+/*
+ * The write-ahead log on the simulated disk: the power goes off at every operation, what was not
+ * flushed is kept, lost, torn and reordered in many ways, recovery itself is cut, and every I/O
+ * fails once.
+ *
+ * The promises (oracle, kept outside of the simulated world):
+ *   - a frame whose `done` was called is recovered, whole, once, in its place in the order;
+ *   - what is recovered is a prefix of what was submitted, byte for byte;
+ *   - a frame that a finished recovery discarded never comes back;
+ *   - a crash alone is never reported as damage;
+ *   - flushed places hold their bytes.
+ * Then the same with planted faults in the log: a fault that this program does not notice fails the
+ * run.
+ *
+ *   wal_crash [--seed N] [--seeds N] [--fault NAME] [-v]
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/crc32c.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "env/env_sim.h"
+#include "wal/wal_int.h"
+
+#define DIR        "ring"
+#define SEQ_MAX    6000
+#define SEGMENTS   3
+#define PLACES_MAX 3
+#define BODY_FIXED (24 + PLACES_MAX * 24)
+
+static uint64_t states, boots, nested, failed_ops, recovered_frames;
+static bool verbose;
+
+/* ---- Randomness of the workload
+ * --------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+/* ---- What the outside knows
+ * ---------------------------------------------------------------------------- */
+
+struct image { /* as the store's: durable the moment it is taken */
+    bool valid;
+    uint32_t generation;
+    uint64_t start, flushed, seq;
+};
+struct extent {
+    uint64_t offset;
+    uint32_t length, crc;
+};
+struct model {
+    uint64_t rng;
+    uint64_t uid;              /* of the next submission; never used twice */
+    uint64_t seq;              /* of the next submission */
+    uint64_t acked;            /* all seq below it were acknowledged */
+    uint64_t history[SEQ_MAX]; /* uid of the last submission with this seq */
+    struct image images[2];    /* [0] the newer */
+    uint64_t segment_end[SEGMENTS];
+    uint64_t loose_end;      /* of the file of places without a frame */
+    struct extent loose[64]; /* the last acknowledged of them */
+    uint64_t loose_count;
+    bool bad;
+    char why[200];
+};
+
+static void say_bad(struct model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say_bad(struct model *m, const char *fmt, ...)
+{
+    if (!m->bad) {
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(m->why, sizeof(m->why), fmt, ap);
+        va_end(ap);
+        m->bad = true;
+    }
+}
+
+static uint64_t rnd(struct model *m, uint64_t below)
+{
+    m->rng++;
+    return mix(m->rng) % below;
+}
+
+/* ---- One process
+ * --------------------------------------------------------------------------------------- */
+
+struct proc {
+    struct env *env;
+    struct env_poll *poll;
+    struct wal *wal;
+    struct env_file *segments[SEGMENTS], *loose;
+    struct model *m;
+    struct list frames; /* submitted, not done */
+    bool dead;
+    uint64_t replayed; /* next seq that recovery must deliver */
+    enum wal_fault fault;
+    struct wal_config cfg;
+};
+struct item {
+    struct wal_frame frame;
+    struct wal_place places[PLACES_MAX];
+    struct iovec place_iov[PLACES_MAX];
+    struct iovec body;
+    struct list link;
+    struct proc *proc;
+    uint64_t seq;
+    bool loose;
+    struct extent extent;
+};
+
+static void item_free(struct item *it)
+{
+    for (int i = 0; i < it->frame.place_count; i++) {
+        mem_free(it->place_iov[i].iov_base);
+    }
+    mem_free(it->body.iov_base);
+    mem_free(it);
+}
+
+static void fill(uint8_t *p, size_t n, uint64_t from)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i % 8 == 0) {
+            from = mix(from);
+        }
+        p[i] = (uint8_t)(from >> (i % 8 * 8));
+    }
+}
+
+static void on_done(struct wal_frame *f)
+{
+    struct item *it = CONTAINER_OF(f, struct item, frame);
+    struct model *m = it->proc->m;
+    if (it->loose) {
+        m->loose[m->loose_count++ % ARRAY_LEN(m->loose)] = it->extent;
+    } else {
+        if (it->seq != m->acked) {
+            say_bad(m, "done out of order: %llu, not %llu", (unsigned long long)it->seq,
+                    (unsigned long long)m->acked);
+        }
+        m->acked = it->seq + 1;
+        if (memcmp(f->copy, it->body.iov_base, it->body.iov_len) != 0) {
+            say_bad(m, "the copy of %llu differs from what was submitted",
+                    (unsigned long long)it->seq);
+        }
+    }
+    list_remove(&it->link);
+    item_free(it);
+}
+
+static void on_failure(void *ctx, const struct ectx *ec)
+{
+    struct proc *p = ctx;
+    (void)ec;
+    if (p->dead) {
+        say_bad(p->m, "the failure was told twice");
+    }
+    p->dead = true;
+}
+
+/* ---- Recovery
+ * --------------------------------------------------------------------------------------------- */
+
+static bool extent_there(struct env_file *f, const struct extent *x)
+{
+    uint8_t *buf = mem_alloc(x->length + 1u);
+    size_t got = 0;
+    struct ectx ec;
+    bool there = env_file_pread(f, buf, x->length, x->offset, &got, &ec) == ERR_OK &&
+                 got == x->length && crc32c(0, buf, got) == x->crc;
+    mem_free(buf);
+    return there;
+}
+
+static enum err on_frame(void *ctx, uint64_t position, struct slice body, bool flushed,
+                         struct ectx *ec)
+{
+    struct proc *p = ctx;
+    struct model *m = p->m;
+    (void)ec;
+    (void)flushed;
+    size_t n = slice_left(&body);
+    if (n < BODY_FIXED) {
+        say_bad(m, "a frame of %zu bytes at %llu was never submitted", n,
+                (unsigned long long)position);
+        return ERR_OK;
+    }
+    uint64_t uid = get_le64(body.p), seq = get_le64(body.p + 8);
+    uint32_t length = get_le32(body.p + 16), places = get_le32(body.p + 20);
+    if (seq != p->replayed || seq >= m->seq || m->history[seq] != uid || length != n) {
+        say_bad(
+            m,
+            "position %llu: found seq %llu (submission %llu), expected seq %llu (submission %llu)",
+            (unsigned long long)position, (unsigned long long)seq, (unsigned long long)uid,
+            (unsigned long long)p->replayed,
+            (unsigned long long)(p->replayed < SEQ_MAX ? m->history[p->replayed] : 0));
+        return ERR_OK;
+    }
+    uint8_t *want = mem_alloc(n);
+    fill(want, n, uid % 3);
+    bool same = memcmp(want + BODY_FIXED, body.p + BODY_FIXED, n - BODY_FIXED) == 0;
+    mem_free(want);
+    if (!same) {
+        say_bad(m, "seq %llu: its bytes are not those submitted", (unsigned long long)seq);
+    }
+    for (uint32_t i = 0; i < places && i < PLACES_MAX; i++) {
+        const uint8_t *at = body.p + 24 + i * 24;
+        struct extent x = {get_le64(at), get_le32(at + 8), get_le32(at + 12)};
+        uint32_t segment = get_le32(at + 16);
+        if (!extent_there(p->segments[segment], &x)) {
+            return ERR_DAMAGED;
+        }
+    }
+    for (uint32_t i = 0; i < places && i < PLACES_MAX; i++) {
+        const uint8_t *at = body.p + 24 + i * 24;
+        uint32_t segment = get_le32(at + 16);
+        uint64_t end = get_le64(at) + get_le32(at + 8);
+        m->segment_end[segment] = m->segment_end[segment] < end ? end : m->segment_end[segment];
+    }
+    p->replayed++;
+    recovered_frames++;
+    return ERR_OK;
+}
+
+static void on_damage(void *ctx, uint64_t from, uint64_t to)
+{
+    struct proc *p = ctx;
+    say_bad(p->m, "a crash was reported as damage of [%llu, %llu)", (unsigned long long)from,
+            (unsigned long long)to);
+}
+
+static void take_image(struct proc *p)
+{
+    struct model *m = p->m;
+    m->images[1] = m->images[0];
+    m->images[0] = (struct image){.valid = true,
+                                  .generation = wal_generation(p->wal),
+                                  .start = wal_tail(p->wal),
+                                  .flushed = wal_flushed(p->wal),
+                                  .seq = m->seq};
+    wal_release(p->wal, m->images[1].valid ? m->images[1].start : 0);
+}
+
+static enum err open_files(struct proc *p, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (int i = 0; e == ERR_OK && i < SEGMENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "seg-%d", i);
+        e = env_file_open(p->env, name, ENV_READ | ENV_WRITE | ENV_CREATE, &p->segments[i], ec);
+    }
+    if (e == ERR_OK) {
+        e = env_file_open(p->env, "loose", ENV_READ | ENV_WRITE | ENV_CREATE, &p->loose, ec);
+    }
+    return e;
+}
+
+/* Starts as the store does: newest image, replay, flush, image of the next generation. */
+static enum err proc_start(struct proc *p, struct env *env, struct model *m, enum wal_fault fault)
+{
+    struct ectx ec;
+    *p = (struct proc){.env = env, .m = m, .fault = fault};
+    list_init(&p->frames);
+    boots++;
+    if (m->images[1].valid && rnd(m, 8) == 0) { /* the newer image is damaged */
+        m->images[0] = m->images[1];
+        m->images[1].valid = false;
+    }
+    const struct image *im = &m->images[0];
+    p->replayed = im->valid ? im->seq : 0;
+    for (int i = 0; i < SEGMENTS; i++) {
+        m->segment_end[i] = 0;
+    }
+    p->cfg = (struct wal_config){.dir = DIR,
+                                 .file_bytes = 64 * 1024,
+                                 .file_count = 3,
+                                 .group_bytes = 16 * 1024,
+                                 .generation = im->valid ? im->generation + 1 : 1,
+                                 .start = im->valid ? im->start : 0,
+                                 .start_generation = im->valid ? im->generation : 0,
+                                 .flushed = im->valid ? im->flushed : 0};
+    p->cfg.store_id.b[0] = 7;
+    struct wal_visitor v = {.ctx = p, .frame = on_frame, .damage = on_damage};
+    enum err e = env_poll_create(env, &p->poll, &ec);
+    if (e == ERR_OK) {
+        e = open_files(p, &ec);
+    }
+    if (e == ERR_OK) {
+        e = wal_open_planted(env, p->poll, &p->cfg, &v, fault, &p->wal, &ec);
+    }
+    if (e == ERR_OK) {
+        wal_on_failure(p->wal, on_failure, p);
+        e = env_fs_sync(env, ".", &ec); /* what was accepted must not be lost any more */
+    }
+    if (e != ERR_OK) {
+        if (!env_sim_is_cut(env) && e != ERR_IO) {
+            say_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
+        }
+        return e;
+    }
+    if (p->replayed < m->acked) {
+        say_bad(m, "acknowledged up to %llu, recovered up to %llu", (unsigned long long)m->acked,
+                (unsigned long long)p->replayed);
+    }
+    m->seq = m->acked = p->replayed;
+    for (uint64_t i = 0; i < m->loose_count && i < ARRAY_LEN(m->loose); i++) {
+        if (!extent_there(p->loose, &m->loose[i]) && !env_sim_is_cut(env) &&
+            fault == WAL_FAULT_NONE) {
+            say_bad(m, "an acknowledged place at %llu lost its bytes",
+                    (unsigned long long)m->loose[i].offset);
+        }
+    }
+    /* segment_end: what the image covers is not replayed; never write below it again */
+    for (int i = 0; i < SEGMENTS; i++) {
+        m->segment_end[i] += 1u << 20;
+        m->segment_end[i] = m->segment_end[i] / 512 * 512;
+    }
+    if (!env_sim_is_cut(env)) {
+        take_image(p);
+    }
+    return ERR_OK;
+}
+
+static void proc_end(struct proc *p)
+{
+    wal_close(p->wal);
+    LIST_FOR_EACH (n, tmp, &p->frames) {
+        item_free(CONTAINER_OF(n, struct item, link));
+    }
+    for (int i = 0; i < SEGMENTS; i++) {
+        env_file_close(p->segments[i]);
+    }
+    env_file_close(p->loose);
+    if (p->poll != NULL) {
+        env_poll_destroy(p->poll);
+    }
+}
+
+/* ---- The workload
+ * ------------------------------------------------------------------------------------------- */
+
+static size_t body_size(struct model *m)
+{
+    switch (rnd(m, 8)) {
+    case 0:
+        return BODY_FIXED;
+    case 1:
+        return BODY_FIXED + rnd(m, 9000);
+    case 2:
+        return 4096 - WAL_BODY_OFFSET; /* exactly one block */
+    case 3:
+        return 16 * 1024 - rnd(m, 2) * 3000;
+    default:
+        return BODY_FIXED + rnd(m, 600);
+    }
+}
+
+static void add_place(struct item *it, int i, struct env_file *f, uint64_t offset, uint64_t uid,
+                      size_t n)
+{
+    uint8_t *bytes = mem_alloc(n);
+    fill(bytes, n, uid * 31 + (uint64_t)i);
+    it->place_iov[i] = (struct iovec){bytes, n};
+    it->places[i] = (struct wal_place){f, offset, &it->place_iov[i], 1, true};
+    it->frame.place_count = i + 1;
+    it->extent = (struct extent){offset, (uint32_t)n, crc32c(0, bytes, n)};
+}
+
+static bool submit_one(struct proc *p)
+{
+    struct model *m = p->m;
+    struct item *it = mem_new(struct item);
+    it->proc = p;
+    it->loose = rnd(m, 10) == 0;
+    it->frame.done = on_done;
+    it->frame.places = it->places;
+    if (it->loose) {
+        size_t n = 1 + rnd(m, 5000);
+        add_place(it, 0, p->loose, m->loose_end, m->uid++, n);
+        m->loose_end += n;
+    } else {
+        size_t n = body_size(m);
+        if (!wal_has_room(p->wal, n) || m->seq + 1 >= SEQ_MAX) {
+            mem_free(it);
+            return false;
+        }
+        uint64_t uid = m->uid++;
+        uint8_t *b = mem_zalloc(1, n);
+        fill(b, n, uid % 3);
+        memset(b, 0, BODY_FIXED);
+        uint32_t places = rnd(m, 3) == 0 ? (uint32_t)(1 + rnd(m, PLACES_MAX)) : 0;
+        put_le64(b, uid);
+        put_le64(b + 8, m->seq);
+        put_le32(b + 16, (uint32_t)n);
+        put_le32(b + 20, places);
+        for (uint32_t i = 0; i < places; i++) {
+            uint32_t segment = (uint32_t)rnd(m, SEGMENTS);
+            size_t size = 1 + rnd(m, 6000);
+            add_place(it, (int)i, p->segments[segment], m->segment_end[segment], uid, size);
+            m->segment_end[segment] += size;
+            put_le64(b + 24 + i * 24, it->extent.offset);
+            put_le32(b + 32 + i * 24, it->extent.length);
+            put_le32(b + 36 + i * 24, it->extent.crc);
+            put_le32(b + 40 + i * 24, segment);
+        }
+        it->body = (struct iovec){b, n};
+        it->frame.body = &it->body;
+        it->frame.body_count = 1;
+        it->seq = m->seq;
+        m->history[m->seq++] = uid;
+        uint64_t position = wal_next_position(p->wal, n);
+        list_push_back(&p->frames, &it->link);
+        wal_submit(p->wal, &it->frame);
+        if (it->frame.position != position) {
+            say_bad(m, "wal_next_position told %llu, it became %llu", (unsigned long long)position,
+                    (unsigned long long)it->frame.position);
+        }
+        return true;
+    }
+    list_push_back(&p->frames, &it->link);
+    wal_submit(p->wal, &it->frame);
+    return true;
+}
+
+static void drain(struct proc *p)
+{
+    for (int i = 0; i < 10000 && !wal_idle(p->wal) && !p->dead && !env_sim_is_cut(p->env); i++) {
+        wal_kick(p->wal, false);
+        (void)env_poll_run(p->poll, 1000000);
+    }
+}
+
+static void work(struct proc *p, int turns)
+{
+    struct model *m = p->m;
+    for (int i = 0; i < turns && !p->dead && !env_sim_is_cut(p->env) && !m->bad; i++) {
+        bool room = true;
+        for (uint64_t n = rnd(m, 5); n > 0 && room; n--) {
+            room = submit_one(p);
+        }
+        wal_kick(p->wal, rnd(m, 2) == 0);
+        for (uint64_t n = rnd(m, 4); n > 0; n--) {
+            (void)env_poll_run(p->poll, 0);
+        }
+        if (!room || rnd(m, 40) == 0) {
+            struct ectx ec;
+            drain(p);
+            if (!p->dead && wal_idle(p->wal) && env_fs_sync(p->env, ".", &ec) == ERR_OK &&
+                !env_sim_is_cut(p->env)) {
+                take_image(p);
+            }
+        }
+    }
+    if (!env_sim_is_cut(p->env) && !p->dead) {
+        drain(p);
+    }
+}
+
+/* ---- Crashing
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static struct env *world(uint64_t seed)
+{
+    struct env *env;
+    struct env_sim_config cfg = {
+        .seed = seed, .write_ns = 20000, .sync_ns = 100000, .slow_jobs = seed % 2 == 0};
+    if (env_sim_create(&cfg, &env) != ERR_OK) {
+        abort();
+    }
+    return env;
+}
+
+/* The power was cut in `m`'s run. Boot, go on, cut again: `depth` times. */
+static void crash_again(struct env *env, struct model *m, enum wal_fault fault, uint64_t choice,
+                        int depth)
+{
+    for (int i = 0; i < depth && !m->bad; i++) {
+        struct proc p;
+        if (rnd(m, 6) == 0 && !env_sim_is_cut(env)) {
+            env_sim_process_kill(env);
+        } else {
+            env_sim_power_cut(env, mix(choice * 7 + (uint64_t)i));
+        }
+        states++;
+        uint64_t left =
+            rnd(m, 3) == 0 ? rnd(m, 30) : rnd(m, 120); /* the first 20 or so are the start itself */
+        nested += left < 30 ? 1 : 0;
+        env_sim_cut_at(env, i + 1 == depth ? UINT64_MAX : env_sim_ops(env) + left);
+        if (proc_start(&p, env, m, fault) == ERR_OK) {
+            work(&p, i + 1 == depth ? 3 : 60);
+        }
+        proc_end(&p);
+    }
+}
+
+/* One seed: a run without a cut to count its operations, then cut at `points` of them, each in
+ * `choices` ways. */
+static bool run_seed(uint64_t seed, enum wal_fault fault, uint64_t points, uint64_t choices,
+                     char *why, size_t size)
+{
+    struct model *m = mem_new(struct model), *saved = mem_new(struct model);
+    int turns = 20 + (int)(mix(seed) % 100);
+    struct env *env = world(seed);
+    m->rng = seed * 1000003;
+    struct proc p;
+    if (proc_start(&p, env, m, fault) == ERR_OK) {
+        work(&p, turns);
+    }
+    proc_end(&p);
+    uint64_t ops = env_sim_ops(env);
+    env_destroy(env);
+    for (uint64_t k = 0; k < points && !m->bad; k++) {
+        uint64_t at = points >= ops ? k : mix(seed + k) % ops;
+        if (at >= ops) {
+            break;
+        }
+        env = world(seed);
+        *m = (struct model){.rng = seed * 1000003};
+        env_sim_cut_at(env, at);
+        if (proc_start(&p, env, m, fault) == ERR_OK) {
+            work(&p, turns);
+        }
+        proc_end(&p);
+        struct env_sim_disk *disk = env_sim_disk_save(env);
+        *saved = *m;
+        for (uint64_t c = 0; c < choices && !m->bad; c++) {
+            *m = *saved;
+            m->rng += c << 32;
+            env_sim_disk_restore(env, disk);
+            crash_again(env, m, fault, seed * 131 + k * 17 + c, 4);
+        }
+        if (m->bad) {
+            snprintf(why, size, "seed %llu, cut at %llu: %s", (unsigned long long)seed,
+                     (unsigned long long)at, m->why);
+        }
+        env_sim_disk_free(disk);
+        env_destroy(env);
+    }
+    bool bad = m->bad;
+    if (bad && why[0] == '\0') {
+        snprintf(why, size, "seed %llu: %s", (unsigned long long)seed, m->why);
+    }
+    mem_free(m);
+    mem_free(saved);
+    return !bad;
+}
+
+/* The k-th operation of a kind fails, for every k: the log dies, tells it once, and what it
+ * acknowledged is there. */
+static bool run_failures(uint64_t seed, enum wal_fault fault, uint64_t step, char *why, size_t size)
+{
+    static const enum env_sim_op kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_WRITE, ENV_SIM_SYNC};
+    struct model *m = mem_new(struct model);
+    bool bad = false;
+    for (size_t kind = 0; kind < ARRAY_LEN(kinds) && !bad; kind++) {
+        for (uint64_t k = 1 + seed % step;; k += step) {
+            struct env *env = world(seed);
+            *m = (struct model){.rng = seed * 1000003};
+            env_sim_fail_nth(env, kinds[kind], k, ERR_IO, rnd(m, 2) == 0);
+            struct proc p;
+            if (proc_start(&p, env, m, fault) == ERR_OK) {
+                work(&p, 30);
+            }
+            proc_end(&p);
+            bool reached = env_sim_ops(env) > k;
+            env_sim_fail_nth(env, ENV_SIM_OP_COUNT, 0, ERR_OK, false);
+            failed_ops++;
+            crash_again(env, m, fault, seed + k, 2);
+            env_destroy(env);
+            if (m->bad) {
+                snprintf(why, size, "seed %llu, operation %llu failed: %s",
+                         (unsigned long long)seed, (unsigned long long)k, m->why);
+                bad = true;
+                break;
+            }
+            if (!reached) {
+                break;
+            }
+        }
+    }
+    mem_free(m);
+    return !bad;
+}
+
+/* ---- Planted faults
+ * --------------------------------------------------------------------------------------------- */
+
+static const char *const fault_names[WAL_FAULT_COUNT] = {
+    "none",         "done-early", "done-places-early", "no-place-sync",
+    "flushed-high", "no-crc",     "no-generation",     "no-position",
+    "no-cut",       "no-start",   "reuse-early",       "no-sync-at-open",
+    "retry"};
+
+static bool fault_caught(enum wal_fault f, uint64_t seeds)
+{
+    char why[300] = "";
+    for (uint64_t s = 1; s <= seeds; s++) {
+        if (!run_seed(s, f, 40, 3, why, sizeof(why)) || !run_failures(s, f, 29, why, sizeof(why))) {
+            printf("  caught %-18s %s\n", fault_names[f], why);
+            return true;
+        }
+    }
+    printf("  MISSED %s\n", fault_names[f]);
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = 1, seeds = 20;
+    int only = -1;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            first = strtoull(argv[++i], NULL, 10);
+            seeds = 1;
+        } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+            seeds = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--fault") == 0 && i + 1 < argc) {
+            i++;
+            for (int f = 0; f < WAL_FAULT_COUNT; f++) {
+                only = strcmp(argv[i], fault_names[f]) == 0 ? f : only;
+            }
+        } else if (strcmp(argv[i], "-v") == 0) {
+            verbose = true;
+        }
+    }
+    log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
+    int failed = 0;
+    if (only > 0) {
+        return fault_caught((enum wal_fault)only, seeds) ? 0 : 1;
+    }
+    for (uint64_t s = first; s < first + seeds; s++) {
+        char why[300] = "";
+        uint64_t before = states;
+        if (!run_seed(s, WAL_FAULT_NONE, 60, 4, why, sizeof(why)) ||
+            !run_failures(s, WAL_FAULT_NONE, 7, why, sizeof(why))) {
+            printf("FAIL %s\n", why);
+            failed++;
+        }
+        if (verbose) {
+            printf("  seed %llu: %llu states\n", (unsigned long long)s,
+                   (unsigned long long)(states - before));
+        }
+    }
+    printf("wal_crash: %llu crash states, %llu starts (%llu cut in or soon after recovery), %llu "
+           "failed operations, "
+           "%llu frames recovered\n",
+           (unsigned long long)states, (unsigned long long)boots, (unsigned long long)nested,
+           (unsigned long long)failed_ops, (unsigned long long)recovered_frames);
+#ifdef LEAT_DEBUG
+    int missed = 0;
+    for (int f = 1; f < WAL_FAULT_COUNT && failed == 0; f++) {
+        missed += fault_caught((enum wal_fault)f, 60) ? 0 : 1;
+    }
+    printf("wal_crash: %d of %d planted faults caught\n", WAL_FAULT_COUNT - 1 - missed,
+           WAL_FAULT_COUNT - 1);
+    failed += missed;
+#endif
+    return failed == 0 ? 0 : 1;
+}
