@@ -31,8 +31,8 @@ void record_rules_init(struct record_rules *r)
     };
 }
 
-/* Exactly one batch of magic 2; a beginning of another one is not another one. */
-static enum err one_batch(const uint8_t *bytes, size_t n, struct batch_header *h, struct ectx *ec)
+/* The first batch, of magic 2. */
+static enum err first_batch(const uint8_t *bytes, size_t n, struct batch_header *h, struct ectx *ec)
 {
     enum err e = batch_header_parse(bytes, n, h, ec);
     if (e == ERR_TRUNCATED) {
@@ -46,44 +46,25 @@ static enum err one_batch(const uint8_t *bytes, size_t n, struct batch_header *h
                          "record batches must have message format 2 (magic), this one has %d",
                          (int8_t)bytes[BATCH_AT_MAGIC]);
     }
-    if (e != ERR_OK) {
-        return e;
-    }
-    const uint8_t *rest = bytes + h->size;
-    size_t left = n - h->size;
-    if (left < BATCH_MAGIC_END) {
-        if (left >= BATCH_LENGTH_END &&
-            (int32_t)get_be32(rest + BATCH_AT_LENGTH) < BATCH_LEGACY_MIN_LENGTH) {
-            return ectx_fail(ec, ERR_CORRUPT_MESSAGE, "there are bytes after the record batch");
-        }
+    return e;
+}
+
+/* Nothing may follow but the beginning of another batch, of any format. */
+static enum err check_rest(const uint8_t *rest, size_t left, struct ectx *ec)
+{
+    if (left < BATCH_LENGTH_END) {
         return ERR_OK;
     }
-    struct batch_header second;
-    e = batch_header_parse(rest, left, &second, NULL);
-    if (e == ERR_TRUNCATED) {
-        return ERR_OK;
+    int32_t length = (int32_t)get_be32(rest + BATCH_AT_LENGTH);
+    bool has_magic = left >= BATCH_MAGIC_END;
+    if (length < BATCH_LEGACY_MIN_LENGTH || (has_magic && rest[BATCH_AT_MAGIC] > BATCH_MAGIC)) {
+        return ectx_fail(ec, ERR_CORRUPT_MESSAGE, "there are bytes after the record batch");
     }
-    if (e == ERR_CORRUPT_MESSAGE) {
-        return ectx_fail(ec, e, "there are bytes after the record batch");
+    if (!has_magic || (size_t)length + BATCH_LENGTH_END > left) {
+        return ERR_OK;
     }
     return ectx_fail(ec, ERR_INVALID_RECORD,
                      "a produce request must hold exactly one record batch per partition");
-}
-
-static enum err check_codec(const struct batch_header *h, const struct record_rules *rules,
-                            struct ectx *ec)
-{
-    unsigned codec = batch_codec(h);
-    if (codec >= RECORD_CODEC_COUNT) {
-        return ectx_fail(ec, ERR_UNSUPPORTED_COMPRESSION_TYPE, "compression type %u is not known",
-                         codec);
-    }
-    if (codec == RECORD_CODEC_ZSTD && rules->produce_version < ZSTD_FIRST_PRODUCE_VERSION) {
-        return ectx_fail(ec, ERR_UNSUPPORTED_COMPRESSION_TYPE,
-                         "zstd needs version %d of Produce, the request has %d",
-                         ZSTD_FIRST_PRODUCE_VERSION, rules->produce_version);
-    }
-    return ERR_OK;
 }
 
 static enum err check_header(const struct batch_header *h, const struct record_rules *rules,
@@ -108,6 +89,11 @@ static enum err check_header(const struct batch_header *h, const struct record_r
     if (batch_has_producer(h) && h->base_sequence < 0) {
         return ectx_fail(ec, ERR_INVALID_RECORD, "producer id %" PRId64 " with sequence %d",
                          h->producer_id, h->base_sequence);
+    }
+    if (batch_has_producer(h) ? h->producer_epoch < 0 : batch_is_transactional(h)) {
+        return ectx_fail(ec, ERR_INVALID_RECORD, "producer id %" PRId64 " with epoch %d%s",
+                         h->producer_id, h->producer_epoch,
+                         batch_is_transactional(h) ? " in a transaction" : "");
     }
     if (batch_is_transactional(h) && !rules->allow_transactional) {
         return ectx_fail(ec, ERR_INVALID_TXN_STATE, "transactions are not supported");
@@ -244,18 +230,21 @@ static enum record_action decide(const struct record_verdict *v, const struct re
     return same ? RECORD_KEEP : RECORD_PATCH;
 }
 
-enum err record_validate(const uint8_t *bytes, size_t n, const struct record_rules *rules,
-                         struct record_scratch *scratch, struct record_verdict *out,
-                         struct ectx *ec)
+/* All that does not need the records: one batch, its size, its checksum, its header. */
+static enum err check_batch(const uint8_t *bytes, size_t n, const struct record_rules *rules,
+                            struct batch_header *h, struct ectx *ec)
 {
-    struct record_verdict *v = out;
-    v->error_count = 0;
-    struct batch_header *h = &v->header;
-    enum err e = one_batch(bytes, n, h, ec);
+    enum err e = first_batch(bytes, n, h, ec);
     if (e != ERR_OK) {
         return e;
     }
-    e = check_codec(h, rules, ec);
+    if (batch_codec(h) == RECORD_CODEC_ZSTD &&
+        rules->produce_version < ZSTD_FIRST_PRODUCE_VERSION) {
+        return ectx_fail(ec, ERR_UNSUPPORTED_COMPRESSION_TYPE,
+                         "zstd needs version %d of Produce, the request has %d",
+                         ZSTD_FIRST_PRODUCE_VERSION, rules->produce_version);
+    }
+    e = check_rest(bytes + h->size, n - h->size, ec);
     if (e != ERR_OK) {
         return e;
     }
@@ -273,7 +262,17 @@ enum err record_validate(const uint8_t *bytes, size_t n, const struct record_rul
     if (e != ERR_OK) {
         return e;
     }
-    e = check_header(h, rules, ec);
+    return check_header(h, rules, ec);
+}
+
+enum err record_validate(const uint8_t *bytes, size_t n, const struct record_rules *rules,
+                         struct record_scratch *scratch, struct record_verdict *out,
+                         struct ectx *ec)
+{
+    struct record_verdict *v = out;
+    v->error_count = 0;
+    struct batch_header *h = &v->header;
+    enum err e = check_batch(bytes, n, rules, h, ec);
     if (e != ERR_OK) {
         return e;
     }

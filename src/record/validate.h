@@ -68,16 +68,22 @@ struct record_verdict {
 };
 
 /*
- * Judges the n bytes of one partition in a produce request. Writes *out on success, and the record
- * errors on failure too. The errors, in the order of the checks: ERR_INVALID_RECORD            not
- * exactly one batch, or not magic 2 ERR_CORRUPT_MESSAGE           no batch, too small for a header,
- * or the checksum is wrong ERR_UNSUPPORTED_COMPRESSION_TYPE  zstd below version 7, or an unknown
- * codec ERR_INVALID_RECORD            base offset not 0 ERR_MESSAGE_TOO_LARGE         the batch, or
- * what it decompresses to ERR_INVALID_RECORD            offsets, count, control bit, sequence; a
- * malformed record; a missing key ERR_INVALID_TXN_STATE         transactional, and that is not
- * allowed ERR_INVALID_TIMESTAMP         a time out of range, or append time set by the producer
- *   ERR_NO_MEMORY
- * The bytes are not changed.
+ * Judges the n bytes of one partition in a produce request; does not change them. Writes *out on
+ * success; on failure only its record errors mean anything. The errors, in the order of the checks:
+ *
+ *   INVALID_RECORD                no batch, more than one, or not magic 2
+ *   CORRUPT_MESSAGE               too small for a header, unknown magic
+ *   UNSUPPORTED_COMPRESSION_TYPE  zstd below version 7
+ *   INVALID_RECORD                base offset not 0
+ *   MESSAGE_TOO_LARGE             the batch, or (later) what it decompresses to
+ *   CORRUPT_MESSAGE               the checksum
+ *   INVALID_RECORD                offsets, count, control bit, producer
+ *   INVALID_TXN_STATE             transactional, and that is not allowed
+ *   UNSUPPORTED_COMPRESSION_TYPE  an unknown codec
+ *   INVALID_RECORD                a malformed record, a missing key
+ *   INVALID_TIMESTAMP             a time out of range, or append time set by the producer
+ *
+ * and ERR_NO_MEMORY.
  */
 MUST_USE enum err record_validate(const uint8_t *bytes, size_t n, const struct record_rules *rules,
                                   struct record_scratch *scratch, struct record_verdict *out,
