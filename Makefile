@@ -165,7 +165,7 @@ $(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(ENGINE)
 # ---- Targets: each line with two hashes is a line of `make help` -----------------------------------
 
 .PHONY: help deps build release run serve test gate unit programs fuzzers bench fuzz soak asan tsan \
-    units objects clang-syntax clang lint format gen compdb install uninstall clean test-clean-room
+    units objects clang-syntax clang lint analyze format gen compdb install uninstall clean test-clean-room
 
 help: ## list what make can do (this)
 	@echo "Leat: make TARGET [V=debug|release|asan|tsan|fuzz|cov] [CC=clang] [WERROR=1]"
@@ -236,6 +236,9 @@ soak: ## load leat for hours and check it all the time (HOURS=2)
 
 lint: ## layout, layers, house rules, warnings of both compilers
 	@tools/lint.sh $(CHECK)
+analyze: ## clang-tidy over the product (minutes)
+	@$(MAKE) --no-print-directory -s V=debug CC=$(CLANG) compdb
+	@tools/analyze.sh $(FILES)
 format: ## apply .clang-format to the C files
 	@tools/format.sh --write
 gen: ## make the generated files again (wire tables, ...)
