@@ -107,6 +107,7 @@ static void blame(struct record_verdict *v, int32_t index, enum err e, int64_t t
         v->errors[v->error_count] = (struct record_error){index, e, timestamp};
     }
     v->error_count++;
+    v->timestamp_error_count += e == ERR_INVALID_TIMESTAMP;
 }
 
 static int64_t add_saturating(int64_t a, int64_t b)
@@ -207,7 +208,7 @@ size_t record_error_text(const struct record_error *e, const struct record_rules
     return n < 0 || cap == 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
 }
 
-/* The first record to blame names the error of the whole, as in Kafka. */
+/* One wrong timestamp gives the whole its error, as in Kafka. */
 static enum err blamed(const struct record_verdict *v, const struct record_rules *rules,
                        struct ectx *ec)
 {
@@ -271,6 +272,7 @@ enum err record_validate(const uint8_t *bytes, size_t n, const struct record_rul
 {
     struct record_verdict *v = out;
     v->error_count = 0;
+    v->timestamp_error_count = 0;
     struct batch_header *h = &v->header;
     enum err e = check_batch(bytes, n, rules, h, ec);
     if (e != ERR_OK) {
@@ -328,7 +330,6 @@ static enum err append_renumbered(struct batch_builder *b, const struct batch_he
     };
     struct record r;
     int32_t next = 0;
-    batch_builder_set_base_timestamp(b, h->base_timestamp);
     while (record_next(&it, &r)) {
         enum err e = batch_builder_append_record(b, next++, &r);
         if (e != ERR_OK) {
@@ -367,8 +368,8 @@ static enum err rebuild(const uint8_t *bytes, const struct record_rules *rules,
     struct batch_spec spec;
     spec_of(rules, v, &spec);
     struct batch_builder b;
-    /* New deltas can be longer than those they replace, by at most 4 bytes and 4 for the length. */
-    batch_builder_init(&b, records.n + (size_t)v->header.record_count * 8);
+    /* New deltas can be longer than those they replace: 4 bytes, 9 for a time, 4 for the length. */
+    batch_builder_init(&b, records.n + (size_t)v->header.record_count * 17);
     size_t start = out->n;
     e = append_renumbered(&b, &v->header, records, ec);
     if (e == ERR_OK) {

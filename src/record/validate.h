@@ -64,6 +64,7 @@ struct record_verdict {
     uint64_t generation;         /* of the scratch that holds them; private */
     /* On ERR_INVALID_RECORD and ERR_INVALID_TIMESTAMP if single records are to blame: */
     uint32_t error_count;
+    uint32_t timestamp_error_count; /* of them: one makes it ERR_INVALID_TIMESTAMP for the whole */
     struct record_error errors[RECORD_ERRORS_MAX];
 };
 

@@ -15,6 +15,8 @@ def why(kafka, leat):
         return "append time or half a producer id, refused by us only"
     if " renumbered " in leat and kafka.startswith("ok ") and kafka.split()[1] == leat.split()[1]:
         return "wrong offsets in an uncompressed batch: Kafka stores them, we number anew"
+    if " not-utf8 " in leat and kafka.startswith("ok ") and kafka.split()[1] == leat.split()[1]:
+        return "header names that are not UTF-8, which Java's strings can not hold"
     if kafka != "UNKNOWN_SERVER_ERROR":
         return None
     if leat.startswith("ok "):

@@ -12,6 +12,7 @@
 
 #include "core/bytes.h"
 #include "core/crc32c.h"
+#include "core/utf8.h"
 #include "record/builder.h"
 #include "record/validate.h"
 #include "record_dump.h"
@@ -193,6 +194,24 @@ static const struct rule_set rule_sets[] = {
     {"zstd", 13, 1048588, true, INT64_MAX, 3600000, RECORD_CODEC_ZSTD, false},
 };
 
+/* Header names that are not UTF-8, which Java's strings can not hold. */
+static bool odd_names(const uint8_t *p, const struct batch_header *h,
+                      struct record_scratch *scratch)
+{
+    struct record_iter it;
+    must(record_iter_init(&it, h, p, scratch, SIZE_MAX, NULL), "what was accepted");
+    struct record r;
+    struct record_header header;
+    while (record_next(&it, &r)) {
+        while (record_header_next(&r.headers, &header)) {
+            if (!utf8_valid(header.key)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* What we refuse on purpose, and Kafka stores: see README.md of src/record. */
 static bool strict(const struct buf *bytes)
 {
@@ -240,8 +259,9 @@ static void judge(const char *file, struct buf *bytes, const struct rule_set *se
         must(record_dump(slice_of(p, batch.n), false, scratch, &text, NULL), "what was accepted");
         bool renumbered = batch.p != (const char *)bytes->p && batch_codec(&v.header) == 0 &&
                           batch_codec(&h) == 0;
-        printf("ok max=%" PRId64 "%s dump=%08" PRIx32 "\n", v.max_timestamp,
-               renumbered ? " renumbered" : "", crc32c(0, text.p, text.n));
+        printf("ok max=%" PRId64 "%s%s dump=%08" PRIx32 "\n", v.max_timestamp,
+               renumbered ? " renumbered" : "", odd_names(p, &h, scratch) ? " not-utf8" : "",
+               crc32c(0, text.p, text.n));
     } else {
         printf("%s", err_name(e) + strlen("ERR_"));
         for (uint32_t i = 0; i < v.error_count && i < 3; i++) {
