@@ -349,12 +349,13 @@ static size_t read_signals(struct linux_poll *p)
 
 /* Whether the loop may sleep: nothing is in the inbox. From here on a hand-over writes to the
  * eventfd. */
-static bool may_sleep(struct linux_poll *p)
+static bool may_sleep(struct linux_poll *p, uint64_t timeout_ns)
 {
     pthread_mutex_lock(&p->mutex);
     p->inbox.loop_thread = pthread_self();
     p->inbox.has_loop = true;
-    p->inbox.sleeping = list_empty(&p->inbox.ran) && p->inbox.posts.n == 0;
+    p->inbox.sleeping =
+        timeout_ns != 0 && list_empty(&p->inbox.ran) && p->inbox.posts.n == 0;
     bool sleeping = p->inbox.sleeping;
     pthread_mutex_unlock(&p->mutex);
     return sleeping;
@@ -404,7 +405,7 @@ size_t linux_poll_run(struct env_poll *base, uint64_t timeout_ns)
     struct linux_poll *p = poll_of(base);
     CHECK(!p->in_run);
     p->in_run = true;
-    if (!may_sleep(p)) {
+    if (!may_sleep(p, timeout_ns)) {
         timeout_ns = 0;
     }
     p->event_count = wait_events(p, timeout_ns);
