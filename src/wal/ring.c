@@ -43,9 +43,10 @@ static void parent_of(const char *dir, char *out, size_t size)
     }
 }
 
-static enum err make_dir(struct env *env, const char *dir, struct ectx *ec)
+static enum err make_dir(struct env *env, const char *dir, bool *made, struct ectx *ec)
 {
     enum err e = env_dir_make(env, dir, ec);
+    *made = e == ERR_OK;
     if (e == ERR_EXISTS) {
         return ERR_OK;
     }
@@ -55,6 +56,21 @@ static enum err make_dir(struct env *env, const char *dir, struct ectx *ec)
     char parent[PATH_BYTES];
     parent_of(dir, parent, sizeof(parent));
     return env_dir_sync(env, parent, ec);
+}
+
+/* A start that fails leaves no files that never held anything. More than tidiness: after a failed flush of the
+ * folder a later one may succeed without having written these names, so the next start must make them anew. */
+static void remove_empty(struct wal_ring *r, const char *dir, bool made)
+{
+    struct ectx ec;
+    for (uint32_t i = 0; i < r->file_count; i++) {
+        if (r->files[i] != NULL && r->written[i] == 0) {
+            IGNORE(env_unlink(r->env, env_file_path(r->files[i]), &ec) != ERR_OK);
+        }
+    }
+    if (made) {
+        IGNORE(env_dir_remove(r->env, dir, &ec) != ERR_OK);
+    }
 }
 
 static enum err open_one(struct wal_ring *r, const char *dir, uint32_t i, bool writable,
@@ -74,6 +90,7 @@ static enum err open_one(struct wal_ring *r, const char *dir, uint32_t i, bool w
         return ERR_OK;
     }
     if (e == ERR_OK) {
+        r->written[i] = UINT64_MAX; /* until we know */
         e = env_file_size(r->files[i], &r->written[i], ec);
     }
     if (e == ERR_OK && r->written[i] > r->file_bytes) {
@@ -99,7 +116,8 @@ enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_con
 {
     *r =
         (struct wal_ring){.env = env, .file_bytes = cfg->file_bytes, .file_count = cfg->file_count};
-    enum err e = writable ? make_dir(env, cfg->dir, ec) : ERR_OK;
+    bool made = false;
+    enum err e = writable ? make_dir(env, cfg->dir, &made, ec) : ERR_OK;
     for (uint32_t i = 0; e == ERR_OK && i < cfg->file_count; i++) {
         e = open_one(r, cfg->dir, i, writable, ec);
     }
@@ -108,6 +126,9 @@ enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_con
         e = env_dir_sync(env, cfg->dir, ec);
     }
     if (e != ERR_OK) {
+        if (writable) {
+            remove_empty(r, cfg->dir, made);
+        }
         wal_ring_close(r);
         return ectx_wrap(ec, e, "opening the log's ring");
     }

@@ -110,6 +110,8 @@ static void frame_copy(struct wal *w, struct wal_frame *f, size_t body_bytes)
     memset(to, 0, gap);
     w->last_end = g->open_end;
     w->tail = wal_align_up(g->open_end, ENV_BLOCK);
+    /* At once, not when it is written: zeros must never go where a frame is on its way to. */
+    wal_ring_note(&w->ring, f->position, w->tail - f->position);
     f->copy = at + WAL_BODY_OFFSET;
     f->group = g;
     w->stats.body_bytes += body_bytes;
@@ -295,9 +297,6 @@ static bool unit_finish(struct wal *w)
     }
     if (u->bytes > 0) {
         w->flushed = u->at + u->bytes;
-        uint32_t file = wal_ring_file(&w->ring, u->at);
-        uint64_t to = wal_ring_offset(&w->ring, u->at) + u->bytes;
-        w->ring.written[file] = w->ring.written[file] < to ? to : w->ring.written[file];
     }
     w->stats.groups++;
     w->stats.ring_bytes += u->bytes;
@@ -436,9 +435,7 @@ static enum err write_start(struct wal *w, struct ectx *ec)
     if (e != ERR_OK) {
         return ectx_wrap(ec, e, "opening a new generation of the log");
     }
-    if (w->ring.written[file] < offset + ENV_BLOCK) {
-        w->ring.written[file] = offset + ENV_BLOCK;
-    }
+    wal_ring_note(&w->ring, w->tail, ENV_BLOCK);
     w->last_end = wal_frame_end(w->tail, 0);
     w->tail += ENV_BLOCK;
     return ERR_OK;

@@ -62,7 +62,7 @@ struct wal_ring {
     struct env *env;
     uint32_t file_bytes, file_count;
     struct env_file *files[WAL_FILES_MAX]; /* NULL (verify only): missing, reads as zeros */
-    uint64_t written[WAL_FILES_MAX];       /* written so far, frames or zeros: the file's size */
+    uint64_t written[WAL_FILES_MAX];       /* given to frames or zeros so far; at a start the file's size */
 };
 MUST_USE enum err wal_ring_check(const struct wal_config *cfg, struct ectx *ec);
 /* Opens all files; `writable` also creates them and claims their blocks, so that no later write
@@ -81,6 +81,12 @@ static inline uint64_t wal_ring_offset(const struct wal_ring *r, uint64_t positi
 static inline uint64_t wal_ring_file_end(const struct wal_ring *r, uint64_t position)
 {
     return (position / r->file_bytes + 1) * r->file_bytes;
+}
+static inline void wal_ring_note(struct wal_ring *r, uint64_t position, uint64_t bytes)
+{
+    uint64_t *written = &r->written[wal_ring_file(r, position)];
+    uint64_t to = wal_ring_offset(r, position) + bytes;
+    *written = *written < to ? to : *written;
 }
 static inline uint64_t wal_ring_bytes(const struct wal_ring *r)
 {

@@ -53,6 +53,7 @@ struct image { /* as the store's: durable the moment it is taken */
     bool valid;
     uint32_t generation;
     uint64_t start, flushed, seq;
+    uint64_t segment_end[SEGMENTS];
 };
 struct extent {
     uint64_t offset;
@@ -171,13 +172,15 @@ static void on_failure(void *ctx, const struct ectx *ec)
 /* ---- Recovery
  * --------------------------------------------------------------------------------------------- */
 
+static enum err extent_error; /* of the last read */
+
 static bool extent_there(struct env_file *f, const struct extent *x)
 {
     uint8_t *buf = mem_alloc(x->length + 1u);
     size_t got = 0;
     struct ectx ec;
-    bool there = env_file_pread(f, buf, x->length, x->offset, &got, &ec) == ERR_OK &&
-                 got == x->length && crc32c(0, buf, got) == x->crc;
+    extent_error = env_file_pread(f, buf, x->length, x->offset, &got, &ec);
+    bool there = extent_error == ERR_OK && got == x->length && crc32c(0, buf, got) == x->crc;
     mem_free(buf);
     return there;
 }
@@ -218,7 +221,7 @@ static enum err on_frame(void *ctx, uint64_t position, struct slice body, bool f
         struct extent x = {get_le64(at), get_le32(at + 8), get_le32(at + 12)};
         uint32_t segment = get_le32(at + 16);
         if (!extent_there(p->segments[segment], &x)) {
-            return ERR_DAMAGED;
+            return extent_error != ERR_OK ? extent_error : ERR_DAMAGED;
         }
     }
     for (uint32_t i = 0; i < places && i < PLACES_MAX; i++) {
@@ -248,6 +251,7 @@ static void take_image(struct proc *p)
                                   .start = wal_tail(p->wal),
                                   .flushed = wal_flushed(p->wal),
                                   .seq = m->seq};
+    memcpy(m->images[0].segment_end, m->segment_end, sizeof(m->segment_end));
     wal_release(p->wal, m->images[1].valid ? m->images[1].start : 0);
 }
 
@@ -279,7 +283,7 @@ static enum err proc_start(struct proc *p, struct env *env, struct model *m, enu
     const struct image *im = &m->images[0];
     p->replayed = im->valid ? im->seq : 0;
     for (int i = 0; i < SEGMENTS; i++) {
-        m->segment_end[i] = 0;
+        m->segment_end[i] = im->valid ? im->segment_end[i] : 0;
     }
     p->cfg = (struct wal_config){.dir = DIR,
                                  .file_bytes = 64 * 1024,
@@ -319,11 +323,6 @@ static enum err proc_start(struct proc *p, struct env *env, struct model *m, enu
             say_bad(m, "an acknowledged place at %llu lost its bytes",
                     (unsigned long long)m->loose[i].offset);
         }
-    }
-    /* segment_end: what the image covers is not replayed; never write below it again */
-    for (int i = 0; i < SEGMENTS; i++) {
-        m->segment_end[i] += 1u << 20;
-        m->segment_end[i] = m->segment_end[i] / 512 * 512;
     }
     if (!env_sim_is_cut(env)) {
         take_image(p);
@@ -421,7 +420,7 @@ static bool submit_one(struct proc *p)
         uint64_t position = wal_next_position(p->wal, n);
         list_push_back(&p->frames, &it->link);
         wal_submit(p->wal, &it->frame);
-        if (it->frame.position != position) {
+        if (it->frame.position != position && !p->wal->failed) {
             say_bad(m, "wal_next_position told %llu, it became %llu", (unsigned long long)position,
                     (unsigned long long)it->frame.position);
         }
