@@ -59,8 +59,7 @@ static void block_free(struct arena_block *b)
     mem_free(b);
 }
 
-/* Puts an emptied block on the list of spares, largest first, so that what is kept is what serves
- * most. */
+/* Puts an empty block on a list ordered by size, largest first. */
 static void spare_insert(struct arena_block **spares, struct arena_block *b)
 {
     while (*spares != NULL && (*spares)->size >= b->size) {
@@ -84,23 +83,29 @@ static void block_clear(struct arena_block *b)
 void arena_reset(struct arena *a, size_t keep)
 {
     struct arena_block *used = a->head;
-    struct arena_block *spares = used == NULL ? NULL : used->spare;
+    struct arena_block *unused = used == NULL ? NULL : used->spare;
+    struct arena_block *spares = NULL;
+    while (unused != NULL) {
+        struct arena_block *next = unused->spare;
+        spare_insert(&spares, unused);
+        unused = next;
+    }
     while (used != NULL) {
         struct arena_block *next = used->next;
         block_clear(used);
         spare_insert(&spares, used);
         used = next;
     }
+    /* The largest are kept, but offered smallest first: the least block that fits is taken, and a
+     * big one is still there when a big request comes. */
     struct arena_block *kept = NULL;
-    struct arena_block **tail = &kept;
     while (spares != NULL) {
         struct arena_block *b = spares;
         spares = b->spare;
         if (b->size <= keep) {
             keep -= b->size;
-            b->spare = NULL;
-            *tail = b;
-            tail = &b->spare;
+            b->spare = kept;
+            kept = b;
         } else {
             block_free(b);
         }
