@@ -1,8 +1,12 @@
 /*
- * The ring's files. All are created, and their blocks claimed, when a log is opened: from then on
- * no frame can fail for want of space. A file's *size* grows as it is written (zeros ahead of the
- * tail by write.c, or frames), so the size says how far it was written before; a write below it is
- * about a third faster than one above.
+ * The ring's files. All are created, their blocks claimed and their size set, when a log is opened:
+ * from then on no frame can fail for want of space, and no flush of a frame has to carry a change
+ * of size. (If it did, a flush that failed could leave a size that only the page cache knows, and
+ * later frames beyond it would be lost.)
+ *
+ * A block that was never written is about a third slower to write than one that was. `written` says
+ * how far each file was; it is known from the position alone: on the ring's first turn the files
+ * behind the tail were written.
  */
 #include <stdio.h>
 
@@ -58,13 +62,14 @@ static enum err make_dir(struct env *env, const char *dir, bool *made, struct ec
     return env_dir_sync(env, parent, ec);
 }
 
-/* A start that fails leaves no files that never held anything. More than tidiness: after a failed flush of the
- * folder a later one may succeed without having written these names, so the next start must make them anew. */
+/* A start that fails leaves no files that never held anything. More than tidiness: after a failed
+ * flush of the folder a later one may succeed without having written these names, so the next start
+ * must make them anew. */
 static void remove_empty(struct wal_ring *r, const char *dir, bool made)
 {
     struct ectx ec;
     for (uint32_t i = 0; i < r->file_count; i++) {
-        if (r->files[i] != NULL && r->written[i] == 0) {
+        if (r->files[i] != NULL && r->fresh[i]) {
             IGNORE(env_unlink(r->env, env_file_path(r->files[i]), &ec) != ERR_OK);
         }
     }
@@ -89,19 +94,20 @@ static enum err open_one(struct wal_ring *r, const char *dir, uint32_t i, bool w
     if (e == ERR_NOT_FOUND && !writable) {
         return ERR_OK;
     }
+    uint64_t size = 0;
     if (e == ERR_OK) {
-        r->written[i] = UINT64_MAX; /* until we know */
-        e = env_file_size(r->files[i], &r->written[i], ec);
+        e = env_file_size(r->files[i], &size, ec);
     }
-    if (e == ERR_OK && r->written[i] > r->file_bytes) {
+    if (e == ERR_OK && size > r->file_bytes) {
         e = ectx_fail(ec, ERR_CONFIG,
                       "%s has %llu bytes, the ring's files are configured to have %u", path,
-                      (unsigned long long)r->written[i], r->file_bytes);
+                      (unsigned long long)size, r->file_bytes);
         ectx_hint(ec,
                   "the ring's file size cannot be changed after the data directory was created");
     }
     if (e == ERR_OK && writable) {
-        e = env_file_allocate(r->files[i], 0, r->file_bytes, false, ec);
+        r->fresh[i] = size == 0;
+        e = env_file_allocate(r->files[i], 0, r->file_bytes, true, ec);
         if (e == ERR_NO_SPACE) {
             ectx_hint(ec,
                       "the log needs %llu MiB for its ring; free some space on this file system",
@@ -111,8 +117,20 @@ static enum err open_one(struct wal_ring *r, const char *dir, uint32_t i, bool w
     return e;
 }
 
+/* Names, sizes, and whatever a writer that was killed left in a cache. Always: who made the files
+ * may have been killed before this, and what recovery accepts counts only when it cannot be lost
+ * any more. */
+static enum err sync_everything(struct wal_ring *r, const char *dir, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && i < r->file_count; i++) {
+        e = env_file_datasync(r->files[i], ec);
+    }
+    return e == ERR_OK ? env_dir_sync(r->env, dir, ec) : e;
+}
+
 enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_config *cfg,
-                       bool writable, struct ectx *ec)
+                       bool writable, bool skip_sync, struct ectx *ec)
 {
     *r =
         (struct wal_ring){.env = env, .file_bytes = cfg->file_bytes, .file_count = cfg->file_count};
@@ -121,9 +139,8 @@ enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_con
     for (uint32_t i = 0; e == ERR_OK && i < cfg->file_count; i++) {
         e = open_one(r, cfg->dir, i, writable, ec);
     }
-    /* Also when no file is new: the one who created them may have been killed before this. */
-    if (e == ERR_OK && writable) {
-        e = env_dir_sync(env, cfg->dir, ec);
+    if (e == ERR_OK && writable && !skip_sync) {
+        e = sync_everything(r, cfg->dir, ec);
     }
     if (e != ERR_OK) {
         if (writable) {
@@ -143,8 +160,17 @@ void wal_ring_close(struct wal_ring *r)
     }
 }
 
-/* ---- Reading
- * -------------------------------------------------------------------------------------- */
+void wal_ring_written(struct wal_ring *r, uint64_t tail)
+{
+    uint64_t first = tail / r->file_bytes * r->file_bytes; /* of the tail's file */
+    for (uint32_t i = 0; i < r->file_count; i++) {
+        uint64_t at = (uint64_t)i * r->file_bytes;
+        bool behind = tail >= wal_ring_bytes(r) || at < first;
+        r->written[i] = behind ? r->file_bytes : at == first ? tail - first : 0;
+    }
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 void wal_reader_init(struct wal_reader *rd, struct wal_ring *ring)
 {

@@ -49,8 +49,7 @@ struct walk {
 };
 enum step { STEP_GROUP, STEP_DAMAGE, STEP_END };
 
-/* ---- Looking at one header
- * --------------------------------------------------------------------------------- */
+/* ---- Looking at one header ------------------------------------------------------------------- */
 
 static enum err header_at(struct scan *s, uint64_t position, bool *found, struct wal_header *h)
 {
@@ -158,8 +157,7 @@ static enum err walk_find(struct scan *s, const struct walk *k, bool *found, uin
     return e;
 }
 
-/* ---- Where nothing is: the end, or damage?
- * --------------------------------------------------------------------- */
+/* ---- Where nothing is: the end, or damage? --------------------------------------------------- */
 
 /* Does a walk from the group at `position` reach a header that says "flushed beyond `point`"? */
 static enum err leads_to_witness(struct scan *s, uint64_t position, const struct wal_header *first,
@@ -255,9 +253,7 @@ static enum err walk_next(struct scan *s, struct walk *k, enum step *step, uint6
     return ERR_OK;
 }
 
-/* ---- Delivering
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Delivering ------------------------------------------------------------------------------ */
 
 struct delivery {
     struct walk walk, ahead;
@@ -466,7 +462,7 @@ enum err wal_verify(struct env *env, const struct wal_config *cfg,
     if (e != ERR_OK || cfg->clean) {
         return e;
     }
-    e = wal_ring_open(&ring, env, cfg, false, ec);
+    e = wal_ring_open(&ring, env, cfg, false, false, ec);
     if (e != ERR_OK) {
         return e;
     }

@@ -13,8 +13,7 @@
 #include "core/mem.h"
 #include "wal/wal_int.h"
 
-/* ---- Where the next frame goes
- * ------------------------------------------------------------------------ */
+/* ---- Where the next frame goes --------------------------------------------------------------- */
 
 static bool group_is_open(const struct wal *w)
 {
@@ -149,8 +148,7 @@ void wal_submit(struct wal *w, struct wal_frame *f)
     w->stats.frames++;
 }
 
-/* ---- Building a unit
- * -------------------------------------------------------------------------------------- */
+/* ---- Building a unit ------------------------------------------------------------------------- */
 
 /* Moves waiting groups into the unit: neighbours in one file, up to the largest write. */
 static void unit_take_groups(struct wal *w)
@@ -234,8 +232,7 @@ static void unit_build(struct wal *w)
     u->started_ns = env_mono_ns(w->env);
 }
 
-/* ---- Completion
- * --------------------------------------------------------------------------------------------- */
+/* ---- Completion ------------------------------------------------------------------------------ */
 
 void wal_tell_failure(struct wal *w)
 {
@@ -310,8 +307,7 @@ static bool unit_finish(struct wal *w)
     return true;
 }
 
-/* ---- Starting a unit
- * ------------------------------------------------------------------------------------------ */
+/* ---- Starting a unit ------------------------------------------------------------------------- */
 
 static void unit_job_back(struct wal *w)
 {
@@ -405,8 +401,7 @@ void wal_kick(struct wal *w, bool may_block)
     }
 }
 
-/* ---- Opening and closing
- * ---------------------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 /* Opens the generation on disk: one block at the tail that every later frame of it follows. It
  * overwrites the head of whatever an earlier generation left there. */
@@ -449,13 +444,6 @@ static enum err open_recover(struct wal *w, const struct wal_config *cfg,
     }
     struct wal_scan_result r;
     enum err e = wal_scan(&w->ring, cfg, visitor, w->fault, &r, ec);
-    /* A writer that was killed may have left accepted bytes in a cache: they count only when they
-     * cannot be lost any more. */
-    for (uint32_t i = 0; e == ERR_OK && i < w->ring.file_count; i++) {
-        if (!WAL_PLANTED(w, WAL_FAULT_NO_SYNC_AT_OPEN)) {
-            e = env_file_datasync(w->ring.files[i], ec);
-        }
-    }
     if (e != ERR_OK) {
         return e;
     }
@@ -496,11 +484,12 @@ enum err wal_open_planted(struct env *env, struct env_poll *poll, const struct w
     list_init(&w->waiting);
     list_init(&w->queued);
     list_init(&w->unit.frames);
-    e = wal_ring_open(&w->ring, env, cfg, true, ec);
+    e = wal_ring_open(&w->ring, env, cfg, true, WAL_PLANTED(w, WAL_FAULT_NO_SYNC_AT_OPEN), ec);
     if (e == ERR_OK && !cfg->clean) {
         e = open_recover(w, cfg, visitor, ec);
     }
     if (e == ERR_OK) {
+        wal_ring_written(&w->ring, w->tail);
         e = write_start(w, ec);
     }
     if (e != ERR_OK) {
@@ -543,9 +532,7 @@ void wal_close(struct wal *w)
     mem_free(w);
 }
 
-/* ---- Looking
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 bool wal_idle(const struct wal *w)
 {

@@ -14,8 +14,7 @@
 #include "core/slice.h"
 #include "wal/wal.h"
 
-/* ---- Frame header (frame.c; FORMAT.md)
- * ------------------------------------------------------------ */
+/* ---- Frame header (frame.c; FORMAT.md) ------------------------------------------------------- */
 
 #define WAL_MAGIC   0x3146574Cu /* "LWF1" */
 #define WAL_VERSION 1u
@@ -52,8 +51,7 @@ static inline uint64_t wal_frame_end(uint64_t position, uint64_t length)
     return wal_align_up(position + WAL_BODY_OFFSET + length, WAL_ALIGN);
 }
 
-/* ---- The ring's files (ring.c)
- * --------------------------------------------------------------------- */
+/* ---- The ring's files (ring.c) --------------------------------------------------------------- */
 
 #define WAL_FILES_MAX      256u
 #define WAL_FILE_BYTES_MAX (1u << 30)
@@ -62,13 +60,16 @@ struct wal_ring {
     struct env *env;
     uint32_t file_bytes, file_count;
     struct env_file *files[WAL_FILES_MAX]; /* NULL (verify only): missing, reads as zeros */
-    uint64_t written[WAL_FILES_MAX];       /* given to frames or zeros so far; at a start the file's size */
+    uint64_t written[WAL_FILES_MAX];       /* given to frames or zeros so far */
+    bool fresh[WAL_FILES_MAX];             /* made by this start */
 };
 MUST_USE enum err wal_ring_check(const struct wal_config *cfg, struct ectx *ec);
-/* Opens all files; `writable` also creates them and claims their blocks, so that no later write
- * fails for space. */
+/* Opens all files; `writable` also creates them, claims their blocks, so that no later write fails
+ * for space, and makes all of it durable (`skip_sync` is a planted fault). */
 MUST_USE enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_config *cfg,
-                                bool writable, struct ectx *ec);
+                                bool writable, bool skip_sync, struct ectx *ec);
+/* Sets `written` for a log that ends at `tail`. */
+void wal_ring_written(struct wal_ring *r, uint64_t tail);
 void wal_ring_close(struct wal_ring *r);
 static inline uint32_t wal_ring_file(const struct wal_ring *r, uint64_t position)
 {
@@ -107,8 +108,7 @@ void wal_reader_deinit(struct wal_reader *rd);
 MUST_USE enum err wal_reader_get(struct wal_reader *rd, uint64_t position, size_t n, size_t ahead,
                                  const uint8_t **out, struct ectx *ec);
 
-/* ---- Recovery (scan.c)
- * ------------------------------------------------------------------------------ */
+/* ---- Recovery (scan.c) ----------------------------------------------------------------------- */
 
 /* Planted faults: a test must catch each. Compiled in only with LEAT_DEBUG. */
 enum wal_fault {
@@ -144,8 +144,7 @@ MUST_USE enum err wal_scan(struct wal_ring *ring, const struct wal_config *cfg,
                            const struct wal_visitor *visitor, enum wal_fault fault,
                            struct wal_scan_result *out, struct ectx *ec);
 
-/* ---- Memory of groups (group.c)
- * ---------------------------------------------------------------------- */
+/* ---- Memory of groups (group.c) -------------------------------------------------------------- */
 
 #define WAL_CHUNK_BYTES (256u * 1024)
 #define WAL_POOL_BYTES  (16u * 1024 * 1024) /* free chunks kept, at most */
@@ -169,8 +168,7 @@ bool wal_pool_reserve(struct wal_pool *p, size_t bytes);
 struct wal_group *wal_pool_take(struct wal_pool *p,
                                 size_t bytes); /* one reference; CHECKs that it was reserved */
 
-/* ---- The log (wal.c, write.c)
- * ------------------------------------------------------------------------- */
+/* ---- The log (wal.c, write.c) ---------------------------------------------------------------- */
 
 #define WAL_UNIT_IOV     64u
 #define WAL_CALLER_BYTES (64u * 1024) /* most that wal_kick writes on the calling thread */

@@ -22,8 +22,7 @@ void wal_write_ring(struct wal *w)
     }
 }
 
-/* ---- Places
- * ------------------------------------------------------------------------------------------ */
+/* ---- Places ---------------------------------------------------------------------------------- */
 
 /* Neighbouring places of one file become one write. */
 struct place_run {
@@ -133,8 +132,7 @@ void wal_write_places(struct wal *w)
     }
 }
 
-/* ---- Zeros ahead of the tail
- * -------------------------------------------------------------------------- */
+/* ---- Zeros ahead of the tail ----------------------------------------------------------------- */
 
 static void prewrite_run(struct env_job *job)
 {

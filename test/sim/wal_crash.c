@@ -35,8 +35,7 @@
 static uint64_t states, boots, nested, failed_ops, recovered_frames;
 static bool verbose;
 
-/* ---- Randomness of the workload
- * --------------------------------------------------------------------- */
+/* ---- Randomness of the workload -------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t x)
 {
@@ -46,8 +45,7 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* ---- What the outside knows
- * ---------------------------------------------------------------------------- */
+/* ---- What the outside knows ------------------------------------------------------------------ */
 
 struct image { /* as the store's: durable the moment it is taken */
     bool valid;
@@ -92,8 +90,7 @@ static uint64_t rnd(struct model *m, uint64_t below)
     return mix(m->rng) % below;
 }
 
-/* ---- One process
- * --------------------------------------------------------------------------------------- */
+/* ---- One process ----------------------------------------------------------------------------- */
 
 struct proc {
     struct env *env;
@@ -169,8 +166,7 @@ static void on_failure(void *ctx, const struct ectx *ec)
     p->dead = true;
 }
 
-/* ---- Recovery
- * --------------------------------------------------------------------------------------------- */
+/* ---- Recovery -------------------------------------------------------------------------------- */
 
 static enum err extent_error; /* of the last read */
 
@@ -345,8 +341,7 @@ static void proc_end(struct proc *p)
     }
 }
 
-/* ---- The workload
- * ------------------------------------------------------------------------------------------- */
+/* ---- The workload ---------------------------------------------------------------------------- */
 
 static size_t body_size(struct model *m)
 {
@@ -465,9 +460,7 @@ static void work(struct proc *p, int turns)
     }
 }
 
-/* ---- Crashing
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Crashing -------------------------------------------------------------------------------- */
 
 static struct env *world(uint64_t seed)
 {
@@ -592,8 +585,7 @@ static bool run_failures(uint64_t seed, enum wal_fault fault, uint64_t step, cha
     return !bad;
 }
 
-/* ---- Planted faults
- * --------------------------------------------------------------------------------------------- */
+/* ---- Planted faults -------------------------------------------------------------------------- */
 
 static const char *const fault_names[WAL_FAULT_COUNT] = {
     "none",         "done-early", "done-places-early", "no-place-sync",
