@@ -113,6 +113,8 @@ static enum err decode(struct kafka_pending *p, struct str message, struct ectx 
         return ectx_wrap(ec, e, "%s v%d", r->api->name, version);
     }
     r->body = body;
+    /* Decoding was bounded by what was received; the reply is bounded by what there is to tell. */
+    r->arena->budget = r->arena->used + LIMIT_RESPONSE_ARENA;
     return ERR_OK;
 }
 

@@ -44,6 +44,7 @@ MUST_USE enum err kafka_create(const struct kafka_services *services, struct kaf
     k->request_max_bytes = (uint32_t)config_i64(k->s.config, NULL, "socket.request.max.bytes");
     list_init(&k->parked);
     list_init(&k->free_pending);
+    list_init(&k->waiting_fetches);
     enum err e = metrics_init(k);
     if (e == ERR_OK) {
         e = fetch_sessions_create(

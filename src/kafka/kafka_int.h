@@ -23,7 +23,8 @@ struct kafka {
     size_t free_pending_count;
     struct kafka_api_metrics *api_metrics; /* by row of the table */
     struct metric *malformed;
-    struct fetch_sessions *fetch_sessions; /* api_fetch.c */
+    struct fetch_sessions *fetch_sessions;
+    struct list waiting_fetches; /* long polls, of api_fetch.c */
 };
 
 struct kafka_conn {
@@ -57,5 +58,17 @@ void kafka_dispatch(struct kafka_conn *c, struct net_message *m);
 void api_versions_reply_unsupported(struct kafka_request *r);
 /* What a client calls itself; from ApiVersions. */
 void kafka_client_software(struct kafka_request *r, struct str name, struct str version);
+
+/* lookup.c: the topic that a request names by name or (by_id) by id. NULL and *e:
+ * UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID. */
+struct topic *kafka_topic_find(struct kafka *k, bool by_id, struct str name, struct uuid id,
+                               enum err *e);
+struct partition *kafka_partition_find(struct kafka *k, bool by_id, struct str name, struct uuid id,
+                                       int32_t index, enum err *e);
+/* KIP-320: is the leader epoch that the client knows (-1: it does not say) the partition's? */
+enum err kafka_check_epoch(const struct partition *p, int32_t client_epoch);
+/* The list of the only node, for replicas and in-sync replicas. */
+extern int32_t KAFKA_NODES[1]; /* never written; wire arrays are not const */
+#define KAFKA_NO_BUDGET "request over its memory budget"
 
 #endif
