@@ -120,8 +120,9 @@ void sim_event(struct sim *w, const char *what, uint64_t a, uint64_t b)
 
 enum err sim_errno(struct ectx *ec, int errno_value, const char *verb, const char *path)
 {
+    char text[128];
     return ectx_fail(ec, err_of_errno(errno_value), "could not %s '%s': %s", verb, path,
-                     strerror(errno_value));
+                     strerror_r(errno_value, text, sizeof(text)));
 }
 
 enum err sim_alive(struct sim *w, uint64_t generation, const char *what, struct ectx *ec)
