@@ -475,11 +475,11 @@ static struct env *world(uint64_t seed)
 
 /* The power was cut in `m`'s run. Boot, go on, cut again: `depth` times. */
 static void crash_again(struct env *env, struct model *m, enum wal_fault fault, uint64_t choice,
-                        int depth)
+                        int depth, bool kill)
 {
     for (int i = 0; i < depth && !m->bad; i++) {
         struct proc p;
-        if (rnd(m, 6) == 0 && !env_sim_is_cut(env)) {
+        if (rnd(m, 6) == 0 && (kill || i > 0) && !env_sim_is_cut(env)) {
             env_sim_process_kill(env);
         } else {
             env_sim_power_cut(env, mix(choice * 7 + (uint64_t)i));
@@ -530,7 +530,7 @@ static bool run_seed(uint64_t seed, enum wal_fault fault, uint64_t points, uint6
             *m = *saved;
             m->rng += c << 32;
             env_sim_disk_restore(env, disk);
-            crash_again(env, m, fault, seed * 131 + k * 17 + c, 4);
+            crash_again(env, m, fault, seed * 131 + k * 17 + c, 4, true);
         }
         if (m->bad) {
             snprintf(why, size, "seed %llu, cut at %llu: %s", (unsigned long long)seed,
@@ -561,14 +561,17 @@ static bool run_failures(uint64_t seed, enum wal_fault fault, uint64_t step, cha
             *m = (struct model){.rng = seed * 1000003};
             env_sim_fail_nth(env, kinds[kind], k, ERR_IO, rnd(m, 2) == 0);
             struct proc p;
-            if (proc_start(&p, env, m, fault) == ERR_OK) {
+            bool started = proc_start(&p, env, m, fault) == ERR_OK;
+            if (started) {
                 work(&p, 30);
             }
             proc_end(&p);
             bool reached = env_sim_ops(env) > k;
             env_sim_fail_nth(env, ENV_SIM_OP_COUNT, 0, ERR_OK, false);
             failed_ops++;
-            crash_again(env, m, fault, seed + k, 2);
+            /* After a start that failed, names of files may be in a state that only a new boot
+             * clears. */
+            crash_again(env, m, fault, seed + k, 2, started);
             env_destroy(env);
             if (m->bad) {
                 snprintf(why, size, "seed %llu, operation %llu failed: %s",
