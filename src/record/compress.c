@@ -116,7 +116,7 @@ enum err record_decompress(struct record_scratch *s, unsigned codec, struct str 
         break;
     }
     if (e == ERR_OK) {
-        *out = buf_str(&s->plain);
+        *out = s->plain.n == 0 ? STR_LIT("") : buf_str(&s->plain); /* never NULL */
     }
     return e;
 }

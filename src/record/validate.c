@@ -214,9 +214,9 @@ static enum err blamed(const struct record_verdict *v, const struct record_rules
 {
     char text[160];
     (void)record_error_text(&v->errors[0], rules, text, sizeof(text));
-    return ectx_fail(ec, v->errors[0].err,
-                     "%u of %d records were refused, the first is record %d: %s", v->error_count,
-                     v->header.record_count, v->errors[0].batch_index, text);
+    enum err e = v->timestamp_error_count > 0 ? ERR_INVALID_TIMESTAMP : ERR_INVALID_RECORD;
+    return ectx_fail(ec, e, "%u of %d records were refused, the first is record %d: %s",
+                     v->error_count, v->header.record_count, v->errors[0].batch_index, text);
 }
 
 static enum record_action decide(const struct record_verdict *v, const struct record_rules *rules,
@@ -310,7 +310,7 @@ static enum err plain_records(const uint8_t *bytes, const struct record_rules *r
 {
     const struct batch_header *h = &v->header;
     if (batch_codec(h) != RECORD_CODEC_NONE && scratch->generation == v->generation) {
-        *out = buf_str(&scratch->plain);
+        *out = scratch->plain.n == 0 ? STR_LIT("") : buf_str(&scratch->plain);
         return ERR_OK;
     }
     return record_decompress(scratch, batch_codec(h),
