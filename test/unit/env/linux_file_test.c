@@ -13,11 +13,12 @@
 #include "env/linux_int.h"
 #include "test.h"
 
-static char path_buffer[4][4400];
+static char path_buffer[4][2048];
 
 static const char *join(int slot, const char *dir, const char *name)
 {
-    snprintf(path_buffer[slot], sizeof(path_buffer[slot]), "%s/%s", dir, name);
+    int n = snprintf(path_buffer[slot], sizeof(path_buffer[slot]), "%s/%s", dir, name);
+    assert_in_range(n, 1, sizeof(path_buffer[slot]) - 1);
     return path_buffer[slot];
 }
 
