@@ -1,0 +1,613 @@
+/*
+ * Reading batches: from the tail's memory, or from a segment file, first only what is in the page
+ * cache (on the loop), then on a worker.
+ *
+ * A file is read once for as many whole entries as the caller wants; a batch larger than that is
+ * read again with its exact size. Every batch is checked against its checksum before it is
+ * returned. What fails is quarantined: its offsets answer ERR_DAMAGED from then on, and the rest is
+ * served.
+ */
+#include <string.h>
+
+#include "core/check.h"
+#include "core/crc32c.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "store/read.h"
+
+enum { READ_SLACK = 16 << 10, READ_REFS_MAX = 1 << 20 };
+
+struct hold_ref {
+    struct wal_group *group;
+    struct chunk *chunk;
+};
+struct hold {
+    uint32_t count, cap;
+    struct hold_ref refs[];
+};
+
+void store_read_release(struct store_read *r)
+{
+    struct hold *h = r->hold;
+    if (h == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < h->count; i++) {
+        if (h->refs[i].group != NULL) {
+            wal_group_unref(h->refs[i].group);
+        }
+        chunk_unref(h->refs[i].chunk);
+    }
+    mem_free(h);
+    r->hold = NULL;
+}
+
+static bool hold_add(struct hold **hp, struct wal_group *group, struct chunk *chunk)
+{
+    struct hold *h = *hp;
+    if (h != NULL && h->count > 0 && h->refs[h->count - 1].group == group &&
+        h->refs[h->count - 1].chunk == chunk) {
+        return true;
+    }
+    if (h == NULL || h->count == h->cap) {
+        const uint32_t cap = h == NULL ? 4 : h->cap * 2;
+        struct hold *grown = mem_realloc(h, sizeof(*h) + cap * sizeof(h->refs[0]));
+        if (grown == NULL) {
+            return false;
+        }
+        if (h == NULL) {
+            grown->count = 0;
+        }
+        grown->cap = cap;
+        *hp = h = grown;
+    }
+    h->refs[h->count++] = (struct hold_ref){group, chunk};
+    if (group != NULL) {
+        wal_group_ref(group);
+    }
+    if (chunk != NULL) {
+        chunk_ref(chunk);
+    }
+    return true;
+}
+
+/* ---- From a file
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static bool refs_add(struct read_task *t, const struct entry *e, size_t at)
+{
+    if (t->ref_count == t->ref_cap) {
+        const uint32_t cap = t->ref_cap == 0 ? 16 : t->ref_cap * 2;
+        struct read_ref *grown =
+            cap > READ_REFS_MAX ? NULL : mem_realloc(t->refs, cap * sizeof(*grown));
+        if (grown == NULL) {
+            return false;
+        }
+        t->refs = grown;
+        t->ref_cap = cap;
+    }
+    t->refs[t->ref_count++] = (struct read_ref){(uint32_t)at, e->payload_size};
+    t->bytes += e->payload_size;
+    t->next_offset = entry_next_offset(e);
+    return true;
+}
+
+static enum err task_fill(struct read_task *t, uint64_t position, size_t want)
+{
+    if (t->chunk == NULL || t->chunk->size < want) {
+        chunk_unref(t->chunk);
+        t->chunk = chunk_new(NULL, want);
+        if (t->chunk == NULL) {
+            return ectx_fail(&t->ec, ERR_NO_MEMORY, "no memory for reading %zu bytes", want);
+        }
+    }
+    size_t got = 0;
+    enum err e = t->cached
+                     ? env_file_pread_cached(t->file, t->chunk->bytes, want, position, &got, &t->ec)
+                     : env_file_pread(t->file, t->chunk->bytes, want, position, &got, &t->ec);
+    if (e == ERR_OK && got < want && t->cached && got < ENTRY_HEADER_SIZE) {
+        e = ERR_AGAIN;
+    }
+    t->at = position;
+    t->have = e == ERR_OK ? got : 0;
+    return e;
+}
+
+/* No valid entry at `position`: where the next one is says what is damaged. Goes on there if that
+ * is before the offset. */
+static enum err task_damage(struct read_task *t, uint64_t *position, int64_t expected)
+{
+    if (t->cached) {
+        return ERR_AGAIN; /* the worker finds out */
+    }
+    uint8_t *buffer = mem_alloc(READ_SLACK);
+    if (buffer == NULL) {
+        return ectx_fail(&t->ec, ERR_NO_MEMORY, "no memory for reading");
+    }
+    struct entry_walk w = {
+        .file = t->file, .id = &t->id, .end = t->end, .buffer = buffer, .cap = READ_SLACK};
+    struct entry next;
+    uint64_t skipped = 0;
+    enum err e = entry_walk_next(&w, position, &next, &skipped, &t->ec);
+    mem_free(buffer);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        return e;
+    }
+    const int64_t good = e == ERR_OK ? next.base_offset : t->segment_end;
+    if (good <= expected) {
+        return e == ERR_OK ? ERR_OK
+                           : ERR_NOT_FOUND; /* a hole between entries: no offset is missing */
+    }
+    if (good <= t->offset && e == ERR_OK) {
+        return ERR_OK;
+    }
+    t->damage = (struct damage_range){expected, good};
+    return ERR_DAMAGED;
+}
+
+static enum err task_take(struct read_task *t, const struct entry *e, bool *stop)
+{
+    const size_t size = ENTRY_HEADER_SIZE + e->payload_size;
+    const bool over = t->bytes + e->payload_size > t->max_bytes;
+    *stop = entry_next_offset(e) > t->limit || (over && (t->ref_count > 0 || !t->at_least_one));
+    if (*stop) {
+        return ERR_OK;
+    }
+    size_t i = (size_t)(e->position - t->at);
+    if (i + size > t->have) {
+        if (t->ref_count > 0) {
+            *stop = true;
+            return ERR_OK;
+        }
+        enum err err = task_fill(t, e->position, size);
+        if (err != ERR_OK) {
+            return err;
+        }
+        if (t->have < size && t->cached) {
+            return ERR_AGAIN;
+        }
+        i = 0;
+    }
+    if (i + size > t->have ||
+        crc32c(0, t->chunk->bytes + i + ENTRY_HEADER_SIZE, e->payload_size) != e->payload_crc) {
+        *stop = t->ref_count > 0;
+        if (*stop) {
+            return ERR_OK; /* the next read meets it first */
+        }
+        if (t->cached) {
+            return ERR_AGAIN;
+        }
+        t->damage = (struct damage_range){e->base_offset, entry_next_offset(e)};
+        return ERR_DAMAGED;
+    }
+    if (!refs_add(t, e, i + ENTRY_HEADER_SIZE)) {
+        *stop = true;
+        return t->ref_count > 0 ? ERR_OK : ectx_fail(&t->ec, ERR_NO_MEMORY, "no memory for a read");
+    }
+    return ERR_OK;
+}
+
+enum err read_task_run(struct read_task *t)
+{
+    uint64_t position = t->position;
+    int64_t expected = t->expected;
+    size_t want = t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX;
+    want += READ_SLACK;
+    while (position + ENTRY_HEADER_SIZE <= t->end) {
+        if (t->have == 0 || position < t->at || position + ENTRY_HEADER_SIZE > t->at + t->have) {
+            if (t->ref_count > 0) {
+                return ERR_OK;
+            }
+            const uint64_t left = t->end - position;
+            enum err e = task_fill(t, position, left < want ? (size_t)left : want);
+            if (e != ERR_OK) {
+                return e;
+            }
+        }
+        struct entry e;
+        const size_t i = (size_t)(position - t->at);
+        if (i + ENTRY_HEADER_SIZE > t->have ||
+            !entry_decode(t->chunk->bytes + i, &t->id, position, &e) || entry_end(&e) > t->end) {
+            if (t->ref_count > 0) {
+                return ERR_OK;
+            }
+            enum err err = task_damage(t, &position, expected);
+            if (err != ERR_OK) {
+                return err == ERR_NOT_FOUND ? ERR_OK : err;
+            }
+            t->have = 0;
+            continue;
+        }
+        if (entry_next_offset(&e) > t->offset) {
+            bool stop;
+            enum err err = task_take(t, &e, &stop);
+            if (err != ERR_OK || stop) {
+                return err;
+            }
+        }
+        expected = entry_next_offset(&e);
+        position = entry_end(&e);
+    }
+    return ERR_OK;
+}
+
+void read_task_free(struct read_task *t)
+{
+    chunk_unref(t->chunk);
+    mem_free(t->refs);
+    t->chunk = NULL;
+    t->refs = NULL;
+}
+
+/* Loop: turns what a task found into the caller's result. */
+static enum err task_result(struct store_part *p, struct read_task *t, enum err e, struct arena *a,
+                            struct store_read *out, struct ectx *ec)
+{
+    if (e == ERR_DAMAGED) {
+        part_damage_add(p, t->damage.from, t->damage.to, "it failed its checksum when it was read");
+        p->store->stats.damaged_reads++;
+        return read_damaged(p, &t->damage, ec);
+    }
+    if (e != ERR_OK) {
+        if (ec != NULL) {
+            *ec = t->ec;
+        }
+        return e;
+    }
+    *out = (struct store_read){.next_offset = t->offset};
+    if (t->ref_count == 0) {
+        return ERR_OK;
+    }
+    struct hold *h = NULL;
+    struct str *chunks = arena_new_n(a, struct str, t->ref_count);
+    if (chunks == NULL || !hold_add(&h, NULL, t->chunk)) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
+    }
+    t->chunk->store = p->store;
+    p->store->read_bytes += t->chunk->size;
+    for (uint32_t i = 0; i < t->ref_count; i++) {
+        chunks[i] = str_make(t->chunk->bytes + t->refs[i].at, t->refs[i].size);
+    }
+    *out = (struct store_read){chunks, t->ref_count, t->bytes, t->next_offset, h};
+    return ERR_OK;
+}
+
+enum err read_damaged(const struct store_part *p, const struct damage_range *d, struct ectx *ec)
+{
+    enum err e = ectx_fail(ec, ERR_DAMAGED,
+                           "offsets %lld to %lld of partition %d of '%s' are damaged on the disk",
+                           (long long)d->from, (long long)(d->to - 1), (int)p->index, p->dir->name);
+    ectx_hint(ec, "continue at offset %lld, or restore the partition from a backup",
+              (long long)d->to);
+    return e;
+}
+
+/* ---- From the tail
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static enum err read_tail(struct store_part *p, uint32_t i, int64_t limit, size_t max_bytes,
+                          bool at_least_one, struct arena *a, struct store_read *out,
+                          struct ectx *ec)
+{
+    uint32_t n = 0;
+    size_t bytes = 0;
+    int64_t next = out->next_offset;
+    for (uint32_t k = i; k < p->tail.count; k++) {
+        const struct tail_entry *t = tail_at(&p->tail, k);
+        const size_t size = t->size - ENTRY_HEADER_SIZE;
+        if (t->memory == NULL || t->last >= limit ||
+            (bytes + size > max_bytes && (n > 0 || !at_least_one))) {
+            break;
+        }
+        n++;
+        bytes += size;
+        next = t->last + 1;
+    }
+    if (n == 0) {
+        return ERR_OK;
+    }
+    struct str *chunks = arena_new_n(a, struct str, n);
+    struct hold *h = NULL;
+    bool ok = chunks != NULL;
+    for (uint32_t k = 0; ok && k < n; k++) {
+        const struct tail_entry *t = tail_at(&p->tail, i + k);
+        chunks[k] = str_make(t->memory + ENTRY_HEADER_SIZE, t->size - ENTRY_HEADER_SIZE);
+        ok = hold_add(&h, t->group, t->chunk);
+    }
+    struct store_read r = {chunks, n, bytes, next, h};
+    if (!ok) {
+        store_read_release(&r);
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
+    }
+    *out = r;
+    return ERR_OK;
+}
+
+/* ---- Both
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+/* Where to read: *t is filled for a file, or *in_tail. */
+static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, struct read_task *t,
+                          struct segment **seg, bool *in_tail, struct ectx *ec)
+{
+    *seg = NULL;
+    *in_tail = false;
+    if (offset < p->log_start || offset > p->log_end) {
+        return ectx_fail(ec, ERR_OFFSET_OUT_OF_RANGE, "offset %lld is outside of %lld to %lld",
+                         (long long)offset, (long long)p->log_start, (long long)p->high_watermark);
+    }
+    *limit = *limit < p->high_watermark ? *limit : p->high_watermark;
+    const struct damage_range *d = part_damage_at(p, offset);
+    if (d != NULL && d->from <= offset) {
+        return read_damaged(p, d, ec);
+    }
+    if (d != NULL && d->from < *limit) {
+        *limit = d->from;
+    }
+    if (offset >= *limit) {
+        return ERR_OK;
+    }
+    struct segment *g;
+    uint64_t position = 0;
+    if (p->tail.count > 0 && offset >= tail_at(&p->tail, 0)->base) {
+        const uint32_t i = tail_find(&p->tail, offset);
+        if (i == p->tail.count) {
+            return ERR_OK;
+        }
+        const struct tail_entry *e = tail_at(&p->tail, i);
+        if (e->memory != NULL) {
+            *in_tail = true;
+            return ERR_OK;
+        }
+        g = e->seg;
+        t->end = e->position + e->size;
+        position = e->position;
+        t->expected = e->base;
+    } else {
+        g = part_segment_at(p, offset, NULL);
+        if (g == NULL) {
+            return ERR_OK;
+        }
+        t->end = segment_file_end(p, g);
+        position = index_find_offset(g, offset);
+        t->expected = offset > g->base ? offset : g->base;
+    }
+    *seg = g;
+    t->position = position;
+    segment_identity_get(g, &t->id);
+    t->segment_end = g->end;
+    t->offset = offset;
+    t->limit = *limit;
+    t->file = g->file;
+    return ERR_OK;
+}
+
+enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t max_bytes,
+                    bool at_least_one, struct arena *a, struct store_read *out, struct ectx *ec)
+{
+    struct read_task t = {.max_bytes = max_bytes, .at_least_one = at_least_one, .cached = true};
+    struct segment *g;
+    bool in_tail;
+    enum err e = read_plan(p, offset, &limit, &t, &g, &in_tail, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (in_tail) {
+        struct store_read r = {.next_offset = offset};
+        e = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, at_least_one, a, &r, ec);
+        *out = e == ERR_OK ? r : *out;
+        return e;
+    }
+    if (g == NULL) {
+        *out = (struct store_read){.next_offset = offset};
+        return ERR_OK;
+    }
+    if (p->store->read_bytes > STORE_READ_MEMORY_MAX) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "reads not yet sent hold too much memory");
+    }
+    if (g->file == NULL || (!g->index.loaded && g->index.stored > 0)) {
+        return ERR_AGAIN;
+    }
+    segment_touch(g);
+    e = task_result(p, &t, read_task_run(&t), a, out, ec);
+    read_task_free(&t);
+    return e;
+}
+
+/* ---- On a worker
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct read_job {
+    struct env_job job;
+    struct read_task task;
+    struct store_part *part;
+    struct segment *seg; /* NULL: the result is there */
+    struct seg_open open;
+    struct arena *arena;
+    struct store_read_job *user;
+    enum err err;
+};
+
+void seg_open_prepare(struct seg_open *o, struct segment *g)
+{
+    *o = (struct seg_open){
+        .seg = g, .file = g->file, .stored = g->index.loaded ? 0 : g->index.stored};
+    segment_path(g, false, o->path);
+    segment_ref(g);
+    g->users++;
+}
+
+enum err seg_open_run(struct seg_open *o, struct ectx *ec)
+{
+    struct env *env = o->seg->store->env;
+    if (o->file == NULL) {
+        enum err e = env_file_open(env, o->path, ENV_READ | ENV_WRITE, &o->file, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+        o->opened = true;
+    }
+    if (o->stored > 0) {
+        char path[STORE_PATH_MAX];
+        memcpy(path, o->path, sizeof(path));
+        memcpy(strrchr(path, '.'), ".idx", 5);
+        /* A missing index is a longer walk. */
+        o->loaded = index_load(env, path, o->seg, o->stored, &o->entries, &o->count) == ERR_OK;
+    }
+    return ERR_OK;
+}
+
+void seg_open_finish(struct seg_open *o)
+{
+    struct segment *g = o->seg;
+    if (o->opened) {
+        segment_adopt_file(g, o->file);
+    }
+    if (o->loaded) {
+        const bool all = o->count == o->stored;
+        index_adopt(g, o->entries, o->count);
+        if (!all && g->index.stored == o->stored) {
+            /* Write it afresh, with what is known. */
+            g->index.stored = 0;
+            g->index.first_new = 0;
+            segment_mark_dirty(g);
+            g->store->changes++;
+        }
+    }
+    g->users--;
+    segment_unref(g);
+}
+
+static void read_job_run(struct env_job *job)
+{
+    struct read_job *j = CONTAINER_OF(job, struct read_job, job);
+    if (j->seg == NULL) {
+        return;
+    }
+    j->err = seg_open_run(&j->open, &j->task.ec);
+    if (j->err != ERR_OK) {
+        return;
+    }
+    j->task.file = j->open.file;
+    const int64_t offset = j->task.offset;
+    for (uint32_t i = 0; i < j->open.count; i++) { /* the index came just now */
+        const struct index_entry *x = &j->open.entries[i];
+        if (j->task.id.base + x->relative <= offset && x->position > j->task.position) {
+            j->task.position = x->position;
+        }
+    }
+    j->err = read_task_run(&j->task);
+}
+
+static void read_job_done(struct env_job *job)
+{
+    struct read_job *j = CONTAINER_OF(job, struct read_job, job);
+    struct store_read_job *user = j->user;
+    if (j->seg != NULL) {
+        seg_open_finish(&j->open);
+        j->part->store->stats.cold_reads++;
+        if (j->err == ERR_OK && j->task.ref_count == 0 && j->task.next_offset < 0) {
+            /* Nothing at or above the offset up to the segment's end, though offsets are there. */
+            j->err = ERR_OK;
+        }
+        user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
+    }
+    read_task_free(&j->task);
+    part_unref(j->part);
+    mem_free(j);
+    user->done(user);
+}
+
+static void read_refused(void *ctx)
+{
+    struct store_read_job *user = ctx;
+    user->done(user);
+}
+
+void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_t max_bytes,
+                      bool at_least_one, struct arena *a, struct store_read_job *user)
+{
+    struct store *s = p->store;
+    user->err = ERR_OK;
+    user->result = (struct store_read){.next_offset = offset};
+    struct read_job *j = mem_new(struct read_job);
+    if (j == NULL || s->read_bytes > STORE_READ_MEMORY_MAX) {
+        mem_free(j);
+        user->err = ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a read");
+        env_poll_post(s->poll, read_refused, user);
+        return;
+    }
+    j->user = user;
+    j->arena = a;
+    j->part = p;
+    part_ref(p);
+    j->task.max_bytes = max_bytes;
+    j->task.at_least_one = at_least_one;
+    bool in_tail;
+    user->err = read_plan(p, offset, &limit, &j->task, &j->seg, &in_tail, &user->ec);
+    if (user->err == ERR_OK && in_tail) {
+        user->err = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, at_least_one, a,
+                              &user->result, &user->ec);
+    }
+    if (user->err != ERR_OK) {
+        j->seg = NULL;
+    }
+    if (j->seg != NULL) {
+        seg_open_prepare(&j->open, j->seg);
+    }
+    j->job = (struct env_job){.run = read_job_run, .done = read_job_done};
+    env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
+}
+
+enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *position,
+                              struct ectx *ec)
+{
+    if (offset < p->log_start || offset >= p->high_watermark) {
+        return ectx_fail(ec, ERR_OFFSET_OUT_OF_RANGE, "offset %lld is outside of the log",
+                         (long long)offset);
+    }
+    if (p->tail.count > 0 && offset >= tail_at(&p->tail, 0)->base) {
+        const uint32_t i = tail_find(&p->tail, offset);
+        if (i < p->tail.count && tail_at(&p->tail, i)->base <= offset) {
+            *position = tail_at(&p->tail, i)->commit_position;
+            return ERR_OK;
+        }
+        return ectx_fail(ec, ERR_NOT_FOUND, "no batch holds offset %lld", (long long)offset);
+    }
+    struct segment *g = part_segment_at(p, offset, NULL);
+    if (g == NULL) {
+        return ectx_fail(ec, ERR_NOT_FOUND, "no batch holds offset %lld", (long long)offset);
+    }
+    if (g->file == NULL || (!g->index.loaded && g->index.stored > 0)) {
+        return ERR_AGAIN;
+    }
+    uint8_t buffer[4096];
+    struct segment_identity id;
+    segment_identity_get(g, &id);
+    struct entry_walk w = {.file = g->file,
+                           .cached = true,
+                           .id = &id,
+                           .end = segment_file_end(p, g),
+                           .buffer = buffer,
+                           .cap = sizeof(buffer)};
+    uint64_t at = index_find_offset(g, offset), skipped = 0;
+    struct entry e;
+    enum err err;
+    while ((err = entry_walk_next(&w, &at, &e, &skipped, ec)) == ERR_OK) {
+        if (entry_next_offset(&e) > offset) {
+            if (e.base_offset > offset) {
+                break;
+            }
+            *position = e.commit_position;
+            return ERR_OK;
+        }
+        at = entry_end(&e);
+    }
+    return err == ERR_OK || err == ERR_NOT_FOUND
+               ? ectx_fail(ec, ERR_NOT_FOUND, "no batch holds offset %lld", (long long)offset)
+               : err;
+}

@@ -1,0 +1,52 @@
+/* Reading from segment files, shared by reads and look-ups by time. Private to this room. */
+#ifndef LEAT_STORE_READ_H
+#define LEAT_STORE_READ_H
+
+#include "store/store_int.h"
+
+struct read_ref {
+    uint32_t at, size; /* of a payload in the chunk */
+};
+
+/* One read of whole entries from one file. Runs on the loop (cached) or on a worker; touches
+ * nothing else. */
+struct read_task {
+    struct env_file *file;
+    struct segment_identity id;
+    uint64_t position, end; /* where an entry begins; no entry beyond */
+    int64_t expected;       /* offset from which a missing entry counts as damage */
+    int64_t segment_end;
+    int64_t offset, limit;
+    size_t max_bytes;
+    bool at_least_one, cached;
+    /* results */
+    struct chunk *chunk;
+    uint64_t at;
+    size_t have;
+    struct read_ref *refs;
+    uint32_t ref_count, ref_cap;
+    size_t bytes;
+    int64_t next_offset;
+    struct damage_range damage;
+    struct ectx ec;
+};
+enum err read_task_run(struct read_task *t);
+void read_task_free(struct read_task *t);
+/* Sets the error of a read in a quarantined range. */
+enum err read_damaged(const struct store_part *p, const struct damage_range *d, struct ectx *ec);
+
+/* A segment whose file (and index) a worker opens. */
+struct seg_open {
+    struct segment *seg;
+    char path[STORE_PATH_MAX];
+    struct env_file *file;
+    bool opened, loaded;
+    uint32_t stored;
+    struct index_entry *entries;
+    uint32_t count;
+};
+void seg_open_prepare(struct seg_open *o, struct segment *g); /* loop */
+enum err seg_open_run(struct seg_open *o, struct ectx *ec);   /* worker */
+void seg_open_finish(struct seg_open *o);                     /* loop */
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Retention: segments go by time and by size. The move of the log start is a frame like any other,
+ * so it is durable before anything is dropped, and the files go after the checkpoints that no
+ * longer name them.
+ *
+ * Time. A segment's age counts from the last append, or from its largest record time if that is
+ * later, but at most an hour later: a producer's clock in the future does not pin the log. If the
+ * wall clock runs away from the monotonic one by more than an hour nothing is dropped by time for
+ * an hour, and never more than one segment of a partition in a pass.
+ */
+#include "core/log.h"
+#include "store/store_int.h"
+
+static bool clock_trusted(struct store *s)
+{
+    const int64_t wall = env_wall_ms(s->env);
+    const uint64_t mono = env_mono_ns(s->env);
+    const int64_t drift =
+        (wall - s->guard_wall_ms) - (int64_t)((mono - s->guard_mono_ns) / 1000000u);
+    s->guard_wall_ms = wall;
+    s->guard_mono_ns = mono;
+    if (drift > STORE_CLOCK_JUMP_MS || drift < -STORE_CLOCK_JUMP_MS) {
+        s->guard_until_ns = mono + (uint64_t)STORE_CLOCK_JUMP_MS * 1000000u;
+        LOG_WARN("clock.jumped", KV_I64("by_ms", drift),
+                 KV_Z("effect", "no retention by time for an hour"));
+    }
+    return mono >= s->guard_until_ns;
+}
+
+static int64_t segment_time(const struct segment *g)
+{
+    const int64_t latest = g->last_append_ms + STORE_RECORD_AHEAD_MS;
+    const int64_t record = g->max_timestamp < latest ? g->max_timestamp : latest;
+    return record > g->last_append_ms ? record : g->last_append_ms;
+}
+
+static bool expired(const struct store_part *p, const struct segment *g, int64_t now)
+{
+    return p->cfg.retention_ms >= 0 && g->size > 0 && now - segment_time(g) > p->cfg.retention_ms;
+}
+
+/* The offset at which the log should start. */
+static int64_t retain_to(struct store_part *p, int64_t now, bool by_time)
+{
+    struct segment *first = p->segs[0];
+    struct segment *active = part_active(p);
+    if (active->size > 0 && !active->sealed && now - active->first_append_ms > 0 &&
+        (uint64_t)(now - active->first_append_ms) >= p->cfg.segment_ms) {
+        active->sealed = true; /* the next append begins a new one */
+        segment_mark_dirty(active);
+    }
+    if (by_time && expired(p, first, now) && first->end <= p->high_watermark) {
+        if (first == active) {
+            active->sealed = true;
+            segment_mark_dirty(active);
+        }
+        return first->end;
+    }
+    if (p->cfg.retention_bytes >= 0 && p->seg_count > 1) {
+        uint64_t total = 0;
+        for (uint32_t i = 0; i < p->seg_count; i++) {
+            total += p->segs[i]->size;
+        }
+        if (total - first->size >= (uint64_t)p->cfg.retention_bytes &&
+            first->end <= p->high_watermark) {
+            return first->end;
+        }
+    }
+    return p->log_start;
+}
+
+static void retained(void *ctx, uint64_t position)
+{
+    struct store_part *p = ctx;
+    (void)position;
+    p->retain_pending = false;
+    LOG_INFO("partition.retained", KV_Z("topic", p->dir->name), KV_I64("partition", p->index),
+             KV_I64("log_start", p->log_start));
+    part_unref(p);
+}
+
+void retain_tick(struct store *s)
+{
+    const int64_t now = env_wall_ms(s->env);
+    const bool by_time = clock_trusted(s);
+    LIST_FOR_EACH (n, tmp, &s->part_list) {
+        struct store_part *p = CONTAINER_OF(n, struct store_part, link);
+        if (p->seg_count == 0 || p->retain_pending) {
+            continue;
+        }
+        const int64_t to = retain_to(p, now, by_time);
+        if (to <= p->log_start) {
+            continue;
+        }
+        if (!store_ready(s)) {
+            return; /* the next pass */
+        }
+        struct store_frame *f = store_frame_begin(s);
+        if (f == NULL) {
+            return;
+        }
+        if (store_frame_log_start(f, p, to) != ERR_OK) {
+            store_frame_drop(f);
+            continue;
+        }
+        p->retain_pending = true;
+        part_ref(p);
+        store_frame_commit(f, retained, p);
+    }
+}
