@@ -59,7 +59,7 @@ $(error V=$(V) is not known: use debug, release, asan, tsan, fuzz or cov)
 endif
 
 CPPFLAGS_ALL := -Isrc -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
-CFLAGS_ALL := -std=c17 -fPIE -pthread $(WARN) $(MODE_$(V)) $(CFLAGS)
+CFLAGS_ALL := -std=c17 -pipe -fPIE -pthread $(WARN) $(MODE_$(V)) $(CFLAGS)
 LDFLAGS_ALL := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,\
     $(MODE_$(V))) $(LDFLAGS)
 # --as-needed drops every library that a program does not call.
