@@ -7,7 +7,8 @@
 /* What decoding one request may allocate beyond the frame itself: 32 times the bytes received plus
  * this. */
 #define LIMIT_REQUEST_ARENA_BASE (256u * 1024)
-/* What making one response may allocate (record bytes not counted): 100,000 partitions need about 20 MiB. */
+/* What making one response may allocate (record bytes not counted): 100,000 partitions need about
+ * 20 MiB. */
 #define LIMIT_RESPONSE_ARENA (256u * 1024 * 1024)
 /* Kafka: topic names are at most 249 characters, so that "-NNNNN" directories fit in 255. */
 #define LIMIT_TOPIC_NAME 249

@@ -50,12 +50,12 @@ uint64_t log_count(enum log_level level);
 void log_set_sink(void (*write_line)(void *ctx, const char *line, size_t n),
                   uint64_t (*wall_ms)(void *ctx), void *ctx);
 
-#define LOG_AT(level, event, ...)                                                     \
-    do {                                                                              \
-        if (log_enabled(level)) {                                                     \
+#define LOG_AT(level, event, ...)                                                          \
+    do {                                                                                   \
+        if (log_enabled(level)) {                                                          \
             const struct log_kv log_kv_[] = {{NULL, LOG_KV_I64, {.i = 0}}, ##__VA_ARGS__}; \
-            log_event((level), (event), log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);         \
-        }                                                                             \
+            log_event((level), (event), log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);              \
+        }                                                                                  \
     } while (0)
 #define LOG_ERROR(event, ...) LOG_AT(LOG_LEVEL_ERROR, event, ##__VA_ARGS__)
 #define LOG_WARN(event, ...)  LOG_AT(LOG_LEVEL_WARN, event, ##__VA_ARGS__)

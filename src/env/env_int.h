@@ -1,18 +1,19 @@
 /*
  * How env.h reaches one of the two worlds. Only src/env includes this.
  *
- * Every handle begins with a pointer to the table of its world, and env.c forwards each public function
- * to the entry of the same name (env_file_pread -> ops->file_pread). A world embeds the handle as the
- * first field of its own struct and gets back to it with CONTAINER_OF:
+ * Every handle begins with a pointer to the table of its world, and env.c forwards each public
+ * function to the entry of the same name (env_file_pread -> ops->file_pread). A world embeds the
+ * handle as the first field of its own struct and gets back to it with CONTAINER_OF:
  *
  *   struct linux_file { struct env_file base; int fd; ... };
- *   static enum err file_datasync(struct env_file *f, ...) { ... CONTAINER_OF(f, struct linux_file, base) ... }
+ *   static enum err file_datasync(struct env_file *f, ...) { ... CONTAINER_OF(f, struct linux_file,
+ * base) ... }
  *
  * Rules for an implementation:
  * - all entries are set; the meaning of each is what env.h says of the public function;
- * - env.c deals with what is the same everywhere, so entries may rely on it: the closing, destroying,
- *   joining and releasing functions are not called with NULL; env_file_pwrite is a file_pwritev of
- *   one piece; `ec` may be NULL;
+ * - env.c deals with what is the same everywhere, so entries may rely on it: the closing,
+ * destroying, joining and releasing functions are not called with NULL; env_file_pwrite is a
+ * file_pwritev of one piece; `ec` may be NULL;
  * - env_addr_parse and env_addr_is_loopback are pure and stand in env_addr.c, not in the table.
  */
 #ifndef LEAT_ENV_ENV_INT_H

@@ -354,8 +354,7 @@ static bool may_sleep(struct linux_poll *p, uint64_t timeout_ns)
     pthread_mutex_lock(&p->mutex);
     p->inbox.loop_thread = pthread_self();
     p->inbox.has_loop = true;
-    p->inbox.sleeping =
-        timeout_ns != 0 && list_empty(&p->inbox.ran) && p->inbox.posts.n == 0;
+    p->inbox.sleeping = timeout_ns != 0 && list_empty(&p->inbox.ran) && p->inbox.posts.n == 0;
     bool sleeping = p->inbox.sleeping;
     pthread_mutex_unlock(&p->mutex);
     return sleeping;
