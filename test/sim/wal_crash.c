@@ -258,6 +258,9 @@ static enum err open_files(struct proc *p, struct ectx *ec)
         char name[16];
         snprintf(name, sizeof(name), "seg-%d", i);
         e = env_file_open(p->env, name, ENV_READ | ENV_WRITE | ENV_CREATE, &p->segments[i], ec);
+        if (e == ERR_OK) { /* what a failed flush left in the cache is not there */
+            env_file_drop_cache(p->segments[i], 0, 0);
+        }
     }
     if (e == ERR_OK) {
         e = env_file_open(p->env, "loose", ENV_READ | ENV_WRITE | ENV_CREATE, &p->loose, ec);
@@ -312,7 +315,8 @@ static enum err proc_start(struct proc *p, struct env *env, struct model *m, enu
         say_bad(m, "acknowledged up to %llu, recovered up to %llu", (unsigned long long)m->acked,
                 (unsigned long long)p->replayed);
     }
-    m->seq = m->acked = p->replayed;
+    m->seq = p->replayed;
+    m->acked = env_sim_is_cut(env) ? m->acked : p->replayed;
     for (uint64_t i = 0; i < m->loose_count && i < ARRAY_LEN(m->loose); i++) {
         if (!extent_there(p->loose, &m->loose[i]) && !env_sim_is_cut(env) &&
             fault == WAL_FAULT_NONE) {
