@@ -283,7 +283,7 @@ def note_of(field):
     if field.default is not None:
         parts.append(f"default {field.default}")
     text = ", ".join(parts)
-    return f"{text}: {field.comment}" if field.comment else text
+    return f"{text}. {field.comment}" if field.comment else text
 
 
 def members_of(field):

@@ -14,7 +14,7 @@ struct wire_alter_configs_request_config {
 };
 
 struct wire_alter_configs_request_resource {
-    int8_t resource_type;                              /* v0+ */
+    int8_t resource_type;                              /* v0+. 2: topic, 4: broker */
     struct str resource_name;                          /* v0+ */
     struct wire_alter_configs_request_config *configs; /* v0+ */
     int32_t configs_count;

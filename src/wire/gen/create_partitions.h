@@ -15,8 +15,8 @@ struct wire_create_partitions_request_assignment {
 
 struct wire_create_partitions_request_topic {
     struct str name;                                               /* v0+ */
-    int32_t count;                                                 /* v0+ */
-    struct wire_create_partitions_request_assignment *assignments; /* v0+, null v0+ */
+    int32_t count;                                                 /* v0+. the total, not the increase */
+    struct wire_create_partitions_request_assignment *assignments; /* v0+, null v0+. null: the broker chooses */
     int32_t assignments_count;
 };
 

@@ -21,8 +21,8 @@ struct wire_create_topics_request_config {
 
 struct wire_create_topics_request_topic {
     struct str name;                                           /* v0+ */
-    int32_t num_partitions;                                    /* v0+ */
-    int16_t replication_factor;                                /* v0+ */
+    int32_t num_partitions;                                    /* v0+. -1: the default, or assignments decide */
+    int16_t replication_factor;                                /* v0+. -1: the default, or assignments decide */
     struct wire_create_topics_request_assignment *assignments; /* v0+ */
     int32_t assignments_count;
     struct wire_create_topics_request_config *configs;         /* v0+ */

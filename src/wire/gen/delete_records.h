@@ -10,7 +10,7 @@
 /* DeleteRecordsRequest: key 21, versions 0-2, flexible 2+. */
 struct wire_delete_records_request_partition {
     int32_t partition_index; /* v0+ */
-    int64_t offset;          /* v0+ */
+    int64_t offset;          /* v0+. -1: up to the high watermark */
 };
 
 struct wire_delete_records_request_topic {
@@ -32,7 +32,7 @@ extern const struct wire_message wire_delete_records_request_partition_type;
 /* DeleteRecordsResponse: key 21, versions 0-2, flexible 2+. */
 struct wire_delete_records_response_partition {
     int32_t partition_index; /* v0+ */
-    int64_t low_watermark;   /* v0+ */
+    int64_t low_watermark;   /* v0+. -1: error */
     int16_t error_code;      /* v0+ */
 };
 

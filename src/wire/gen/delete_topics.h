@@ -16,7 +16,7 @@ struct wire_delete_topics_request_topic {
 struct wire_delete_topics_request {
     struct wire_delete_topics_request_topic *topics; /* v6+ */
     int32_t topics_count;
-    struct str *topic_names;                         /* v0-5 */
+    struct str *topic_names;                         /* v0-5. v6+ has topics instead */
     int32_t topic_names_count;
     int32_t timeout_ms;                              /* v0+ */
 };

@@ -9,9 +9,9 @@
 
 /* DescribeConfigsRequest: key 32, versions 1-4, flexible 4+. */
 struct wire_describe_configs_request_resource {
-    int8_t resource_type;             /* v0+ */
+    int8_t resource_type;             /* v0+. 2: topic, 4: broker, 8: broker logger */
     struct str resource_name;         /* v0+ */
-    struct str *configuration_keys;   /* v0+, null v0+ */
+    struct str *configuration_keys;   /* v0+, null v0+. null: all */
     int32_t configuration_keys_count;
 };
 
@@ -36,7 +36,7 @@ struct wire_describe_configs_response_config {
     struct str name;                                         /* v0+ */
     struct str value;                                        /* v0+, null v0+ */
     bool read_only;                                          /* v0+ */
-    int8_t config_source;                                    /* v1+, default -1 */
+    int8_t config_source;                                    /* v1+, default -1. 1: topic, 2: broker, 3: all brokers, 4: broker file, 5: default */
     bool is_sensitive;                                       /* v0+ */
     struct wire_describe_configs_response_synonym *synonyms; /* v1+ */
     int32_t synonyms_count;

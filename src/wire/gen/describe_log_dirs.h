@@ -15,7 +15,7 @@ struct wire_describe_log_dirs_request_topic {
 };
 
 struct wire_describe_log_dirs_request {
-    struct wire_describe_log_dirs_request_topic *topics; /* v0+, null v0+ */
+    struct wire_describe_log_dirs_request_topic *topics; /* v0+, null v0+. null: all */
     int32_t topics_count;
 };
 
@@ -26,8 +26,8 @@ extern const struct wire_message wire_describe_log_dirs_request_topic_type;
 struct wire_describe_log_dirs_response_partition {
     int32_t partition_index; /* v0+ */
     int64_t partition_size;  /* v0+ */
-    int64_t offset_lag;      /* v0+ */
-    bool is_future_key;      /* v0+ */
+    int64_t offset_lag;      /* v0+. of the log behind the high watermark */
+    bool is_future_key;      /* v0+. a replica on its way to another folder */
 };
 
 struct wire_describe_log_dirs_response_topic {

@@ -21,7 +21,7 @@ struct wire_describe_topic_partitions_request {
     struct wire_describe_topic_partitions_request_topic *topics;  /* v0+ */
     int32_t topics_count;
     int32_t response_partition_limit;                             /* v0+, default 2000 */
-    struct wire_describe_topic_partitions_request_cursor *cursor; /* v0+, null v0+, default null */
+    struct wire_describe_topic_partitions_request_cursor *cursor; /* v0+, null v0+, default null. where to go on; null: from the start */
 };
 
 extern const struct wire_message wire_describe_topic_partitions_request_type;
@@ -65,7 +65,7 @@ struct wire_describe_topic_partitions_response {
     int32_t throttle_time_ms;                                                /* v0+ */
     struct wire_describe_topic_partitions_response_topic *topics;            /* v0+ */
     int32_t topics_count;
-    struct wire_describe_topic_partitions_response_next_cursor *next_cursor; /* v0+, null v0+, default null */
+    struct wire_describe_topic_partitions_response_next_cursor *next_cursor; /* v0+, null v0+, default null. null: that was all */
 };
 
 extern const struct wire_message wire_describe_topic_partitions_response_type;

@@ -15,8 +15,8 @@ struct wire_elect_leaders_request_topic {
 };
 
 struct wire_elect_leaders_request {
-    int8_t election_type;                                      /* v1+ */
-    struct wire_elect_leaders_request_topic *topic_partitions; /* v0+, null v0+ */
+    int8_t election_type;                                      /* v1+. 0: preferred, 1: unclean */
+    struct wire_elect_leaders_request_topic *topic_partitions; /* v0+, null v0+. null: all */
     int32_t topic_partitions_count;
     int32_t timeout_ms;                                        /* v0+, default 60000 */
 };

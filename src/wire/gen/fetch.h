@@ -15,7 +15,7 @@ struct wire_fetch_request_replica_state {
 
 struct wire_fetch_request_partition {
     int32_t partition;                /* v0+ */
-    int32_t current_leader_epoch;     /* v9+, default -1 */
+    int32_t current_leader_epoch;     /* v9+, default -1. -1: not checked */
     int64_t fetch_offset;             /* v0+ */
     int32_t last_fetched_epoch;       /* v12+, default -1 */
     int64_t log_start_offset;         /* v5+, default -1 */
@@ -40,17 +40,17 @@ struct wire_fetch_request_forgotten_topic {
 
 struct wire_fetch_request {
     struct str cluster_id;                                            /* v12+, null v12+, tag 0, default null */
-    int32_t replica_id;                                               /* v0-14, default -1 */
+    int32_t replica_id;                                               /* v0-14, default -1. -1: a consumer */
     struct wire_fetch_request_replica_state replica_state;            /* v15+, tag 1 */
     int32_t max_wait_ms;                                              /* v0+ */
     int32_t min_bytes;                                                /* v0+ */
     int32_t max_bytes;                                                /* v3+, default 2147483647 */
-    int8_t isolation_level;                                           /* v4+ */
+    int8_t isolation_level;                                           /* v4+. 0: read uncommitted, 1: read committed */
     int32_t session_id;                                               /* v7+ */
-    int32_t session_epoch;                                            /* v7+, default -1 */
+    int32_t session_epoch;                                            /* v7+, default -1. 0: new session, -1: no session or its end */
     struct wire_fetch_request_topic *topics;                          /* v0+ */
     int32_t topics_count;
-    struct wire_fetch_request_forgotten_topic *forgotten_topics_data; /* v7+ */
+    struct wire_fetch_request_forgotten_topic *forgotten_topics_data; /* v7+. leave the session */
     int32_t forgotten_topics_data_count;
     struct str rack_id;                                               /* v11+ */
 };
@@ -86,12 +86,12 @@ struct wire_fetch_response_partition {
     int32_t partition_index;                                              /* v0+ */
     int16_t error_code;                                                   /* v0+ */
     int64_t high_watermark;                                               /* v0+ */
-    int64_t last_stable_offset;                                           /* v4+, default -1 */
+    int64_t last_stable_offset;                                           /* v4+, default -1. bound of read committed */
     int64_t log_start_offset;                                             /* v5+, default -1 */
     struct wire_fetch_response_diverging_epoch diverging_epoch;           /* v12+, tag 0 */
     struct wire_fetch_response_current_leader current_leader;             /* v12+, tag 1 */
     struct wire_fetch_response_snapshot_id snapshot_id;                   /* v12+, tag 2 */
-    struct wire_fetch_response_aborted_transaction *aborted_transactions; /* v4+, null v4+ */
+    struct wire_fetch_response_aborted_transaction *aborted_transactions; /* v4+, null v4+. read committed only */
     int32_t aborted_transactions_count;
     int32_t preferred_read_replica;                                       /* v11+, default -1 */
     struct wire_records records;                                          /* v0+, null v0+ */

@@ -10,8 +10,8 @@
 /* FindCoordinatorRequest: key 10, versions 0-6, flexible 3+. */
 struct wire_find_coordinator_request {
     struct str key;                 /* v0-3 */
-    int8_t key_type;                /* v1+ */
-    struct str *coordinator_keys;   /* v4+ */
+    int8_t key_type;                /* v1+. 0: group, 1: transaction, 2: share */
+    struct str *coordinator_keys;   /* v4+. v4+ asks for many at once */
     int32_t coordinator_keys_count;
 };
 

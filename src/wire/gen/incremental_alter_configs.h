@@ -10,12 +10,12 @@
 /* IncrementalAlterConfigsRequest: key 44, versions 0-1, flexible 1+. */
 struct wire_incremental_alter_configs_request_config {
     struct str name;         /* v0+ */
-    int8_t config_operation; /* v0+ */
+    int8_t config_operation; /* v0+. 0: set, 1: delete, 2: append, 3: subtract */
     struct str value;        /* v0+, null v0+ */
 };
 
 struct wire_incremental_alter_configs_request_resource {
-    int8_t resource_type;                                          /* v0+ */
+    int8_t resource_type;                                          /* v0+. 2: topic, 4: broker */
     struct str resource_name;                                      /* v0+ */
     struct wire_incremental_alter_configs_request_config *configs; /* v0+ */
     int32_t configs_count;

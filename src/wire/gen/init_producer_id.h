@@ -9,7 +9,7 @@
 
 /* InitProducerIdRequest: key 22, versions 0-5, flexible 2+. */
 struct wire_init_producer_id_request {
-    struct str transactional_id;    /* v0+, null v0+ */
+    struct str transactional_id;    /* v0+, null v0+. null: idempotent only */
     int32_t transaction_timeout_ms; /* v0+ */
     int64_t producer_id;            /* v3+, default -1 */
     int16_t producer_epoch;         /* v3+, default -1 */

@@ -16,7 +16,7 @@ struct wire_join_group_request_protocol {
 struct wire_join_group_request {
     struct str group_id;                                /* v0+ */
     int32_t session_timeout_ms;                         /* v0+ */
-    int32_t rebalance_timeout_ms;                       /* v1+, default -1 */
+    int32_t rebalance_timeout_ms;                       /* v1+, default -1. -1: the session timeout */
     struct str member_id;                               /* v0+ */
     struct str group_instance_id;                       /* v5+, null v5+, default null */
     struct str protocol_type;                           /* v0+ */
@@ -41,8 +41,8 @@ struct wire_join_group_response {
     int32_t generation_id;                           /* v0+, default -1 */
     struct str protocol_type;                        /* v7+, null v7+, default null */
     struct str protocol_name;                        /* v0+, null v7+ */
-    struct str leader;                               /* v0+ */
-    bool skip_assignment;                            /* v9+ */
+    struct str leader;                               /* v0+. a member id */
+    bool skip_assignment;                            /* v9+. the leader keeps the assignment as it is */
     struct str member_id;                            /* v0+ */
     struct wire_join_group_response_member *members; /* v0+ */
     int32_t members_count;

@@ -9,7 +9,7 @@
 
 /* ListConfigResourcesRequest: key 74, versions 0-1, flexible 0+. */
 struct wire_list_config_resources_request {
-    int8_t *resource_types;       /* v1+ */
+    int8_t *resource_types;       /* v1+. empty: all that are supported */
     int32_t resource_types_count;
 };
 

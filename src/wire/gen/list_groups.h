@@ -9,9 +9,9 @@
 
 /* ListGroupsRequest: key 16, versions 0-5, flexible 3+. */
 struct wire_list_groups_request {
-    struct str *states_filter;   /* v4+ */
+    struct str *states_filter;   /* v4+. empty: all */
     int32_t states_filter_count;
-    struct str *types_filter;    /* v5+ */
+    struct str *types_filter;    /* v5+. empty: all */
     int32_t types_filter_count;
 };
 

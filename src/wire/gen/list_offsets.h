@@ -11,7 +11,7 @@
 struct wire_list_offsets_request_partition {
     int32_t partition_index;      /* v0+ */
     int32_t current_leader_epoch; /* v4+, default -1 */
-    int64_t timestamp;            /* v0+ */
+    int64_t timestamp;            /* v0+. ms, or -1 latest, -2 earliest, -3 of the largest timestamp, -4 earliest local, -5 latest tiered */
 };
 
 struct wire_list_offsets_request_topic {

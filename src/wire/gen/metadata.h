@@ -14,7 +14,7 @@ struct wire_metadata_request_topic {
 };
 
 struct wire_metadata_request {
-    struct wire_metadata_request_topic *topics; /* v0+, null v1+ */
+    struct wire_metadata_request_topic *topics; /* v0+, null v1+. null (v0: empty): all topics */
     int32_t topics_count;
     bool allow_auto_topic_creation;             /* v4+, default true */
     bool include_cluster_authorized_operations; /* v8-10 */
@@ -52,7 +52,7 @@ struct wire_metadata_response_topic {
     bool is_internal;                                    /* v1+ */
     struct wire_metadata_response_partition *partitions; /* v0+ */
     int32_t partitions_count;
-    int32_t topic_authorized_operations;                 /* v8+, default -2147483648 */
+    int32_t topic_authorized_operations;                 /* v8+, default -2147483648. bits; INT32_MIN: not asked for */
 };
 
 struct wire_metadata_response {
@@ -63,7 +63,7 @@ struct wire_metadata_response {
     int32_t controller_id;                         /* v1+, default -1 */
     struct wire_metadata_response_topic *topics;   /* v0+ */
     int32_t topics_count;
-    int32_t cluster_authorized_operations;         /* v8-10, default -2147483648 */
+    int32_t cluster_authorized_operations;         /* v8-10, default -2147483648. bits; INT32_MIN: not asked for */
     int16_t error_code;                            /* v13+ */
 };
 

@@ -24,10 +24,10 @@ struct wire_offset_commit_request_topic {
 
 struct wire_offset_commit_request {
     struct str group_id;                             /* v0+ */
-    int32_t generation_id_or_member_epoch;           /* v1+, default -1 */
+    int32_t generation_id_or_member_epoch;           /* v1+, default -1. -1: no group membership */
     struct str member_id;                            /* v1+ */
     struct str group_instance_id;                    /* v7+, null v7+, default null */
-    int64_t retention_time_ms;                       /* v2-4, default -1 */
+    int64_t retention_time_ms;                       /* v2-4, default -1. -1: as the broker is configured */
     struct wire_offset_commit_request_topic *topics; /* v0+ */
     int32_t topics_count;
 };

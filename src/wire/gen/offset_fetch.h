@@ -35,7 +35,7 @@ struct wire_offset_fetch_request {
     int32_t topics_count;
     struct wire_offset_fetch_request_group *groups; /* v8+ */
     int32_t groups_count;
-    bool require_stable;                            /* v7+ */
+    bool require_stable;                            /* v7+. wait for pending transactional offsets */
 };
 
 extern const struct wire_message wire_offset_fetch_request_type;

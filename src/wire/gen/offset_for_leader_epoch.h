@@ -21,7 +21,7 @@ struct wire_offset_for_leader_epoch_request_topic {
 };
 
 struct wire_offset_for_leader_epoch_request {
-    int32_t replica_id;                                        /* v3+, default -2 */
+    int32_t replica_id;                                        /* v3+, default -2. -2: a consumer */
     struct wire_offset_for_leader_epoch_request_topic *topics; /* v0+ */
     int32_t topics_count;
 };

@@ -10,7 +10,7 @@
 /* ProduceRequest: key 0, versions 3-13, flexible 9+. */
 struct wire_produce_request_partition {
     int32_t index;               /* v0+ */
-    struct wire_records records; /* v0+, null v0+ */
+    struct wire_records records; /* v0+, null v0+. exactly one batch of format 2 */
 };
 
 struct wire_produce_request_topic {
@@ -22,7 +22,7 @@ struct wire_produce_request_topic {
 
 struct wire_produce_request {
     struct str transactional_id;                   /* v3+, null v3+, default null */
-    int16_t acks;                                  /* v0+ */
+    int16_t acks;                                  /* v0+. -1: all in sync, 0: no answer is sent, 1: the leader */
     int32_t timeout_ms;                            /* v0+ */
     struct wire_produce_request_topic *topic_data; /* v0+ */
     int32_t topic_data_count;
@@ -34,7 +34,7 @@ extern const struct wire_message wire_produce_request_partition_type;
 
 /* ProduceResponse: key 0, versions 3-13, flexible 9+. */
 struct wire_produce_response_record_error {
-    int32_t batch_index;                  /* v8+ */
+    int32_t batch_index;                  /* v8+. of the record in its batch */
     struct str batch_index_error_message; /* v8+, null v8+, default null */
 };
 
@@ -47,7 +47,7 @@ struct wire_produce_response_partition {
     int32_t index;                                              /* v0+ */
     int16_t error_code;                                         /* v0+ */
     int64_t base_offset;                                        /* v0+ */
-    int64_t log_append_time_ms;                                 /* v2+, default -1 */
+    int64_t log_append_time_ms;                                 /* v2+, default -1. -1 unless the topic uses LogAppendTime */
     int64_t log_start_offset;                                   /* v5+, default -1 */
     struct wire_produce_response_record_error *record_errors;   /* v8+ */
     int32_t record_errors_count;

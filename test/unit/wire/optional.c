@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "unit/test.h"
+#include "wire/gen/describe_topic_partitions.h"
 #include "wire/sample.h"
+#include "wire/walk.h"
 
 static struct arena arena;
 static struct buf out;
@@ -306,4 +308,23 @@ TEST(wire_array_gives_defaults_and_null_only_for_failure)
     assert_null(wire_array(&arena, &sample_type, 1 << 20));
     assert_null(wire_array(&arena, &sample_type, INT64_MAX));
     end();
+}
+
+TEST(wire_the_default_of_an_array_may_be_null)
+{
+    /* then an empty one differs from it, so it is sent where the field is tagged */
+    struct wire_describe_topic_partitions_response_partition p;
+    const struct wire_message *m = &wire_describe_topic_partitions_response_partition_type;
+    wire_init(m, &p);
+    assert_int_equal(p.eligible_leader_replicas_count, -1);
+    assert_int_equal(p.isr_nodes_count, 0);
+    for (size_t i = 0; i < m->field_count; i++) {
+        assert_true(walk_is_default(m, &m->fields[i], &p));
+    }
+    p.eligible_leader_replicas_count = 0;
+    size_t differ = 0;
+    for (size_t i = 0; i < m->field_count; i++) {
+        differ += !walk_is_default(m, &m->fields[i], &p);
+    }
+    assert_int_equal(differ, 1);
 }

@@ -65,6 +65,21 @@ static enum err decode_only(const char *field, int16_t version, const uint8_t *p
     return e;
 }
 
+/* texts = [null], classic. Memory for the one element is taken before it is read. */
+static enum err decode_null_element(void)
+{
+    struct wire_field room;
+    struct wire_message m = sample_only("texts", &room);
+    const uint8_t bytes[] = {0, 0, 0, 1, 0xff, 0xff};
+    struct arena arena;
+    struct sample s;
+    arena_init(&arena, 1 << 16);
+    struct slice in = slice_of(bytes, sizeof(bytes));
+    enum err e = wire_decode(&m, 0, &in, &arena, &s, NULL);
+    arena_deinit(&arena);
+    return e;
+}
+
 TEST(wire_integers_are_big_endian_and_reach_their_limits)
 {
     struct sample s = fresh();
@@ -150,6 +165,7 @@ TEST(wire_null_where_null_is_not_permitted)
     /* the array may be null, its elements may not */
     assert_int_equal(decode_only("texts", 0, BYTES(0xff, 0xff, 0xff, 0xff), &s, &ec), ERR_OK);
     assert_int_equal(s.texts_count, -1);
+    assert_int_equal(decode_null_element(), ERR_MALFORMED);
 }
 
 TEST(wire_negative_classic_lengths_are_null_as_in_kafka)
