@@ -229,6 +229,71 @@ TEST(sim_size_and_data_are_lost_apart_and_sectors_are_whole)
     env_destroy(env);
 }
 
+TEST(sim_data_beyond_a_lost_size_is_gone)
+{
+    /* The bytes of an append reached the medium, its size did not: growing the file again shows
+     * zeros there, never the lost bytes. */
+    struct env *env = sim_new(11);
+    sim_write_file(env, "a", "12345", true);
+    assert_int_equal(env_dir_sync(env, "/", NULL), ERR_OK);
+    struct env_file *f = sim_open(env, "a", ENV_WRITE);
+    uint8_t more[8192];
+    memset(more, 'm', sizeof(more));
+    assert_int_equal(env_file_pwrite(f, more, sizeof(more), 5, NULL), ERR_OK);
+    env_file_close(f);
+    struct env_sim_disk *d = env_sim_disk_save(env);
+    assert_int_equal(env_sim_pending_ops(env), 2);
+    cut(env, d, ENV_SIM_KEEP_ONE, 0); /* the bytes, not the size */
+    assert_int_equal(sim_size(env, "a"), 5);
+    f = sim_open(env, "a", ENV_WRITE);
+    assert_int_equal(env_file_truncate(f, 5 + sizeof(more), NULL), ERR_OK);
+    env_file_close(f);
+    uint64_t size = 0;
+    const uint8_t *p = env_sim_file_bytes(env, "a", &size);
+    assert_int_equal(size, 5 + sizeof(more));
+    assert_memory_equal(p, "12345", 5);
+    for (size_t i = 5; i < size; i++) {
+        assert_int_equal(p[i], 0);
+    }
+    env_sim_disk_free(d);
+    env_destroy(env);
+}
+
+/* Of the 8 sectors from `p` on, are there some of both kinds? */
+static bool is_torn(const uint8_t *p)
+{
+    unsigned kept = 0;
+    for (unsigned s = 0; s < 8; s++) {
+        kept += p[s * 512] == 'n';
+    }
+    return kept != 0 && kept != 8;
+}
+
+TEST(sim_several_writes_are_torn_by_one_cut)
+{
+    struct env *env = sim_new(12);
+    struct env_file *f = sim_open(env, "a", ENV_WRITE | ENV_CREATE);
+    assert_int_equal(env_file_allocate(f, 0, 8192, true, NULL), ERR_OK);
+    assert_int_equal(env_fs_sync(env, "/", NULL), ERR_OK);
+    uint8_t block[4096];
+    memset(block, 'n', sizeof(block));
+    assert_int_equal(env_file_pwrite(f, block, sizeof(block), 0, NULL), ERR_OK);
+    assert_int_equal(env_file_pwrite(f, block, sizeof(block), 4096, NULL), ERR_OK);
+    env_file_close(f);
+    struct env_sim_disk *d = env_sim_disk_save(env);
+    int both = 0;
+    for (uint64_t i = 0; i < CUTS; i++) {
+        cut(env, d, ENV_SIM_RANDOM, i);
+        uint64_t size = 0;
+        const uint8_t *p = env_sim_file_bytes(env, "a", &size);
+        assert_int_equal(size, 8192);
+        both += is_torn(p) && is_torn(p + 4096);
+    }
+    assert_true(both > 0);
+    env_sim_disk_free(d);
+    env_destroy(env);
+}
+
 TEST(sim_dsync_write_is_durable_when_it_returns_and_torn_before)
 {
     struct env *env = sim_new(8);
