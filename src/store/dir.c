@@ -80,8 +80,7 @@ static enum err dir_must_be_new(struct store *s, struct ectx *ec)
     return ERR_OK;
 }
 
-enum err store_meta_read(struct env *env, const char *dir, struct uuid *id, bool *ready,
-                         struct ectx *ec)
+enum err store_meta_read(struct env *env, const char *dir, struct meta *out, struct ectx *ec)
 {
     char path[STORE_PATH_MAX];
     store_path(dir, "meta", path);
@@ -109,15 +108,15 @@ enum err store_meta_read(struct env *env, const char *dir, struct uuid *id, bool
         ectx_hint(ec, "start it with the newer program that wrote it");
         return e;
     }
-    *id = m.id;
-    *ready = m.ready;
+    *out = m;
     return ERR_OK;
 }
 
 static enum err meta_write(struct store *s, bool ready, struct ectx *ec)
 {
     uint8_t bytes[META_SIZE];
-    const struct meta m = {FORMAT_VERSION, ready, s->id};
+    const struct meta m = {FORMAT_VERSION, ready, s->id, s->cfg.ring_file_bytes,
+                           s->cfg.ring_file_count};
     meta_encode(&m, bytes);
     char aside[STORE_PATH_MAX], path[STORE_PATH_MAX];
     store_path(s->dir, "meta.tmp", aside);
@@ -210,10 +209,10 @@ enum err store_dir_open(struct store *s, struct ectx *ec)
     if (e == ERR_OK && !st.is_dir) {
         return ectx_fail(ec, ERR_CONFIG, "'%s' is not a directory", s->dir);
     }
-    bool ready = false;
+    struct meta m = {0};
     enum err meta = ERR_NOT_FOUND;
     if (e == ERR_OK) {
-        meta = store_meta_read(s->env, s->dir, &s->id, &ready, ec);
+        meta = store_meta_read(s->env, s->dir, &m, ec);
         if (meta != ERR_OK && meta != ERR_NOT_FOUND) {
             return explain(s, meta, ec);
         }
@@ -222,7 +221,7 @@ enum err store_dir_open(struct store *s, struct ectx *ec)
             s, ectx_wrap(ec, ectx_fail(ec, e, "%s", ignored.text), "opening '%s'", s->dir), ec);
     }
     char path[STORE_PATH_MAX];
-    if (meta == ERR_NOT_FOUND || !ready) {
+    if (meta == ERR_NOT_FOUND || !m.ready) {
         e = dir_make_durable(s, ec);
         if (e != ERR_OK) {
             return explain(s, e, ec);
@@ -234,8 +233,18 @@ enum err store_dir_open(struct store *s, struct ectx *ec)
         return explain(s, ectx_wrap(ec, e, "opening the data directory '%s'", s->dir), ec);
     }
     /* Again, now that nobody else can be in the middle of a first start. */
-    meta = store_meta_read(s->env, s->dir, &s->id, &ready, ec);
-    if (meta == ERR_OK && ready) {
+    meta = store_meta_read(s->env, s->dir, &m, ec);
+    if (meta == ERR_OK) {
+        s->id = m.id;
+        if (m.ring_file_bytes != s->cfg.ring_file_bytes ||
+            m.ring_file_count != s->cfg.ring_file_count) {
+            LOG_INFO("store.ring_as_created", KV_U64("file_bytes", m.ring_file_bytes),
+                     KV_U64("file_count", m.ring_file_count));
+            s->cfg.ring_file_bytes = m.ring_file_bytes;
+            s->cfg.ring_file_count = m.ring_file_count;
+        }
+    }
+    if (meta == ERR_OK && m.ready) {
         return explain(s, owner_check(s, ec), ec);
     }
     if (meta != ERR_OK && meta != ERR_NOT_FOUND) {

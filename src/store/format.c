@@ -109,6 +109,8 @@ void meta_encode(const struct meta *m, uint8_t out[META_SIZE])
     put_le32(out + 8, m->version);
     put_le32(out + 12, m->ready ? 1 : 0);
     memcpy(out + 16, m->id.b, 16);
+    put_le32(out + 32, m->ring_file_bytes);
+    put_le32(out + 36, m->ring_file_count);
     put_le32(out + 60, crc32c(0, out, 60));
 }
 
@@ -120,6 +122,8 @@ bool meta_decode(const uint8_t in[META_SIZE], struct meta *out)
     out->version = get_le32(in + 8);
     out->ready = (get_le32(in + 12) & 1) != 0;
     memcpy(out->id.b, in + 16, 16);
+    out->ring_file_bytes = get_le32(in + 32);
+    out->ring_file_count = get_le32(in + 36);
     return true;
 }
 

@@ -100,6 +100,7 @@ struct meta {
     uint32_t version;
     bool ready; /* the first start was completed */
     struct uuid id;
+    uint32_t ring_file_bytes, ring_file_count; /* fixed for the directory's life */
 };
 void meta_encode(const struct meta *m, uint8_t out[META_SIZE]);
 bool meta_decode(const uint8_t in[META_SIZE], struct meta *out);

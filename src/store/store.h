@@ -1,33 +1,37 @@
 /*
- * The store: every durable fact of the node, as appends to one log. It owns the data directory, the write-ahead log, the
- * partitions' segments with their indexes, checkpoints, retention and recovery. It knows partitions by number and
- * batches by their headers; topics, producers and groups are *participants* above it that put facts into frames and
- * are given them back at recovery.
+ * The store: every durable fact of the node, as appends to one log. It owns the data directory, the
+ * write-ahead log, the partitions' segments with their indexes, checkpoints, retention and
+ * recovery. It knows partitions by number and batches by their headers; topics, producers and
+ * groups are *participants* above it that put facts into frames and are given them back at
+ * recovery.
  *
- * A frame is the unit of fate: any number of batches on any partitions and any number of facts, all or none.
+ * A frame is the unit of fate: any number of batches on any partitions and any number of facts, all
+ * or none.
  *
  *   struct store_frame *f = store_frame_begin(store);
  *   e = store_frame_batch(f, part, &in, &base_offset, ec);   // assigns the offset at once
  *   e = store_frame_fact(f, TAG, body);
  *   store_frame_commit(f, done, ctx);                          // done: it is on stable storage
  *
- * Order of things. Offsets are given at store_frame_batch, in call order. Commit order is the log's order. After the flush, in this
- * order: the high watermarks of the frame's partitions advance, `done` is called, then on_advance for each partition.
- * Readers see nothing above the high watermark.
+ * Order of things. Offsets are given at store_frame_batch, in call order. Commit order is the log's
+ * order. After the flush, in this order: the high watermarks of the frame's partitions advance,
+ * `done` is called, then on_advance for each partition. Readers see nothing above the high
+ * watermark.
  *
- * Where bytes live. Each batch has its place in its partition's active segment from the moment it is sequenced. Small
- * ones travel inside the frame (ring) and are copied to their place later ("packed"), until then they are read
- * from the group's memory; large ones are written there at once and the frame names them. An entry in a segment = a
- * checksummed header (magic, lengths, base offset, commit position, partition, place, generation) + the batch as Kafka
- * sends it. FORMAT.md has the bytes.
+ * Where bytes live. Each batch has its place in its partition's active segment from the moment it
+ * is sequenced. Small ones travel inside the frame (ring) and are copied to their place later
+ * ("packed"), until then they are read from the group's memory; large ones are written there at
+ * once and the frame names them. An entry in a segment = a checksummed header (magic, lengths, base
+ * offset, commit position, partition, place, generation) + the batch as Kafka sends it. FORMAT.md
+ * has the bytes.
  *
- * Checkpoint. Packs, flushes the segments (syncfs if many), and writes one image of all internal state (this room's
- * and every participant's snapshot) to the older of two image files; then the ring behind the older image is released.
- * The snapshot is taken when nothing is in flight: the store holds new frames back for one flush
- * (store_ready() is false meanwhile).
+ * Checkpoint. Packs, flushes the segments (syncfs if many), and writes one image of all internal
+ * state (this room's and every participant's snapshot) to the older of two image files; then the
+ * ring behind the older image is released. The snapshot is taken when nothing is in flight: the
+ * store holds new frames back for one flush (store_ready() is false meanwhile).
  *
- * All functions are called on the loop unless they say otherwise. The store never blocks the loop for the disk, except in
- * store_open, store_close, and in store_kick(may_block).
+ * All functions are called on the loop unless they say otherwise. The store never blocks the loop
+ * for the disk, except in store_open, store_close, and in store_kick(may_block).
  */
 #ifndef LEAT_STORE_STORE_H
 #define LEAT_STORE_STORE_H
@@ -47,7 +51,8 @@ struct store;
 struct store_part;
 struct store_frame;
 
-/* ---- Opening ------------------------------------------------------------------------------------ */
+/* ---- Opening ------------------------------------------------------------------------------------
+ */
 
 struct store_batch_info; /* below */
 
@@ -56,12 +61,15 @@ struct store_participant {
     uint16_t tag;
     const char *name; /* for messages */
     void *ctx;
-    /* Called first, before any restore or apply: the store that is being opened (for store_part_add and the like). */
+    /* Called first, before any restore or apply: the store that is being opened (for store_part_add
+     * and the like). */
     void (*attach)(void *ctx, struct store *store);
     /* Recovery: a fact that was committed at `position`. */
     enum err (*apply)(void *ctx, uint64_t position, struct slice body, struct ectx *ec);
-    /* Recovery: a batch that was appended (called after the partition knows it); NULL: not interested. */
-    enum err (*batch)(void *ctx, struct store_part *part, const struct store_batch_info *info, struct ectx *ec);
+    /* Recovery: a batch that was appended (called after the partition knows it); NULL: not
+     * interested. */
+    enum err (*batch)(void *ctx, struct store_part *part, const struct store_batch_info *info,
+                      struct ectx *ec);
     /* Checkpoint: all of the state, to be given to `restore`. Must not depend on history. */
     enum err (*snapshot)(void *ctx, struct buf *out);
     enum err (*restore)(void *ctx, struct slice image, struct ectx *ec);
@@ -71,14 +79,17 @@ enum { STORE_TAG_STORE = 1, STORE_TAG_TOPICS = 2, STORE_TAG_PRODUCERS = 3, STORE
 
 struct store_config {
     const char *dir;
-    uint32_t ring_file_bytes;       /* 16 MiB */
-    uint32_t ring_file_count;       /* 8 */
-    uint32_t inline_max_bytes;      /* a batch above it is written in place; 64 KiB (decided by measurement: docs/adr) */
-    uint64_t checkpoint_bytes;      /* bytes written in place since the last checkpoint that ask for one; 1 GiB */
-    uint32_t checkpoint_ms;         /* at the latest after this time if anything was written; 60 s */
-    uint64_t tail_memory_bytes;     /* group memory kept for reading the tail before it is packed; 32 MiB */
-    uint64_t min_free_bytes;        /* below it appends of batches are refused with ERR_NO_SPACE; 64 MiB */
-    uint64_t image_max_bytes;       /* a snapshot above it fails the checkpoint by name; 1 GiB */
+    uint32_t ring_file_bytes;  /* 16 MiB */
+    uint32_t ring_file_count;  /* 8 */
+    uint32_t inline_max_bytes; /* a batch above it is written in place; 64 KiB (decided by
+                                  measurement: docs/adr) */
+    uint64_t checkpoint_bytes; /* bytes written in place since the last checkpoint that ask for one;
+                                  1 GiB */
+    uint32_t checkpoint_ms;    /* at the latest after this time if anything was written; 60 s */
+    uint64_t
+        tail_memory_bytes; /* group memory kept for reading the tail before it is packed; 32 MiB */
+    uint64_t min_free_bytes; /* below it appends of batches are refused with ERR_NO_SPACE; 64 MiB */
+    uint64_t image_max_bytes; /* a snapshot above it fails the checkpoint by name; 1 GiB */
 };
 void store_config_init(struct store_config *cfg); /* the defaults */
 
@@ -92,14 +103,16 @@ struct store_recovery {
 };
 
 /*
- * Takes the directory's lock, reads the newest valid image, replays, flushes what it accepted, writes a checkpoint with the
- * next generation, and is ready. Errors name the file and what to do: ERR_IN_USE, ERR_PERMISSION, ERR_READ_ONLY,
- * ERR_VERSION (newer format), ERR_DAMAGED (both images), ERR_NO_SPACE. Restores call participants in the order given.
+ * Takes the directory's lock, reads the newest valid image, replays, flushes what it accepted,
+ * writes a checkpoint with the next generation, and is ready. Errors name the file and what to do:
+ * ERR_IN_USE, ERR_PERMISSION, ERR_READ_ONLY, ERR_VERSION (newer format), ERR_DAMAGED (both images),
+ * ERR_NO_SPACE. Restores call participants in the order given.
  */
 MUST_USE enum err store_open(struct env *env, struct env_poll *poll, const struct store_config *cfg,
-                             const struct store_participant *participants, size_t count, struct store **out,
-                             struct ectx *ec);
-/* Finishes what is in flight, writes a last checkpoint (a clean stop) and frees. After a failure: only frees. */
+                             const struct store_participant *participants, size_t count,
+                             struct store **out, struct ectx *ec);
+/* Finishes what is in flight, writes a last checkpoint (a clean stop) and frees. After a failure:
+ * only frees. */
 void store_close(struct store *s);
 void store_recovery_get(const struct store *s, struct store_recovery *out);
 struct uuid store_id(const struct store *s); /* of the data directory; Kafka's cluster id */
@@ -108,38 +121,43 @@ struct store_hooks {
     void *ctx;
     void (*on_advance)(void *ctx, struct store_part *part); /* high watermark or log start moved */
     void (*on_ready)(void *ctx);                            /* store_ready became true */
-    void (*on_failure)(void *ctx, const struct ectx *ec);   /* flush failed: the store has stopped; once */
+    void (*on_failure)(void *ctx,
+                       const struct ectx *ec); /* flush failed: the store has stopped; once */
 };
 void store_set_hooks(struct store *s, const struct store_hooks *hooks);
 
-/* Call at the end of each turn of the loop: starts the next group. may_block: the caller has nothing else to do, so a
- * small group may be written and flushed by this thread (saves two thread hand-overs). */
+/* Call at the end of each turn of the loop: starts the next group. may_block: the caller has
+ * nothing else to do, so a small group may be written and flushed by this thread (saves two thread
+ * hand-overs). */
 void store_kick(struct store *s, bool may_block);
 /* Call about every 100 ms: packing, checkpoints, segment roll by age, retention, free space. */
 void store_tick(struct store *s);
-/* false: frames must wait (ring full, or a checkpoint's barrier); on_ready says when. Reads go on. */
+/* false: frames must wait (ring full, or a checkpoint's barrier); on_ready says when. Reads go on.
+ */
 bool store_ready(const struct store *s);
 /* Asks for a checkpoint now (tests, clean points); it happens in the background. */
 void store_checkpoint_request(struct store *s);
 
-/* ---- Partitions ---------------------------------------------------------------------------------- */
+/* ---- Partitions
+ * ---------------------------------------------------------------------------------- */
 
 enum store_durability { STORE_FSYNC, STORE_OS };
 
 struct store_part_config {
-    uint64_t segment_bytes;   /* roll by size; default 1 GiB */
-    uint64_t segment_ms;      /* roll by age of the first batch; default 7 d */
-    int64_t retention_ms;     /* -1: for ever */
-    int64_t retention_bytes;  /* -1: no limit */
+    uint64_t segment_bytes;        /* roll by size; default 1 GiB */
+    uint64_t segment_ms;           /* roll by age of the first batch; default 7 d */
+    int64_t retention_ms;          /* -1: for ever */
+    int64_t retention_bytes;       /* -1: no limit */
     uint32_t index_interval_bytes; /* one index entry per this many bytes; 4096 */
     uint64_t file_delete_delay_ms; /* files of dropped segments stay this long */
     enum store_durability durability;
 };
 void store_part_config_init(struct store_part_config *cfg);
 
-/* In-memory effects of facts that a participant owns (topic created, deleted, configured): call them while applying or
- * restoring such a fact, and live when the frame that carries it is committed. `id` is never used twice. `dir` is
- * the topic's folder below topics/, `index` the partition's number in it. */
+/* In-memory effects of facts that a participant owns (topic created, deleted, configured): call
+ * them while applying or restoring such a fact, and live when the frame that carries it is
+ * committed. `id` is never used twice. `dir` is the topic's folder below topics/, `index` the
+ * partition's number in it. */
 MUST_USE enum err store_part_add(struct store *s, uint32_t id, struct str dir, int32_t index,
                                  const struct store_part_config *cfg, struct store_part **out);
 /* Files go after the next checkpoint. Reads and frames in flight finish. */
@@ -156,9 +174,9 @@ struct store_part_info {
     int64_t high_watermark; /* first offset that cannot (yet) */
     int64_t log_end;        /* next offset to be given */
     int32_t leader_epoch;
-    uint64_t size_bytes;    /* of live segments */
+    uint64_t size_bytes; /* of live segments */
     uint32_t segment_count;
-    int64_t max_timestamp;  /* of the whole log; -1: empty */
+    int64_t max_timestamp; /* of the whole log; -1: empty */
 };
 void store_part_info_get(const struct store_part *p, struct store_part_info *out);
 /* Leader epochs with their first offsets, ascending; views, valid until the next append. */
@@ -168,7 +186,8 @@ struct store_epoch {
 };
 size_t store_part_epochs(const struct store_part *p, const struct store_epoch **out);
 
-/* ---- Appending ------------------------------------------------------------------------------------ */
+/* ---- Appending
+ * ------------------------------------------------------------------------------------ */
 
 /* What the store needs to know of a batch (the caller has validated it and its CRC). */
 struct store_batch_info {
@@ -190,26 +209,30 @@ struct store_batch {
 
 /* NULL: out of memory. CHECKs store_ready. */
 struct store_frame *store_frame_begin(struct store *s);
-/* Gives the batch its offset and its place. ERR_NO_SPACE (nothing changed), ERR_NO_MEMORY, ERR_LIMIT (frame full).
- * After a success the frame must be committed. */
-MUST_USE enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct store_batch *batch,
-                                    struct ectx *ec);
+/* Gives the batch its offset and its place. ERR_NO_SPACE (nothing changed), ERR_NO_MEMORY,
+ * ERR_LIMIT (frame full). After a success the frame must be committed. */
+MUST_USE enum err store_frame_batch(struct store_frame *f, struct store_part *p,
+                                    struct store_batch *batch, struct ectx *ec);
 MUST_USE enum err store_frame_fact(struct store_frame *f, uint16_t tag, struct str body);
 /* A log start (DeleteRecords): offsets below it are gone. Takes effect at `done`. */
-MUST_USE enum err store_frame_log_start(struct store_frame *f, struct store_part *p, int64_t offset);
-/* `done` is called exactly once with ERR_OK, on the loop, from store_kick or env_poll_run; after a store failure never
- * (on_failure instead). Frees the frame. */
-void store_frame_commit(struct store_frame *f, void (*done)(void *ctx, uint64_t position), void *ctx);
+MUST_USE enum err store_frame_log_start(struct store_frame *f, struct store_part *p,
+                                        int64_t offset);
+/* `done` is called exactly once with ERR_OK, on the loop, from store_kick or env_poll_run; after a
+ * store failure never (on_failure instead). Frees the frame. */
+void store_frame_commit(struct store_frame *f, void (*done)(void *ctx, uint64_t position),
+                        void *ctx);
 /* Only for a frame without batches. */
 void store_frame_drop(struct store_frame *f);
 /* Largest body of facts and inline batches one frame can carry. */
 size_t store_frame_max_bytes(const struct store *s);
 
-/* ---- Reading --------------------------------------------------------------------------------------- */
+/* ---- Reading
+ * --------------------------------------------------------------------------------------- */
 
 /*
- * A run of whole batches as regions of memory, in offset order. The memory is held until store_read_release.
- * Chunks are in the caller's arena. Every batch read from a file was checked against its checksum.
+ * A run of whole batches as regions of memory, in offset order. The memory is held until
+ * store_read_release. Chunks are in the caller's arena. Every batch read from a file was checked
+ * against its checksum.
  */
 struct store_read {
     struct str *chunks;
@@ -219,13 +242,14 @@ struct store_read {
     void *hold;          /* the store's */
 };
 /*
- * Batches from the one that contains `offset`, up to `limit_offset` (exclusive: high watermark) and about max_bytes: whole
- * batches only, at least one if `at_least_one`. Empty result: nothing there yet.
- * ERR_OFFSET_OUT_OF_RANGE; ERR_AGAIN: it is not in memory, use store_read_async; ERR_DAMAGED: names partition and offsets;
- * ERR_NO_MEMORY.
+ * Batches from the one that contains `offset`, up to `limit_offset` (exclusive: high watermark) and
+ * about max_bytes: whole batches only, at least one if `at_least_one`. Empty result: nothing there
+ * yet. ERR_OFFSET_OUT_OF_RANGE; ERR_AGAIN: it is not in memory, use store_read_async; ERR_DAMAGED:
+ * names partition and offsets; ERR_NO_MEMORY.
  */
-MUST_USE enum err store_read(struct store_part *p, int64_t offset, int64_t limit_offset, size_t max_bytes,
-                             bool at_least_one, struct arena *a, struct store_read *out, struct ectx *ec);
+MUST_USE enum err store_read(struct store_part *p, int64_t offset, int64_t limit_offset,
+                             size_t max_bytes, bool at_least_one, struct arena *a,
+                             struct store_read *out, struct ectx *ec);
 void store_read_release(struct store_read *r);
 /* The same on a worker; `done` on the loop with the result (arena must live until then). */
 struct store_read_job {
@@ -236,11 +260,12 @@ struct store_read_job {
     void *ctx;
     void *internal;
 };
-void store_read_async(struct store_part *p, int64_t offset, int64_t limit_offset, size_t max_bytes, bool at_least_one,
-                      struct arena *a, struct store_read_job *job);
+void store_read_async(struct store_part *p, int64_t offset, int64_t limit_offset, size_t max_bytes,
+                      bool at_least_one, struct arena *a, struct store_read_job *job);
 
-/* First record with timestamp >= ts below the high watermark (exact, found inside its batch), or the record with the largest timestamp.
- * offset -1: none. Runs on a worker if the disk is needed. */
+/* First record with timestamp >= ts below the high watermark (exact, found inside its batch), or
+ * the record with the largest timestamp. offset -1: none. Runs on a worker if the disk is needed.
+ */
 struct store_time_job {
     enum err err;
     int64_t offset, timestamp;
@@ -253,10 +278,13 @@ struct store_time_job {
 void store_find_timestamp(struct store_part *p, int64_t ts, struct store_time_job *job);
 void store_find_max_timestamp(struct store_part *p, struct store_time_job *job);
 
-/* The commit position of the batch that holds `offset` (DESIGN.md idea 2). ERR_AGAIN: needs the disk. */
-MUST_USE enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *position, struct ectx *ec);
+/* The commit position of the batch that holds `offset` (DESIGN.md idea 2). ERR_AGAIN: needs the
+ * disk. */
+MUST_USE enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *position,
+                                       struct ectx *ec);
 
-/* ---- Seeing ------------------------------------------------------------------------------------------ */
+/* ---- Seeing
+ * ------------------------------------------------------------------------------------------ */
 
 struct store_stats {
     uint64_t ring_used_bytes, ring_capacity_bytes;
@@ -272,14 +300,15 @@ struct store_stats {
 };
 void store_stats_get(const struct store *s, struct store_stats *out);
 
-/* Offline check of a data directory (for `leat verify`): takes the lock, changes nothing, reads everything. Calls `found` for each finding. */
+/* Offline check of a data directory (for `leat verify`): takes the lock, changes nothing, reads
+ * everything. Calls `found` for each finding. */
 struct store_verify_report {
     uint64_t files, bytes, batches, parts;
-    uint32_t problems;      /* damage */
-    uint32_t notes;         /* torn tail, rebuildable index missing, unknown file */
+    uint32_t problems; /* damage */
+    uint32_t notes;    /* torn tail, rebuildable index missing, unknown file */
 };
 MUST_USE enum err store_verify(struct env *env, const char *dir,
-                               void (*found)(void *ctx, bool is_problem, const char *text), void *ctx,
-                               struct store_verify_report *out, struct ectx *ec);
+                               void (*found)(void *ctx, bool is_problem, const char *text),
+                               void *ctx, struct store_verify_report *out, struct ectx *ec);
 
 #endif

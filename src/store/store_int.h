@@ -321,8 +321,7 @@ enum err store_dir_open(struct store *s,
                         struct ectx *ec); /* lock, meta; sets s->id, recovery.created */
 enum err store_dir_ready(struct store *s, struct ectx *ec); /* the first start is complete */
 void store_dir_close(struct store *s);
-enum err store_meta_read(struct env *env, const char *dir, struct uuid *id, bool *ready,
-                         struct ectx *ec);
+enum err store_meta_read(struct env *env, const char *dir, struct meta *out, struct ectx *ec);
 void store_reserve_make(struct store *s);
 bool store_reserve_release(struct store *s, const char *why);
 void store_space_check(struct store *s);
