@@ -236,7 +236,7 @@ soak: ## load leat for hours and check it all the time (HOURS=2)
 
 lint: ## layout, layers, house rules, warnings of both compilers
 	@tools/lint.sh $(CHECK)
-analyze: ## clang-tidy over the product (minutes)
+analyze: ## clang-tidy over the product: advice, in minutes
 	@$(MAKE) --no-print-directory -s V=debug CC=$(CLANG) compdb
 	@tools/analyze.sh $(FILES)
 format: ## apply .clang-format to the C files

@@ -13,7 +13,7 @@
 # and go that came by other means are accepted if they are new enough.
 # LEAT_DEPS=skip: trust the machine, install nothing.
 set -eu
-cd "$(dirname "$0")/.."
+cd "${LEAT_ROOT:-$(dirname "$0")/..}"
 deps=${LEAT_DEPS_DIR:-$PWD/build/deps}
 
 say() { echo "deps: $*"; }

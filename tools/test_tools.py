@@ -214,7 +214,78 @@ class Others(Tree):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("undefined reference to `s_get'", done.stderr)
 
-    def test_deps_explains_itself(self):
+
+
+class Deps(Tree):
+    """tools/deps.sh on a machine that is made of a few commands only, so that every answer can be planned."""
+
+    TOOLS = "sh bash sed grep tr sort head tail mktemp rm env dirname cat cmp cp mkdir ls printf".split()
+
+    def machine(self, **scripts):
+        self.bin = self.root / "bin"
+        shutil.rmtree(self.bin, ignore_errors=True)
+        self.bin.mkdir()
+        for tool in self.TOOLS:
+            if shutil.which(tool):
+                (self.bin / tool).symlink_to(shutil.which(tool))
+        for name, body in scripts.items():
+            path = self.bin / name.replace("_", "-")
+            path.write_text(f"#!/bin/sh\necho \"{name} $*\" >> {self.root}/calls\n{body}\n")
+            path.chmod(0o755)
+        (self.root / "calls").write_text("")
+
+    def deps(self, *groups):
+        status = self.run_tool("deps.sh", *groups, PATH=str(self.bin), LEAT_DEPS_DIR=str(self.root / "deps"),
+                               LEAT_ROOT=str(self.root), LEAT_DEPS="")
+        self.calls = (self.root / "calls").read_text()
+        return status
+
+    def lines(self):
+        return [line for line in self.text.splitlines() if not line.startswith("deps: installing")]
+
+    def test_nothing_is_called_when_nothing_is_missing(self):
+        self.machine(dpkg_query="echo installed", apt_get="exit 1", id="echo 1000")
+        self.assertEqual(self.deps("build"), 0, self.text)
+        self.assertNotIn("apt_get", self.calls)
+        self.assertEqual(self.text, "")
+
+    def test_only_what_is_missing_is_installed(self):
+        self.machine(dpkg_query='case $* in *zlib1g-dev*) exit 1 ;; esac; echo installed', apt_get="exit 0",
+                     id="echo 0")
+        self.assertEqual(self.deps("build"), 0, self.text)
+        self.assertIn("install -y --no-install-recommends zlib1g-dev\n", self.calls)
+
+    def test_no_network_is_one_clear_line(self):
+        self.machine(dpkg_query="exit 1", id="echo 0", apt_get='echo "E: Temporary failure resolving x"; exit 100')
+        self.assertEqual(self.deps("build"), 1)
+        self.assertEqual(len(self.lines()), 1, self.text)
+        self.assertIn("no network", self.text)
+
+    def test_no_root_is_one_clear_line(self):
+        self.machine(dpkg_query="exit 1", id="echo 1000", apt_get="exit 0")
+        self.assertEqual(self.deps("build"), 1)
+        self.assertEqual(len(self.lines()), 1, self.text)
+        self.assertIn("not root, and there is no sudo. As root: apt-get install -y", self.text)
+        self.assertNotIn("apt_get", self.calls)
+
+    def test_another_distribution_is_one_clear_line(self):
+        self.machine(id="echo 0")
+        self.assertEqual(self.deps("build"), 1)
+        self.assertEqual(len(self.lines()), 1, self.text)
+        self.assertIn("no apt-get", self.text)
+
+    def test_tools_from_elsewhere_are_accepted_if_new_enough(self):
+        self.machine(dpkg_query='case $* in *nodejs*|*npm*|*openjdk*) exit 1 ;; esac; echo installed',
+                     apt_get="exit 0", id="echo 0", node="echo v22.1.0", npm="echo 10", java="echo 21",
+                     javac="echo javac 21.0.1", python3="exit 0", kcat="exit 0", mvn="exit 0")
+        self.deps("run")
+        self.assertNotIn("apt_get", self.calls)
+        self.machine(dpkg_query='case $* in *nodejs*) exit 1 ;; esac; echo installed', apt_get="exit 0",
+                     id="echo 0", node="echo v16.1.0", npm="exit 0", python3="exit 0")
+        self.deps("run")
+        self.assertIn("install -y --no-install-recommends nodejs", self.calls)
+
+    def test_an_unknown_group_is_refused(self):
         self.assertEqual(self.run_tool("deps.sh", "nonsense"), 1)
         self.assertIn("no group 'nonsense'", self.text)
         self.assertEqual(self.run_tool("deps.sh"), 1)
