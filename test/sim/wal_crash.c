@@ -26,11 +26,12 @@
 #include "env/env_sim.h"
 #include "wal/wal_int.h"
 
-#define DIR        "ring"
-#define SEQ_MAX    6000
-#define SEGMENTS   3
-#define PLACES_MAX 3
-#define BODY_FIXED (24 + PLACES_MAX * 24)
+#define DIR           "ring"
+#define SEQ_MAX       6000
+#define SEGMENTS      3
+#define SEGMENT_BYTES (64u << 20)
+#define PLACES_MAX    3
+#define BODY_FIXED    (24 + PLACES_MAX * 24)
 
 static uint64_t states, boots, nested, failed_ops, recovered_frames;
 static bool verbose;
@@ -258,6 +259,14 @@ static enum err open_files(struct proc *p, struct ectx *ec)
         char name[16];
         snprintf(name, sizeof(name), "seg-%d", i);
         e = env_file_open(p->env, name, ENV_READ | ENV_WRITE | ENV_CREATE, &p->segments[i], ec);
+        /* Full size from the start: a size that a failed flush left in the cache would be believed.
+         */
+        uint64_t size = 0;
+        e = e != ERR_OK ? e : env_file_size(p->segments[i], &size, ec);
+        if (e == ERR_OK && size < SEGMENT_BYTES) {
+            e = env_file_truncate(p->segments[i], SEGMENT_BYTES, ec);
+        }
+        e = e != ERR_OK ? e : env_file_datasync(p->segments[i], ec);
         if (e == ERR_OK) { /* what a failed flush left in the cache is not there */
             env_file_drop_cache(p->segments[i], 0, 0);
         }
@@ -303,7 +312,12 @@ static enum err proc_start(struct proc *p, struct env *env, struct model *m, enu
     }
     if (e == ERR_OK) {
         wal_on_failure(p->wal, on_failure, p);
-        e = env_fs_sync(env, ".", &ec); /* what was accepted must not be lost any more */
+        /* What was accepted must not be lost any more; the ring's part of that is the log's duty.
+         */
+        for (int i = 0; e == ERR_OK && i < SEGMENTS; i++) {
+            e = env_file_datasync(p->segments[i], &ec);
+        }
+        e = e != ERR_OK ? e : env_dir_sync(env, ".", &ec);
     }
     if (e != ERR_OK) {
         if (!env_sim_is_cut(env) && e != ERR_IO) {
