@@ -19,10 +19,10 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** Where the brokers are, what to call things, and the few helpers that every scenario needs. */
 public final class Setting {
-    final String bootstrap;
-    final String cut;
-    final String prefix;
-    final boolean gate;
+    public final String bootstrap;
+    public final String cut;
+    public final String prefix;
+    public final boolean gate;
 
     Setting(String bootstrap, String cut, String prefix, boolean gate) {
         this.bootstrap = bootstrap;
