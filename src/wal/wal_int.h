@@ -130,7 +130,7 @@ enum wal_fault {
 #ifdef LEAT_DEBUG
 #define WAL_PLANTED(at, which) ((at)->fault == (which))
 #else
-#define WAL_PLANTED(at, which) (false)
+#define WAL_PLANTED(at, which) ((void)(at), false)
 #endif
 
 struct wal_scan_result {
