@@ -51,6 +51,10 @@ enum err http_measure(void *state, const uint8_t *p, size_t n, size_t *total, st
         measure_begin(c);
     }
     size_t fresh = n - c->measured;
+    if (fresh == 0) {
+        *total = 0; /* asked again without new bytes; to the parser no bytes would mean the end */
+        return ERR_OK;
+    }
     size_t used =
         http_parser_execute(&c->measuring, &settings, (const char *)p + c->measured, fresh);
     enum http_errno he = HTTP_PARSER_ERRNO(&c->measuring);

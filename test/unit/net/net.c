@@ -1,0 +1,475 @@
+/*
+ * Connections over the simulated network: framing under any cut of the bytes, order of replies,
+ * back-pressure, slow peers. The protocol of these tests: 4 bytes of length, then that many bytes;
+ * a reply is the same bytes again.
+ */
+#include "net/net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/mem.h"
+#include "env/env_sim.h"
+#include "test.h"
+
+#define PENDING_MAX 512
+
+struct world {
+    struct env *env;
+    struct env_poll *poll;
+    struct metrics *metrics;
+    struct net *net;
+    struct net_listener *listener;
+    struct env_addr addr;
+    bool hold; /* keep messages instead of answering them */
+    struct net_message *pending[PENDING_MAX];
+    size_t pending_count;
+    size_t messages, opened, closed;
+};
+
+static void free_copy(void *ctx)
+{
+    mem_free(ctx);
+}
+
+static void answer(struct net_message *m)
+{
+    uint8_t *copy = mem_alloc(m->n);
+    memcpy(copy, m->p, m->n);
+    struct iovec iov = {copy, m->n};
+    net_reply(m, &iov, 1, free_copy, copy);
+    net_message_release(m);
+}
+
+static void *on_opened(void *ctx, struct net_conn *c)
+{
+    struct world *w = ctx;
+    (void)c;
+    w->opened++;
+    return w;
+}
+
+static enum err measure(void *state, const uint8_t *p, size_t n, size_t *total, struct ectx *ec)
+{
+    (void)state;
+    *total = 0;
+    if (n >= 4) {
+        if (get_be32(p) > 8 * 1024 * 1024) {
+            return ectx_fail(ec, ERR_LIMIT, "too large");
+        }
+        *total = 4 + get_be32(p);
+    }
+    return ERR_OK;
+}
+
+static void on_message(void *state, struct net_message *m)
+{
+    struct world *w = state;
+    w->messages++;
+    if (w->hold) {
+        assert_true(w->pending_count < PENDING_MAX);
+        w->pending[w->pending_count++] = m;
+        return;
+    }
+    answer(m);
+}
+
+static void on_closed(void *state)
+{
+    struct world *w = state;
+    w->closed++;
+}
+
+static const struct net_protocol ECHO = {"echo", on_opened, measure, on_message, on_closed};
+
+static void world_open(struct world *w, const struct net_config *cfg)
+{
+    struct net_config standard = {.max_connections = 10,
+                                  .request_memory_bytes = 64u * 1024 * 1024,
+                                  .send_queue_bytes = 4u * 1024 * 1024,
+                                  .idle_ms = 60000,
+                                  .stall_ms = 5000};
+    struct env_sim_config sim = {.seed = 7};
+    *w = (struct world){0};
+    assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
+    assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
+    w->metrics = metrics_create();
+    assert_int_equal(
+        net_create(w->env, w->poll, cfg != NULL ? cfg : &standard, w->metrics, &w->net, NULL),
+        ERR_OK);
+    assert_int_equal(env_addr_parse(STR_LIT("127.0.0.1:0"), &w->addr, NULL), ERR_OK);
+    assert_int_equal(net_listen(w->net, &w->addr, &ECHO, w, &w->listener, NULL), ERR_OK);
+    assert_int_equal(net_listener_addr(w->listener, &w->addr), ERR_OK);
+}
+
+static void turn(struct world *w)
+{
+    env_poll_run(w->poll, 1000000);
+    net_timers_run(w->net, env_mono_ns(w->env));
+    net_flush(w->net);
+}
+
+static void turns(struct world *w, int n)
+{
+    while (n-- > 0) {
+        turn(w);
+    }
+}
+
+static void world_close(struct world *w)
+{
+    net_destroy(w->net);
+    metrics_destroy(w->metrics);
+    env_poll_destroy(w->poll);
+    env_destroy(w->env);
+}
+
+static struct env_sock *dial(struct world *w)
+{
+    struct env_sock *s = NULL;
+    assert_int_equal(env_connect(w->env, &w->addr, &s, NULL), ERR_OK);
+    turns(w, 3);
+    return s;
+}
+
+/* Sends all of it, with turns in between while nothing fits. */
+static void send_all(struct world *w, struct env_sock *s, const uint8_t *p, size_t n)
+{
+    for (int patience = 0; n > 0 && patience < 100000; patience++) {
+        struct iovec iov = {(void *)(uintptr_t)p, n};
+        size_t sent = 0;
+        enum err e = env_sendv(s, &iov, 1, &sent);
+        if (e == ERR_AGAIN) {
+            turn(w);
+            continue;
+        }
+        assert_int_equal(e, ERR_OK);
+        p += sent;
+        n -= sent;
+    }
+    assert_int_equal(n, 0);
+}
+
+/* Receives until n bytes are there; false: the peer closed. */
+static bool receive(struct world *w, struct env_sock *s, uint8_t *p, size_t n)
+{
+    for (int patience = 0; n > 0 && patience < 100000; patience++) {
+        size_t got = 0;
+        enum err e = env_recv(s, p, n, &got);
+        if (e == ERR_AGAIN) {
+            turn(w);
+            continue;
+        }
+        if (e != ERR_OK || got == 0) {
+            return false;
+        }
+        p += got;
+        n -= got;
+    }
+    return n == 0;
+}
+
+static size_t make_message(uint8_t *out, size_t body, uint8_t fill)
+{
+    put_be32(out, (uint32_t)body);
+    memset(out + 4, fill, body);
+    return body + 4;
+}
+
+TEST(net_messages_of_every_size_come_back)
+{
+    /* Framing holds for tiny, page-sized and megabyte messages, one after the other on one
+     * connection. */
+    static const size_t sizes[] = {0,      1,       3,       4000, 16380,  65536,
+                                   200000, 1048576, 3000000, 7,    5000000};
+    struct world w;
+    world_open(&w, NULL);
+    struct env_sock *s = dial(&w);
+    uint8_t *out = malloc(6000000);
+    uint8_t *in = malloc(6000000);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t n = make_message(out, sizes[i], (uint8_t)i);
+        send_all(&w, s, out, n);
+        assert_true(receive(&w, s, in, n));
+        assert_memory_equal(in, out, n);
+    }
+    free(out);
+    free(in);
+    env_sock_close(s);
+    turns(&w, 5);
+    assert_int_equal(w.closed, 1);
+    world_close(&w);
+}
+
+TEST(net_replies_leave_in_the_order_of_the_messages)
+{
+    /* Whatever the order in which handlers answer. */
+    struct world w;
+    world_open(&w, NULL);
+    w.hold = true;
+    struct env_sock *s = dial(&w);
+    uint8_t out[64];
+    uint8_t in[64];
+    for (uint8_t i = 0; i < 5; i++) {
+        send_all(&w, s, out, make_message(out, 8, i));
+    }
+    turns(&w, 50);
+    assert_int_equal(w.pending_count, 5);
+    static const int order[] = {3, 1, 4, 0, 2};
+    for (size_t i = 0; i < 5; i++) {
+        answer(w.pending[order[i]]);
+        turn(&w);
+    }
+    for (uint8_t i = 0; i < 5; i++) {
+        assert_true(receive(&w, s, in, 12));
+        assert_int_equal(in[4], i);
+    }
+    env_sock_close(s);
+    world_close(&w);
+}
+
+TEST(net_a_message_without_a_reply_does_not_hold_up_the_next)
+{
+    /* acks=0: the reply after it leaves. */
+    struct world w;
+    world_open(&w, NULL);
+    w.hold = true;
+    struct env_sock *s = dial(&w);
+    uint8_t out[64];
+    uint8_t in[64];
+    send_all(&w, s, out, make_message(out, 8, 1));
+    send_all(&w, s, out, make_message(out, 8, 2));
+    turns(&w, 50);
+    assert_int_equal(w.pending_count, 2);
+    answer(w.pending[1]);
+    net_reply_none(w.pending[0]);
+    net_message_release(w.pending[0]);
+    assert_true(receive(&w, s, in, 12));
+    assert_int_equal(in[4], 2);
+    env_sock_close(s);
+    world_close(&w);
+}
+
+TEST(net_the_pipeline_is_bounded_and_goes_on)
+{
+    /* A client that sends without reading cannot queue more than NET_PIPELINE_MAX messages; later
+     * ones are handed over when there is room again, though the socket brings no new bytes. */
+    struct world w;
+    world_open(&w, NULL);
+    w.hold = true;
+    struct env_sock *s = dial(&w);
+    uint8_t out[16];
+    uint8_t in[16];
+    for (uint32_t i = 0; i < NET_PIPELINE_MAX + 20; i++) {
+        send_all(&w, s, out, make_message(out, 4, (uint8_t)i));
+    }
+    turns(&w, 300);
+    assert_int_equal(w.pending_count, NET_PIPELINE_MAX);
+    w.hold = false;
+    for (size_t i = 0; i < w.pending_count; i++) {
+        answer(w.pending[i]);
+    }
+    for (uint32_t i = 0; i < NET_PIPELINE_MAX + 20; i++) {
+        assert_true(receive(&w, s, in, 8));
+        assert_int_equal(in[4], (uint8_t)i);
+    }
+    env_sock_close(s);
+    world_close(&w);
+}
+
+TEST(net_malformed_bytes_close_the_connection)
+{
+    struct world w;
+    world_open(&w, NULL);
+    struct env_sock *s = dial(&w);
+    uint8_t bad[8] = {0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4};
+    uint8_t in[4];
+    send_all(&w, s, bad, sizeof(bad));
+    assert_false(receive(&w, s, in, 1));
+    assert_int_equal(w.messages, 0);
+    env_sock_close(s);
+    turns(&w, 3);
+    assert_int_equal(w.closed, 1);
+    world_close(&w);
+}
+
+TEST(net_a_message_that_does_not_arrive_whole_is_given_up)
+{
+    /* One byte now and then does not keep a connection (and its buffer) for ever. */
+    struct world w;
+    world_open(&w, NULL);
+    struct env_sock *s = dial(&w);
+    uint8_t out[64];
+    uint8_t in[4];
+    make_message(out, 40, 1);
+    send_all(&w, s, out, 10);
+    for (int i = 0; i < 8; i++) {
+        env_sim_advance_ns(w.env, 1000000000);
+        turns(&w, 3);
+        if (w.closed == 0) {
+            send_all(&w, s, out + 10 + i, 1);
+        }
+    }
+    assert_int_equal(w.closed, 1);
+    assert_false(receive(&w, s, in, 1));
+    env_sock_close(s);
+    world_close(&w);
+}
+
+TEST(net_an_idle_connection_is_closed)
+{
+    struct world w;
+    world_open(&w, NULL);
+    struct env_sock *s = dial(&w);
+    for (int i = 0; i < 70; i++) {
+        env_sim_advance_ns(w.env, 1000000000);
+        turns(&w, 2);
+    }
+    assert_int_equal(w.closed, 1);
+    env_sock_close(s);
+    world_close(&w);
+}
+
+TEST(net_a_peer_that_does_not_read_is_closed)
+{
+    /* Its replies would be kept for ever; other connections go on meanwhile. */
+    struct world w;
+    world_open(&w, NULL);
+    struct env_sock *deaf = dial(&w);
+    struct env_sock *good = dial(&w);
+    size_t n = 1048576;
+    uint8_t *out = malloc(n + 4);
+    uint8_t in[16];
+    make_message(out, n, 1);
+    send_all(&w, deaf, out, n + 4);
+    for (int i = 0; i < 10; i++) {
+        env_sim_advance_ns(w.env, 1000000000);
+        turns(&w, 5);
+        send_all(&w, good, out, make_message(out, 4, 9));
+        assert_true(receive(&w, good, in, 8));
+    }
+    assert_int_equal(w.closed, 1);
+    free(out);
+    env_sock_close(deaf);
+    env_sock_close(good);
+    world_close(&w);
+}
+
+TEST(net_a_reply_to_a_closed_connection_is_dropped)
+{
+    /* The handler answers later than the client cared to wait. */
+    struct world w;
+    world_open(&w, NULL);
+    w.hold = true;
+    struct env_sock *s = dial(&w);
+    uint8_t out[64];
+    send_all(&w, s, out, make_message(out, 8, 1));
+    turns(&w, 20);
+    assert_int_equal(w.pending_count, 1);
+    env_sock_close(s);
+    turns(&w, 20);
+    assert_int_equal(w.closed, 1);
+    assert_null(w.pending[0]->conn);
+    answer(w.pending[0]);
+    turns(&w, 2);
+    world_close(&w);
+}
+
+TEST(net_connections_are_limited)
+{
+    struct net_config cfg = {.max_connections = 2,
+                             .request_memory_bytes = 1024 * 1024,
+                             .send_queue_bytes = 1024 * 1024,
+                             .idle_ms = 60000,
+                             .stall_ms = 5000};
+    struct world w;
+    world_open(&w, &cfg);
+    struct env_sock *a = dial(&w);
+    struct env_sock *b = dial(&w);
+    struct env_sock *c = dial(&w);
+    uint8_t in[4];
+    assert_int_equal(w.opened, 2);
+    assert_false(receive(&w, c, in, 1));
+    env_sock_close(a);
+    env_sock_close(b);
+    env_sock_close(c);
+    world_close(&w);
+}
+
+TEST(net_request_memory_is_bounded_and_everything_arrives)
+{
+    /* Four clients send 3 MiB each against a budget of 4 MiB: reading takes turns, and all finish.
+     */
+    struct net_config cfg = {.max_connections = 10,
+                             .request_memory_bytes = 4u * 1024 * 1024,
+                             .send_queue_bytes = 16u * 1024 * 1024,
+                             .idle_ms = 60000,
+                             .stall_ms = 600000};
+    struct world w;
+    world_open(&w, &cfg);
+    size_t n = 3u * 1024 * 1024;
+    uint8_t *out = malloc(n + 4);
+    uint8_t *in = malloc(n + 4);
+    struct env_sock *s[4];
+    size_t at[4] = {0};
+    make_message(out, n, 5);
+    for (int i = 0; i < 4; i++) {
+        s[i] = dial(&w);
+    }
+    size_t left = 4 * (n + 4);
+    for (int patience = 0; left > 0 && patience < 1000000; patience++) {
+        int i = patience % 4;
+        struct iovec iov = {out + at[i], n + 4 - at[i]};
+        size_t sent = 0;
+        if (iov.iov_len > 0 && env_sendv(s[i], &iov, 1, &sent) == ERR_OK) {
+            at[i] += sent;
+            left -= sent;
+        }
+        turn(&w);
+    }
+    assert_int_equal(left, 0);
+    for (int i = 0; i < 4; i++) {
+        assert_true(receive(&w, s[i], in, n + 4));
+        env_sock_close(s[i]);
+    }
+    free(out);
+    free(in);
+    world_close(&w);
+}
+
+static int fired[3];
+static int fired_count;
+struct numbered {
+    struct net_timer t;
+    int number;
+};
+
+static void on_timer(struct net_timer *t)
+{
+    fired[fired_count++] = CONTAINER_OF(t, struct numbered, t)->number;
+}
+
+TEST(net_timers_fire_in_order_and_can_be_cancelled)
+{
+    struct world w;
+    world_open(&w, NULL);
+    fired_count = 0;
+    struct numbered n[3];
+    uint64_t now = env_mono_ns(w.env);
+    for (int i = 0; i < 3; i++) {
+        heap_node_init(&n[i].t.node);
+        n[i].t.fn = on_timer;
+        n[i].number = i;
+    }
+    assert_int_equal(net_timer_set(w.net, &n[0].t, now + 300), ERR_OK);
+    assert_int_equal(net_timer_set(w.net, &n[1].t, now + 100), ERR_OK);
+    assert_int_equal(net_timer_set(w.net, &n[2].t, now + 200), ERR_OK);
+    net_timer_cancel(w.net, &n[2].t);
+    assert_true(net_timers_run(w.net, now) == now + 100);
+    net_timers_run(w.net, now + 1000);
+    assert_int_equal(fired_count, 2);
+    assert_int_equal(fired[0], 1);
+    assert_int_equal(fired[1], 0);
+    world_close(&w);
+}
