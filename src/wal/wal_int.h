@@ -168,7 +168,8 @@ bool wal_pool_reserve(struct wal_pool *p, size_t bytes);
 struct wal_group *wal_pool_take(struct wal_pool *p,
                                 size_t bytes); /* one reference; CHECKs that it was reserved */
 
-/* ---- The log (wal.c, write.c) ---------------------------------------------------------------- */
+/* ---- The log (wal.c, open.c, write.c)
+ * ---------------------------------------------------------------- */
 
 #define WAL_UNIT_IOV     64u
 #define WAL_CALLER_BYTES (64u * 1024) /* most that wal_kick writes on the calling thread */
@@ -184,7 +185,7 @@ enum wal_hold {
     WAL_HOLD_CALLER, /* wal_kick writes it on the loop's own thread */
     WAL_HOLD_WAIT,   /* a unit is built and waits for a pre-write step that is in its way */
     WAL_HOLD_LANES,  /* jobs of the unit are running */
-    WAL_HOLD_DONE,   /* done callbacks are running: submit is allowed, a kick is remembered */
+    WAL_HOLD_DONE,   /* done callbacks are running: submit is allowed */
     WAL_HOLD_DEAD,   /* the first error; for ever */
 };
 
@@ -227,7 +228,6 @@ struct wal {
     struct list waiting;    /* chunks with a group that is not in a unit yet, in order */
     struct list queued;     /* frames that are not in a unit yet, in order */
     enum wal_hold hold;
-    bool kick_again;
     struct wal_unit unit;
     struct wal_prewrite pre;
     void (*on_failure)(void *ctx, const struct ectx *ec);
@@ -246,9 +246,10 @@ void wal_write_ring(struct wal *w);   /* on whichever thread; result in unit.rin
 void wal_write_places(struct wal *w); /* result in unit.place_err */
 bool wal_prewrite_in_way(const struct wal *w);
 void wal_prewrite_next(struct wal *w); /* starts a step if one is due */
-/* wal.c, for write.c */
+/* wal.c, for write.c and open.c */
 void wal_unit_start(struct wal *w);
 void wal_die(struct wal *w, enum err e, const struct ectx *ec);
 void wal_tell_failure(struct wal *w);
+void wal_unit_drop_groups(struct wal *w);
 
 #endif
