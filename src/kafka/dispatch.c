@@ -3,15 +3,12 @@
  * What cannot be answered is answered as Kafka does: the connection is closed, with the reason in
  * the log; an unknown version of ApiVersions gets a version 0 reply (KIP-511).
  */
-#include <stdio.h>
-
-#include "core/bytes.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "kafka/kafka_int.h"
-#include "wire/gen/all.h"
+#include "wire/frame.h"
 
 #define PENDING_KEEP         256u
 #define PENDING_ARENA_KEEP   (64u * 1024)
@@ -62,55 +59,35 @@ static void refuse(struct kafka_pending *p, const struct ectx *ec)
     kafka_close(&p->r, ec->text);
 }
 
-static enum err find_api(struct kafka_pending *p, int16_t key, int16_t version, struct ectx *ec)
-{
-    struct kafka_request *r = &p->r;
-    p->row = kafka_api_find(key);
-    r->api = p->row == NULL ? NULL : wire_api_find(key);
-    r->version = version;
-    if (r->api == NULL) {
-        return ectx_fail(ec, ERR_MALFORMED, "unknown API key %d", key);
-    }
-    if (version < r->api->served_min || version > r->api->max) {
-        return ectx_fail(ec, ERR_UNSUPPORTED_VERSION,
-                         "version %d of %s is not served (%d to %d are)", version, r->api->name,
-                         r->api->served_min, r->api->max);
-    }
-    return ERR_OK;
-}
-
 static enum err decode(struct kafka_pending *p, struct str message, struct ectx *ec)
 {
     struct kafka_request *r = &p->r;
     struct slice in = slice_of(message.p + 4, message.n - 4);
-    struct wire_request_header header;
-    int16_t key = (int16_t)get_be16(message.p + 4);
-    int16_t version = (int16_t)get_be16(message.p + 6);
-    enum err e = find_api(p, key, version, ec);
-    bool flexible = r->api != NULL && version >= r->api->flexible_since;
-    if (e == ERR_OK || r->api != NULL) {
-        /* Of an unknown version only the beginning of the header is sure. */
-        struct slice start = in;
-        bool sure = e == ERR_OK;
-        enum err he = sure ? wire_decode(&wire_request_header_type, flexible ? 2 : 1, &in, r->arena,
-                                         &header, ec)
-                           : ERR_OK;
-        if (sure && he != ERR_OK) {
-            return ectx_wrap(ec, he, "request header");
-        }
-        r->correlation_id = (int32_t)get_be32(start.p + 4);
-        r->client_id = sure ? header.client_id : STR_NULL;
-    }
+    struct wire_request_head head;
+    enum err e = wire_request_head(&in, r->arena, &head, ec);
     if (e != ERR_OK) {
-        return e;
+        return ectx_wrap(ec, e, "request header");
+    }
+    p->row = head.api == NULL ? NULL : kafka_api_find(head.key);
+    if (p->row == NULL) {
+        return ectx_fail(ec, ERR_MALFORMED, "unknown API key %d", head.key);
+    }
+    r->api = head.api;
+    r->version = head.version;
+    r->correlation_id = head.correlation_id;
+    r->client_id = head.client_id;
+    if (!head.supported) {
+        return ectx_fail(ec, ERR_UNSUPPORTED_VERSION,
+                         "version %d of %s is not served (%d to %d are)", head.version,
+                         head.api->name, head.api->served_min, head.api->max);
     }
     void *body = arena_alloc(r->arena, r->api->request->size);
     if (body == NULL) {
         return ectx_fail(ec, ERR_LIMIT, "request over its memory budget");
     }
-    e = wire_decode(r->api->request, version, &in, r->arena, body, ec);
+    e = wire_decode(r->api->request, r->version, &in, r->arena, body, ec);
     if (e != ERR_OK) {
-        return ectx_wrap(ec, e, "%s v%d", r->api->name, version);
+        return ectx_wrap(ec, e, "%s v%d", r->api->name, r->version);
     }
     r->body = body;
     /* Decoding was bounded by what was received; the reply is bounded by what there is to tell. */

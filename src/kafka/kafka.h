@@ -56,7 +56,7 @@ struct kafka_request {
     const struct wire_api *api;
     int16_t version;
     int32_t correlation_id;
-    struct str client_id;         /* null if the client gave none */
+    struct str client_id;         /* empty if the client gave none */
     const struct env_addr *peer;  /* client address */
     const struct env_addr *local; /* the address it connected to */
     const void *body;             /* the decoded request struct of the API */

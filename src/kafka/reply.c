@@ -1,12 +1,11 @@
 /* From a response struct to bytes on their way: header and body into a buffer, record regions in
  * between without a copy. */
-#include "core/bytes.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "kafka/kafka_int.h"
-#include "wire/gen/all.h"
+#include "wire/frame.h"
 
 /* What must live until the bytes are out. */
 struct reply_hold {
@@ -31,32 +30,6 @@ static void pending_end(struct kafka_pending *p)
     struct kafka *k = p->r.kafka;
     net_message_release(p->message);
     pending_put(k, p);
-}
-
-static enum err encode(const struct kafka_request *r, const void *body, struct buf *out,
-                       struct wire_splices *splices, struct ectx *ec)
-{
-    bool flexible = r->version >= r->api->flexible_since && r->api->key != KAFKA_API_VERSIONS_KEY;
-    struct wire_response_header header;
-    WIRE_INIT(wire_response_header, &header);
-    header.correlation_id = r->correlation_id;
-    buf_put_be32(out, 0);
-    enum err e = wire_encode(&wire_response_header_type, flexible ? 1 : 0, &header, out, NULL, ec);
-    if (e == ERR_OK) {
-        e = wire_encode(r->api->response, r->version, body, out, splices, ec);
-    }
-    if (e == ERR_OK && buf_failed(out)) {
-        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    uint64_t size = out->n + splices->bytes - 4;
-    if (size > INT32_MAX) {
-        return ectx_fail(ec, ERR_LIMIT, "a response of %llu bytes", (unsigned long long)size);
-    }
-    put_be32(out->p, (uint32_t)size);
-    return ERR_OK;
 }
 
 /* The buffer with the splices' chunks in their places, as regions; NULL: over the arena's budget.
@@ -122,7 +95,7 @@ void kafka_reply_held(struct kafka_request *r, const void *body, void (*release)
         buf_init(&h->out, LIMIT_REQUEST_BYTES);
         h->release = release;
         h->ctx = ctx;
-        e = encode(r, body, &h->out, &splices, &ec);
+        e = wire_response_put(&h->out, &splices, r->api, r->version, r->correlation_id, body, &ec);
         iov = e == ERR_OK ? regions(r->arena, &h->out, &splices, &iov_count) : NULL;
     }
     if (iov == NULL) {
