@@ -53,6 +53,9 @@ final class Tool {
             }
             throw new Ended();
         });
+        // What a tool leaves to the end of its JVM (ConsoleProducer closes its producer there) is done here.
+        List<Runnable> hooks = new ArrayList<>();
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
@@ -64,6 +67,7 @@ final class Tool {
             status[0] = 1;
             problem.printStackTrace();
         } finally {
+            hooks.forEach(Runnable::run);
             System.setOut(realOut);
             System.setErr(realErr);
             System.setIn(realIn);

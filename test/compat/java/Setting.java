@@ -52,6 +52,9 @@ public final class Setting {
         String full = prefix + "-" + name;
         admin.createTopics(List.of(new NewTopic(full, partitions, (short) 1).configs(map))).all()
             .get(30, TimeUnit.SECONDS);
+        var names = List.of(full);
+        waitFor("topic " + full, 20, () -> "ok".equals(Errors.nameOf(() ->
+            admin.describeTopics(names).allTopicNames().get())));
         return full;
     }
 

@@ -44,6 +44,7 @@ final class Topics {
             var plain = admin.createTopics(List.of(new NewTopic(standard, Optional.empty(), Optional.empty())));
             facts.fact("defaults", List.of(plain.numPartitions(standard).get(), plain.replicationFactor(standard).get()));
             refusals(setting, facts, admin, topic);
+            settled(admin, topic);
             var described = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
             facts.fact("describe", List.of(described.partitions().size(), described.isInternal(),
                 described.partitions().get(0).replicas().size(), described.partitions().get(0).isr().size()));
@@ -58,6 +59,7 @@ final class Topics {
             facts.outcome("delete again", () -> admin.deleteTopics(List.of(topic)).all().get());
             facts.fact("gone from the list", !admin.listTopics().names().get().contains(topic));
             facts.outcome("create again", () -> admin.createTopics(List.of(new NewTopic(topic, 1, (short) 1))).all().get());
+            settled(admin, topic);
             var fresh = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
             facts.fact("a new id", !fresh.topicId().equals(described.topicId()));
             facts.fact("a new log", setting.end(admin, topic, 0));
@@ -66,6 +68,12 @@ final class Topics {
             facts.outcome("delete an unknown id", () -> admin.deleteTopics(TopicCollection.ofTopicIds(
                 List.of(Uuid.randomUuid()))).all().get());
         }
+    }
+
+    /** A topic that was just made is known to the controller first, and to the broker a moment later. */
+    private static void settled(Admin admin, String topic) throws Exception {
+        Setting.waitFor("the topic", 10, () -> "ok".equals(Errors.nameOf(() ->
+            admin.describeTopics(List.of(topic)).allTopicNames().get())));
     }
 
     private static void refusals(Setting setting, Facts facts, Admin admin, String topic) {
