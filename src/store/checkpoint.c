@@ -324,10 +324,16 @@ static void checkpoint_done(struct env_job *job)
     struct store *s = c->store;
     struct ectx ec;
     s->work = WORK_IDLE;
+    list_remove(&c->pending.link);
     IGNORE(checkpoint_finish(c, &ec)); /* reported there */
     frames_submit(s);
     checkpoint_barrier_check(s);
     store_ready_check(s);
+}
+
+static void checkpoint_abandon(struct pending *p)
+{
+    checkpoint_free(CONTAINER_OF(p, struct checkpoint, pending));
 }
 
 static void snapshot_noted(struct store *s)
@@ -355,6 +361,7 @@ void checkpoint_barrier_check(struct store *s)
         snapshot_noted(s);
         c->job = (struct env_job){.run = checkpoint_run, .done = checkpoint_done};
         s->work = WORK_CHECKPOINT;
+        pending_add(s, &c->pending, checkpoint_abandon);
         env_job_submit(s->poll, ENV_LANE_CHECKPOINT, &c->job);
     }
     store_ready_check(s);

@@ -52,6 +52,8 @@ struct store_frame {
     struct iovec *place_iov;
     struct buf text; /* bytes of facts */
     size_t body_bytes;
+    bool complete;      /* body_bytes is final */
+    uint32_t filler_at; /* in the body; 0: none */
     void (*done)(void *ctx, uint64_t position);
     void *ctx;
 };
@@ -354,21 +356,43 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
  * ------------------------------------------------------------------------------------------------
  */
 
-/* Commit positions of relaxed batches lie in this frame's header or filler: unique, and in order
- * with all others. */
+/* Where commit positions of relaxed batches begin: in this frame's header, which no item has. */
+static uint64_t relaxed_begin(const struct store_frame *f)
+{
+    const struct store *s = f->store;
+    const uint64_t at = wal_next_position(s->wal, f->body_bytes > 0 ? f->body_bytes : 1);
+    return at > s->last_position ? at : s->last_position + 1;
+}
+
+/* Brings the body to its final size. The header has few positions; a frame that needs more of them
+ * carries a filler. */
+static void frame_complete(struct store_frame *f)
+{
+    struct frame_item *it;
+    if (f->complete) {
+        return;
+    }
+    f->complete = true;
+    const uint64_t header = wal_next_position(f->store->wal, f->body_bytes > 0 ? f->body_bytes : 1);
+    if (f->count == 0) {
+        it = frame_item_add(f, ITEM_NOTHING, NULL, ITEM_HEADER_SIZE);
+        item_encode(&(struct item){ITEM_NOTHING, 0, 0, 0}, it->head);
+    } else if (f->relaxed_count > 0 &&
+               relaxed_begin(f) + f->relaxed_count > header + WAL_BODY_OFFSET) {
+        it = frame_item_add(f, ITEM_NOTHING, NULL, ITEM_HEADER_SIZE + f->relaxed_count);
+        item_encode(&(struct item){ITEM_NOTHING, 0, f->relaxed_count, 0}, it->head);
+        it->text_size = f->relaxed_count;
+        f->filler_at = it->body_at + ITEM_HEADER_SIZE;
+    }
+}
+
+/* Commit positions of relaxed batches: unique, and in order with all others. */
 static void frame_place_relaxed(struct store_frame *f)
 {
     struct store *s = f->store;
-    uint64_t at = wal_next_position(s->wal, f->body_bytes > 0 ? f->body_bytes : 1);
-    at = at > s->last_position ? at : s->last_position + 1;
-    const size_t probe = f->body_bytes > 0 ? f->body_bytes : 1;
-    if (at + f->relaxed_count > wal_next_position(s->wal, probe) + WAL_BODY_OFFSET) {
-        const size_t size = ITEM_HEADER_SIZE + f->relaxed_count;
-        struct frame_item *it = frame_item_add(f, ITEM_NOTHING, NULL, size);
-        item_encode(&(struct item){ITEM_NOTHING, 0, f->relaxed_count, 0}, it->head);
-        it->text_size = f->relaxed_count;
-        at = wal_next_position(s->wal, f->body_bytes) + WAL_BODY_OFFSET + it->body_at +
-             ITEM_HEADER_SIZE;
+    uint64_t at = relaxed_begin(f);
+    if (f->filler_at > 0) {
+        at = wal_next_position(s->wal, f->body_bytes) + WAL_BODY_OFFSET + f->filler_at;
     }
     for (uint32_t i = 0; i < f->count; i++) {
         if (f->items[i].relaxed) {
@@ -425,10 +449,6 @@ static void frame_done(struct wal_frame *wf);
 static void frame_prepare(struct store_frame *f)
 {
     struct store *s = f->store;
-    if (f->count == 0) {
-        struct frame_item *it = frame_item_add(f, ITEM_NOTHING, NULL, ITEM_HEADER_SIZE);
-        item_encode(&(struct item){ITEM_NOTHING, 0, 0, 0}, it->head);
-    }
     if (f->relaxed_count > 0) {
         frame_place_relaxed(f);
     }
@@ -440,7 +460,9 @@ static void frame_prepare(struct store_frame *f)
             segment_identity_get(it->seg, &id);
             if (!it->relaxed) {
                 it->entry.commit_position = position + WAL_BODY_OFFSET + it->body_at;
-                s->last_position = it->entry.commit_position;
+                if (it->entry.commit_position > s->last_position) {
+                    s->last_position = it->entry.commit_position;
+                }
                 const uint32_t length =
                     ENTRY_HEADER_SIZE + (it->in_place ? 0 : (uint32_t)it->batch->size);
                 item_encode(&(struct item){it->type, 0, length, it->seg->base}, it->head);
@@ -506,8 +528,9 @@ void frames_submit(struct store *s)
 {
     while (!s->failed && !list_empty(&s->waiting)) {
         struct store_frame *f = CONTAINER_OF(s->waiting.next, struct store_frame, link);
-        if (!wal_has_room(s->wal, f->body_bytes + sizeof(zeros))) {
-            return;
+        frame_complete(f);
+        if (f->body_bytes > 0 && !wal_has_room(s->wal, f->body_bytes)) {
+            return; /* for lack of space or memory: the next turn tries again */
         }
         list_remove(&f->link);
         frame_submit(f);

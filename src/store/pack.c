@@ -28,6 +28,9 @@ void pack_free(struct pack *k)
 {
     for (size_t i = 0; i < k->item_count; i++) {
         struct pack_item *it = &k->items[i];
+        if (it->opened && it->file != NULL) {
+            env_file_close(it->file);
+        }
         it->seg->users--;
         segment_unref(it->seg);
         mem_free(it->path);
@@ -289,6 +292,7 @@ static void finish_item(struct pack_item *it, bool ok, bool flushed)
         }
         if (it->file != NULL) {
             segment_adopt_file(g, it->file);
+            it->file = NULL;
         }
     }
     if (ok) {
@@ -333,6 +337,7 @@ void pack_finish(struct pack *k, bool ok, bool flushed)
 
 struct pack_job {
     struct env_job job;
+    struct pending pending;
     struct pack pack;
     enum err err;
     struct ectx ec;
@@ -348,6 +353,7 @@ static void pack_job_done(struct env_job *job)
 {
     struct pack_job *j = CONTAINER_OF(job, struct pack_job, job);
     struct store *s = j->pack.store;
+    list_remove(&j->pending.link);
     pack_finish(&j->pack, j->err == ERR_OK, false);
     s->work = WORK_IDLE;
     if (j->err == ERR_IO || j->err == ERR_STOPPED) {
@@ -365,6 +371,13 @@ static void pack_job_done(struct env_job *job)
     store_ready_check(s);
 }
 
+static void pack_abandon(struct pending *p)
+{
+    struct pack_job *j = CONTAINER_OF(p, struct pack_job, pending);
+    pack_free(&j->pack);
+    mem_free(j);
+}
+
 void pack_start(struct store *s)
 {
     struct pack_job *j = mem_new(struct pack_job);
@@ -379,6 +392,7 @@ void pack_start(struct store *s)
     }
     j->job = (struct env_job){.run = pack_job_run, .done = pack_job_done};
     s->work = WORK_PACK;
+    pending_add(s, &j->pending, pack_abandon);
     env_job_submit(s->poll, ENV_LANE_CHECKPOINT, &j->job);
 }
 

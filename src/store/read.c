@@ -194,7 +194,8 @@ enum err read_task_run(struct read_task *t)
     int64_t expected = t->expected;
     size_t want = t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX;
     want += READ_SLACK;
-    while (position + ENTRY_HEADER_SIZE <= t->end) {
+    /* Entries from the limit on may still be on their way to the disk: not even their headers count. */
+    while (position + ENTRY_HEADER_SIZE <= t->end && expected < t->limit) {
         if (t->have == 0 || position < t->at || position + ENTRY_HEADER_SIZE > t->at + t->have) {
             if (t->ref_count > 0) {
                 return ERR_OK;
@@ -367,7 +368,11 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
         position = e->position;
         t->expected = e->base;
     } else {
-        g = part_segment_at(p, offset, NULL);
+        uint32_t i;
+        g = part_segment_at(p, offset, &i);
+        while (g != NULL && g->size == 0) { /* begun, and nothing came */
+            g = ++i < p->seg_count ? p->segs[i] : NULL;
+        }
         if (g == NULL) {
             return ERR_OK;
         }
@@ -423,6 +428,7 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
 
 struct read_job {
     struct env_job job;
+    struct pending pending;
     struct read_task task;
     struct store_part *part;
     struct segment *seg; /* NULL: the result is there */
@@ -507,19 +513,27 @@ static void read_job_done(struct env_job *job)
 {
     struct read_job *j = CONTAINER_OF(job, struct read_job, job);
     struct store_read_job *user = j->user;
+    list_remove(&j->pending.link);
     if (j->seg != NULL) {
         seg_open_finish(&j->open);
         j->part->store->stats.cold_reads++;
-        if (j->err == ERR_OK && j->task.ref_count == 0 && j->task.next_offset < 0) {
-            /* Nothing at or above the offset up to the segment's end, though offsets are there. */
-            j->err = ERR_OK;
-        }
         user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
     }
     read_task_free(&j->task);
     part_unref(j->part);
     mem_free(j);
     user->done(user);
+}
+
+static void read_abandon(struct pending *pending)
+{
+    struct read_job *j = CONTAINER_OF(pending, struct read_job, pending);
+    if (j->seg != NULL) {
+        seg_open_finish(&j->open);
+    }
+    read_task_free(&j->task);
+    part_unref(j->part);
+    mem_free(j);
 }
 
 static void read_refused(void *ctx)
@@ -560,6 +574,7 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
         seg_open_prepare(&j->open, j->seg);
     }
     j->job = (struct env_job){.run = read_job_run, .done = read_job_done};
+    pending_add(s, &j->pending, read_abandon);
     env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
 }
 

@@ -420,7 +420,8 @@ static enum err replay_item(struct replay *r, uint64_t position, const struct it
     case ITEM_LEASE:
         p = slice_left(&bytes) < 4 ? NULL : store_part_find(s, get_le32(bytes.p));
         if (p != NULL && it->type == ITEM_LOG_START) {
-            part_log_start_set(p, it->number < p->log_end ? it->number : p->log_end);
+            /* It may lie above what is known yet: batches of durability os are looked for later. */
+            part_log_start_set(p, it->number);
         } else if (p != NULL && it->number > p->lease_end) {
             p->lease_end = p->lease_asked = it->number;
         }
@@ -541,11 +542,15 @@ static enum err wal_start(struct store *s, const struct image_slot *from, struct
                                    .store_id = s->id,
                                    .generation = s->generation,
                                    .start = from->position,
+                                   .start_generation = from->generation,
                                    .flushed = from->flushed,
                                    .clean = from->clean};
     const struct wal_visitor visitor = {&r, replay_frame, replay_damage};
     enum err e = wal_open(s->env, s->poll, &cfg, &visitor, &s->wal, ec);
     mem_free(r.buffer);
+    if (e == ERR_OK) {
+        s->generation = wal_generation(s->wal);
+    }
     s->frame_max = group - 4096 - 512;
     return e;
 }
@@ -657,6 +662,9 @@ enum err recover_run(struct store *s, struct ectx *ec)
     if (e == ERR_OK) {
         LIST_FOR_EACH (n, tmp, &s->part_list) {
             struct store_part *p = CONTAINER_OF(n, struct store_part, link);
+            if (p->log_end < p->log_start) {
+                p->log_end = p->log_start; /* what was deleted was told once */
+            }
             p->high_watermark = p->log_end;
         }
         /* What was accepted may be in the page cache only; the checkpoint flushes it, with the new

@@ -76,7 +76,6 @@ static void retained(void *ctx, uint64_t position)
     p->retain_pending = false;
     LOG_INFO("partition.retained", KV_Z("topic", p->dir->name), KV_I64("partition", p->index),
              KV_I64("log_start", p->log_start));
-    part_unref(p);
 }
 
 void retain_tick(struct store *s)
@@ -103,8 +102,7 @@ void retain_tick(struct store *s)
             store_frame_drop(f);
             continue;
         }
-        p->retain_pending = true;
-        part_ref(p);
+        p->retain_pending = true; /* the frame keeps the part alive until `retained` */
         store_frame_commit(f, retained, p);
     }
 }

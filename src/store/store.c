@@ -68,6 +68,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     list_init(&s->drops);
     list_init(&s->waiting);
     list_init(&s->flying);
+    list_init(&s->pending);
     s->dir = str_dup_z(str_of(cfg->dir));
     s->participant_copy = mem_zalloc(count + 1, sizeof(*participants));
     if (s->dir == NULL || s->participant_copy == NULL) {
@@ -92,12 +93,23 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     return ERR_OK;
 }
 
+void pending_add(struct store *s, struct pending *p, void (*abandon)(struct pending *p))
+{
+    p->abandon = abandon;
+    list_push_back(&s->pending, &p->link);
+}
+
 static void store_free(struct store *s)
 {
     if (s->wal != NULL) {
         wal_close(s->wal);
     }
     frames_abandon(s);
+    LIST_FOR_EACH (n, tmp, &s->pending) {
+        struct pending *p = CONTAINER_OF(n, struct pending, link);
+        list_remove(n);
+        p->abandon(p);
+    }
     part_free_all(s);
     LIST_FOR_EACH (n, tmp, &s->drops) {
         struct dropped_file *d = CONTAINER_OF(n, struct dropped_file, link);
@@ -168,20 +180,22 @@ void store_close(struct store *s)
     s->closing = true;
     s->barrier = false;
     s->hooks = (struct store_hooks){0};
-    while (!s->failed && (!frames_idle(s) || s->work != WORK_IDLE)) {
-        if (s->frames_open > 0 && s->frames_flying == 0 && list_empty(&s->waiting) &&
-            s->work == WORK_IDLE) {
-            break; /* the caller has left a frame open: nothing to wait for */
+    /* An open frame that the caller has left behind is nothing to wait for, nor is a machine that
+     * stands still. */
+    bool moves = true;
+    while (moves && (s->work != WORK_IDLE ||
+                     (!s->failed &&
+                      (s->frames_flying > 0 || !list_empty(&s->waiting) || !wal_idle(s->wal))))) {
+        if (!s->failed) {
+            wal_kick(s->wal, true);
         }
-        wal_kick(s->wal, true);
-        if (!frames_idle(s) || s->work != WORK_IDLE) {
-            (void)env_poll_run(s->poll, 100u * 1000 * 1000);
-        }
+        moves = env_poll_run(s->poll, 100u * 1000 * 1000) > 0 || env_job_pending(s->poll) > 0;
+        moves = moves || (!s->failed && frames_idle(s) && s->work == WORK_IDLE);
     }
-    while (s->work != WORK_IDLE && env_job_pending(s->poll) > 0) {
+    while (!list_empty(&s->pending) && env_job_pending(s->poll) > 0) {
         (void)env_poll_run(s->poll, 100u * 1000 * 1000);
     }
-    if (!s->failed && s->frames_open == 0) {
+    if (!s->failed && s->work == WORK_IDLE && frames_idle(s)) {
         struct ectx ec;
         if (checkpoint_now(s, true, &ec) != ERR_OK) {
             LOG_WARN("store.unclean_stop", KV_ERR(&ec));

@@ -218,10 +218,18 @@ struct dropped_file {
     bool gone;
 };
 
+/* A job that is under way. A simulated power cut forgets jobs; closing the store then frees what
+ * they hold. */
+struct pending {
+    struct list link;
+    void (*abandon)(struct pending *p);
+};
+
 enum work_state { WORK_IDLE, WORK_PACK, WORK_CHECKPOINT };
 
 struct checkpoint {
     struct env_job job;
+    struct pending pending;
     struct store *store;
     struct pack pack;
     struct buf image;
@@ -288,7 +296,7 @@ struct store {
 
     /* work */
     enum work_state work;
-    struct checkpoint *checkpoint;
+    struct list pending; /* struct pending */
     bool barrier, checkpoint_asked, closing;
     uint64_t last_checkpoint_ns, retry_after_ns, placed_since, retain_after_ns;
     uint64_t changes, changes_at_checkpoint; /* frames done; the same at the last snapshot */
@@ -398,6 +406,9 @@ void chunk_unref(struct chunk *c);
 void frames_submit(struct store *s);
 bool frames_idle(const struct store *s);
 void frames_abandon(struct store *s); /* after the log is closed: frees what never got done */
+
+/* pending jobs: store.c */
+void pending_add(struct store *s, struct pending *p, void (*abandon)(struct pending *p));
 
 /* pack.c */
 void pack_init(struct pack *k, struct store *s);

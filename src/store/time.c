@@ -19,6 +19,7 @@ enum time_mode { TIME_FIND, TIME_SCAN };
 
 struct time_look {
     struct env_job job;
+    struct pending pending;
     struct store_time_job *user;
     struct store_part *part;
     enum time_mode mode;
@@ -147,6 +148,7 @@ static void look_step(struct time_look *l);
 static void look_done(struct env_job *job)
 {
     struct time_look *l = CONTAINER_OF(job, struct time_look, job);
+    list_remove(&l->pending.link);
     seg_open_finish(&l->open);
     l->cursor = l->range_end;
     if (l->err == ERR_DAMAGED) {
@@ -155,6 +157,14 @@ static void look_done(struct env_job *job)
         l->err = read_damaged(l->part, &l->damage, &l->ec);
     }
     look_step(l);
+}
+
+static void look_abandon(struct pending *pending)
+{
+    struct time_look *l = CONTAINER_OF(pending, struct time_look, pending);
+    seg_open_finish(&l->open);
+    part_unref(l->part);
+    mem_free(l);
 }
 
 static void look_submit(struct time_look *l, struct segment *g, uint64_t position, uint64_t end,
@@ -166,6 +176,7 @@ static void look_submit(struct time_look *l, struct segment *g, uint64_t positio
     l->end = end;
     l->range_end = range_end;
     l->job = (struct env_job){.run = look_run, .done = look_done};
+    pending_add(l->part->store, &l->pending, look_abandon);
     env_job_submit(l->part->store->poll, ENV_LANE_ANY, &l->job);
 }
 

@@ -384,6 +384,7 @@ static enum err verify_image(struct verify *v, const struct image_view *view, co
         .store_id = m->id,
         .generation = view->info.generation + 1,
         .start = view->info.position,
+        .start_generation = view->info.generation,
         .flushed = view->info.flushed,
         .clean = view->info.clean};
     const struct wal_visitor visitor = {v, verify_frame, verify_damage};
