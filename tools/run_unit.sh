@@ -29,7 +29,10 @@ for binary in "$out"/test/unit_${room:-*}; do
     fi
     echo "${binary##*/}: $p passed, $f failed, $s skipped"
     grep '^SKIP ' "$log"
-    [ "$f" -eq 0 ] || cat "$log"
+    if [ "$f" -ne 0 ]; then
+        cat "$log"
+        echo "FAIL ${binary##*/}: exit status $status"
+    fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
 echo "$passed passed, $failed failed, $skipped skipped"
