@@ -51,7 +51,40 @@ void broker_config_entry(struct broker *b, const struct topic *t, const struct c
     out->sensitive = (o->flags & CONFIG_SECRET) != 0;
 }
 
+static size_t add_layer(struct broker_config_layer *out, size_t n, const struct config *c,
+                        const char *name, enum config_source source)
+{
+    const struct config_value *v = name == NULL ? NULL : map_get(&c->values, str_of(name));
+    if (v == NULL) {
+        return n;
+    }
+    out[n] = (struct broker_config_layer){name, v->text, source};
+    return n + 1;
+}
+
+size_t broker_config_layers(const struct broker *b, const struct topic *t,
+                            const struct config_option *o,
+                            struct broker_config_layer out[BROKER_CONFIG_LAYERS])
+{
+    const char *name = t == NULL ? o->name : o->broker_name;
+    const char *value = o->default_value;
+    size_t n = t == NULL ? 0 : add_layer(out, 0, &t->config, o->name, CONFIG_FROM_TOPIC);
+    n = add_layer(out, n, &b->dynamic_node, name, CONFIG_FROM_DYNAMIC_BROKER);
+    n = add_layer(out, n, &b->dynamic_default, name, CONFIG_FROM_DYNAMIC_DEFAULT);
+    n = add_layer(out, n, &b->static_config, name, CONFIG_FROM_STATIC);
+    if (t != NULL && name != NULL) {
+        const struct config_option *of_broker =
+            config_option_find(CONFIG_SCOPE_BROKER, str_of(name));
+        value = of_broker == NULL ? NULL : of_broker->default_value;
+    }
+    if (name != NULL && value != NULL) {
+        out[n++] = (struct broker_config_layer){name, value, CONFIG_FROM_DEFAULT};
+    }
+    return n;
+}
+
 struct alter {
+    struct list link; /* in broker->altering while it is on its way to the disk */
     struct broker *b;
     struct topic *t; /* NULL: the node's */
     bool cluster_default;
@@ -63,6 +96,7 @@ struct alter {
 static void alter_end(struct alter *a, enum err e, const struct ectx *ec)
 {
     static const struct ectx none = {.code = ERR_OK};
+    list_remove(&a->link);
     a->done(a->ctx, e, ec == NULL ? &none : ec);
     config_deinit(&a->fresh);
     mem_free(a);
@@ -186,6 +220,20 @@ static enum err check_ops(const struct broker_alter *ops, size_t count, struct e
     return ERR_OK;
 }
 
+/* What a change builds on: the newest change that is on its way, else what is in force. Two changes
+ * at the same time must not undo each other. */
+static const struct config *base_of(const struct broker *b, const struct topic *t,
+                                    bool cluster_default)
+{
+    for (const struct list *l = b->altering.prev; l != &b->altering; l = l->prev) {
+        const struct alter *a = CONTAINER_OF((struct list *)(uintptr_t)l, struct alter, link);
+        if (a->t == t && a->cluster_default == cluster_default) {
+            return &a->fresh;
+        }
+    }
+    return t != NULL ? &t->config : cluster_default ? &b->dynamic_default : &b->dynamic_node;
+}
+
 /* `base`: what is there now and stays, or NULL to begin with nothing. */
 static void run_alter(struct broker *b, struct topic *t, bool cluster_default,
                       const struct config *base, const struct broker_alter *ops, size_t count,
@@ -199,6 +247,7 @@ static void run_alter(struct broker *b, struct topic *t, bool cluster_default,
         done(ctx, e, &ec);
         return;
     }
+    list_init(&a->link);
     a->b = b;
     a->t = t;
     a->cluster_default = cluster_default;
@@ -220,6 +269,7 @@ static void run_alter(struct broker *b, struct topic *t, bool cluster_default,
         }
         e = broker_commit_fact(b, STORE_TAG_TOPICS, &fact, on_altered, a);
         if (e == ERR_OK) {
+            list_push_back(&b->altering, &a->link);
             buf_deinit(&fact);
             return;
         }
@@ -234,12 +284,12 @@ static void run_alter(struct broker *b, struct topic *t, bool cluster_default,
 void broker_topic_alter(struct broker *b, struct topic *t, const struct broker_alter *ops,
                         size_t count, bool validate_only, broker_done done, void *ctx)
 {
-    run_alter(b, t, false, &t->config, ops, count, validate_only, done, ctx);
+    run_alter(b, t, false, base_of(b, t, false), ops, count, validate_only, done, ctx);
 }
 
-void broker_topic_replace_config(struct broker *b, struct topic *t,
-                                 const struct broker_setting *settings, size_t count,
-                                 bool validate_only, broker_done done, void *ctx)
+static void run_replace(struct broker *b, struct topic *t, bool cluster_default,
+                        const struct broker_setting *settings, size_t count, bool validate_only,
+                        broker_done done, void *ctx)
 {
     struct broker_alter *ops = mem_zalloc(count + 1, sizeof(*ops));
     if (ops == NULL) {
@@ -252,13 +302,26 @@ void broker_topic_replace_config(struct broker *b, struct topic *t,
     for (size_t i = 0; i < count; i++) {
         ops[i] = (struct broker_alter){BROKER_SET, settings[i].name, settings[i].value};
     }
-    run_alter(b, t, false, NULL, ops, count, validate_only, done, ctx);
+    run_alter(b, t, cluster_default, NULL, ops, count, validate_only, done, ctx);
     mem_free(ops);
+}
+
+void broker_topic_replace_config(struct broker *b, struct topic *t,
+                                 const struct broker_setting *settings, size_t count,
+                                 bool validate_only, broker_done done, void *ctx)
+{
+    run_replace(b, t, false, settings, count, validate_only, done, ctx);
+}
+
+void broker_replace(struct broker *b, bool cluster_default, const struct broker_setting *settings,
+                    size_t count, bool validate_only, broker_done done, void *ctx)
+{
+    run_replace(b, NULL, cluster_default, settings, count, validate_only, done, ctx);
 }
 
 void broker_alter(struct broker *b, bool cluster_default, const struct broker_alter *ops,
                   size_t count, bool validate_only, broker_done done, void *ctx)
 {
-    run_alter(b, NULL, cluster_default, cluster_default ? &b->dynamic_default : &b->dynamic_node,
-              ops, count, validate_only, done, ctx);
+    run_alter(b, NULL, cluster_default, base_of(b, NULL, cluster_default), ops, count,
+              validate_only, done, ctx);
 }

@@ -26,6 +26,7 @@ MUST_USE enum err broker_create(struct env *env, struct config *config, struct m
     map_init(&b->by_id);
     map_init(&b->creating);
     list_init(&b->id_requests);
+    list_init(&b->altering);
     config_init(&b->static_config, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_default, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_node, CONFIG_SCOPE_BROKER);

@@ -120,6 +120,9 @@ void broker_topic_replace_config(struct broker *b, struct topic *t,
  */
 void broker_alter(struct broker *b, bool cluster_default, const struct broker_alter *ops,
                   size_t count, bool validate_only, broker_done done, void *ctx);
+/* Replace: what is not mentioned is no longer set dynamically (AlterConfigs). */
+void broker_replace(struct broker *b, bool cluster_default, const struct broker_setting *settings,
+                    size_t count, bool validate_only, broker_done done, void *ctx);
 
 /* One configuration entry in force, for DescribeConfigs. */
 struct broker_config_entry {
@@ -131,6 +134,17 @@ struct broker_config_entry {
 /* Entry of a topic (or, topic NULL, of the broker) for one option. */
 void broker_config_entry(struct broker *b, const struct topic *t, const struct config_option *o,
                          struct broker_config_entry *out);
+/* Where an option's value could come from, the strongest first, and what is set there: the topic,
+ * then, under the broker option's name, the node, all nodes, the file, the default. Only places
+ * that have a value. Returns how many. */
+#define BROKER_CONFIG_LAYERS 5
+struct broker_config_layer {
+    const char *name, *value;
+    enum config_source source;
+};
+size_t broker_config_layers(const struct broker *b, const struct topic *t,
+                            const struct config_option *o,
+                            struct broker_config_layer out[BROKER_CONFIG_LAYERS]);
 struct config *broker_config(struct broker *b);
 
 /* ---- Producing

@@ -59,6 +59,7 @@ struct broker {
     uint64_t producer_count;
     int64_t next_producer_id, producer_ids_leased; /* [next, leased) may be given out */
     struct list id_requests;                       /* wait for a lease */
+    struct list altering;                          /* changes of configuration, oldest first */
     bool leasing;
     uint64_t expire_after_ns;
     struct record_scratch scratch;

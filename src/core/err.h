@@ -104,7 +104,10 @@
     X(ERR_RESOURCE_NOT_FOUND, 91, 404, false, "resource not found")                           \
     X(ERR_UNKNOWN_TOPIC_ID, 100, 404, true, "unknown topic id")                               \
     X(ERR_INCONSISTENT_TOPIC_ID, 103, 409, true, "topic id does not match")                   \
-    X(ERR_FETCH_SESSION_TOPIC_ID_ERROR, 106, 409, true, "fetch session mixes topic ids and names")
+    X(ERR_FETCH_SESSION_TOPIC_ID_ERROR, 106, 409, true,                                       \
+      "fetch session mixes topic ids and names")                                              \
+    X(ERR_MISMATCHED_ENDPOINT_TYPE, 114, 400, false, "not this kind of endpoint")             \
+    X(ERR_UNSUPPORTED_ENDPOINT_TYPE, 115, 400, false, "kind of endpoint not supported")
 
 enum err {
 #define ERR_ENUM(name, kafka, http, retriable, text) name,

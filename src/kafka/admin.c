@@ -42,6 +42,27 @@ struct str kafka_error_message(struct arena *a, enum err e, const struct ectx *e
     return str_is_null(s) ? kafka_error_text(e) : s;
 }
 
+MUST_USE enum err kafka_check_assignment(const int32_t *nodes, int32_t count, struct ectx *ec)
+{
+    if (count <= 0) {
+        return ectx_fail(ec, ERR_INVALID_REPLICA_ASSIGNMENT,
+                         "The manual partition assignment includes an empty replica list.");
+    }
+    for (int32_t i = 0; i < count; i++) {
+        if (nodes[i] != BROKER_NODE_ID) {
+            return ectx_fail(ec, ERR_INVALID_REPLICA_ASSIGNMENT,
+                             "The manual partition assignment includes broker %d, but no such "
+                             "broker is registered.",
+                             nodes[i]);
+        }
+    }
+    return count == 1
+               ? ERR_OK
+               : ectx_fail(ec, ERR_INVALID_REPLICA_ASSIGNMENT,
+                           "The manual partition assignment includes the broker %d more than once.",
+                           BROKER_NODE_ID);
+}
+
 MUST_USE enum err kafka_check_node(struct str name, struct ectx *ec)
 {
     int64_t n;

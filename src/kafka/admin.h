@@ -30,6 +30,10 @@ struct str kafka_error_text(enum err e);
  * is none. */
 struct str kafka_error_message(struct arena *a, enum err e, const struct ectx *ec);
 
+/* The replicas of one partition, as CreateTopics and CreatePartitions name them: they must be this
+ * node, once. ERR_INVALID_REPLICA_ASSIGNMENT. */
+MUST_USE enum err kafka_check_assignment(const int32_t *nodes, int32_t count, struct ectx *ec);
+
 /* Is the resource name this node's number? ERR_INVALID_REQUEST with Kafka's reason. */
 MUST_USE enum err kafka_check_node(struct str name, struct ectx *ec);
 

@@ -26,28 +26,6 @@ struct create_part {
     struct ectx assignment;
 };
 
-static enum err check_assignment(const struct wire_create_topics_request_assignment *a,
-                                 struct ectx *ec)
-{
-    if (a->broker_ids_count <= 0) {
-        return ectx_fail(ec, ERR_INVALID_REPLICA_ASSIGNMENT,
-                         "The manual partition assignment includes an empty replica list.");
-    }
-    for (int32_t i = 0; i < a->broker_ids_count; i++) {
-        if (a->broker_ids[i] != BROKER_NODE_ID) {
-            return ectx_fail(ec, ERR_INVALID_REPLICA_ASSIGNMENT,
-                             "The manual partition assignment includes broker %d, but no such "
-                             "broker is registered.",
-                             a->broker_ids[i]);
-        }
-    }
-    return a->broker_ids_count == 1
-               ? ERR_OK
-               : ectx_fail(ec, ERR_INVALID_REPLICA_ASSIGNMENT,
-                           "The manual partition assignment includes the broker %d more than once.",
-                           BROKER_NODE_ID);
-}
-
 /* Each of the numbers 0 to count - 1 is there exactly once. */
 static enum err check_sequence(struct arena *arena,
                                const struct wire_create_topics_request_topic *t, struct ectx *ec)
@@ -87,7 +65,8 @@ static enum err check_assignments(struct arena *arena,
                          "set to -1.");
     }
     for (int32_t i = 0; i < t->assignments_count; i++) {
-        enum err e = check_assignment(&t->assignments[i], ec);
+        enum err e = kafka_check_assignment(t->assignments[i].broker_ids,
+                                            t->assignments[i].broker_ids_count, ec);
         if (e != ERR_OK) {
             return e;
         }
