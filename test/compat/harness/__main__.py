@@ -87,7 +87,7 @@ class Session:
             command, additions = self.commands[client]
             log = os.path.join(self.logs, "%s.%s.log" % (client, broker.name))
             begin = time.monotonic()
-            prefix = "%s%s" % (client, run)
+            prefix = "%s0%s" % (client, run)
             outcomes = run_driver(command, additions, broker, prefix, self.options.scale, names or self.names, log)
             slow = sorted(outcomes.items(), key=lambda item: -item[1].seconds)[:3]
             print("ran  %-17s on %-5s %3d scenarios in %3d s (%s)" % (

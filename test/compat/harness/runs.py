@@ -6,6 +6,7 @@ A driver prints one JSON object per line on its standard output:
   {"s": SCENARIO, "na": REASON}                      the client cannot express this scenario
   {"s": SCENARIO, "error": TEXT}                     the scenario broke
   {"s": SCENARIO, "done": true}
+Names are made from a prefix that differs from run to run; in what is printed it becomes "@".
 All else belongs on its standard error, which goes to a log. A driver that says nothing for
 SILENCE seconds is ended; the scenario it was in has failed, and a new process runs the rest.
 """
@@ -56,7 +57,7 @@ def _run_once(command, additions, broker, prefix, scale, names, log_path, outcom
                                    start_new_session=True)
         try:
             for line in _lines(process, log):
-                record = _parse(line, log)
+                record = _parse(line.replace(prefix.encode(), b"@"), log)
                 if record is None:
                     continue
                 current = record["s"]
