@@ -33,6 +33,10 @@ void broker_delete_records(struct broker *b, struct partition *p, int64_t offset
         done(ctx, ERR_OK, info.log_start);
         return;
     }
+    if (!store_ready(b->store)) {
+        done(ctx, ERR_REQUEST_TIMED_OUT, -1); /* the caller should have waited */
+        return;
+    }
     struct deletion *d = mem_new(struct deletion);
     struct store_frame *f = d == NULL ? NULL : store_frame_begin(b->store);
     if (f == NULL) {

@@ -390,6 +390,9 @@ static struct topic_change *change_begin(struct broker *b, struct topic_full *t,
 MUST_USE enum err broker_commit_fact(struct broker *b, uint16_t tag, struct buf *fact,
                                      void (*done)(void *ctx, uint64_t position), void *ctx)
 {
+    if (!store_ready(b->store)) {
+        return ERR_REQUEST_TIMED_OUT; /* the caller should have waited; a client tries again */
+    }
     struct store_frame *f = buf_failed(fact) ? NULL : store_frame_begin(b->store);
     if (f == NULL) {
         return ERR_NO_MEMORY;

@@ -9,6 +9,7 @@ struct alter_work {
     struct kafka_request *r;
     const void *res;
     size_t pending;
+    bool validate_only;
 };
 
 static void answer(const struct alter_work *w, struct alter_resource *resource, enum err e,
@@ -71,8 +72,7 @@ static enum err check_resource(const struct alter_resource *resource, struct ect
     }
 }
 
-static void start_topic(struct alter_work *w, struct alter_resource *resource,
-                        const struct broker_setting *settings, bool validate_only)
+static void start_topic(struct alter_work *w, struct alter_resource *resource)
 {
     struct topic *t = broker_topic(w->k->s.broker, resource->name);
     if (t == NULL) {
@@ -81,35 +81,39 @@ static void start_topic(struct alter_work *w, struct alter_resource *resource,
                                "The topic '%.*s' does not exist.", STR(resource->name));
         on_altered(resource, e, &ec);
     } else if (resource->replace) {
-        broker_topic_replace_config(w->k->s.broker, t, settings, resource->op_count, validate_only,
-                                    on_altered, resource);
+        broker_topic_replace_config(w->k->s.broker, t, resource->settings, resource->op_count,
+                                    w->validate_only, on_altered, resource);
     } else {
-        broker_topic_alter(w->k->s.broker, t, resource->ops, resource->op_count, validate_only,
+        broker_topic_alter(w->k->s.broker, t, resource->ops, resource->op_count, w->validate_only,
                            on_altered, resource);
     }
 }
 
-static void start(struct alter_work *w, struct alter_resource *resource, bool validate_only)
+static void start(struct kafka_continuation *ready)
 {
-    size_t n = resource->op_count;
-    struct broker_setting *settings = arena_new_n(w->r->arena, struct broker_setting, n + 1);
-    if (settings == NULL) {
-        on_altered(resource, ERR_NO_MEMORY, NULL);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        settings[i] = (struct broker_setting){resource->ops[i].name, resource->ops[i].value};
-    }
+    struct alter_resource *resource = CONTAINER_OF(ready, struct alter_resource, ready);
+    struct alter_work *w = resource->work;
     bool cluster_default = resource->name.n == 0;
     if (resource->type == KAFKA_RESOURCE_TOPIC) {
-        start_topic(w, resource, settings, validate_only);
+        start_topic(w, resource);
     } else if (resource->replace) {
-        broker_replace(w->k->s.broker, cluster_default, settings, n, validate_only, on_altered,
-                       resource);
+        broker_replace(w->k->s.broker, cluster_default, resource->settings, resource->op_count,
+                       w->validate_only, on_altered, resource);
     } else {
-        broker_alter(w->k->s.broker, cluster_default, resource->ops, n, validate_only, on_altered,
-                     resource);
+        broker_alter(w->k->s.broker, cluster_default, resource->ops, resource->op_count,
+                     w->validate_only, on_altered, resource);
     }
+}
+
+static bool make_settings(struct arena *a, struct alter_resource *resource)
+{
+    size_t n = resource->op_count;
+    resource->settings = arena_new_n(a, struct broker_setting, n + 1);
+    for (size_t i = 0; resource->settings != NULL && i < n; i++) {
+        resource->settings[i] =
+            (struct broker_setting){resource->ops[i].name, resource->ops[i].value};
+    }
+    return resource->settings != NULL;
 }
 
 /* Names a resource in a request: its type and its name. */
@@ -145,11 +149,16 @@ void alter_run(struct kafka *k, struct kafka_request *r, struct alter_resource *
                size_t count, bool validate_only, const void *res)
 {
     struct alter_work *w = arena_new(r->arena, struct alter_work);
-    if (w == NULL || !mark_duplicates(resources, count)) {
+    bool ok = w != NULL && mark_duplicates(resources, count);
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = make_settings(r->arena, &resources[i]);
+    }
+    if (!ok) {
         kafka_close(r, KAFKA_NO_BUDGET);
         return;
     }
-    *w = (struct alter_work){.k = k, .r = r, .res = res, .pending = count + 1};
+    *w = (struct alter_work){
+        .k = k, .r = r, .res = res, .pending = count + 1, .validate_only = validate_only};
     for (size_t i = 0; i < count; i++) {
         struct alter_resource *resource = &resources[i];
         struct ectx ec = {.code = ERR_OK};
@@ -160,7 +169,7 @@ void alter_run(struct kafka *k, struct kafka_request *r, struct alter_resource *
         if (e != ERR_OK) {
             on_altered(resource, e, &ec);
         } else {
-            start(w, resource, validate_only);
+            kafka_when_ready(k, &resource->ready, start);
         }
     }
     if (--w->pending == 0) {

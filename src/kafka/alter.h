@@ -15,6 +15,8 @@ struct alter_resource {
     int16_t *error_code;
     struct str *error_message;
     /* Inside of alter.c. */
+    struct kafka_continuation ready;
+    struct broker_setting *settings;
     void *work;
     enum err err;
 };

@@ -11,11 +11,13 @@
 #include "wire/gen/all.h"
 
 struct grow_work {
+    struct kafka *k;
     struct kafka_request *r;
     struct wire_create_partitions_response *res;
     int32_t pending;
 };
 struct grow_part {
+    struct kafka_continuation ready;
     struct grow_work *work;
     const struct wire_create_partitions_request_topic *want;
     struct wire_create_partitions_response_topic *out;
@@ -60,8 +62,10 @@ static enum err check_assignments(const struct wire_create_partitions_request_to
     return ERR_OK;
 }
 
-static void start(struct kafka *k, struct grow_part *part)
+static void start(struct kafka_continuation *ready)
 {
+    struct grow_part *part = CONTAINER_OF(ready, struct grow_part, ready);
+    struct kafka *k = part->work->k;
     const struct wire_create_partitions_request *req = part->work->r->body;
     struct topic *t = broker_topic(k->s.broker, part->want->name);
     if (t == NULL) {
@@ -120,7 +124,7 @@ KAFKA_HANDLER(api_create_partitions)
     }
     WIRE_INIT(wire_create_partitions_response, res);
     res->results = results;
-    *w = (struct grow_work){.r = r, .res = res};
+    *w = (struct grow_work){.k = k, .r = r, .res = res};
     struct map seen;
     map_init(&seen);
     int32_t n = prepare(w, parts, &seen);
@@ -131,7 +135,7 @@ KAFKA_HANDLER(api_create_partitions)
     }
     w->pending = n + 1;
     for (int32_t i = 0; i < n; i++) {
-        start(k, &parts[i]);
+        kafka_when_ready(k, &parts[i].ready, start);
     }
     if (--w->pending == 0) {
         kafka_reply(r, res);

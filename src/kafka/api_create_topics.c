@@ -18,6 +18,7 @@ struct create_work {
     int32_t pending; /* topics that are not answered yet, plus one while starting */
 };
 struct create_part {
+    struct kafka_continuation ready;
     struct create_work *work;
     const struct wire_create_topics_request_topic *want;
     struct wire_create_topics_response_topic *out;
@@ -184,6 +185,14 @@ static void on_created(void *ctx, enum err e, const struct ectx *ec)
     }
 }
 
+static void start(struct kafka_continuation *ready)
+{
+    struct create_part *c = CONTAINER_OF(ready, struct create_part, ready);
+    const struct wire_create_topics_request *req = c->work->r->body;
+    bool validate_only = req->validate_only || c->assignment_err != ERR_OK;
+    broker_topic_create(c->work->k->s.broker, &c->spec, validate_only, on_created, c);
+}
+
 /* Answers what is given twice (once), prepares the rest. -1: over a budget. */
 static int32_t prepare_all(struct create_work *w, struct create_part *parts, struct map *seen)
 {
@@ -243,8 +252,7 @@ KAFKA_HANDLER(api_create_topics)
     }
     w->pending = n + 1;
     for (int32_t i = 0; i < n; i++) {
-        bool validate_only = req->validate_only || parts[i].assignment_err != ERR_OK;
-        broker_topic_create(k->s.broker, &parts[i].spec, validate_only, on_created, &parts[i]);
+        kafka_when_ready(k, &parts[i].ready, start);
     }
     if (--w->pending == 0) {
         kafka_reply(r, res);

@@ -10,12 +10,16 @@
 #include "wire/gen/all.h"
 
 struct delete_work {
+    struct kafka *k;
     struct kafka_request *r;
     struct wire_delete_records_response *res;
     int64_t pending;
 };
 struct delete_part {
+    struct kafka_continuation ready;
     struct delete_work *work;
+    struct str topic;
+    const struct wire_delete_records_request_partition *want;
     struct wire_delete_records_response_partition *out;
 };
 
@@ -58,17 +62,18 @@ static struct delete_part *allocate(struct kafka_request *r,
     return arena_new_n(r->arena, struct delete_part, total + 1);
 }
 
-static void start(struct kafka *k, struct delete_part *part, struct str topic,
-                  const struct wire_delete_records_request_partition *want)
+static void start(struct kafka_continuation *ready)
 {
+    struct delete_part *part = CONTAINER_OF(ready, struct delete_part, ready);
+    struct kafka *k = part->work->k;
     enum err e;
-    struct partition *p =
-        kafka_partition_find(k, false, topic, (struct uuid){{0}}, want->partition_index, &e);
-    part->out->partition_index = want->partition_index;
+    struct partition *p = kafka_partition_find(k, false, part->topic, (struct uuid){{0}},
+                                               part->want->partition_index, &e);
+    part->out->partition_index = part->want->partition_index;
     if (p == NULL) {
         on_deleted(part, e, -1);
     } else {
-        broker_delete_records(k->s.broker, p, want->offset, on_deleted, part);
+        broker_delete_records(k->s.broker, p, part->want->offset, on_deleted, part);
     }
 }
 
@@ -88,13 +93,17 @@ KAFKA_HANDLER(api_delete_records)
         kafka_close(r, KAFKA_NO_BUDGET);
         return;
     }
-    *w = (struct delete_work){.r = r, .res = res, .pending = 1};
+    *w = (struct delete_work){.k = k, .r = r, .res = res, .pending = 1};
     for (int32_t i = 0; i < req->topics_count; i++) {
         const struct wire_delete_records_request_topic *t = &req->topics[i];
         for (int32_t j = 0; j < t->partitions_count; j++) {
-            *part = (struct delete_part){.work = w, .out = &res->topics[i].partitions[j]};
+            *part = (struct delete_part){.work = w,
+                                         .topic = t->name,
+                                         .want = &t->partitions[j],
+                                         .out = &res->topics[i].partitions[j]};
             w->pending++;
-            start(k, part++, t->name, &t->partitions[j]);
+            kafka_when_ready(k, &part->ready, start);
+            part++;
         }
     }
     part_done(w);

@@ -17,9 +17,10 @@ struct delete_work {
     int32_t pending;
 };
 struct delete_part {
+    struct kafka_continuation ready;
     struct delete_work *work;
     struct wire_delete_topics_response_topic *out;
-    struct topic *topic; /* to be deleted; NULL: answered */
+    bool wanted; /* false: answered already */
 };
 
 static struct str id_key(const struct uuid *id)
@@ -40,6 +41,18 @@ static void on_deleted(void *ctx, enum err e, const struct ectx *ec)
     answer(part->out, e, kafka_error_message(w->r->arena, e, ec));
     if (--w->pending == 0) {
         kafka_reply(w->r, w->res);
+    }
+}
+
+static void start(struct kafka_continuation *ready)
+{
+    struct delete_part *part = CONTAINER_OF(ready, struct delete_part, ready);
+    struct delete_work *w = part->work;
+    struct topic *t = broker_topic_by_id(w->k->s.broker, part->out->topic_id);
+    if (t == NULL) { /* another request was faster */
+        on_deleted(part, ERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+    } else {
+        broker_topic_delete(w->k->s.broker, t, on_deleted, part);
     }
 }
 
@@ -87,7 +100,7 @@ static void look_up(struct delete_work *w, struct delete_part *part, bool by_id)
     if (by_id) {
         out->name = arena_str(w->r->arena, t->name);
     }
-    part->topic = t;
+    part->wanted = true;
 }
 
 /* false: it is another mention of one that is answered already. */
@@ -162,9 +175,9 @@ static void run(struct delete_work *w, struct delete_part *parts, int32_t count)
     w->res->responses_count = n;
     w->pending = 1;
     for (int32_t i = 0; i < n; i++) {
-        if (parts[i].topic != NULL) {
+        if (parts[i].wanted) {
             w->pending++;
-            broker_topic_delete(w->k->s.broker, parts[i].topic, on_deleted, &parts[i]);
+            kafka_when_ready(w->k, &parts[i].ready, start);
         }
     }
     if (--w->pending == 0) {

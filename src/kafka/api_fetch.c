@@ -337,7 +337,8 @@ KAFKA_HANDLER(api_fetch)
         kafka_close(r, KAFKA_NO_BUDGET);
         return;
     }
-    *w = (struct fetch_work){.k = k, .r = r, .by_id = r->version >= 13};
+    *w =
+        (struct fetch_work){.k = k, .r = r, .by_id = r->version >= 13, .last_attempt = k->stopping};
     list_init(&w->link);
     heap_node_init(&w->timer.node);
     int64_t broker_max = config_i64(k->s.config, NULL, "fetch.max.bytes");
@@ -359,6 +360,7 @@ KAFKA_HANDLER(api_fetch)
 
 void kafka_stop(struct kafka *k)
 {
+    k->stopping = true;
     while (!list_empty(&k->waiting_fetches)) {
         fetch_wake(CONTAINER_OF(k->waiting_fetches.next, struct fetch_work, link));
     }

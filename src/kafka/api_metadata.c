@@ -18,6 +18,7 @@ struct metadata_work {
 };
 /* One topic that is being created for this request. */
 struct metadata_create {
+    struct kafka_continuation ready;
     struct metadata_work *work;
     struct wire_metadata_response_topic *out;
 };
@@ -79,6 +80,14 @@ static void on_created(void *ctx, enum err e, const struct ectx *ec)
     }
 }
 
+static void start_create(struct kafka_continuation *ready)
+{
+    struct metadata_create *c = CONTAINER_OF(ready, struct metadata_create, ready);
+    struct broker_topic_spec spec = {
+        .name = c->out->name, .partitions = -1, .replication_factor = -1};
+    broker_topic_create(c->work->k->s.broker, &spec, false, on_created, c);
+}
+
 /* A topic that is not there: created, or refused. */
 static void missing_topic(struct metadata_work *w, struct wire_metadata_response_topic *out,
                           bool may_create)
@@ -93,9 +102,8 @@ static void missing_topic(struct metadata_work *w, struct wire_metadata_response
     }
     c->work = w;
     c->out = out;
-    struct broker_topic_spec spec = {.name = out->name, .partitions = -1, .replication_factor = -1};
     w->pending++;
-    broker_topic_create(w->k->s.broker, &spec, false, on_created, c);
+    kafka_when_ready(w->k, &c->ready, start_create);
 }
 
 static bool one_topic(struct metadata_work *w, const struct wire_metadata_request_topic *want,

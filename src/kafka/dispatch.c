@@ -35,6 +35,8 @@ struct kafka_pending *pending_get(struct kafka *k, size_t message_bytes)
     p->message = NULL;
     list_init(&p->link);
     list_init(&p->parked_link);
+    list_init(&p->hand_link);
+    list_push_back(&k->in_hand, &p->hand_link);
     return p;
 }
 
@@ -42,6 +44,7 @@ void pending_put(struct kafka *k, struct kafka_pending *p)
 {
     list_remove(&p->link);
     list_remove(&p->parked_link);
+    list_remove(&p->hand_link);
     if (k->free_pending_count >= PENDING_KEEP) {
         arena_deinit(&p->arena);
         mem_free(p);
@@ -129,7 +132,7 @@ void kafka_dispatch(struct kafka_conn *c, struct net_message *m)
         return;
     }
     if (p->row->appends &&
-        (!store_ready(k->s.store) || (!list_empty(&k->parked) && !k->resuming))) {
+        (!store_ready(k->s.store) || !list_empty(&k->parked) || !list_empty(&k->continuations))) {
         list_push_back(&k->parked, &p->parked_link);
         net_conn_pause(c->conn, true);
         return;
@@ -137,10 +140,26 @@ void kafka_dispatch(struct kafka_conn *c, struct net_message *m)
     call(k, p);
 }
 
+void kafka_when_ready(struct kafka *k, struct kafka_continuation *c,
+                      void (*run)(struct kafka_continuation *c))
+{
+    c->run = run;
+    list_init(&c->link);
+    if (store_ready(k->s.store) && list_empty(&k->continuations)) {
+        run(c);
+        return;
+    }
+    list_push_back(&k->continuations, &c->link);
+}
+
 void kafka_on_ready(struct kafka *k)
 {
-    k->resuming = true;
-    while (store_ready(k->s.store) && !list_empty(&k->parked)) {
+    while (store_ready(k->s.store) && !list_empty(&k->continuations)) {
+        struct kafka_continuation *c =
+            CONTAINER_OF(list_pop_front(&k->continuations), struct kafka_continuation, link);
+        c->run(c);
+    }
+    while (store_ready(k->s.store) && list_empty(&k->continuations) && !list_empty(&k->parked)) {
         struct kafka_pending *p =
             CONTAINER_OF(list_pop_front(&k->parked), struct kafka_pending, parked_link);
         if (p->conn == NULL) {
@@ -150,5 +169,4 @@ void kafka_on_ready(struct kafka *k)
         net_conn_pause(p->conn->conn, false);
         call(k, p);
     }
-    k->resuming = false;
 }

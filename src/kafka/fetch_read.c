@@ -68,9 +68,33 @@ static void on_gone(struct kafka_request *r)
     kafka_drop(r);
 }
 
+/* A worker may have read meanwhile: have partitions gone, or has one got more? */
+static bool has_changed(struct fetch_work *w)
+{
+    for (int32_t i = 0; i < w->count; i++) {
+        struct fetch_part *part = &w->parts[i];
+        struct store_part_info info;
+        part->partition =
+            kafka_partition_find(w->k, w->by_id, part->want.topic, part->want.topic_id,
+                                 part->want.partition, &part->err);
+        if (part->partition == NULL) {
+            return true;
+        }
+        store_part_info_get(part->partition->part, &info);
+        if (info.high_watermark != part->high_watermark) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void wait_for_more(struct fetch_work *w)
 {
     fetch_release_reads(w);
+    if (has_changed(w)) {
+        fetch_attempt(w);
+        return;
+    }
     for (int32_t i = 0; i < w->count; i++) {
         w->parts[i].waiter.wake = on_advance;
         broker_wait(w->parts[i].partition, &w->parts[i].waiter);

@@ -43,6 +43,8 @@ MUST_USE enum err kafka_create(const struct kafka_services *services, struct kaf
     k->s = *services;
     k->request_max_bytes = (uint32_t)config_i64(k->s.config, NULL, "socket.request.max.bytes");
     list_init(&k->parked);
+    list_init(&k->continuations);
+    list_init(&k->in_hand);
     list_init(&k->free_pending);
     list_init(&k->waiting_fetches);
     enum err e = metrics_init(k);
@@ -66,6 +68,10 @@ void kafka_destroy(struct kafka *k)
     }
     fetch_sessions_destroy(k->fetch_sessions);
     struct list *l;
+    /* What can no longer be answered: it waits for a store that has stopped. */
+    while (!list_empty(&k->in_hand)) {
+        kafka_drop(&CONTAINER_OF(k->in_hand.next, struct kafka_pending, hand_link)->r);
+    }
     while ((l = list_pop_front(&k->free_pending)) != NULL) {
         struct kafka_pending *p = CONTAINER_OF(l, struct kafka_pending, link);
         arena_deinit(&p->arena);

@@ -41,10 +41,12 @@ struct kafka_services {
 };
 
 MUST_USE enum err kafka_create(const struct kafka_services *services, struct kafka **out);
+/* After net_destroy and store_close. */
 void kafka_destroy(struct kafka *k);
 MUST_USE enum err kafka_listen(struct kafka *k, const struct env_addr *addr, struct env_addr *bound,
                                struct ectx *ec);
-/* From store_hooks.on_ready: parked requests go on. */
+/* From store_hooks.on_ready, and at the end of each turn: requests that wait for the store go on.
+ */
 void kafka_on_ready(struct kafka *k);
 /* The server stops: long polls are answered with what there is. */
 void kafka_stop(struct kafka *k);

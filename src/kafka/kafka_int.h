@@ -14,11 +14,19 @@ struct kafka_api_metrics {
     struct metric_histogram *duration;
 };
 
+/* One of several appends of a request, which waits for the store; see kafka_when_ready. */
+struct kafka_continuation {
+    struct list link;
+    void (*run)(struct kafka_continuation *c);
+};
+
 struct kafka {
     struct kafka_services s;
     uint32_t request_max_bytes;
-    struct list parked; /* pending requests that wait for the store, in order of arrival */
-    bool resuming;      /* inside kafka_on_ready */
+    struct list parked;        /* pending requests that wait for the store, in order of arrival */
+    struct list continuations; /* rest of requests that have begun, in order; before `parked` */
+    struct list in_hand;       /* every request that has no answer yet */
+    bool stopping;             /* long polls are answered at once */
     struct list free_pending;
     size_t free_pending_count;
     struct kafka_api_metrics *api_metrics; /* by row of the table */
@@ -42,6 +50,7 @@ struct kafka_pending {
     struct net_message *message;
     struct arena arena;
     struct list link;        /* in conn->requests */
+    struct list hand_link;   /* in kafka->in_hand */
     struct list parked_link; /* in kafka->parked */
 };
 
@@ -53,6 +62,13 @@ void pending_put(
     struct kafka_pending *p); /* forgets the request; its message is released already */
 /* Decodes and handles one message; the rows's handler may answer later. */
 void kafka_dispatch(struct kafka_conn *c, struct net_message *m);
+/*
+ * A request that appends more than once: dispatch promised room for one frame only, so each append
+ * goes through here. Runs it now, or when the store has room, in order. `c` lives in the request's
+ * arena.
+ */
+void kafka_when_ready(struct kafka *k, struct kafka_continuation *c,
+                      void (*run)(struct kafka_continuation *c));
 /* The connection's own answer to an ApiVersions request of a version that we do not know: version
  * 0, error 35. */
 void api_versions_reply_unsupported(struct kafka_request *r);

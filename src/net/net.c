@@ -134,6 +134,14 @@ void net_destroy(struct net *n)
     while ((l = list_pop_front(&n->slots_free)) != NULL) {
         mem_free(CONTAINER_OF(l, struct net_slot, m.link));
     }
+    n->destroyed = true;
+    if (n->slots_out == 0) {
+        net_free(n);
+    }
+}
+
+void net_free(struct net *n)
+{
     net_pool_deinit(&n->pool);
     heap_deinit(&n->timers);
     mem_free(n);

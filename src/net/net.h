@@ -68,7 +68,9 @@ struct net_protocol {
 
 MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struct net_config *cfg,
                              struct metrics *metrics, struct net **out, struct ectx *ec);
-void net_destroy(struct net *n); /* closes everything */
+/* Closes everything. Messages that are still in somebody's hands stay valid until they are replied
+ * to and released. */
+void net_destroy(struct net *n);
 MUST_USE enum err net_listen(struct net *n, const struct env_addr *addr,
                              const struct net_protocol *protocol, void *ctx,
                              struct net_listener **out, struct ectx *ec);

@@ -102,6 +102,8 @@ struct net {
     struct metrics *metrics;
     struct list listeners, conns, dirty, starved, resume, graves, slots_free;
     size_t slots_free_count;
+    size_t slots_out; /* messages whose reply or bytes are still owed */
+    bool destroyed;   /* only waits for the last of those */
     uint32_t conn_count;
     uint32_t active; /* connections that handed over messages in this turn */
     uint32_t turn;
@@ -124,6 +126,7 @@ void conn_sweep(struct net_conn *c, uint64_t now_ns);
 struct net_slot *slot_get(struct net *n);
 void slot_finish(struct net_slot *s);     /* frees it when sent and released */
 void slot_orphan(struct net_slot *s);     /* its connection is gone */
+void net_free(struct net *n);             /* after net_destroy, with the last message */
 void net_memory_freed(struct net *n);     /* starved connections may go on */
 void net_resume_soon(struct net_conn *c); /* conn_read in the next turn */
 void net_timers_init(struct net *n);

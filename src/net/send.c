@@ -27,6 +27,7 @@ struct net_slot *slot_get(struct net *n)
     list_init(&s->m.link);
     s->m.internal = s;
     s->net = n;
+    n->slots_out++;
     return s;
 }
 
@@ -50,6 +51,14 @@ void slot_finish(struct net_slot *s)
         return;
     }
     struct net *n = s->net;
+    n->slots_out--;
+    if (n->destroyed) {
+        mem_free(s);
+        if (n->slots_out == 0) {
+            net_free(n);
+        }
+        return;
+    }
     if (n->slots_free_count >= NET_SLOTS_KEEP) {
         mem_free(s);
         return;
@@ -110,8 +119,8 @@ void net_message_release(struct net_message *m)
     net_inbuf_unref(&n->pool, s->buf);
     s->buf = NULL;
     m->p = NULL;
-    slot_finish(s);
     net_memory_freed(n);
+    slot_finish(s); /* last: with it the net itself may go */
 }
 
 void slot_orphan(struct net_slot *s)

@@ -84,13 +84,6 @@ static enum err open_store(struct server *s, struct ectx *ec)
     broker_attach(s->broker, s->store);
     groups_attach(s->groups, s->store);
     broker_on_topic_gone(s->broker, on_topic_gone, s);
-    struct store_recovery r;
-    store_recovery_get(s->store, &r);
-    LOG_INFO("store.opened", KV_Z("data", cfg.dir),
-             KV_Z("start", r.created ? "first" : (r.clean ? "clean" : "unclean")),
-             KV_U64("frames", r.frames), KV_U64("torn_bytes", r.torn_bytes),
-             KV_U64("damaged_ranges", r.damaged_ranges),
-             KV_F64("seconds", (double)r.took_ns / 1e9));
     return ERR_OK;
 }
 
@@ -212,6 +205,7 @@ static void turn(struct server *s, struct ticks *t)
     run_ticks(s, t);
     store_kick(s->store, net_take_active(s->net) <= 1);
     store_kick(s->store, false); /* what the first one's completions appended */
+    kafka_on_ready(s->kafka);    /* room that came and went within this turn is no news */
     net_flush(s->net);
 }
 

@@ -376,6 +376,37 @@ TEST(net_a_reply_to_a_closed_connection_is_dropped)
     world_close(&w);
 }
 
+TEST(net_a_message_outlives_the_net_that_brought_it)
+{
+    /* At shutdown the connections go first; requests that still wait for the disk are answered into
+     * the void afterwards, in any order of reply and release. */
+    struct world w;
+    world_open(&w, NULL);
+    w.hold = true;
+    struct env_sock *s = dial(&w);
+    uint8_t out[64];
+    for (uint8_t i = 0; i < 3; i++) {
+        send_all(&w, s, out, make_message(out, 20, i));
+    }
+    turns(&w, 3);
+    assert_int_equal(w.pending_count, 3);
+    net_destroy(w.net);
+    assert_int_equal(w.closed, 1);
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(w.pending[i]->p[4], i);
+        if (i == 1) {
+            net_message_release(w.pending[i]);
+            net_reply_none(w.pending[i]);
+        } else {
+            answer(w.pending[i]);
+        }
+    }
+    env_sock_close(s);
+    metrics_destroy(w.metrics);
+    env_poll_destroy(w.poll);
+    env_destroy(w.env);
+}
+
 TEST(net_connections_are_limited)
 {
     struct net_config cfg = {.max_connections = 2,
