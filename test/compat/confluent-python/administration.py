@@ -1,5 +1,7 @@
 """Administration of topics, configuration and groups."""
 
+import time
+
 from basics import admin, consumer, create, error_name, produce, read, result_of, topic
 from confluent_kafka import (ConsumerGroupState, ConsumerGroupTopicPartitions, ElectionType, KafkaException,
                              TopicCollection, TopicPartition)
@@ -67,7 +69,10 @@ def config_admin(setting, facts):
     def alter(label, *entries, which=name):
         made = [ConfigEntry(key, value, incremental_operation=operation) for key, value, operation in entries]
         resource = ConfigResource(ResourceType.TOPIC, which, incremental_configs=made)
-        facts.fact("alter." + label, error_name(lambda: result_of(client.incremental_alter_configs([resource]))))
+        result = error_name(lambda: result_of(client.incremental_alter_configs([resource])))
+        facts.fact("alter." + label, result)
+        if result == "ok":
+            time.sleep(0.4)  # Kafka answers when its controller has it; its broker shows it a moment later
 
     put, drop, append = AlterConfigOpType.SET, AlterConfigOpType.DELETE, AlterConfigOpType.APPEND
     alter("set", ("max.message.bytes", "2000000", put))
@@ -84,6 +89,7 @@ def config_admin(setting, facts):
     alter("set again", ("max.message.bytes", "2000000", put))
     old = ConfigResource(ResourceType.TOPIC, name, set_config={"retention.ms": "1000000"})
     facts.fact("alter the old way", error_name(lambda: result_of(client.alter_configs([old]))))
+    time.sleep(0.4)
     facts.fact("old way shows", [show(config()["retention.ms"]), show(config()["max.message.bytes"])])
     facts.fact("describe unknown topic", error_name(lambda: config(setting.prefix + "-none")))
     broker = str(next(iter(client.list_topics().brokers)))

@@ -3,6 +3,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -71,6 +72,13 @@ func topicAdmin(s setting, f facts) {
 	f.fact("a new id", again.ID != listed[topic].ID)
 }
 
+// settle waits: Kafka answers when its controller has an alteration; its broker shows it a moment later.
+func settle(err error) {
+	if err == nil {
+		time.Sleep(400 * time.Millisecond)
+	}
+}
+
 func configAdmin(s setting, f facts) {
 	admin := s.admin()
 	defer admin.Close()
@@ -102,6 +110,7 @@ func configAdmin(s setting, f facts) {
 	alter := func(label, name, key, value string, op kadm.IncrementalOp) {
 		all := got(admin.AlterTopicConfigs(background(10), []kadm.AlterConfig{{Op: op, Name: key, Value: &value}}, name))
 		f.outcome("alter."+label, all[0].Err)
+		settle(all[0].Err)
 	}
 	alter("set", topic, "max.message.bytes", "2000000", kadm.SetConfig)
 	describe("set", "max.message.bytes", "retention.ms")
@@ -118,6 +127,7 @@ func configAdmin(s setting, f facts) {
 	state := []kadm.AlterConfig{{Name: "retention.ms", Value: &value}}
 	f.outcome("alter.validate the old way", got(admin.ValidateAlterTopicConfigsState(background(10), state, topic))[0].Err)
 	f.outcome("alter.the old way", got(admin.AlterTopicConfigsState(background(10), state, topic))[0].Err)
+	settle(nil)
 	describe("old way", "cleanup.policy", "retention.ms")
 	node := got(admin.ListBrokers(background(10)))[0].NodeID
 	all, err := admin.DescribeBrokerConfigs(background(10), node)

@@ -68,7 +68,14 @@ public final class Driver {
     }
 
     private static Tool configs(Setting setting, String... more) {
-        return Tool.run(kafka.admin.ConfigCommand::main, with(setting, more));
+        Tool done = Tool.run(kafka.admin.ConfigCommand::main, with(setting, more));
+        try {
+            // Kafka answers an alteration when its controller has it; its broker shows it a moment later.
+            Thread.sleep(300);
+        } catch (InterruptedException problem) {
+            Thread.currentThread().interrupt();
+        }
+        return done;
     }
 
     private static Tool groups(Setting setting, String... more) {

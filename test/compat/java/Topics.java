@@ -57,7 +57,7 @@ final class Topics {
             partitions(setting, facts, admin, topic);
             facts.outcome("delete", () -> admin.deleteTopics(List.of(topic)).all().get());
             facts.outcome("delete again", () -> admin.deleteTopics(List.of(topic)).all().get());
-            facts.fact("gone from the list", !admin.listTopics().names().get().contains(topic));
+            Setting.waitFor("its end", 10, () -> !admin.listTopics().names().get().contains(topic));
             facts.outcome("create again", () -> admin.createTopics(List.of(new NewTopic(topic, 1, (short) 1))).all().get());
             settled(admin, topic);
             var fresh = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
@@ -195,7 +195,11 @@ final class Topics {
 
     private static void alter(Facts facts, Admin admin, String name, ConfigResource resource, AlterConfigOp... ops) {
         Collection<AlterConfigOp> list = List.of(ops);
-        facts.outcome("alter." + name, () -> admin.incrementalAlterConfigs(Map.of(resource, list)).all().get());
+        facts.outcome("alter." + name, () -> {
+            admin.incrementalAlterConfigs(Map.of(resource, list)).all().get();
+            // Kafka answers when its controller has it; its broker shows it a moment later.
+            Thread.sleep(400);
+        });
     }
 
     private static void deleteRecords(Setting setting, Facts facts) throws Exception {

@@ -2,7 +2,7 @@
 // Administration of topics, configuration and groups.
 
 const { ConfigResourceTypes } = require('kafkajs')
-const { Member, range, waitFor, waitSizes } = require('./basics')
+const { Member, range, sleep, waitFor, waitSizes } = require('./basics')
 
 async function topicAdmin (setting, facts) {
   await setting.withAdmin(async admin => {
@@ -40,7 +40,7 @@ async function topicAdmin (setting, facts) {
     facts.fact('partitions.new one holds', await setting.end(admin, topic, 4))
     await facts.outcome('delete', () => admin.deleteTopics({ topics: [topic] }))
     await facts.outcome('delete again', () => admin.deleteTopics({ topics: [topic] }))
-    facts.fact('gone from the list', !(await admin.listTopics()).includes(topic))
+    await waitFor('its end', 10, async () => !(await admin.listTopics()).includes(topic))
   }, { retry: { retries: 2 } })
 }
 
@@ -60,6 +60,7 @@ async function configAdmin (setting, facts) {
       resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries: entries }]
     }))
     await alter('set', [{ name: 'max.message.bytes', value: '2000000' }])
+    await sleep(400) // Kafka answers when its controller has it; its broker shows it a moment later
     await show('old way', topic, ConfigResourceTypes.TOPIC, ['max.message.bytes', 'retention.ms'])
     await alter('unknown key', [{ name: 'no.such.key', value: '1' }])
     await alter('bad value', [{ name: 'retention.ms', value: 'later' }])

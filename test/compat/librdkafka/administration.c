@@ -128,6 +128,8 @@ static void config_admin(const struct setting *setting)
              "retention.bytes", "retention.ms", "segment.bytes", "segment.ms");
     fact_error("describe", show(admin, RD_KAFKA_RESOURCE_TOPIC, topic, "topic", keys));
     fact_error("alter the old way", alter(admin, topic, "max.message.bytes", "2000000"));
+    /* Kafka answers when its controller has it; its broker shows it a moment later. */
+    sleep_ms(400);
     show(admin, RD_KAFKA_RESOURCE_TOPIC, topic, "old way",
          CONF("max.message.bytes", "retention.ms"));
     fact_error("alter.unknown key", alter(admin, topic, "no.such.key", "1"));

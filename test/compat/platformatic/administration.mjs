@@ -1,7 +1,7 @@
 // Administration of topics, configuration and groups.
 
 import { ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
-import { Member, range, waitFor, waitSizes } from './basics.mjs'
+import { Member, range, sleep, waitFor, waitSizes } from './basics.mjs'
 
 async function topicAdmin (setting, facts) {
   await setting.withAdmin(async admin => {
@@ -31,7 +31,7 @@ async function topicAdmin (setting, facts) {
     facts.fact('partitions.new one holds', (await setting.ends(admin, topic, 5))[4].offset)
     await facts.outcome('delete', () => admin.deleteTopics({ topics: [topic] }))
     await facts.outcome('delete again', () => admin.deleteTopics({ topics: [topic] }))
-    facts.fact('gone from the list', !(await admin.listTopics()).includes(topic))
+    await waitFor('its end', 10, async () => !(await admin.listTopics()).includes(topic))
     await facts.outcome('describe gone', () => admin.metadata({ topics: [topic], forceUpdate: true }))
   }, { retries: 0 })
 }
@@ -52,8 +52,10 @@ async function configAdmin (setting, facts) {
     }))
     const { SET, DELETE, APPEND } = IncrementalAlterConfigOperationTypes
     await alter('set', 'max.message.bytes', '2000000', SET)
+    await sleep(400) // Kafka answers when its controller has it; its broker shows it a moment later
     await show('set', TOPIC, topic, ['max.message.bytes', 'retention.ms'])
     await alter('delete', 'max.message.bytes', null, DELETE)
+    await sleep(400)
     await show('delete', TOPIC, topic, ['max.message.bytes', 'retention.ms'])
     await alter('append', 'cleanup.policy', 'delete', APPEND)
     await alter('append to no list', 'retention.ms', '1', APPEND)
@@ -61,6 +63,7 @@ async function configAdmin (setting, facts) {
     await alter('bad value', 'retention.ms', 'later', SET)
     await alter('unknown topic', 'retention.ms', '1', SET, setting.prefix + '-none')
     await facts.outcome('alter.the old way', () => admin.alterConfigs({ resources: [{ resourceType: TOPIC, resourceName: topic, configs: [{ name: 'retention.ms', value: '1000000' }] }] }))
+    await sleep(400)
     await show('old way', TOPIC, topic, ['cleanup.policy', 'retention.ms'])
     const broker = String([...(await admin.metadata({})).brokers.keys()][0])
     await show('broker', BROKER, broker, ['auto.create.topics.enable', 'message.max.bytes', 'num.partitions', 'log.retention.hours'])
