@@ -200,9 +200,9 @@ bool member_same_protocols(const struct group_member *m, const struct groups_joi
 MUST_USE enum err member_replace(struct group_member *m, struct str new_id);
 MUST_USE enum err member_validate(const struct group *gr, struct str id, struct str instance_id);
 void member_touch(struct group_member *m); /* a sign of life */
-struct group_pending *pending_find(const struct group *gr, struct str id);
-struct group_pending *pending_add(struct group *gr, struct str id, int32_t timeout_ms);
-void pending_remove(struct group_pending *p);
+struct group_pending *group_pending_find(const struct group *gr, struct str id);
+struct group_pending *group_pending_add(struct group *gr, struct str id, int32_t timeout_ms);
+void group_pending_remove(struct group_pending *p);
 struct str member_protocol(const struct group_member *m, struct str name);
 bool group_supports(const struct group *gr, const struct groups_join *j);
 struct str group_vote(const struct group *gr); /* the protocol that most members prefer */

@@ -135,7 +135,7 @@ static void give_member_id(struct group *gr, struct str id, const struct groups_
 {
     if (gr->pending_count >= GROUP_PENDING_MAX) {
         fail(t, ERR_GROUP_MAX_SIZE_REACHED, STR_LIT(""));
-    } else if (pending_add(gr, id, j->session_timeout_ms) == NULL) {
+    } else if (group_pending_add(gr, id, j->session_timeout_ms) == NULL) {
         fail(t, ERR_COORDINATOR_NOT_AVAILABLE, STR_LIT(""));
     } else {
         fail(t, ERR_MEMBER_ID_REQUIRED, id);
@@ -181,9 +181,9 @@ static void join_again(struct group *gr, const struct groups_join *j, struct gro
         fail(t, ERR_INCONSISTENT_GROUP_PROTOCOL, j->member_id);
         return;
     }
-    struct group_pending *p = pending_find(gr, j->member_id);
+    struct group_pending *p = group_pending_find(gr, j->member_id);
     if (p != NULL && str_is_null(j->instance_id)) {
-        pending_remove(p);
+        group_pending_remove(p);
         add_member(gr, j->member_id, j, t);
         return;
     }
@@ -242,7 +242,7 @@ void groups_join(struct groups *g, const struct groups_join *j, struct groups_ti
         return;
     }
     if (!has_room(gr, j->member_id)) {
-        struct group_pending *p = first ? NULL : pending_find(gr, j->member_id);
+        struct group_pending *p = first ? NULL : group_pending_find(gr, j->member_id);
         if (p != NULL) {
             group_remove_pending(p);
         }

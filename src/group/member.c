@@ -204,7 +204,7 @@ void member_touch(struct group_member *m)
     timer_set(g, &m->session, groups_now(g) + (uint64_t)m->session_timeout_ms * NS_PER_MS);
 }
 
-struct group_pending *pending_find(const struct group *gr, struct str id)
+struct group_pending *group_pending_find(const struct group *gr, struct str id)
 {
     LIST_FOR_EACH (l, next, &gr->pending) {
         struct group_pending *p = CONTAINER_OF(l, struct group_pending, link);
@@ -215,7 +215,7 @@ struct group_pending *pending_find(const struct group *gr, struct str id)
     return NULL;
 }
 
-struct group_pending *pending_add(struct group *gr, struct str id, int32_t timeout_ms)
+struct group_pending *group_pending_add(struct group *gr, struct str id, int32_t timeout_ms)
 {
     struct groups *g = gr->owner;
     struct group_pending *p = mem_new(struct group_pending);
@@ -237,7 +237,7 @@ struct group_pending *pending_add(struct group *gr, struct str id, int32_t timeo
     return p;
 }
 
-void pending_remove(struct group_pending *p)
+void group_pending_remove(struct group_pending *p)
 {
     heap_remove(&p->group->owner->timers, &p->timer.node);
     list_remove(&p->link);

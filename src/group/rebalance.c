@@ -241,7 +241,7 @@ void group_remove_member(struct group_member *m)
 void group_remove_pending(struct group_pending *p)
 {
     struct group *gr = p->group;
-    pending_remove(p);
+    group_pending_remove(p);
     group_maybe_complete_join(gr);
 }
 

@@ -133,7 +133,7 @@ enum err groups_leave(struct groups *g, struct str group_id, struct str member_i
             return ERR_UNKNOWN_MEMBER_ID;
         }
     } else {
-        struct group_pending *p = pending_find(gr, member_id);
+        struct group_pending *p = group_pending_find(gr, member_id);
         if (p != NULL) {
             group_remove_pending(p);
             group_free_if_unused(gr);

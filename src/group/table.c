@@ -86,7 +86,7 @@ void group_free(struct group *gr)
         member_remove(CONTAINER_OF(l, struct group_member, link));
     }
     LIST_FOR_EACH (l, next, &gr->pending) {
-        pending_remove(CONTAINER_OF(l, struct group_pending, link));
+        group_pending_remove(CONTAINER_OF(l, struct group_pending, link));
     }
     offsets_free(gr);
     map_remove(&g->by_id, gr->id);

@@ -5,6 +5,7 @@
 
 struct delete_work;
 struct delete_one {
+    struct kafka_continuation ready;
     struct groups_ticket ticket;
     struct delete_work *work;
     struct wire_delete_groups_response_group *out;
@@ -12,7 +13,6 @@ struct delete_one {
 struct delete_work {
     struct kafka_request *r;
     struct wire_delete_groups_response res;
-    struct delete_one *ones;
     int32_t pending;
 };
 
@@ -30,13 +30,10 @@ static void on_done(struct groups_ticket *t, const struct groups_answer *a)
     finish_one(one->work);
 }
 
-static void on_gone(struct kafka_request *r)
+static void start(struct kafka_continuation *ready)
 {
-    struct delete_work *w = r->user;
-    for (int32_t i = 0; i < w->res.results_count; i++) {
-        groups_ticket_drop(&w->ones[i].ticket);
-    }
-    kafka_drop(r);
+    struct delete_one *one = CONTAINER_OF(ready, struct delete_one, ready);
+    groups_delete(one->work->r->kafka->s.groups, one->out->group_id, &one->ticket);
 }
 
 KAFKA_HANDLER(api_delete_groups)
@@ -53,18 +50,15 @@ KAFKA_HANDLER(api_delete_groups)
     }
     WIRE_INIT(wire_delete_groups_response, &w->res);
     w->r = r;
-    w->ones = ones;
     w->res.results = results;
     w->res.results_count = n;
     w->pending = n + 1;
-    r->user = w;
-    r->gone = on_gone;
     for (int32_t i = 0; i < n; i++) {
         ones[i] = (struct delete_one){.ticket = {.done = on_done}, .work = w, .out = &results[i]};
         results[i].group_id = req->groups_names[i];
     }
     for (int32_t i = 0; i < n; i++) {
-        groups_delete(k->s.groups, req->groups_names[i], &ones[i].ticket);
+        kafka_when_ready(k, &ones[i].ready, start);
     }
     finish_one(w);
 }
