@@ -18,8 +18,9 @@ struct produce_wait {
 struct item_wait {
     struct broker_waiter waiter;
     struct produce_wait *owner;
-    int64_t last_offset; /* of a duplicate's original */
-    struct buf rebuilt;  /* the batch, if it was compressed again */
+    int64_t last_offset;      /* of a duplicate's original */
+    struct buf rebuilt;       /* the batch, if it was compressed again */
+    struct store_batch batch; /* the frame refers to it until it is durable */
 };
 
 static void finish_one(struct produce_wait *w)
@@ -106,29 +107,30 @@ static enum err append(struct produce_wait *w, struct broker_produce_item *item,
     struct broker *b = w->b;
     struct partition *part = item->partition;
     bool idempotent = batch_has_producer(&v->header);
-    struct store_batch batch = {.bytes = (uint8_t *)(uintptr_t)bytes.p,
-                                .size = bytes.n,
-                                .info = {.last_offset_delta = v->header.last_offset_delta,
-                                         .max_timestamp = v->max_timestamp,
-                                         .append_time_ms = rules->now_ms,
-                                         .producer_id = v->header.producer_id,
-                                         .producer_epoch = v->header.producer_epoch,
-                                         .base_sequence = v->header.base_sequence}};
+    struct store_batch *batch = &((struct item_wait *)item->internal)->batch;
+    *batch = (struct store_batch){.bytes = (uint8_t *)(uintptr_t)bytes.p,
+                                  .size = bytes.n,
+                                  .info = {.last_offset_delta = v->header.last_offset_delta,
+                                           .max_timestamp = v->max_timestamp,
+                                           .append_time_ms = rules->now_ms,
+                                           .producer_id = v->header.producer_id,
+                                           .producer_epoch = v->header.producer_epoch,
+                                           .base_sequence = v->header.base_sequence}};
     enum err e = idempotent ? producer_reserve(b, part->state, v->header.producer_id) : ERR_OK;
     if (e == ERR_OK && w->frame == NULL) {
         w->frame = store_frame_begin(b->store);
         e = w->frame == NULL ? ERR_NO_MEMORY : ERR_OK;
     }
     if (e == ERR_OK) {
-        e = store_frame_batch(w->frame, part->part, &batch, ec);
+        e = store_frame_batch(w->frame, part->part, batch, ec);
     }
     if (e != ERR_OK) {
         return e;
     }
-    item->base_offset = batch.info.base_offset;
+    item->base_offset = batch->info.base_offset;
     item->log_append_time_ms = rules->log_append_time ? rules->now_ms : -1;
     if (idempotent) {
-        producer_note(b, part->state, &batch.info, item->log_append_time_ms);
+        producer_note(b, part->state, &batch->info, item->log_append_time_ms);
     }
     struct topic_full *t = topic_full_of(part->topic);
     metric_add(t->bytes_in, bytes.n);

@@ -209,8 +209,9 @@ struct store_batch {
 
 /* NULL: out of memory. CHECKs store_ready. */
 struct store_frame *store_frame_begin(struct store *s);
-/* Gives the batch its offset and its place. ERR_NO_SPACE (nothing changed), ERR_NO_MEMORY,
- * ERR_LIMIT (frame full). After a success the frame must be committed. */
+/* Gives the batch its offset and its place. `batch` itself must stay where it is until `done`.
+ * ERR_NO_SPACE (nothing changed), ERR_NO_MEMORY, ERR_LIMIT (frame full). After a success the frame
+ * must be committed. */
 MUST_USE enum err store_frame_batch(struct store_frame *f, struct store_part *p,
                                     struct store_batch *batch, struct ectx *ec);
 MUST_USE enum err store_frame_fact(struct store_frame *f, uint16_t tag, struct str body);
