@@ -108,7 +108,7 @@ def large_batch(setting, facts):
 
 
 def many_partitions(setting, facts):
-    partitions = 4000 if setting.gate else 1000
+    partitions = 2000 if setting.gate else 1000
     client = admin(setting)
     name = topic(setting, client, "many", partitions)
     out, sent = producer(setting, linger_ms=50, message_timeout_ms=120000), Sent()

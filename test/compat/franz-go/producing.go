@@ -168,7 +168,7 @@ func largeBatch(s setting, f facts) {
 func manyPartitions(s setting, f facts) {
 	partitions := 1000
 	if s.gate {
-		partitions = 4000
+		partitions = 2000
 	}
 	admin := s.admin()
 	defer admin.Close()

@@ -326,7 +326,7 @@ public final class Driver {
     }
 
     private static void manyPartitions(Setting setting, Facts facts) {
-        int partitions = setting.gate ? 4000 : 1000;
+        int partitions = setting.gate ? 2000 : 1000;
         String topic = topic(setting, "many", "--partitions", String.valueOf(partitions));
         facts.fact("described", topics(setting, "--describe", "--topic", topic).count("Partition: \\d+"));
         facts.fact("offsets", offsets(setting, "--topic", topic).lines().size());

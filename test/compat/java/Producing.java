@@ -180,7 +180,7 @@ final class Producing {
     }
 
     private static void manyPartitions(Setting setting, Facts facts) throws Exception {
-        int partitions = setting.gate ? 4000 : 1000;
+        int partitions = setting.gate ? 2000 : 1000;
         try (Admin admin = setting.admin()) {
             String topic = setting.topic(admin, "many", partitions);
             Setting.waitFor("all leaders", 60, () -> admin.describeTopics(List.of(topic)).allTopicNames().get()

@@ -116,7 +116,7 @@ async function largeBatch (setting, facts) {
 }
 
 async function manyPartitions (setting, facts) {
-  const partitions = setting.gate ? 4000 : 1000
+  const partitions = setting.gate ? 2000 : 1000
   await setting.withAdmin(async admin => {
     const topic = await setting.topic(admin, 'many', partitions)
     await setting.withProducer({}, async producer => {

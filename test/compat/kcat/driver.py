@@ -300,7 +300,7 @@ def large_batch(setting, facts):
 
 
 def many_partitions(setting, facts):
-    partitions = 4000 if setting.gate else 1000
+    partitions = 2000 if setting.gate else 1000
     name = topic(setting, "many", partitions)
     lines = ["k%d:v%d" % (number, number) for number in range(partitions * 5)]
     facts.fact("produce", problem(produce(setting, name, lines, "-K", ":", "-X", "partitioner=murmur2", seconds=80)))

@@ -178,7 +178,7 @@ static void large_batch(const struct setting *setting)
 
 static void many_partitions(const struct setting *setting)
 {
-    int partitions = setting->gate ? 4000 : 1000;
+    int partitions = setting->gate ? 2000 : 1000;
     char topic[128];
     rd_kafka_t *producer =
         producer_new(setting->bootstrap, CONF("linger.ms", "50", "message.timeout.ms", "120000"));
