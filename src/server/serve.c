@@ -51,6 +51,13 @@ static void on_topic_gone(void *ctx, struct str topic)
     groups_topic_deleted(s->groups, topic);
 }
 
+static bool topic_exists(void *ctx, struct str name, struct uuid id)
+{
+    const struct server *s = ctx;
+    const struct topic *t = broker_topic(s->broker, name);
+    return t != NULL && uuid_eq(t->id, id);
+}
+
 static void store_config_of(const struct config *c, struct store_config *out)
 {
     store_config_init(out);
@@ -83,6 +90,7 @@ static enum err open_store(struct server *s, struct ectx *ec)
     store_set_hooks(s->store, &hooks);
     broker_attach(s->broker, s->store);
     groups_attach(s->groups, s->store);
+    groups_forget_topics(s->groups, topic_exists, s);
     broker_on_topic_gone(s->broker, on_topic_gone, s);
     return ERR_OK;
 }
