@@ -55,6 +55,13 @@ static int16_t first_version_of(int64_t timestamp)
     }
 }
 
+/* Versions before 4 do not carry the epoch. */
+static void set_epoch(const struct offsets_work *w,
+                      struct wire_list_offsets_response_partition *out, int32_t epoch)
+{
+    out->leader_epoch = w->r->version >= 4 ? epoch : -1;
+}
+
 static void part_done(struct offsets_work *w)
 {
     if (--w->pending == 0) {
@@ -70,7 +77,7 @@ static void on_found(struct store_time_job *job)
     } else if (job->offset >= 0) {
         part->out->offset = job->offset;
         part->out->timestamp = job->timestamp;
-        part->out->leader_epoch = job->leader_epoch;
+        set_epoch(part->work, part->out, job->leader_epoch);
     }
     part_done(part->work);
 }
@@ -107,12 +114,12 @@ static enum err one_partition(struct kafka *k, struct offsets_work *w, struct st
     switch (want->timestamp) {
     case TIME_LATEST:
         out->offset = info.high_watermark;
-        out->leader_epoch = info.leader_epoch;
+        set_epoch(w, out, info.leader_epoch);
         return ERR_OK;
     case TIME_EARLIEST:
     case TIME_EARLIEST_LOCAL:
         out->offset = info.log_start;
-        out->leader_epoch = epoch_at_start(p, &info);
+        set_epoch(w, out, epoch_at_start(p, &info));
         return ERR_OK;
     case TIME_LATEST_TIERED:
     case TIME_EARLIEST_PENDING_UPLOAD:
