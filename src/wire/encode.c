@@ -21,6 +21,7 @@ struct encoder {
     enum err io; /* the first write that did not fit */
     int16_t version;
     bool flexible;
+    bool drop; /* values that the version cannot carry are left out */
 };
 
 static enum err encode_struct(struct encoder *w, const struct walk_path *path, const void *in);
@@ -351,7 +352,7 @@ static enum err encode_struct(struct encoder *w, const struct walk_path *path, c
     const struct wire_field *end = m->fields + m->field_count;
     for (const struct wire_field *f = m->fields; f < end; f++) {
         if (!walk_has(f->versions, w->version)) {
-            if ((f->flags & WIRE_IGNORABLE) == 0 && !walk_is_default(m, f, in)) {
+            if (!w->drop && (f->flags & WIRE_IGNORABLE) == 0 && !walk_is_default(m, f, in)) {
                 return fail(w, ERR_UNSUPPORTED_VERSION, path, f,
                             "this version cannot carry the value");
             }
@@ -368,10 +369,10 @@ static enum err encode_struct(struct encoder *w, const struct walk_path *path, c
     return w->flexible ? encode_tags(w, path, in) : ERR_OK;
 }
 
-enum err wire_encode(const struct wire_message *m, int16_t version, const void *in, struct buf *out,
-                     struct wire_splices *sp, struct ectx *ec)
+static enum err encode_message(const struct wire_message *m, int16_t version, const void *in,
+                               struct buf *out, struct wire_splices *sp, bool drop, struct ectx *ec)
 {
-    struct encoder w = {out, sp, ec, ERR_OK, version, version >= m->flexible_since};
+    struct encoder w = {out, sp, ec, ERR_OK, version, version >= m->flexible_since, drop};
     struct walk_path path = {NULL, NULL, m, -1};
     if (version < m->min || version > m->max) {
         return fail(&w, ERR_UNSUPPORTED_VERSION, &path, NULL, "no such version");
@@ -396,4 +397,16 @@ enum err wire_encode(const struct wire_message *m, int16_t version, const void *
         }
     }
     return e;
+}
+
+enum err wire_encode(const struct wire_message *m, int16_t version, const void *in, struct buf *out,
+                     struct wire_splices *sp, struct ectx *ec)
+{
+    return encode_message(m, version, in, out, sp, false, ec);
+}
+
+enum err wire_encode_response(const struct wire_message *m, int16_t version, const void *in,
+                              struct buf *out, struct wire_splices *sp, struct ectx *ec)
+{
+    return encode_message(m, version, in, out, sp, true, ec);
 }

@@ -57,7 +57,7 @@ enum err wire_request_head(struct slice *in, struct arena *a, struct wire_reques
 static enum err put_frame(struct buf *out, struct wire_splices *sp,
                           const struct wire_message *header, int16_t header_version,
                           const void *head, const struct wire_message *message, int16_t version,
-                          const void *body, struct ectx *ec)
+                          const void *body, bool response, struct ectx *ec)
 {
     size_t start = out->n;
     size_t count = sp == NULL ? 0 : sp->count;
@@ -70,7 +70,8 @@ static enum err put_frame(struct buf *out, struct wire_splices *sp,
     }
     enum err e = wire_encode(header, header_version, head, out, NULL, ec);
     if (e == ERR_OK) {
-        e = wire_encode(message, version, body, out, sp, ec);
+        e = response ? wire_encode_response(message, version, body, out, sp, ec)
+                     : wire_encode(message, version, body, out, sp, ec);
     }
     uint64_t size = out->n - start - 4 + (sp == NULL ? 0 : sp->bytes - bytes);
     if (e == ERR_OK && size > INT32_MAX) {
@@ -98,7 +99,7 @@ enum err wire_response_put(struct buf *out, struct wire_splices *sp, const struc
     h.correlation_id = correlation_id;
     return put_frame(out, sp, &wire_response_header_type,
                      wire_response_header_version(api, version), &h, api->response, version, body,
-                     ec);
+                     true, ec);
 }
 
 enum err wire_request_put(struct buf *out, struct wire_splices *sp, const struct wire_api *api,
@@ -112,7 +113,7 @@ enum err wire_request_put(struct buf *out, struct wire_splices *sp, const struct
     h.correlation_id = correlation_id;
     h.client_id = client_id;
     return put_frame(out, sp, &wire_request_header_type, wire_request_header_version(api, version),
-                     &h, api->request, version, body, ec);
+                     &h, api->request, version, body, false, ec);
 }
 
 enum err wire_response_head(struct slice *in, struct arena *a, const struct wire_api *api,

@@ -179,6 +179,14 @@ MUST_USE enum err wire_encode(const struct wire_message *m, int16_t version, con
                               struct buf *out, struct wire_splices *sp, struct ectx *ec);
 
 /*
+ * The same for a server's answer, which is filled in for the newest version: values that an older
+ * version cannot carry are left out instead of being refused.
+ */
+MUST_USE enum err wire_encode_response(const struct wire_message *m, int16_t version,
+                                       const void *in, struct buf *out, struct wire_splices *sp,
+                                       struct ectx *ec);
+
+/*
  * Appends one line for a log or a person: {acks=-1 timeout_ms=1500 topic_data=[{name="t" ...}]}.
  * Only what `version` has; bytes and records as their length; at most about `limit` bytes, then
  * "...". Text is escaped. Never fails otherwise than through out->failed.
