@@ -21,6 +21,17 @@ KAFKA_VERSION = "4.3.1"
 CLUSTER_ID = "bGVhdC1jb21wYXQtMDAwMQ"
 
 
+def keep_few(work, name, keep=3):
+    """Each run has a folder of its own, so that two runs do not meet; those of older runs go away."""
+    def number(path):
+        return os.path.getmtime(path)
+    old = sorted((os.path.join(work, each) for each in os.listdir(work) if each.startswith(name + ".")), key=number)
+    for path in old[:-keep]:
+        process = int(path.rsplit(".", 1)[1])
+        if not os.path.exists("/proc/%d" % process):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 class BrokerError(Exception):
     """The broker could not be started; the message says why."""
 
@@ -62,7 +73,7 @@ class Kafka:
 
     def __init__(self, root, work, java="java"):
         self.libs = os.path.join(os.environ.get("LEAT_DEPS_DIR", os.path.join(root, "build/deps")), "kafka/libs")
-        self.work = os.path.join(work, "kafka")
+        self.work = os.path.join(work, "kafka.%d" % os.getpid())
         self.java = java
         self.process = None
         self.proxy = None
@@ -78,6 +89,7 @@ class Kafka:
     def start(self):
         shutil.rmtree(self.work, ignore_errors=True)
         os.makedirs(self.work)
+        keep_few(os.path.dirname(self.work), self.name)
         port, cut_port, controller = free_port(), free_port(), free_port()
         self.proxy = Proxy()
         self.proxy.set_target("127.0.0.1", cut_port)
@@ -155,7 +167,7 @@ class Leat:
 
     def __init__(self, build, work):
         self.binary = os.path.join(build, "leat")
-        self.work = os.path.join(work, "leat")
+        self.work = os.path.join(work, "leat.%d" % os.getpid())
         self.parts = []
         self.proxy = None
 
@@ -166,6 +178,7 @@ class Leat:
     def start(self):
         shutil.rmtree(self.work, ignore_errors=True)
         os.makedirs(self.work)
+        keep_few(os.path.dirname(self.work), self.name)
         direct = LeatProcess(self.binary, self.work + "/direct", self.work + "/direct.log")
         self.parts.append(direct)
         self.proxy = Proxy()

@@ -54,7 +54,8 @@ class Differences:
         for entry in self.entries:
             if ((entry["clients"] == "*" or client in entry["clients"]) and entry["scenario"] == scenario
                     and fnmatch.fnmatchcase(fact, entry["fact"]) and matches(entry.get("kafka", "*"), kafka)
-                    and matches(entry["leat"], leat)):
+                    and matches(entry["leat"], leat)
+                    and not any(matches(pattern, leat) for pattern in entry.get("unless", ()))):
                 entry["used"] = True
                 return True
         return False

@@ -160,7 +160,17 @@ class Setting {
           for (const message of batch.messages) found.push({ ...message, partition: batch.partition, highWatermark: batch.highWatermark })
         }
       })
-      if (offset !== null) consumer.seek({ topic, partition: 0, offset: String(offset) })
+      // While the coordinator is still loading, kafkajs restarts its group, and there is nothing to seek in.
+      if (offset !== null) {
+        await waitFor('the group', 10, () => {
+          try {
+            consumer.seek({ topic, partition: 0, offset: String(offset) })
+            return true
+          } catch {
+            return false
+          }
+        })
+      }
       await waitFor('records', seconds, () => found.length >= count).catch(() => {})
     } finally {
       await consumer.disconnect()
