@@ -380,7 +380,11 @@ static bool drops_due(const struct store *s)
 
 void checkpoint_tick(struct store *s)
 {
-    if (s->failed || s->closing || s->work != WORK_IDLE || s->barrier) {
+    if (s->failed || s->closing || s->work != WORK_IDLE) {
+        return;
+    }
+    if (s->barrier) {
+        checkpoint_barrier_check(s); /* the log became idle after its last frame was done */
         return;
     }
     const uint64_t now = env_mono_ns(s->env);

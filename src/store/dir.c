@@ -245,22 +245,27 @@ enum err store_dir_open(struct store *s, struct ectx *ec)
         }
     }
     if (meta == ERR_OK && m.ready) {
-        return explain(s, owner_check(s, ec), ec);
+        /* A killed process may have renamed it without making that durable: what comes now builds
+         * on it. */
+        e = env_dir_sync(s->env, s->dir, ec);
+        e = e == ERR_OK ? owner_check(s, ec) : e;
+        return e == ERR_OK ? ERR_OK : explain(s, e, ec);
     }
     if (meta != ERR_OK && meta != ERR_NOT_FOUND) {
         return explain(s, meta, ec);
     }
     s->recovery.created = true;
+    e = ERR_OK;
     if (meta == ERR_NOT_FOUND) {
+        uint8_t random[16];
+        env_random(s->env, random, sizeof(random));
+        s->id = uuid_v4(random);
         e = dir_must_be_new(s, ec);
-        if (e == ERR_OK) {
-            uint8_t random[16];
-            env_random(s->env, random, sizeof(random));
-            s->id = uuid_v4(random);
-            e = meta_write(s, false, ec);
-        }
-    } else {
-        e = ERR_OK;
+    }
+    if (e == ERR_OK) {
+        e = meta_write(
+            s, false,
+            ec); /* again, if a first start was cut off: the one that is seen may not be durable */
     }
     if (e == ERR_OK) {
         store_path(s->dir, "topics", path);

@@ -172,6 +172,19 @@ enum err image_write(struct env *env, const char *dir, int slot, const struct bu
     return e == ERR_OK ? ERR_OK : ectx_wrap(ec, e, "writing '%s'", path);
 }
 
+enum err image_sync(struct env *env, const char *dir, int slot, struct ectx *ec)
+{
+    char path[STORE_PATH_MAX];
+    store_path(dir, slot_name(slot), path);
+    struct env_file *f;
+    enum err e = env_file_open(env, path, ENV_READ | ENV_WRITE, &f, ec);
+    if (e == ERR_OK) {
+        e = env_file_datasync(f, ec);
+        env_file_close(f);
+    }
+    return e;
+}
+
 /* ---- Reading
  * -----------------------------------------------------------------------------------------------------
  */

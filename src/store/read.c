@@ -194,7 +194,8 @@ enum err read_task_run(struct read_task *t)
     int64_t expected = t->expected;
     size_t want = t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX;
     want += READ_SLACK;
-    /* Entries from the limit on may still be on their way to the disk: not even their headers count. */
+    /* Entries from the limit on may still be on their way to the disk: not even their headers
+     * count. */
     while (position + ENTRY_HEADER_SIZE <= t->end && expected < t->limit) {
         if (t->have == 0 || position < t->at || position + ENTRY_HEADER_SIZE > t->at + t->have) {
             if (t->ref_count > 0) {

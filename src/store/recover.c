@@ -631,6 +631,9 @@ static enum err recover_existing(struct store *s, struct ectx *ec)
         s->image_generation = from.generation;
         s->generation = from.generation + (other_bad ? 2 : 1);
         s->last_position = get_le64(v[chosen].bytes + 88);
+        e = image_sync(s->env, s->dir, chosen, ec);
+    }
+    if (e == ERR_OK) {
         e = restore_image(s, &v[chosen], ec);
     }
     if (e == ERR_OK) {

@@ -87,8 +87,10 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     }
     s->participants = s->participant_copy;
     s->participant_count = count;
-    /* What waits for packing, plus a block for each of many files. */
-    s->reserve_bytes = s->cfg.tail_memory_bytes < 64u << 20 ? s->cfg.tail_memory_bytes : 64u << 20;
+    /* What waits for packing, the blocks that it begins in many files, and the images' growth. */
+    s->reserve_bytes =
+        2 * (s->cfg.tail_memory_bytes < 64u << 20 ? s->cfg.tail_memory_bytes : 64u << 20) +
+        (256u << 10);
     *out = s;
     return ERR_OK;
 }

@@ -434,6 +434,9 @@ enum err image_build(struct store *s, uint64_t sequence, uint64_t position, bool
                      struct buf *out);
 enum err image_write(struct env *env, const char *dir, int slot, const struct buf *image,
                      bool fresh, struct ectx *ec, bool *fatal);
+/* A killed process leaves images that only the page cache has: flushed before the other slot is
+ * written over. */
+enum err image_sync(struct env *env, const char *dir, int slot, struct ectx *ec);
 struct image_view {
     struct image_slot info;
     uint8_t *bytes;

@@ -37,7 +37,7 @@
 #define PER_FRAME  4
 #define BATCH_HEAD 61
 
-static uint64_t states, boots, nested, failed_ops, failed_allocs, rotten;
+static uint64_t states, boots, nested, failed_ops, failed_allocs, rotten, full_disks;
 static bool verbose;
 
 static uint64_t mix(uint64_t x)
@@ -79,7 +79,7 @@ struct model {
     struct mpart parts[PARTS];
     struct mstart starts[STARTS];
     uint32_t start_count;
-    bool bad, may_lose_memory;
+    bool bad, may_lose_memory, may_lose_space;
     char why[240];
 };
 
@@ -230,7 +230,8 @@ static enum err snapshot(void *ctx, struct buf *out)
 {
     const struct proc *p = ctx;
     if (p->dead) {
-        return ERR_STOPPED; /* it did not follow its own log: such a state must not become the truth */
+        return ERR_STOPPED; /* it did not follow its own log: such a state must not become the truth
+                             */
     }
     buf_put_le32(out, p->count);
     buf_put_le64(out, p->chain);
@@ -688,7 +689,9 @@ static void produce(struct proc *p)
         if (e != ERR_OK) {
             free(b->bytes);
             if (e != ERR_LIMIT && e != ERR_IO && e != ERR_STOPPED &&
-                !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
+                !(e == ERR_NO_MEMORY && m->may_lose_memory) &&
+                !(e == ERR_NO_SPACE && m->may_lose_space)) {
+
                 say_bad(m, "appending: %s: %s", err_name(e), ec.text);
             }
             continue;
@@ -950,6 +953,9 @@ static void crash_again(struct env *env, struct model *m, uint64_t choice, int d
             if (!env_sim_is_cut(env) && !p.dead && rnd(m, 4) == 0) {
                 drain(&p);
                 clean = list_empty(&p.flights);
+                if (!clean && !env_sim_is_cut(env) && !p.dead) {
+                    say_bad(m, "frames hang: the store does not come to rest");
+                }
             } else if (!env_sim_is_cut(env) && !p.dead && rnd(m, 8) == 0) {
                 rot_image(&p);
                 env_sim_process_kill(env);
@@ -1046,6 +1052,7 @@ static bool run_failures(uint64_t seed, uint64_t step, char *why, size_t size)
             env_sim_process_kill(env);
             proc_end(&p);
             const bool reached = env_sim_ops(env) > k;
+            env_sim_fail_nth(env, kinds[kind], 0, ERR_OK, false);
             env_sim_fail_nth(env, ENV_SIM_OP_COUNT, 0, ERR_OK, false);
             failed_ops++;
             crash_again(env, m, seed + k, 2, false);
@@ -1117,6 +1124,62 @@ static bool run_allocs(uint64_t seed, uint64_t step, char *why, size_t size)
     return !bad;
 }
 
+/* The disk fills up and has room again: the store lives on, facts go on, and nothing is lost. */
+static bool run_full(uint64_t seed, char *why, size_t size)
+{
+    struct model *m = calloc(1, sizeof(*m));
+    if (m == NULL) {
+        abort();
+    }
+    struct env *env = world(seed);
+    struct proc p;
+    m->rng = seed * 1000003;
+    env_sim_set_disk_bytes(env, 500000);
+    if (proc_start(&p, env, m, false) == ERR_OK) {
+        m->may_lose_space = true;
+        for (int round = 0; round < 4 && !m->bad; round++) {
+            uint64_t free_bytes, total;
+            env_sim_set_disk_bytes(env, 8u << 20);
+            work(&p, 20 + rnd(m, 60));
+            if (!p.dead && env_fs_space(env, "/d", &free_bytes, &total, NULL) == ERR_OK) {
+                env_sim_set_disk_bytes(env, total - free_bytes + rnd(m, 40000));
+            }
+            const uint32_t acked = m->acked;
+            work(&p, 150);
+            drain(&p);
+            if (p.dead) {
+                say_bad(m, "a full disk stopped the store");
+            } else if (m->acked == acked && m->frames < FRAMES) {
+                say_bad(m, "a full disk stopped facts");
+            }
+        }
+        env_sim_set_disk_bytes(env, 8u << 20);
+        for (int i = 0; i < 20 && !p.dead; i++) {
+            env_sim_advance_ns(env, 500000000);
+            store_tick(p.store);
+            let_run(&p, 1000);
+        }
+        struct store_stats st;
+        store_stats_get(p.store, &st);
+        if (st.out_of_space || st.tail_memory_bytes > 24 << 10) {
+            say_bad(m, "space is back and the store did not notice");
+        }
+        m->may_lose_space = false;
+        work(&p, 20);
+    }
+    env_sim_process_kill(env);
+    proc_end(&p);
+    full_disks++;
+    crash_again(env, m, seed, 2, true);
+    env_destroy(env);
+    const bool bad = m->bad;
+    if (bad) {
+        snprintf(why, size, "seed %llu, full disk: %s", (unsigned long long)seed, m->why);
+    }
+    free(m);
+    return !bad;
+}
+
 /* ---- Planted faults
  * ---------------------------------------------------------------------------------------- */
 
@@ -1128,6 +1191,7 @@ static const struct {
     {"unlink-early", &store_faults.unlink_early},
     {"reuse-named-range", &store_faults.reuse_named_range},
     {"skip-entry-identity", &store_faults.skip_entry_identity},
+    {"skip-claim", &store_faults.skip_claim},
     {"flush-too-early", &store_faults.flush_too_early},
     {"image-before-flush", &store_faults.image_before_flush},
     {"skip-dir-sync", &store_faults.skip_dir_sync},
@@ -1140,7 +1204,7 @@ static bool fault_caught(size_t f, uint64_t seeds)
     bool caught = false;
     *faults[f].on = true;
     for (uint64_t s = 1; s <= seeds && !caught; s++) {
-        caught = !run_seed(s, 40, 4, why, sizeof(why));
+        caught = !run_seed(s, 40, 4, why, sizeof(why)) || !run_full(s, why, sizeof(why));
     }
     *faults[f].on = false;
     printf(caught ? "  caught %-20s %s\n" : "  MISSED %s\n", faults[f].name, why);
@@ -1196,7 +1260,7 @@ int main(int argc, char **argv)
     for (uint64_t s = first; s < first + seeds && states < want && failed < 3; s++) {
         char why[400] = "";
         const uint64_t before = states;
-        if (!run_seed(s, 40, 8, why, sizeof(why)) ||
+        if (!run_seed(s, 40, 8, why, sizeof(why)) || !run_full(s, why, sizeof(why)) ||
             (s % 16 == 1 &&
              (!run_failures(s, 11, why, sizeof(why)) || !run_allocs(s, 7, why, sizeof(why))))) {
             printf("FAIL %s\n", why);
@@ -1210,10 +1274,10 @@ int main(int argc, char **argv)
     }
     printf("store_crash: %llu crash states, %llu starts (%llu cut in or soon after recovery), %llu "
            "failed operations, "
-           "%llu failed allocations, %llu rotten images\n",
+           "%llu failed allocations, %llu rotten images, %llu full disks\n",
            (unsigned long long)states, (unsigned long long)boots, (unsigned long long)nested,
            (unsigned long long)failed_ops, (unsigned long long)failed_allocs,
-           (unsigned long long)rotten);
+           (unsigned long long)rotten, (unsigned long long)full_disks);
     if (with_faults && failed == 0) {
         failed += run_faults(NULL);
     }
