@@ -7,7 +7,7 @@
  * v10, v11: ids are in the response only; a null name is INVALID_TOPIC. v12+: a topic may be asked
  * for by id.
  */
-#include "kafka/kafka_int.h"
+#include "kafka/admin.h"
 #include "wire/gen/all.h"
 
 struct metadata_work {
@@ -52,6 +52,10 @@ static bool fill_topic(struct kafka_request *r, const struct topic *t,
     out->error_code = 0;
     out->name = arena_str(r->arena, t->name);
     out->topic_id = t->id;
+    const struct wire_metadata_request *req = r->body;
+    if (req->include_topic_authorized_operations) {
+        out->topic_authorized_operations = KAFKA_TOPIC_OPERATIONS;
+    }
     return !str_is_null(out->name) && fill_partitions(r, t, out);
 }
 
@@ -203,6 +207,10 @@ static bool fill_cluster(struct metadata_work *w)
     uuid_format_kafka(store_id(w->k->s.store), id);
     res->cluster_id = str_of(id);
     res->controller_id = BROKER_NODE_ID;
+    const struct wire_metadata_request *req = r->body;
+    if (req->include_cluster_authorized_operations) {
+        res->cluster_authorized_operations = KAFKA_CLUSTER_OPERATIONS;
+    }
     return true;
 }
 
