@@ -34,7 +34,7 @@ TEST(kafka_api_versions_are_those_of_kafka_and_nothing_that_is_not_served)
 TEST(kafka_an_unknown_version_of_api_versions_is_answered_in_version_0)
 {
     /* KIP-511: how a newer client learns what to speak. The body is not looked at. */
-    static const uint8_t request[] = {0, 0, 0, 13, 0, 18, 0, 99, 0, 0, 0, 5, 0xff, 0xff, 1, 2, 3};
+    static const uint8_t request[] = {0, 0, 0, 13, 0, 18, 0, 99, 0, 0, 0, 5, 0xff, 0xff, 0, 2, 3};
     struct world w;
     struct client c;
     struct wire_api_versions_response res;
