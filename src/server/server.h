@@ -10,6 +10,9 @@ int server_serve(int argc, char **argv, char *const *environ_block);
 /* `leat verify DIR`. */
 int server_verify(int argc, char **argv);
 
+/* "0.1.0". */
+extern const char server_version[];
+
 /* Exit statuses of leat, for scripts. */
 enum {
     EXIT_OK = 0,

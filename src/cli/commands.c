@@ -1,0 +1,248 @@
+/*
+ * The table of commands: names, words, options and every sentence that help, manual pages and
+ * completion tell about them.
+ */
+#include "cli/cli.h"
+
+#include <string.h>
+
+const struct option OPTION_HELP = {OPT_HELP, 'h', "--help", NULL, "tell about this command", false};
+const struct option OPTION_OUTPUT = {
+    OPT_OUTPUT, 'o', "--output", "FORMAT", "text (for people) or json", false};
+const struct option OPTION_BOOTSTRAP = {
+    OPT_BOOTSTRAP,
+    'b',
+    "--bootstrap",
+    "HOST:PORT[,...]",
+    "the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1:9092",
+    false};
+const struct option OPTION_TIMEOUT = {
+    OPT_TIMEOUT, 0, "--timeout", "SECONDS", "how long to wait for an answer (10)", false};
+
+#define PARTITION                                                            \
+    {                                                                        \
+        OPT_PARTITION, 'p', "--partition", "N", "only this partition", false \
+    }
+#define PROPERTY                                                                     \
+    {                                                                                \
+        OPT_PROPERTY, 0, "--property", "NAME=VALUE", "a setting of librdkafka", true \
+    }
+#define CODEC                                                                               \
+    {                                                                                       \
+        OPT_CODEC, 'z', "--codec", "CODEC", "none, gzip, snappy, lz4 or zstd (none)", false \
+    }
+#define ACKS                                                      \
+    {                                                             \
+        OPT_ACKS, 0, "--acks", "ACKS", "all, 1 or 0 (all)", false \
+    }
+#define DRY_RUN                                                                \
+    {                                                                          \
+        OPT_DRY_RUN, 0, "--dry-run", NULL, "only say what would happen", false \
+    }
+#define COUNT                                                            \
+    {                                                                    \
+        OPT_COUNT_OF, 'n', "--count", "N", "stop after N records", false \
+    }
+
+static const struct option SERVE[] = {
+    {OPT_OTHER, 0, "--data", "DIR", "where everything is kept (data)", false},
+    {OPT_OTHER, 0, "--kafka", "HOST:PORT", "the Kafka listener (127.0.0.1:9092); port 0: any",
+     false},
+    {OPT_OTHER, 0, "--http", "HOST:PORT", "health and metrics (127.0.0.1:8080); port 0: any",
+     false},
+    {OPT_OTHER, 0, "--advertise", "HOST:PORT",
+     "what clients are told to connect to (the address they connected on)", false},
+    {OPT_OTHER, 0, "--config", "FILE", "options in YAML, see leat.conf(5)", false},
+    {OPT_OTHER, 0, "--set", "KEY=VALUE", "one option", true},
+    {OPT_OTHER, 0, "--insecure-allow-anonymous", NULL,
+     "listen beyond loopback although nobody is authenticated", false},
+};
+static const struct option TOPIC_LS[] = {
+    {OPT_ALL, 'a', "--all", NULL, "internal topics too", false},
+};
+static const struct option TOPIC_CREATE[] = {
+    {OPT_PARTITIONS, 'p', "--partitions", "N", "how many (the broker's default)", false},
+    {OPT_REPLICATION, 0, "--replication", "N", "copies of each (the broker's default)", false},
+    {OPT_SET, 0, "--set", "KEY=VALUE", "a configuration of the topic", true},
+    {OPT_IF_NOT_EXISTS, 0, "--if-not-exists", NULL, "it is fine if it exists already", false},
+    DRY_RUN,
+};
+static const struct option TOPIC_DELETE[] = {
+    {OPT_IF_EXISTS, 0, "--if-exists", NULL, "it is fine if it does not exist", false},
+};
+static const struct option TOPIC_CONFIG[] = {
+    {OPT_SET, 0, "--set", "KEY=VALUE", "change one key; all others stay as they are", true},
+    {OPT_UNSET, 0, "--unset", "KEY", "back to the default", true},
+    DRY_RUN,
+};
+static const struct option TOPIC_TAIL[] = {
+    {OPT_FROM, 0, "--from", "WHERE", "end, start, 42, -10 (ten before the end), a time (end)",
+     false},
+    PARTITION,
+    COUNT,
+    PROPERTY,
+};
+static const struct option PRODUCE[] = {
+    {OPT_KEY, 'k', "--key", "KEY", "the key of every record (none)", false},
+    {OPT_SEPARATOR, 'K', "--separator", "TEXT", "splits each line into key and value", false},
+    {OPT_HEADER, 'H', "--header", "NAME=VALUE", "a header of every record", true},
+    {OPT_PARTITION, 'p', "--partition", "N", "into this partition (by key)", false},
+    CODEC,
+    ACKS,
+    PROPERTY,
+};
+static const struct option CONSUME[] = {
+    {OPT_FROM, 0, "--from", "WHERE", "start, end, 42, -10 (ten before the end), a time (start)",
+     false},
+    PARTITION,
+    {OPT_GROUP, 'g', "--group", "GROUP", "as a member of this group, and commit", false},
+    COUNT,
+    {OPT_FOLLOW, 'f', "--follow", NULL, "go on when the end is reached", false},
+    PROPERTY,
+};
+static const struct option GROUP_SEEK[] = {
+    {OPT_TOPIC, 't', "--topic", "TOPIC", "of this topic (needed)", false},
+    {OPT_TO, 0, "--to", "WHERE", "start, end, 42, -10 (ten before the end), a time (needed)",
+     false},
+    PARTITION,
+    DRY_RUN,
+};
+static const struct option STATUS[] = {
+    {OPT_HTTP, 0, "--http", "HOST:PORT", "leat's HTTP address (127.0.0.1:8080)", false},
+};
+static const struct option BENCH[] = {
+    {OPT_TOPIC, 't', "--topic", "TOPIC", "this topic (a new one, deleted afterwards)", false},
+    {OPT_PARTITIONS, 'p', "--partitions", "N", "partitions of the new topic (1)", false},
+    {OPT_KEEP, 0, "--keep", NULL, "do not delete the new topic", false},
+    {OPT_SIZE, 's', "--size", "BYTES", "of a record (100)", false},
+    {OPT_RATE, 'r', "--rate", "N", "records in a second (as fast as possible)", false},
+    {OPT_SECONDS, 'd', "--seconds", "N", "how long each load runs (5)", false},
+    {OPT_COUNT_OF, 'n', "--count", "N", "how many records instead", false},
+    {OPT_ONE_IN_FLIGHT, '1', "--one-in-flight", NULL,
+     "send the next record when the last is acknowledged", false},
+    {OPT_LINGER, 0, "--linger", "MS", "wait for more records before sending (5)", false},
+    {OPT_IDEMPOTENT, 0, "--idempotent", NULL, "with an idempotent producer", false},
+    CODEC,
+    ACKS,
+    PROPERTY,
+};
+static const struct option VERIFY[] = {
+    {OPT_OTHER, 'o', "--output", "FORMAT", "text (for people) or json", false},
+};
+
+#define OPTIONS(list) list, ARRAY_LEN(list)
+#define NO_OPTIONS    NULL, 0
+
+static const char CONSUME_TEXT[] =
+    "Prints what the topic holds, each partition from its start to the end that it had when the\n"
+    "command began, and ends. With --follow it goes on until Ctrl-C; --from says where to begin.\n"
+    "Records of one partition come in order; partitions are mixed.\n"
+    "\n"
+    "A line is partition:offset, time, key and value, with control characters escaped.\n"
+    "-o value prints the values alone, byte for byte; -o json prints one object on each line,\n"
+    "in which a key or value that is not UTF-8 stands as key_base64 or value_base64.\n"
+    "\n"
+    "With --group the command is a member of that group: it begins where the group is, commits\n"
+    "what it has printed, and ends when its partitions are read to their end (or goes on with\n"
+    "--follow). --from then says where a group begins that has committed nothing.";
+
+const struct command COMMANDS[] = {
+    {"serve", NULL, "", 0, 0, "Run the server",
+     "Prints `leat: ready kafka=HOST:PORT http=HOST:PORT` when both ports answer. SIGTERM or\n"
+     "Ctrl-C ends it cleanly. Each option is also an environment variable: LEAT_DATA,\n"
+     "LEAT_KAFKA, and so on.",
+     "leat serve --data /var/lib/leat\tthe usual way\n"
+     "leat serve --data data --kafka 127.0.0.1:0 --http 127.0.0.1:0\ton ports that are free",
+     OPTIONS(SERVE), false, false, NULL},
+    {"topic", "ls", "", 0, 0, "List topics with partitions and records",
+     "Records are the offsets between start and end; compaction and transactions may have\n"
+     "taken some of them.",
+     "leat topic ls -o json\tfor scripts", OPTIONS(TOPIC_LS), true, true, run_topic_ls},
+    {"topic", "show", "NAME", 1, 1, "Show partitions, offsets, sizes and settings of a topic", NULL,
+     "leat topic show orders\tone line for each partition", NO_OPTIONS, true, true, run_topic_show},
+    {"topic", "create", "NAME...", 1, CLI_WORDS_MAX, "Create topics", NULL,
+     "leat topic create orders --partitions 3 --set retention.ms=86400000\tkept for a day",
+     OPTIONS(TOPIC_CREATE), true, false, run_topic_create},
+    {"topic", "delete", "NAME...", 1, CLI_WORDS_MAX, "Delete topics and all their records",
+     "There is no way back.", NULL, OPTIONS(TOPIC_DELETE), true, false, run_topic_delete},
+    {"topic", "config", "NAME", 1, 1, "Show or change the configuration of a topic",
+     "Without --set and --unset it shows every key, its value and where that comes from. A\n"
+     "change touches the named keys only.",
+     "leat topic config orders --set retention.ms=3600000\tkeep an hour\n"
+     "leat topic config orders --unset retention.ms\tthe broker's default again",
+     OPTIONS(TOPIC_CONFIG), true, true, run_topic_config},
+    {"topic", "tail", "NAME", 1, 1, "Print new records as they come, until Ctrl-C",
+     "The same as leat consume NAME --from end --follow.", "leat topic tail orders\twatch",
+     OPTIONS(TOPIC_TAIL), true, true, run_topic_tail},
+    {"produce", NULL, "TOPIC [FILE]", 1, 2, "Write each line of a file or of the input as a record",
+     "The topic must exist. Records are acknowledged by the broker before the command ends with\n"
+     "status 0; with acks=all the producer is idempotent, so that a retry doubles nothing.\n"
+     "Records without a key are spread over the partitions; with a key they go where Java's\n"
+     "producer would put them (murmur2).",
+     "echo hello | leat produce orders\tone record\n"
+     "leat produce orders events.txt --separator : --codec zstd\tlines of KEY:VALUE",
+     OPTIONS(PRODUCE), true, true, run_produce},
+    {"consume", NULL, "TOPIC", 1, 1, "Print the records of a topic", CONSUME_TEXT,
+     "leat consume orders\tall that is there\n"
+     "leat consume orders --from -15m --follow\tthe last quarter of an hour, and on\n"
+     "leat consume orders --from -1 -o value\tthe last value of each partition\n"
+     "leat consume orders -g audit -o json\twhat the group audit has not seen yet",
+     OPTIONS(CONSUME), true, true, run_consume},
+    {"group", "ls", "", 0, 0, "List consumer groups", NULL, NULL, NO_OPTIONS, true, true,
+     run_group_ls},
+    {"group", "show", "GROUP", 1, 1, "Show members, offsets and lag of a group", NULL, NULL,
+     NO_OPTIONS, true, true, run_group_show},
+    {"group", "lag", "[GROUP...]", 0, CLI_WORDS_MAX,
+     "Show how far groups are behind, for each partition and in total", NULL,
+     "leat group lag\tall groups", NO_OPTIONS, true, true, run_group_lag},
+    {"group", "seek", "GROUP", 1, 1, "Move the offsets of a group",
+     "Shows the offsets before and after. A group that has members is refused: stop them first.\n"
+     "A time means the first record of that time or later. What lies outside of the log is\n"
+     "moved to its nearest end.",
+     "leat group seek billing --topic orders --to start --dry-run\twhat would happen\n"
+     "leat group seek billing --topic orders --to 2026-11-20T08:00:00Z\tread again since eight",
+     OPTIONS(GROUP_SEEK), true, true, run_group_seek},
+    {"group", "delete", "GROUP...", 1, CLI_WORDS_MAX, "Delete groups and their offsets",
+     "A group that has members is refused.", NULL, NO_OPTIONS, true, false, run_group_delete},
+    {"status", NULL, "", 0, 0, "Is it well? One screen",
+     "Asks the broker, and leat's own /readyz and /metrics for what the Kafka protocol does not\n"
+     "tell. Without --http these are asked only if the broker is the default one; against any\n"
+     "other Kafka the lines say what is not known. Rates are measured for a second. The exit\n"
+     "status is 0 if it is well, 1 if it is not, 5 if no broker answers.",
+     "leat status\tthe leat of this machine\n"
+     "leat status -b kafka:9092 -o json\tany Kafka, for scripts",
+     OPTIONS(STATUS), true, true, run_status},
+    {"verify", NULL, "DIR", 1, 1, "Check a data directory that no server has open",
+     "Reads every byte, changes nothing, and says what it found. The exit status is 0 if all is\n"
+     "well and 3 if there is damage.",
+     "leat verify /var/lib/leat\tafter stopping the server", OPTIONS(VERIFY), false, false, NULL},
+    {"bench", NULL, "[produce|consume|end-to-end]", 0, 1,
+     "Load a broker; print rates and percentiles of latency",
+     "Without a word all three loads run one after the other on a new topic.\n"
+     "\n"
+     "produce: the latency is from handing a record to the client until the broker acknowledged\n"
+     "it. As fast as possible, most of that is the client's own queue; --rate or --one-in-flight\n"
+     "show what the broker takes. consume: reads all that the topic has. end-to-end: from handing\n"
+     "a record to a producer until a consumer has it, one at a time unless --rate is given.",
+     "leat bench produce --one-in-flight --seconds 10\tlatency of one durable write\n"
+     "leat bench produce --size 1000 --rate 5000\tlatency under a steady load\n"
+     "leat bench -b kafka:9092 -o json\tanother broker, for scripts",
+     OPTIONS(BENCH), true, true, run_bench},
+    {"version", NULL, "", 0, 0, "Print the version", NULL, NULL, NO_OPTIONS, false, true,
+     run_version},
+    {"completion", NULL, "bash|zsh|fish", 1, 1, "Print a completion script for a shell", NULL,
+     "source <(leat completion bash)\tin this shell, now", NO_OPTIONS, false, false,
+     run_completion},
+    {"help", NULL, "[COMMAND...]", 0, 2, "Tell about a command", NULL, NULL, NO_OPTIONS, false,
+     false, run_help},
+    /* Not told: makes the pages of man/. */
+    {"manual", NULL, "PAGE", 1, 1, "", NULL, NULL, NO_OPTIONS, false, false, run_manual},
+};
+const size_t COMMAND_COUNT = ARRAY_LEN(COMMANDS);
+
+const char *noun_summary(const struct command *c)
+{
+    return c->verb == NULL                 ? c->summary
+           : strcmp(c->noun, "topic") == 0 ? "List, show, create, delete, configure, follow topics"
+                                           : "List, show, move, delete consumer groups";
+}

@@ -1,0 +1,137 @@
+/* A writer of JSON (RFC 8259): one document on one line. */
+#include <math.h>
+
+#include "cli/out.h"
+#include "core/check.h"
+#include "core/utf8.h"
+
+void json_init(struct json *j)
+{
+    *j = (struct json){0};
+    buf_init(&j->b, CLI_OUTPUT_MAX);
+}
+
+void json_deinit(struct json *j)
+{
+    buf_deinit(&j->b);
+}
+
+static void put_key(struct json *j, const char *key)
+{
+    if (j->more[j->depth]) {
+        buf_put_u8(&j->b, ',');
+    }
+    j->more[j->depth] = true;
+    if (key != NULL) {
+        buf_put_u8(&j->b, '"');
+        buf_put_z(&j->b, key);
+        buf_put_z(&j->b, "\":");
+    }
+}
+
+static void descend(struct json *j, const char *key, uint8_t opening)
+{
+    put_key(j, key);
+    buf_put_u8(&j->b, opening);
+    CHECK(j->depth + 1 < JSON_DEPTH_MAX);
+    j->more[++j->depth] = false;
+}
+
+void json_object(struct json *j, const char *key)
+{
+    descend(j, key, '{');
+}
+
+void json_array(struct json *j, const char *key)
+{
+    descend(j, key, '[');
+}
+
+void json_end(struct json *j, char closing)
+{
+    CHECK(j->depth > 0);
+    j->depth--;
+    buf_put_u8(&j->b, (uint8_t)closing);
+}
+
+void json_str(struct json *j, const char *key, struct str s)
+{
+    if (str_is_null(s)) {
+        json_null(j, key);
+        return;
+    }
+    put_key(j, key);
+    buf_put_u8(&j->b, '"');
+    utf8_json_escape(&j->b, s);
+    buf_put_u8(&j->b, '"');
+}
+
+void json_z(struct json *j, const char *key, const char *z)
+{
+    json_str(j, key, str_of(z));
+}
+
+void json_i64(struct json *j, const char *key, int64_t v)
+{
+    put_key(j, key);
+    buf_printf(&j->b, "%lld", (long long)v);
+}
+
+void json_f64(struct json *j, const char *key, double v)
+{
+    if (!isfinite(v)) {
+        json_null(j, key);
+        return;
+    }
+    put_key(j, key);
+    buf_printf(&j->b, "%.15g", v);
+}
+
+void json_bool(struct json *j, const char *key, bool v)
+{
+    put_key(j, key);
+    buf_put_z(&j->b, v ? "true" : "false");
+}
+
+void json_null(struct json *j, const char *key)
+{
+    put_key(j, key);
+    buf_put_z(&j->b, "null");
+}
+
+static void put_base64(struct buf *b, struct str s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < s.n; i += 3) {
+        uint32_t v = (uint32_t)(uint8_t)s.p[i] << 16;
+        v |= i + 1 < s.n ? (uint32_t)(uint8_t)s.p[i + 1] << 8 : 0;
+        v |= i + 2 < s.n ? (uint32_t)(uint8_t)s.p[i + 2] : 0;
+        buf_put_u8(b, (uint8_t)digits[v >> 18]);
+        buf_put_u8(b, (uint8_t)digits[v >> 12 & 63]);
+        buf_put_u8(b, i + 1 < s.n ? (uint8_t)digits[v >> 6 & 63] : '=');
+        buf_put_u8(b, i + 2 < s.n ? (uint8_t)digits[v & 63] : '=');
+    }
+}
+
+void json_bytes(struct json *j, const char *key, struct str s)
+{
+    if (str_is_null(s) || utf8_valid(s)) {
+        json_str(j, key, s);
+        return;
+    }
+    put_key(j, NULL);
+    buf_printf(&j->b, "\"%s_base64\":\"", key);
+    put_base64(&j->b, s);
+    buf_put_u8(&j->b, '"');
+}
+
+MUST_USE enum err json_print(struct json *j, struct ectx *ec)
+{
+    buf_put_u8(&j->b, '\n');
+    enum err e = buf_failed(&j->b)
+                     ? ectx_fail(ec, ERR_NO_MEMORY, "the output does not fit into memory")
+                     : out_write(buf_str(&j->b), ec);
+    buf_clear(&j->b);
+    j->more[0] = false;
+    return e;
+}
