@@ -65,6 +65,8 @@ def generate(golden_folder, differences_path):
 def value_text(value):
     if value == "*":
         return "(any)"
+    if value is None:
+        return "(nothing)"
     return "`%s`" % (value if isinstance(value, str) else json.dumps(value))
 
 

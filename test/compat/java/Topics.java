@@ -186,7 +186,7 @@ final class Topics {
         Setting.waitFor("the default", 10, () -> get(admin, all, "log.retention.ms") != null);
         facts.fact("broker default shows", show(get(admin, all, "log.retention.ms")));
         alter(facts, admin, "broker default delete", all, op("log.retention.ms", "", OpType.DELETE));
-        alter(facts, admin, "broker read-only key", node, op("log.dirs", "/elsewhere", OpType.SET));
+        alter(facts, admin, "broker read-only key", node, op("group.max.size", "9", OpType.SET));
     }
 
     private static AlterConfigOp op(String key, String value, OpType type) {
