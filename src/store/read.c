@@ -437,6 +437,7 @@ struct read_job {
     struct arena *arena;
     struct store_read_job *user;
     enum err err;
+    bool missing; /* the file: not quarantined for good, somebody may put it back */
 };
 
 void seg_open_prepare(struct seg_open *o, struct segment *g)
@@ -496,6 +497,7 @@ static void read_job_run(struct env_job *job)
         return;
     }
     j->err = seg_open_run(&j->open, &j->task.ec);
+    j->missing = j->err == ERR_NOT_FOUND;
     if (j->err != ERR_OK) {
         return;
     }
@@ -518,7 +520,17 @@ static void read_job_done(struct env_job *job)
     if (j->seg != NULL) {
         seg_open_finish(&j->open);
         j->part->store->stats.cold_reads++;
-        user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
+        if (j->missing && (j->part->removed || j->task.offset < j->part->log_start)) {
+            user->err = ectx_fail(&user->ec, ERR_OFFSET_OUT_OF_RANGE,
+                                  "offset %lld was deleted while it was being read",
+                                  (long long)j->task.offset);
+        } else if (j->missing) {
+            const struct damage_range whole = {j->task.id.base, j->task.segment_end};
+            j->part->store->stats.damaged_reads++;
+            user->err = read_damaged(j->part, &whole, &user->ec);
+        } else {
+            user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
+        }
     }
     read_task_free(&j->task);
     part_unref(j->part);

@@ -36,6 +36,7 @@ struct time_look {
     int64_t offset, timestamp;
     int32_t leader_epoch;
     enum err err;
+    bool missing; /* the file */
     struct damage_range damage;
     struct ectx ec;
 };
@@ -120,6 +121,7 @@ static void look_run(struct env_job *job)
 {
     struct time_look *l = CONTAINER_OF(job, struct time_look, job);
     l->err = seg_open_run(&l->open, &l->ec);
+    l->missing = l->err == ERR_NOT_FOUND;
     if (l->err == ERR_OK) {
         l->err = look_range(l);
     }
@@ -151,7 +153,11 @@ static void look_done(struct env_job *job)
     list_remove(&l->pending.link);
     seg_open_finish(&l->open);
     l->cursor = l->range_end;
-    if (l->err == ERR_DAMAGED) {
+    if (l->missing) {
+        const struct damage_range whole = {l->id.base, l->range_end};
+        const bool deleted = l->part->removed || l->range_end <= l->part->log_start;
+        l->err = deleted ? ERR_OK : read_damaged(l->part, &whole, &l->ec);
+    } else if (l->err == ERR_DAMAGED) {
         part_damage_add(l->part, l->damage.from, l->damage.to,
                         "it failed its checksum when it was read");
         l->err = read_damaged(l->part, &l->damage, &l->ec);
@@ -186,6 +192,9 @@ static bool look_files(struct time_look *l)
     struct store_part *p = l->part;
     const int64_t tail = p->tail.count > 0 ? tail_at(&p->tail, 0)->base : p->high_watermark;
     uint32_t i;
+    if (l->cursor >= tail) {
+        return false;
+    }
     IGNORE(part_segment_at(p, l->cursor, &i) == NULL);
     for (; i < p->seg_count && p->segs[i]->base < tail; i++) {
         struct segment *g = p->segs[i];
@@ -199,9 +208,7 @@ static bool look_files(struct time_look *l)
                     g->end < tail ? g->end : tail);
         return true;
     }
-    if (l->cursor < tail) {
-        l->cursor = tail;
-    }
+    l->cursor = tail;
     return false;
 }
 
