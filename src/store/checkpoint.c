@@ -39,9 +39,7 @@ void checkpoint_free(struct checkpoint *c)
     mem_free(c);
 }
 
-/* ---- Worker
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Worker --------------------------------------------------------------------------------- */
 
 static enum err sync_dirs(struct checkpoint *c, struct ectx *ec)
 {
@@ -142,8 +140,7 @@ static void checkpoint_run(struct env_job *job)
     c->err = checkpoint_work(c, &c->ec);
 }
 
-/* ---- Loop: the snapshot
- * -------------------------------------------------------------------------------------------- */
+/* ---- Loop: the snapshot --------------------------------------------------------------------- */
 
 static void parts_at_snapshot(struct store *s)
 {

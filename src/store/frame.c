@@ -190,8 +190,7 @@ enum err store_frame_log_start(struct store_frame *f, struct store_part *p, int6
     return ERR_OK;
 }
 
-/* ---- Batches
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Batches -------------------------------------------------------------------------------- */
 
 static bool place_group_takes(struct store *s, struct segment *g)
 {
@@ -352,9 +351,7 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
     return ERR_OK;
 }
 
-/* ---- Commit
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Commit --------------------------------------------------------------------------------- */
 
 /* Where commit positions of relaxed batches begin: in this frame's header, which no item has. */
 static uint64_t relaxed_begin(const struct store_frame *f)
@@ -573,8 +570,7 @@ bool frames_idle(const struct store *s)
            wal_idle(s->wal);
 }
 
-/* ---- After the flush
- * ------------------------------------------------------------------------------------------ */
+/* ---- After the flush ------------------------------------------------------------------------ */
 
 static void frame_apply(struct store_frame *f)
 {

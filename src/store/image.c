@@ -36,9 +36,7 @@ static const char *slot_name(int slot)
     return slot == 0 ? "checkpoint-a" : "checkpoint-b";
 }
 
-/* ---- Building
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Building ------------------------------------------------------------------------------- */
 
 static void put_seg(struct buf *b, const struct segment *g)
 {
@@ -185,9 +183,7 @@ enum err image_sync(struct env *env, const char *dir, int slot, struct ectx *ec)
     return e;
 }
 
-/* ---- Reading
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 static bool sections_valid(const struct image_view *v, struct uuid id, uint32_t count)
 {

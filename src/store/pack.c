@@ -197,9 +197,7 @@ enum err pack_build(struct pack *k, bool for_checkpoint, bool index_all)
     return ERR_OK;
 }
 
-/* ---- Worker
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Worker --------------------------------------------------------------------------------- */
 
 static enum err run_open(struct env *env, struct pack_item *it, struct ectx *ec)
 {
@@ -278,9 +276,7 @@ enum err pack_run(struct pack *k, bool flush_each, struct ectx *ec)
     return ERR_OK;
 }
 
-/* ---- Loop
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Loop ----------------------------------------------------------------------------------- */
 
 static void finish_item(struct pack_item *it, bool ok, bool flushed)
 {

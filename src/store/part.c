@@ -24,8 +24,7 @@ void store_part_config_init(struct store_part_config *cfg)
     };
 }
 
-/* ---- Folders of topics
- * --------------------------------------------------------------------------------- */
+/* ---- Folders of topics ---------------------------------------------------------------------- */
 
 struct topic_dir *topic_dir_get(struct store *s, struct str name)
 {
@@ -58,9 +57,7 @@ void topic_dir_unref(struct store *s, struct topic_dir *d)
     mem_free(d);
 }
 
-/* ---- Life
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Life ----------------------------------------------------------------------------------- */
 
 void part_ref(struct store_part *p)
 {
@@ -254,9 +251,7 @@ void store_part_info_get(const struct store_part *p, struct store_part_info *out
     *out = info;
 }
 
-/* ---- Epochs
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Epochs --------------------------------------------------------------------------------- */
 
 size_t store_part_epochs(const struct store_part *p, const struct store_epoch **out)
 {
@@ -293,8 +288,7 @@ enum err part_epoch_add(struct store_part *p, int32_t epoch, int64_t start)
     return ERR_OK;
 }
 
-/* ---- Quarantine
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Quarantine ----------------------------------------------------------------------------- */
 
 const struct damage_range *part_damage_at(const struct store_part *p, int64_t offset)
 {
@@ -355,9 +349,7 @@ void part_damage_add(struct store_part *p, int64_t from, int64_t to, const char 
     p->damage[at] = (struct damage_range){from, to};
 }
 
-/* ---- Log start
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Log start ------------------------------------------------------------------------------ */
 
 void part_log_start_set(struct store_part *p, int64_t offset)
 {

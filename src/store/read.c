@@ -71,9 +71,7 @@ static bool hold_add(struct hold **hp, struct wal_group *group, struct chunk *ch
     return true;
 }
 
-/* ---- From a file
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- From a file ---------------------------------------------------------------------------- */
 
 static bool refs_add(struct read_task *t, const struct entry *e, size_t at)
 {
@@ -285,9 +283,7 @@ enum err read_damaged(const struct store_part *p, const struct damage_range *d, 
     return e;
 }
 
-/* ---- From the tail
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- From the tail -------------------------------------------------------------------------- */
 
 static enum err read_tail(struct store_part *p, uint32_t i, int64_t limit, size_t max_bytes,
                           bool at_least_one, struct arena *a, struct store_read *out,
@@ -327,9 +323,7 @@ static enum err read_tail(struct store_part *p, uint32_t i, int64_t limit, size_
     return ERR_OK;
 }
 
-/* ---- Both
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- Both ----------------------------------------------------------------------------------- */
 
 /* Where to read: *t is filled for a file, or *in_tail. */
 static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, struct read_task *t,
@@ -423,9 +417,7 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
     return e;
 }
 
-/* ---- On a worker
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- On a worker ---------------------------------------------------------------------------- */
 
 struct read_job {
     struct env_job job;

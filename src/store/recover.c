@@ -20,9 +20,7 @@
 
 enum { VERIFY_BUFFER = 1 << 20 };
 
-/* ---- Image
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Image ---------------------------------------------------------------------------------- */
 
 static bool keep_image_part(void *ctx, const struct image_part *ip)
 {
@@ -152,9 +150,7 @@ static enum err restore_image(struct store *s, const struct image_view *v, struc
     return ERR_OK;
 }
 
-/* ---- Replay
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Replay --------------------------------------------------------------------------------- */
 
 struct replay {
     struct store *store;
@@ -521,9 +517,7 @@ static void replay_damage(void *ctx, uint64_t from, uint64_t to)
     s->recovery.damaged_ranges++;
 }
 
-/* ---- The whole
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 static enum err wal_start(struct store *s, const struct image_slot *from, struct ectx *ec)
 {

@@ -113,8 +113,7 @@ struct segment *part_segment_at(const struct store_part *p, int64_t offset, uint
     return lo < p->seg_count ? p->segs[lo] : NULL;
 }
 
-/* ---- Appending
- * ------------------------------------------------------------------------------------------ */
+/* ---- Appending ------------------------------------------------------------------------------ */
 
 static bool must_roll(const struct store_part *p, const struct segment *g, size_t entry_size,
                       int32_t last_delta, int64_t now_ms)
@@ -169,9 +168,7 @@ void segment_append(struct store_part *p, struct segment *g, const struct entry 
     p->log_end = g->end;
 }
 
-/* ---- Files
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Files ---------------------------------------------------------------------------------- */
 
 void segment_touch(struct segment *g)
 {
@@ -307,9 +304,7 @@ void segment_mark_dirty(struct segment *g)
     }
 }
 
-/* ---- Dropping
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Dropping ------------------------------------------------------------------------------- */
 
 void drop_file_add(struct store *s, const char *relative, uint64_t sequence, int64_t after_ms)
 {

@@ -221,8 +221,7 @@ void store_set_hooks(struct store *s, const struct store_hooks *hooks)
     s->hooks = *hooks;
 }
 
-/* ---- The turn of the loop
- * ----------------------------------------------------------------------------------------- */
+/* ---- The turn of the loop ------------------------------------------------------------------- */
 
 bool store_ready(const struct store *s)
 {

@@ -138,8 +138,7 @@ bool store_ready(const struct store *s);
 /* Asks for a checkpoint now (tests, clean points); it happens in the background. */
 void store_checkpoint_request(struct store *s);
 
-/* ---- Partitions
- * ---------------------------------------------------------------------------------- */
+/* ---- Partitions ----------------------------------------------------------------------------- */
 
 enum store_durability { STORE_FSYNC, STORE_OS };
 
@@ -186,8 +185,7 @@ struct store_epoch {
 };
 size_t store_part_epochs(const struct store_part *p, const struct store_epoch **out);
 
-/* ---- Appending
- * ------------------------------------------------------------------------------------ */
+/* ---- Appending ------------------------------------------------------------------------------ */
 
 /* What the store needs to know of a batch (the caller has validated it and its CRC). */
 struct store_batch_info {
@@ -227,8 +225,7 @@ void store_frame_drop(struct store_frame *f);
 /* Largest body of facts and inline batches one frame can carry. */
 size_t store_frame_max_bytes(const struct store *s);
 
-/* ---- Reading
- * --------------------------------------------------------------------------------------- */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 /*
  * A run of whole batches as regions of memory, in offset order. The memory is held until
@@ -284,8 +281,7 @@ void store_find_max_timestamp(struct store_part *p, struct store_time_job *job);
 MUST_USE enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *position,
                                        struct ectx *ec);
 
-/* ---- Seeing
- * ------------------------------------------------------------------------------------------ */
+/* ---- Seeing --------------------------------------------------------------------------------- */
 
 struct store_stats {
     uint64_t ring_used_bytes, ring_capacity_bytes;

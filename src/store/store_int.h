@@ -19,8 +19,7 @@
 #include "store/store.h"
 #include "wal/wal.h"
 
-/* ---- Limits of this room
- * ---------------------------------------------------------------------------- */
+/* ---- Limits of this room -------------------------------------------------------------------- */
 
 enum {
     STORE_PATH_MAX = 1024,
@@ -63,8 +62,7 @@ extern struct store_faults store_faults;
 #define STORE_FAULT(name) false
 #endif
 
-/* ---- Segments and partitions
- * --------------------------------------------------------------------------- */
+/* ---- Segments and partitions ---------------------------------------------------------------- */
 
 /* A folder below topics/. Shared by the partitions of one topic. */
 struct topic_dir {
@@ -171,8 +169,7 @@ struct store_part {
     struct list link;       /* in store.part_list */
 };
 
-/* ---- Work for the checkpoint lane
- * ------------------------------------------------------------------------- */
+/* ---- Work for the checkpoint lane ----------------------------------------------------------- */
 
 struct pack_write {
     uint64_t offset;
@@ -253,8 +250,7 @@ struct image_slot {
     bool clean;
 };
 
-/* ---- The store
- * ------------------------------------------------------------------------------------------- */
+/* ---- The store ------------------------------------------------------------------------------ */
 
 struct store {
     struct env *env;

@@ -110,7 +110,7 @@ static enum err verify_entries(struct verify *v, const char *name, struct env_fi
         if (err == ERR_NOT_FOUND) {
             return ERR_OK;
         }
-        bool good;
+        bool good = false;
         err = verify_payload(v, f, &e, &good);
         if (err != ERR_OK) {
             return err;
@@ -237,9 +237,7 @@ static bool verify_drop(void *ctx, struct str path, uint64_t sequence, int64_t a
     return know(v, name);
 }
 
-/* ---- The log
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- The log -------------------------------------------------------------------------------- */
 
 static bool place_there(struct verify *v, const struct item *it, struct slice bytes)
 {
@@ -285,9 +283,7 @@ static void verify_damage(void *ctx, uint64_t from, uint64_t to)
         (unsigned long long)from, (unsigned long long)to);
 }
 
-/* ---- Unknown files
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Unknown files -------------------------------------------------------------------------- */
 
 static bool verify_file(void *ctx, const char *file, bool is_dir)
 {
@@ -358,9 +354,7 @@ static enum err verify_unknown(struct verify *v)
     return e;
 }
 
-/* ---- The whole
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 static enum err verify_image(struct verify *v, const struct image_view *view, const struct meta *m)
 {

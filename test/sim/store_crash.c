@@ -17,569 +17,21 @@
  *
  *   store_crash [--seed N] [--seeds N] [--states N] [--fault NAME] [--faults] [-v]
  */
-#include <stdarg.h>
+#include "common_store.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arena.h"
 #include "core/bytes.h"
-#include "core/crc32c.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "env/env_sim.h"
-#include "store/store_int.h"
 
-#define PARTS      12
-#define BATCHES    300
-#define FRAMES     1500
-#define STARTS     100
-#define PER_FRAME  4
-#define BATCH_HEAD 61
-
-static uint64_t states, boots, nested, failed_ops, failed_allocs, rotten, full_disks;
+static uint64_t states, nested, failed_ops, failed_allocs, rotten, full_disks;
 static bool verbose;
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
-
-/* ---- What the outside knows ------------------------------------------------------------------ */
-
-struct mbatch {
-    int64_t base;
-    uint64_t uid;
-    uint32_t size, frame;
-    int32_t count;
-    bool kept; /* a finished recovery or a clean stop has it: it must never go */
-};
-struct mpart {
-    uint32_t id; /* 0: free */
-    int32_t index;
-    bool os, retained;
-    uint32_t added, removed; /* frame; removed UINT32_MAX: no */
-    uint32_t n;
-    int64_t told;       /* os: offsets below it were acknowledged */
-    int64_t start_seen; /* the largest log start that was visible */
-    struct mbatch b[BATCHES];
-};
-struct mstart {
-    uint32_t frame, id;
-    int64_t offset;
-};
-struct model {
-    uint64_t rng, uid;
-    uint32_t next_id;
-    uint32_t frames, acked; /* submitted; acknowledged: a prefix */
-    uint64_t chain[FRAMES + 1];
-    struct mpart parts[PARTS];
-    struct mstart starts[STARTS];
-    uint32_t start_count;
-    bool bad, may_lose_memory, may_lose_space;
-    char why[240];
-};
-
-static void say_bad(struct model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say_bad(struct model *m, const char *fmt, ...)
-{
-    if (!m->bad) {
-        va_list ap;
-        va_start(ap, fmt);
-        vsnprintf(m->why, sizeof(m->why), fmt, ap);
-        va_end(ap);
-        m->bad = true;
-    }
-}
-
-static uint64_t rnd(struct model *m, uint64_t below)
-{
-    m->rng++;
-    return mix(m->rng) % below;
-}
-
-static struct mpart *mpart_find(struct model *m, uint32_t id)
-{
-    for (int i = 0; i < PARTS; i++) {
-        if (m->parts[i].id == id) {
-            return &m->parts[i];
-        }
-    }
-    return NULL;
-}
-
-static int64_t mpart_end(const struct mpart *mp)
-{
-    return mp->n == 0 ? 0 : mp->b[mp->n - 1].base + mp->b[mp->n - 1].count;
-}
-
-/* ---- One process ----------------------------------------------------------------------------- */
-
-struct flight { /* a frame between commit and done */
-    struct list link;
-    struct proc *proc;
-    uint32_t frame;
-    uint64_t uid;
-    uint8_t kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove */
-    uint32_t id;
-    int32_t index;
-    bool os;
-    int n;
-    struct store_batch batches[PER_FRAME];
-    uint32_t ids[PER_FRAME];
-};
-struct proc {
-    struct env *env;
-    struct env_poll *poll;
-    struct store *store;
-    struct model *m;
-    struct list flights;
-    bool dead;
-    /* the participant's state, as the node has it */
-    uint32_t count;
-    uint64_t chain;
-    struct {
-        uint32_t id;
-        int32_t index;
-        bool os;
-    } parts[PARTS];
-    uint32_t part_count;
-    struct arena arena;
-};
-
-static void flight_free(struct flight *f)
-{
-    for (int i = 0; i < f->n; i++) {
-        free(f->batches[i].bytes);
-    }
-    free(f);
-}
-
-static enum err node_add(struct proc *p, uint32_t id, int32_t index, bool os)
-{
-    struct store_part_config cfg;
-    char dir[16];
-    store_part_config_init(&cfg);
-    cfg.segment_bytes = 6000;
-    cfg.segment_ms = 3600000;
-    cfg.index_interval_bytes = 512;
-    cfg.file_delete_delay_ms = 0;
-    cfg.retention_bytes = index == 1 ? 12000 : -1;
-    cfg.durability = os ? STORE_OS : STORE_FSYNC;
-    (void)snprintf(dir, sizeof(dir), "t%u", id % 3);
-    struct store_part *part;
-    enum err e = store_part_add(p->store, id, str_of(dir), index, &cfg, &part);
-    if (e == ERR_OK) {
-        p->parts[p->part_count].id = id;
-        p->parts[p->part_count].index = index;
-        p->parts[p->part_count].os = os;
-        p->part_count++;
-    }
-    return e;
-}
-
-static void node_remove(struct proc *p, uint32_t id)
-{
-    store_part_remove(p->store, id);
-    for (uint32_t i = 0; i < p->part_count; i++) {
-        if (p->parts[i].id == id) {
-            p->parts[i] = p->parts[--p->part_count];
-            return;
-        }
-    }
-}
-
-static enum err node_fact(struct proc *p, uint64_t uid, uint8_t kind, uint32_t id, int32_t index,
-                          bool os)
-{
-    p->count++;
-    p->chain = mix(p->chain ^ uid);
-    if (kind == 'a') {
-        return node_add(p, id, index, os);
-    }
-    if (kind == 'r') {
-        node_remove(p, id);
-    }
-    return ERR_OK;
-}
-
-static void attach(void *ctx, struct store *store)
-{
-    struct proc *p = ctx;
-    p->store = store;
-}
-
-static enum err apply(void *ctx, uint64_t position, struct slice body, struct ectx *ec)
-{
-    uint64_t uid;
-    uint8_t kind, os;
-    uint32_t id, index;
-    (void)position;
-    if (!slice_le64(&body, &uid) || !slice_u8(&body, &kind) || !slice_le32(&body, &id) ||
-        !slice_le32(&body, &index) || !slice_u8(&body, &os)) {
-        return ectx_fail(ec, ERR_DAMAGED, "odd fact");
-    }
-    enum err e = node_fact(ctx, uid, kind, id, (int32_t)index, os != 0);
-    return e == ERR_OK ? e : ectx_fail(ec, e, "applying a fact");
-}
-
-static enum err snapshot(void *ctx, struct buf *out)
-{
-    const struct proc *p = ctx;
-    if (p->dead) {
-        return ERR_STOPPED; /* it did not follow its own log: such a state must not become the truth
-                             */
-    }
-    buf_put_le32(out, p->count);
-    buf_put_le64(out, p->chain);
-    buf_put_le32(out, p->part_count);
-    for (uint32_t i = 0; i < p->part_count; i++) {
-        buf_put_le32(out, p->parts[i].id);
-        buf_put_le32(out, (uint32_t)p->parts[i].index);
-        buf_put_u8(out, p->parts[i].os);
-    }
-    return ERR_OK;
-}
-
-static enum err restore(void *ctx, struct slice image, struct ectx *ec)
-{
-    struct proc *p = ctx;
-    uint32_t n, id, index;
-    uint8_t os;
-    if (!slice_le32(&image, &p->count) || !slice_le64(&image, &p->chain) ||
-        !slice_le32(&image, &n)) {
-        return ectx_fail(ec, ERR_DAMAGED, "short image");
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        if (!slice_le32(&image, &id) || !slice_le32(&image, &index) || !slice_u8(&image, &os)) {
-            return ectx_fail(ec, ERR_DAMAGED, "short image");
-        }
-        enum err e = node_add(p, id, (int32_t)index, os != 0);
-        if (e != ERR_OK) {
-            return ectx_fail(ec, e, "adding a partition");
-        }
-    }
-    return ERR_OK;
-}
-
-static void on_failure(void *ctx, const struct ectx *ec)
-{
-    struct proc *p = ctx;
-    (void)ec;
-    if (p->dead) {
-        say_bad(p->m, "the failure was told twice");
-    }
-    p->dead = true;
-}
-
-static void on_done(void *ctx, uint64_t position)
-{
-    struct flight *f = ctx;
-    struct proc *p = f->proc;
-    struct model *m = p->m;
-    (void)position;
-    if (f->frame != m->acked) {
-        say_bad(m, "done out of order: %u, not %u", f->frame, m->acked);
-    }
-    m->acked = f->frame + 1;
-    for (int i = 0; i < f->n; i++) {
-        struct mpart *mp = mpart_find(m, f->ids[i]);
-        const int64_t next =
-            f->batches[i].info.base_offset + f->batches[i].info.last_offset_delta + 1;
-        if (mp != NULL && next > mp->told) {
-            mp->told = next;
-        }
-    }
-    enum err e = node_fact(p, f->uid, f->kind, f->id, f->index, f->os);
-    if (e != ERR_OK) {
-        /* A node that cannot follow its own log stops. */
-        p->dead = true;
-        if (e != ERR_NO_MEMORY) {
-            say_bad(m, "adding a partition: %s", err_name(e));
-        }
-    }
-    list_remove(&f->link);
-    flight_free(f);
-}
-
-/* ---- Batches ------------------------------------------------------------------------------------
- */
-
-static void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid)
-{
-    memset(b, 0, BATCH_HEAD);
-    put_be32(b + 8, size - 12);
-    b[16] = 2;
-    put_be32(b + 23, (uint32_t)count - 1);
-    put_be64(b + 27, uid % 100000);
-    put_be64(b + 35, uid % 100000);
-    put_be64(b + 43, UINT64_MAX);
-    put_be16(b + 51, 0xffff);
-    put_be32(b + 53, 0xffffffff);
-    put_be32(b + 57, (uint32_t)count);
-    memset(b + BATCH_HEAD, (int)(uid & 0xff), size - BATCH_HEAD);
-    put_be64(b + size - 8, uid);
-    put_be32(b + 17, crc32c(0, b + 21, size - 21));
-}
-
-static bool batch_same(const uint8_t *b, size_t n, const struct mbatch *mb)
-{
-    static uint8_t want[64 << 10];
-    if (n != mb->size || n > sizeof(want)) {
-        return false;
-    }
-    batch_fill(want, mb->size, mb->count, mb->uid);
-    return (int64_t)get_be64(b) == mb->base && memcmp(b + 8, want + 8, 4) == 0 &&
-           memcmp(b + 16, want + 16, n - 16) == 0;
-}
-
-/* ---- Reading and judging
- * ------------------------------------------------------------------------- */
-
-static void read_done(struct store_read_job *job)
-{
-    *(bool *)job->ctx = true;
-}
-
-static enum err read_any(struct proc *p, struct store_part *part, int64_t offset, size_t max,
-                         struct store_read *out)
-{
-    struct ectx ec;
-    arena_reset(&p->arena, 1 << 20);
-    enum err e = store_read(part, offset, INT64_MAX, max, true, &p->arena, out, &ec);
-    if (e != ERR_AGAIN) {
-        return e;
-    }
-    static bool done; /* outlives a job that a cut forgets */
-    static struct store_read_job job;
-    done = false;
-    job = (struct store_read_job){.done = read_done, .ctx = &done};
-    store_read_async(part, offset, INT64_MAX, max, true, &p->arena, &job);
-    while (!done && !env_sim_is_cut(p->env)) {
-        (void)env_poll_run(p->poll, 1000000);
-    }
-    *out = done ? job.result : (struct store_read){0};
-    return done ? job.err : ERR_STOPPED;
-}
-
-/* Reads all of a partition and compares it with the model from `start` on. Returns how many of the
- * model's batches were there from the first on (those below the log start count as there). */
-static uint32_t judge_part(struct proc *p, struct mpart *mp, struct store_part *part,
-                           bool prefix_allowed)
-{
-    struct model *m = p->m;
-    struct store_part_info info;
-    store_part_info_get(part, &info);
-    uint32_t i = 0;
-    while (i < mp->n && mp->b[i].base + mp->b[i].count <= info.log_start) {
-        i++;
-    }
-    int64_t offset = info.log_start;
-    for (;;) {
-        struct store_read r;
-        enum err e = read_any(p, part, offset, 300 + rnd(m, 6000), &r);
-        if (env_sim_is_cut(p->env) || p->dead) {
-            if (e == ERR_OK) {
-                store_read_release(&r);
-            }
-            return i;
-        }
-        if (e == ERR_NO_MEMORY && m->may_lose_memory) {
-            return i;
-        }
-        if (e != ERR_OK) {
-            say_bad(m, "part %u: reading offset %lld: %s", mp->id, (long long)offset, err_name(e));
-            return i;
-        }
-        for (size_t c = 0; c < r.chunk_count && !m->bad; c++, i++) {
-            const uint8_t *b = (const uint8_t *)r.chunks[c].p;
-            if (i >= mp->n || !batch_same(b, r.chunks[c].n, &mp->b[i])) {
-                say_bad(m,
-                        "part %u: found a batch at offset %lld (%zu bytes), expected offset %lld "
-                        "(%u bytes) of %u",
-                        mp->id, (long long)get_be64(b), r.chunks[c].n,
-                        i < mp->n ? (long long)mp->b[i].base : -1LL, i < mp->n ? mp->b[i].size : 0,
-                        mp->n);
-            }
-            offset = mp->b[i < mp->n ? i : 0].base + mp->b[i < mp->n ? i : 0].count;
-        }
-        const bool end = r.chunk_count == 0;
-        store_read_release(&r);
-        if (end || m->bad) {
-            break;
-        }
-    }
-    if (!prefix_allowed && i < mp->n && !m->bad) {
-        say_bad(m, "part %u: %u batches are there, %u should be; next is offset %lld of frame %u",
-                mp->id, i, mp->n, (long long)mp->b[i].base, mp->b[i].frame);
-    }
-    return i;
-}
-
-static int64_t model_log_start(const struct model *m, uint32_t id)
-{
-    int64_t start = 0;
-    for (uint32_t i = 0; i < m->start_count; i++) {
-        if (m->starts[i].id == id && m->starts[i].offset > start) {
-            start = m->starts[i].offset;
-        }
-    }
-    return start;
-}
-
-/* The model forgets what the recovery did not find. */
-static void model_truncate(struct model *m, uint32_t count)
-{
-    m->frames = m->acked = count;
-    for (int i = 0; i < PARTS; i++) {
-        struct mpart *mp = &m->parts[i];
-        if (mp->id != 0 && (mp->added >= count || mp->removed < count)) {
-            mp->id = 0;
-            continue;
-        }
-        mp->removed = UINT32_MAX;
-        while (!mp->os && mp->n > 0 && mp->b[mp->n - 1].frame >= count) {
-            mp->n--;
-        }
-    }
-    while (m->start_count > 0 && m->starts[m->start_count - 1].frame >= count) {
-        m->start_count--;
-    }
-}
-
-static void judge_recovery(struct proc *p, bool clean_expected)
-{
-    struct model *m = p->m;
-    struct store_recovery rec;
-    store_recovery_get(p->store, &rec);
-    if (rec.damaged_ranges > 0) {
-        say_bad(m, "a crash was reported as damage");
-    }
-    if (clean_expected && !rec.clean) {
-        say_bad(m, "a clean stop was not seen as one");
-    }
-    if (p->count < m->acked || p->count > m->frames || p->chain != m->chain[p->count]) {
-        say_bad(m, "facts: recovered %u, acknowledged %u, submitted %u%s", p->count, m->acked,
-                m->frames,
-                p->count <= m->frames && p->chain != m->chain[p->count] ? ", and not the same"
-                                                                        : "");
-        return;
-    }
-    model_truncate(m, p->count);
-    uint32_t live = 0;
-    for (int i = 0; i < PARTS && !m->bad; i++) {
-        struct mpart *mp = &m->parts[i];
-        if (mp->id == 0) {
-            continue;
-        }
-        live++;
-        struct store_part *part = store_part_find(p->store, mp->id);
-        if (part == NULL) {
-            say_bad(m, "part %u is not there", mp->id);
-            return;
-        }
-        struct store_part_info info;
-        store_part_info_get(part, &info);
-        const int64_t start = model_log_start(m, mp->id);
-        if (info.log_start < start || (!mp->retained && info.log_start != start) ||
-            info.log_start < mp->start_seen) {
-            say_bad(m, "part %u: log start %lld, expected %lld, seen before %lld", mp->id,
-                    (long long)info.log_start, (long long)start, (long long)mp->start_seen);
-        }
-        const uint32_t found = judge_part(p, mp, part, mp->os && !clean_expected);
-        if (env_sim_is_cut(p->env) || p->dead || m->bad) {
-            return;
-        }
-        if (mp->os && found < mp->n) {
-            if (mp->b[found].kept) {
-                say_bad(m, "part %u: offset %lld was kept by a recovery and is gone", mp->id,
-                        (long long)mp->b[found].base);
-            }
-            mp->n = found;
-        }
-        for (uint32_t k = 0; k < mp->n; k++) {
-            mp->b[k].kept = true;
-        }
-        const int64_t end = mpart_end(mp);
-        if (info.log_end < (mp->os ? mp->told : end) || (!mp->os && info.log_end != end) ||
-            info.high_watermark != info.log_end) {
-            say_bad(m, "part %u: ends at %lld (high watermark %lld), expected %lld, told %lld",
-                    mp->id, (long long)info.log_end, (long long)info.high_watermark, (long long)end,
-                    (long long)mp->told);
-        }
-        const struct store_epoch *epochs;
-        const size_t n = store_part_epochs(part, &epochs);
-        for (size_t k = 1; k < n; k++) {
-            if (epochs[k].epoch <= epochs[k - 1].epoch ||
-                epochs[k].start_offset <= epochs[k - 1].start_offset) {
-                say_bad(m, "part %u: leader epochs do not ascend", mp->id);
-            }
-        }
-    }
-    if (live != p->part_count) {
-        say_bad(m, "%u partitions, %u expected", p->part_count, live);
-    }
-}
-
-static enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean_expected)
-{
-    struct ectx ec = {0};
-    *p = (struct proc){.env = env, .m = m};
-    list_init(&p->flights);
-    arena_init(&p->arena, 64 << 20);
-    boots++;
-    struct store_config cfg;
-    store_config_init(&cfg);
-    cfg.dir = "/d";
-    cfg.ring_file_bytes = 64 << 10;
-    cfg.ring_file_count = 3;
-    cfg.inline_max_bytes = 2000;
-    cfg.checkpoint_bytes = 60000;
-    cfg.checkpoint_ms = 5000;
-    cfg.tail_memory_bytes = 24 << 10;
-    cfg.min_free_bytes = 4096;
-    const struct store_participant pt = {.tag = STORE_TAG_TOPICS,
-                                         .name = "node",
-                                         .ctx = p,
-                                         .attach = attach,
-                                         .apply = apply,
-                                         .snapshot = snapshot,
-                                         .restore = restore};
-    enum err e = env_poll_create(env, &p->poll, &ec);
-    struct store *opened = NULL;
-    if (e == ERR_OK) {
-        e = store_open(env, p->poll, &cfg, &pt, 1, &opened, &ec);
-    }
-    p->store = opened;
-    if (e != ERR_OK) {
-        if (!env_sim_is_cut(env) && e != ERR_IO && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
-            say_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
-        }
-        return e;
-    }
-    const struct store_hooks hooks = {.ctx = p, .on_failure = on_failure};
-    store_set_hooks(p->store, &hooks);
-    judge_recovery(p, clean_expected);
-    return ERR_OK;
-}
-
-static void proc_end(struct proc *p)
-{
-    store_close(p->store);
-    LIST_FOR_EACH (n, tmp, &p->flights) {
-        flight_free(CONTAINER_OF(n, struct flight, link));
-    }
-    arena_deinit(&p->arena);
-    if (p->poll != NULL) {
-        env_poll_destroy(p->poll);
-    }
-}
-
-/* ---- The workload
- * --------------------------------------------------------------------------------- */
+/* ---- The workload --------------------------------------------------------------------------- */
 
 static void let_run(struct proc *p, uint64_t steps)
 {
@@ -630,21 +82,21 @@ static enum err flight_fact(const struct flight *f, struct store_frame *sf)
 static void flight_go(struct proc *p, struct flight *f, struct store_frame *sf)
 {
     struct model *m = p->m;
-    m->chain[m->frames + 1] = mix(m->chain[m->frames] ^ f->uid);
+    m->chain[m->frames + 1] = model_mix(m->chain[m->frames] ^ f->uid);
     m->frames++;
     list_push_back(&p->flights, &f->link);
-    store_frame_commit(sf, on_done, f);
+    store_frame_commit(sf, flight_done, f);
 }
 
 static uint32_t batch_size(struct model *m)
 {
-    switch (rnd(m, 8)) {
+    switch (model_rnd(m, 8)) {
     case 0:
-        return 2000 + (uint32_t)rnd(m, 9000); /* in place */
+        return 2000 + (uint32_t)model_rnd(m, 9000); /* in place */
     case 1:
         return 4096;
     default:
-        return 80 + (uint32_t)rnd(m, 500);
+        return 80 + (uint32_t)model_rnd(m, 500);
     }
 }
 
@@ -662,9 +114,9 @@ static void produce(struct proc *p)
         flight_free(f);
         return;
     }
-    const uint64_t want = rnd(m, 4) == 0 ? 1 + rnd(m, PER_FRAME) : rnd(m, 8) != 0;
+    const uint64_t want = model_rnd(m, 4) == 0 ? 1 + model_rnd(m, PER_FRAME) : model_rnd(m, 8) != 0;
     for (uint64_t i = 0; i < want; i++) {
-        struct mpart *mp = &m->parts[rnd(m, PARTS)];
+        struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
         struct store_part *part =
             mp->id == 0 || mp->removed != UINT32_MAX ? NULL : store_part_find(p->store, mp->id);
         if (part == NULL || mp->n >= BATCHES) {
@@ -672,7 +124,7 @@ static void produce(struct proc *p)
         }
         struct mbatch mb = {.uid = m->uid++,
                             .size = batch_size(m),
-                            .count = 1 + (int32_t)rnd(m, 3),
+                            .count = 1 + (int32_t)model_rnd(m, 3),
                             .frame = f->frame};
         struct store_batch *b = &f->batches[f->n];
         b->bytes = malloc(mb.size);
@@ -692,15 +144,15 @@ static void produce(struct proc *p)
                 !(e == ERR_NO_MEMORY && m->may_lose_memory) &&
                 !(e == ERR_NO_SPACE && m->may_lose_space)) {
 
-                say_bad(m, "appending: %s: %s", err_name(e), ec.text);
+                model_bad(m, "appending: %s: %s", err_name(e), ec.text);
             }
             continue;
         }
         mb.base = b->info.base_offset;
         if (mb.base < mpart_end(mp) || mb.base < mp->told ||
             (!mp->os && mb.base != mpart_end(mp))) {
-            say_bad(m, "part %u: offset %lld was given, %lld is next, %lld was told", mp->id,
-                    (long long)mb.base, (long long)mpart_end(mp), (long long)mp->told);
+            model_bad(m, "part %u: offset %lld was given, %lld is next, %lld was told", mp->id,
+                      (long long)mb.base, (long long)mpart_end(mp), (long long)mp->told);
         }
         mp->b[mp->n++] = mb;
         f->ids[f->n++] = mp->id;
@@ -722,8 +174,8 @@ static void add_part(struct proc *p)
         }
         struct flight *f = flight_new(p, 'a');
         f->id = ++m->next_id;
-        f->index = (int32_t)rnd(m, 3);
-        f->os = rnd(m, 4) == 0;
+        f->index = (int32_t)model_rnd(m, 3);
+        f->os = model_rnd(m, 4) == 0;
         if (flight_fact(f, sf) != ERR_OK) {
             store_frame_drop(sf);
             flight_free(f);
@@ -743,7 +195,7 @@ static void add_part(struct proc *p)
 static void remove_part(struct proc *p)
 {
     struct model *m = p->m;
-    struct mpart *mp = &m->parts[rnd(m, PARTS)];
+    struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
     if (mp->id == 0 || mp->removed != UINT32_MAX || store_part_find(p->store, mp->id) == NULL) {
         return;
     }
@@ -765,7 +217,7 @@ static void remove_part(struct proc *p)
 static void delete_records(struct proc *p)
 {
     struct model *m = p->m;
-    struct mpart *mp = &m->parts[rnd(m, PARTS)];
+    struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
     struct store_part *part =
         mp->id == 0 || mp->removed != UINT32_MAX ? NULL : store_part_find(p->store, mp->id);
     if (part == NULL || m->start_count >= STARTS || !store_ready(p->store)) {
@@ -776,8 +228,8 @@ static void delete_records(struct proc *p)
     if (info.high_watermark == info.log_start) {
         return;
     }
-    const int64_t to =
-        info.log_start + 1 + (int64_t)rnd(m, (uint64_t)(info.high_watermark - info.log_start));
+    const int64_t to = info.log_start + 1 +
+                       (int64_t)model_rnd(m, (uint64_t)(info.high_watermark - info.log_start));
     struct store_frame *sf = store_frame_begin(p->store);
     if (sf == NULL) {
         return;
@@ -796,7 +248,7 @@ static void delete_records(struct proc *p)
 static void look(struct proc *p)
 {
     struct model *m = p->m;
-    struct mpart *mp = &m->parts[rnd(m, PARTS)];
+    struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
     struct store_part *part = mp->id == 0 ? NULL : store_part_find(p->store, mp->id);
     if (part == NULL || mp->removed != UINT32_MAX) {
         return;
@@ -807,13 +259,14 @@ static void look(struct proc *p)
         return;
     }
     const int64_t offset =
-        info.log_start + (int64_t)rnd(m, (uint64_t)(info.high_watermark - info.log_start));
+        info.log_start + (int64_t)model_rnd(m, (uint64_t)(info.high_watermark - info.log_start));
     struct store_read r;
-    enum err e = read_any(p, part, offset, 1 + rnd(m, 5000), &r);
+    enum err e = proc_read(p, part, offset, 1 + model_rnd(m, 5000), &r);
     if (e != ERR_OK) {
         if (!env_sim_is_cut(p->env) && e != ERR_OFFSET_OUT_OF_RANGE && e != ERR_IO &&
             !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
-            say_bad(m, "part %u: reading offset %lld: %s", mp->id, (long long)offset, err_name(e));
+            model_bad(m, "part %u: reading offset %lld: %s", mp->id, (long long)offset,
+                      err_name(e));
         }
         return;
     }
@@ -822,20 +275,22 @@ static void look(struct proc *p)
         i++;
     }
     if (r.chunk_count == 0 && i < mp->n && mp->b[i].base < info.high_watermark) {
-        say_bad(m, "part %u%s: nothing at offset %lld, the high watermark is %lld and %lld is next",
-                mp->id, mp->os ? " (os)" : "", (long long)offset, (long long)info.high_watermark,
-                (long long)mp->b[i].base);
+        model_bad(m,
+                  "part %u%s: nothing at offset %lld, the high watermark is %lld and %lld is next",
+                  mp->id, mp->os ? " (os)" : "", (long long)offset, (long long)info.high_watermark,
+                  (long long)mp->b[i].base);
     }
     for (size_t c = 0; c < r.chunk_count; c++, i++) {
         const uint8_t *b = (const uint8_t *)r.chunks[c].p;
         if (i >= mp->n || !batch_same(b, r.chunks[c].n, &mp->b[i])) {
-            say_bad(m, "part %u: reading offset %lld gave other bytes", mp->id, (long long)offset);
+            model_bad(m, "part %u: reading offset %lld gave other bytes", mp->id,
+                      (long long)offset);
             break;
         }
         if (mp->b[i].base + mp->b[i].count >
             (mp->told > info.high_watermark ? mp->told : info.high_watermark)) {
-            say_bad(m, "part %u: offset %lld was visible before it was durable", mp->id,
-                    (long long)mp->b[i].base);
+            model_bad(m, "part %u: offset %lld was visible before it was durable", mp->id,
+                      (long long)mp->b[i].base);
         }
     }
     store_read_release(&r);
@@ -848,7 +303,7 @@ static void work(struct proc *p, uint64_t turns)
         if (m->frames >= FRAMES) {
             break;
         }
-        const uint64_t what = rnd(m, 40);
+        const uint64_t what = model_rnd(m, 40);
         if (store_ready(p->store)) {
             if (what < 26) {
                 produce(p);
@@ -864,17 +319,17 @@ static void work(struct proc *p, uint64_t turns)
             store_checkpoint_request(p->store);
             store_tick(p->store);
         } else if (what == 33) {
-            env_sim_advance_ns(p->env, 1000000000u * rnd(m, 4));
+            env_sim_advance_ns(p->env, 1000000000u * model_rnd(m, 4));
             store_tick(p->store);
         } else if (what >= 34 && what < 37) {
             look(p);
         } else if (what == 37) {
             store_tick(p->store);
         }
-        if (rnd(m, 3) != 0) {
-            store_kick(p->store, rnd(m, 2) == 0);
+        if (model_rnd(m, 3) != 0) {
+            store_kick(p->store, model_rnd(m, 2) == 0);
         }
-        let_run(p, rnd(m, 6));
+        let_run(p, model_rnd(m, 6));
         if (!env_sim_is_cut(p->env) && !p->dead) {
             see_starts(p);
         }
@@ -892,8 +347,7 @@ static void drain(struct proc *p)
     }
 }
 
-/* ---- Crashing
- * --------------------------------------------------------------------------------------- */
+/* ---- Crashing ------------------------------------------------------------------------------- */
 
 static struct env *world(uint64_t seed)
 {
@@ -917,7 +371,7 @@ static void rot_image(struct proc *p)
     uint8_t *bytes =
         env_sim_file_bytes(p->env, s->newest == 0 ? "/d/checkpoint-a" : "/d/checkpoint-b", &size);
     if (bytes != NULL) {
-        bytes[rnd(p->m, IMAGE_HEADER_SIZE + 30)] ^= 1;
+        bytes[model_rnd(p->m, IMAGE_HEADER_SIZE + 30)] ^= 1;
         bytes[40] ^= 1; /* never a byte that nobody reads */
         rotten++;
     }
@@ -930,36 +384,36 @@ static void crash_again(struct env *env, struct model *m, uint64_t choice, int d
     for (int i = 0; i < depth && !m->bad; i++) {
         struct proc p;
         if (!clean) {
-            if (rnd(m, 6) == 0 && (kill || i > 0) && !env_sim_is_cut(env)) {
+            if (model_rnd(m, 6) == 0 && (kill || i > 0) && !env_sim_is_cut(env)) {
                 env_sim_process_kill(env);
             } else if (choice % 8 < 5 && i == 0) {
                 static const enum env_sim_keep keeps[] = {ENV_SIM_KEEP_ALL, ENV_SIM_LOSE_ALL,
                                                           ENV_SIM_KEEP_ONE, ENV_SIM_LOSE_ONE,
                                                           ENV_SIM_KEEP_FIRST};
-                env_sim_power_cut_as(env, keeps[choice % 8], mix(choice));
+                env_sim_power_cut_as(env, keeps[choice % 8], model_mix(choice));
             } else {
-                env_sim_power_cut(env, mix(choice * 7 + (uint64_t)i));
+                env_sim_power_cut(env, model_mix(choice * 7 + (uint64_t)i));
             }
             states++;
         }
         const bool last = i + 1 == depth;
-        uint64_t left = rnd(m, 3) == 0 ? rnd(m, 40) : rnd(m, 300);
+        uint64_t left = model_rnd(m, 3) == 0 ? model_rnd(m, 40) : model_rnd(m, 300);
         nested += left < 40 && !last ? 1 : 0;
         env_sim_cut_at(env, last ? UINT64_MAX : env_sim_ops(env) + left);
         enum err e = proc_start(&p, env, m, clean);
         clean = false;
         if (e == ERR_OK) {
             work(&p, last ? 2 : 30);
-            if (!env_sim_is_cut(env) && !p.dead && rnd(m, 4) == 0) {
+            if (!env_sim_is_cut(env) && !p.dead && model_rnd(m, 4) == 0) {
                 drain(&p);
                 clean = list_empty(&p.flights);
                 if (!clean && !env_sim_is_cut(env) && !p.dead) {
-                    say_bad(m, "frames hang: the store does not come to rest");
+                    model_bad(m, "frames hang: the store does not come to rest");
                 }
-            } else if (!env_sim_is_cut(env) && !p.dead && rnd(m, 8) == 0) {
+            } else if (!env_sim_is_cut(env) && !p.dead && model_rnd(m, 8) == 0) {
                 rot_image(&p);
                 env_sim_process_kill(env);
-            } else if (!env_sim_is_cut(env) && rnd(m, 2) == 0) {
+            } else if (!env_sim_is_cut(env) && model_rnd(m, 2) == 0) {
                 env_sim_process_kill(env);
             }
         }
@@ -978,7 +432,7 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
     if (m == NULL || saved == NULL) {
         abort();
     }
-    const uint64_t turns = 20 + mix(seed) % 150;
+    const uint64_t turns = 20 + model_mix(seed) % 150;
     struct env *env = world(seed);
     m->rng = seed * 1000003;
     struct proc p;
@@ -990,7 +444,7 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
     proc_end(&p);
     env_destroy(env);
     for (uint64_t k = 0; k < points && !m->bad && ops > 0; k++) {
-        const uint64_t at = points >= ops ? k % ops : mix(seed + k) % ops;
+        const uint64_t at = points >= ops ? k % ops : model_mix(seed + k) % ops;
         env = world(seed);
         memset(m, 0, sizeof(*m));
         m->rng = seed * 1000003;
@@ -1026,8 +480,7 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
     return !bad;
 }
 
-/* ---- Failing operations and allocations
- * ----------------------------------------------------------------- */
+/* ---- Failing operations and allocations ----------------------------------------------------- */
 
 static bool run_failures(uint64_t seed, uint64_t step, char *why, size_t size)
 {
@@ -1043,7 +496,7 @@ static bool run_failures(uint64_t seed, uint64_t step, char *why, size_t size)
             struct env *env = world(seed);
             memset(m, 0, sizeof(*m));
             m->rng = seed * 1000003;
-            env_sim_fail_nth(env, kinds[kind], k, ERR_IO, rnd(m, 2) == 0);
+            env_sim_fail_nth(env, kinds[kind], k, ERR_IO, model_rnd(m, 2) == 0);
             struct proc p;
             const bool started = proc_start(&p, env, m, false) == ERR_OK;
             if (started) {
@@ -1140,17 +593,17 @@ static bool run_full(uint64_t seed, char *why, size_t size)
         for (int round = 0; round < 4 && !m->bad; round++) {
             uint64_t free_bytes, total;
             env_sim_set_disk_bytes(env, 8u << 20);
-            work(&p, 20 + rnd(m, 60));
+            work(&p, 20 + model_rnd(m, 60));
             if (!p.dead && env_fs_space(env, "/d", &free_bytes, &total, NULL) == ERR_OK) {
-                env_sim_set_disk_bytes(env, total - free_bytes + rnd(m, 40000));
+                env_sim_set_disk_bytes(env, total - free_bytes + model_rnd(m, 40000));
             }
             const uint32_t acked = m->acked;
             work(&p, 150);
             drain(&p);
             if (p.dead) {
-                say_bad(m, "a full disk stopped the store");
+                model_bad(m, "a full disk stopped the store");
             } else if (m->acked == acked && m->frames < FRAMES) {
-                say_bad(m, "a full disk stopped facts");
+                model_bad(m, "a full disk stopped facts");
             }
         }
         env_sim_set_disk_bytes(env, 8u << 20);
@@ -1162,7 +615,7 @@ static bool run_full(uint64_t seed, char *why, size_t size)
         struct store_stats st;
         store_stats_get(p.store, &st);
         if (st.out_of_space || st.tail_memory_bytes > 24 << 10) {
-            say_bad(m, "space is back and the store did not notice");
+            model_bad(m, "space is back and the store did not notice");
         }
         m->may_lose_space = false;
         work(&p, 20);
@@ -1180,8 +633,7 @@ static bool run_full(uint64_t seed, char *why, size_t size)
     return !bad;
 }
 
-/* ---- Planted faults
- * ---------------------------------------------------------------------------------------- */
+/* ---- Planted faults ------------------------------------------------------------------------- */
 
 #ifdef LEAT_DEBUG
 static const struct {
@@ -1275,7 +727,7 @@ int main(int argc, char **argv)
     printf("store_crash: %llu crash states, %llu starts (%llu cut in or soon after recovery), %llu "
            "failed operations, "
            "%llu failed allocations, %llu rotten images, %llu full disks\n",
-           (unsigned long long)states, (unsigned long long)boots, (unsigned long long)nested,
+           (unsigned long long)states, (unsigned long long)store_boots, (unsigned long long)nested,
            (unsigned long long)failed_ops, (unsigned long long)failed_allocs,
            (unsigned long long)rotten, (unsigned long long)full_disks);
     if (with_faults && failed == 0) {

@@ -1,0 +1,480 @@
+/* See common_store.h. */
+#include "common_store.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/crc32c.h"
+
+uint64_t store_boots;
+
+uint64_t model_mix(uint64_t x)
+{
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+void model_bad(struct model *m, const char *fmt, ...)
+{
+    if (!m->bad) {
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(m->why, sizeof(m->why), fmt, ap);
+        va_end(ap);
+        m->bad = true;
+    }
+}
+
+uint64_t model_rnd(struct model *m, uint64_t below)
+{
+    m->rng++;
+    return model_mix(m->rng) % below;
+}
+
+struct mpart *mpart_find(struct model *m, uint32_t id)
+{
+    for (int i = 0; i < PARTS; i++) {
+        if (m->parts[i].id == id) {
+            return &m->parts[i];
+        }
+    }
+    return NULL;
+}
+
+int64_t mpart_end(const struct mpart *mp)
+{
+    return mp->n == 0 ? 0 : mp->b[mp->n - 1].base + mp->b[mp->n - 1].count;
+}
+
+void flight_free(struct flight *f)
+{
+    for (int i = 0; i < f->n; i++) {
+        free(f->batches[i].bytes);
+    }
+    free(f);
+}
+
+static enum err node_add(struct proc *p, uint32_t id, int32_t index, bool os)
+{
+    struct store_part_config cfg;
+    char dir[16];
+    store_part_config_init(&cfg);
+    cfg.segment_bytes = 6000;
+    cfg.segment_ms = 3600000;
+    cfg.index_interval_bytes = 512;
+    cfg.file_delete_delay_ms = 0;
+    cfg.retention_bytes = index == 1 ? 12000 : -1;
+    cfg.durability = os ? STORE_OS : STORE_FSYNC;
+    (void)snprintf(dir, sizeof(dir), "t%u", id % 3);
+    struct store_part *part;
+    enum err e = store_part_add(p->store, id, str_of(dir), index, &cfg, &part);
+    if (e == ERR_OK) {
+        p->parts[p->part_count].id = id;
+        p->parts[p->part_count].index = index;
+        p->parts[p->part_count].os = os;
+        p->part_count++;
+    }
+    return e;
+}
+
+static void node_remove(struct proc *p, uint32_t id)
+{
+    store_part_remove(p->store, id);
+    for (uint32_t i = 0; i < p->part_count; i++) {
+        if (p->parts[i].id == id) {
+            p->parts[i] = p->parts[--p->part_count];
+            return;
+        }
+    }
+}
+
+static enum err node_fact(struct proc *p, uint64_t uid, uint8_t kind, uint32_t id, int32_t index,
+                          bool os)
+{
+    p->count++;
+    p->chain = model_mix(p->chain ^ uid);
+    if (kind == 'a') {
+        return node_add(p, id, index, os);
+    }
+    if (kind == 'r') {
+        node_remove(p, id);
+    }
+    return ERR_OK;
+}
+
+static void attach(void *ctx, struct store *store)
+{
+    struct proc *p = ctx;
+    p->store = store;
+}
+
+static enum err apply(void *ctx, uint64_t position, struct slice body, struct ectx *ec)
+{
+    uint64_t uid;
+    uint8_t kind, os;
+    uint32_t id, index;
+    (void)position;
+    if (!slice_le64(&body, &uid) || !slice_u8(&body, &kind) || !slice_le32(&body, &id) ||
+        !slice_le32(&body, &index) || !slice_u8(&body, &os)) {
+        return ectx_fail(ec, ERR_DAMAGED, "odd fact");
+    }
+    enum err e = node_fact(ctx, uid, kind, id, (int32_t)index, os != 0);
+    return e == ERR_OK ? e : ectx_fail(ec, e, "applying a fact");
+}
+
+static enum err snapshot(void *ctx, struct buf *out)
+{
+    const struct proc *p = ctx;
+    if (p->dead) {
+        return ERR_STOPPED; /* it did not follow its own log: such a state must not become the truth
+                             */
+    }
+    buf_put_le32(out, p->count);
+    buf_put_le64(out, p->chain);
+    buf_put_le32(out, p->part_count);
+    for (uint32_t i = 0; i < p->part_count; i++) {
+        buf_put_le32(out, p->parts[i].id);
+        buf_put_le32(out, (uint32_t)p->parts[i].index);
+        buf_put_u8(out, p->parts[i].os);
+    }
+    return ERR_OK;
+}
+
+static enum err restore(void *ctx, struct slice image, struct ectx *ec)
+{
+    struct proc *p = ctx;
+    uint32_t n, id, index;
+    uint8_t os;
+    if (!slice_le32(&image, &p->count) || !slice_le64(&image, &p->chain) ||
+        !slice_le32(&image, &n)) {
+        return ectx_fail(ec, ERR_DAMAGED, "short image");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (!slice_le32(&image, &id) || !slice_le32(&image, &index) || !slice_u8(&image, &os)) {
+            return ectx_fail(ec, ERR_DAMAGED, "short image");
+        }
+        enum err e = node_add(p, id, (int32_t)index, os != 0);
+        if (e != ERR_OK) {
+            return ectx_fail(ec, e, "adding a partition");
+        }
+    }
+    return ERR_OK;
+}
+
+static void on_failure(void *ctx, const struct ectx *ec)
+{
+    struct proc *p = ctx;
+    (void)ec;
+    if (p->dead) {
+        model_bad(p->m, "the failure was told twice");
+    }
+    p->dead = true;
+}
+
+void flight_done(void *ctx, uint64_t position)
+{
+    struct flight *f = ctx;
+    struct proc *p = f->proc;
+    struct model *m = p->m;
+    (void)position;
+    if (f->frame != m->acked) {
+        model_bad(m, "done out of order: %u, not %u", f->frame, m->acked);
+    }
+    m->acked = f->frame + 1;
+    for (int i = 0; i < f->n; i++) {
+        struct mpart *mp = mpart_find(m, f->ids[i]);
+        const int64_t next =
+            f->batches[i].info.base_offset + f->batches[i].info.last_offset_delta + 1;
+        if (mp != NULL && next > mp->told) {
+            mp->told = next;
+        }
+    }
+    enum err e = node_fact(p, f->uid, f->kind, f->id, f->index, f->os);
+    if (e != ERR_OK) {
+        /* A node that cannot follow its own log stops. */
+        p->dead = true;
+        if (e != ERR_NO_MEMORY) {
+            model_bad(m, "adding a partition: %s", err_name(e));
+        }
+    }
+    list_remove(&f->link);
+    flight_free(f);
+}
+
+/* ---- Batches ------------------------------------------------------------------------------------
+ */
+
+void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid)
+{
+    memset(b, 0, BATCH_HEAD);
+    put_be32(b + 8, size - 12);
+    b[16] = 2;
+    put_be32(b + 23, (uint32_t)count - 1);
+    put_be64(b + 27, uid % 100000);
+    put_be64(b + 35, uid % 100000);
+    put_be64(b + 43, UINT64_MAX);
+    put_be16(b + 51, 0xffff);
+    put_be32(b + 53, 0xffffffff);
+    put_be32(b + 57, (uint32_t)count);
+    memset(b + BATCH_HEAD, (int)(uid & 0xff), size - BATCH_HEAD);
+    put_be64(b + size - 8, uid);
+    put_be32(b + 17, crc32c(0, b + 21, size - 21));
+}
+
+bool batch_same(const uint8_t *b, size_t n, const struct mbatch *mb)
+{
+    static uint8_t want[64 << 10];
+    if (n != mb->size || n > sizeof(want)) {
+        return false;
+    }
+    batch_fill(want, mb->size, mb->count, mb->uid);
+    return (int64_t)get_be64(b) == mb->base && memcmp(b + 8, want + 8, 4) == 0 &&
+           memcmp(b + 16, want + 16, n - 16) == 0;
+}
+
+/* ---- Reading and judging -------------------------------------------------------------------- */
+
+static void read_done(struct store_read_job *job)
+{
+    *(bool *)job->ctx = true;
+}
+
+enum err proc_read(struct proc *p, struct store_part *part, int64_t offset, size_t max,
+                   struct store_read *out)
+{
+    struct ectx ec;
+    arena_reset(&p->arena, 1 << 20);
+    enum err e = store_read(part, offset, INT64_MAX, max, true, &p->arena, out, &ec);
+    if (e != ERR_AGAIN) {
+        return e;
+    }
+    static bool done; /* outlives a job that a cut forgets */
+    static struct store_read_job job;
+    done = false;
+    job = (struct store_read_job){.done = read_done, .ctx = &done};
+    store_read_async(part, offset, INT64_MAX, max, true, &p->arena, &job);
+    while (!done && !env_sim_is_cut(p->env)) {
+        (void)env_poll_run(p->poll, 1000000);
+    }
+    *out = done ? job.result : (struct store_read){0};
+    return done ? job.err : ERR_STOPPED;
+}
+
+/* Reads all of a partition and compares it with the model from `start` on. Returns how many of the
+ * model's batches were there from the first on (those below the log start count as there). */
+static uint32_t judge_part(struct proc *p, struct mpart *mp, struct store_part *part,
+                           bool prefix_allowed)
+{
+    struct model *m = p->m;
+    struct store_part_info info;
+    store_part_info_get(part, &info);
+    uint32_t i = 0;
+    while (i < mp->n && mp->b[i].base + mp->b[i].count <= info.log_start) {
+        i++;
+    }
+    int64_t offset = info.log_start;
+    for (;;) {
+        struct store_read r;
+        enum err e = proc_read(p, part, offset, 300 + model_rnd(m, 6000), &r);
+        if (env_sim_is_cut(p->env) || p->dead) {
+            if (e == ERR_OK) {
+                store_read_release(&r);
+            }
+            return i;
+        }
+        if (e == ERR_NO_MEMORY && m->may_lose_memory) {
+            return i;
+        }
+        if (e != ERR_OK) {
+            model_bad(m, "part %u: reading offset %lld: %s", mp->id, (long long)offset,
+                      err_name(e));
+            return i;
+        }
+        for (size_t c = 0; c < r.chunk_count && !m->bad; c++, i++) {
+            const uint8_t *b = (const uint8_t *)r.chunks[c].p;
+            if (i >= mp->n || !batch_same(b, r.chunks[c].n, &mp->b[i])) {
+                model_bad(m,
+                          "part %u: found a batch at offset %lld (%zu bytes), expected offset %lld "
+                          "(%u bytes) of %u",
+                          mp->id, (long long)get_be64(b), r.chunks[c].n,
+                          i < mp->n ? (long long)mp->b[i].base : -1LL,
+                          i < mp->n ? mp->b[i].size : 0, mp->n);
+            }
+            offset = mp->b[i < mp->n ? i : 0].base + mp->b[i < mp->n ? i : 0].count;
+        }
+        const bool end = r.chunk_count == 0;
+        store_read_release(&r);
+        if (end || m->bad) {
+            break;
+        }
+    }
+    if (!prefix_allowed && i < mp->n && !m->bad) {
+        model_bad(m, "part %u: %u batches are there, %u should be; next is offset %lld of frame %u",
+                  mp->id, i, mp->n, (long long)mp->b[i].base, mp->b[i].frame);
+    }
+    return i;
+}
+
+static int64_t model_log_start(const struct model *m, uint32_t id)
+{
+    int64_t start = 0;
+    for (uint32_t i = 0; i < m->start_count; i++) {
+        if (m->starts[i].id == id && m->starts[i].offset > start) {
+            start = m->starts[i].offset;
+        }
+    }
+    return start;
+}
+
+/* The model forgets what the recovery did not find. */
+static void model_truncate(struct model *m, uint32_t count)
+{
+    m->frames = m->acked = count;
+    for (int i = 0; i < PARTS; i++) {
+        struct mpart *mp = &m->parts[i];
+        if (mp->id != 0 && (mp->added >= count || mp->removed < count)) {
+            mp->id = 0;
+            continue;
+        }
+        mp->removed = UINT32_MAX;
+        while (!mp->os && mp->n > 0 && mp->b[mp->n - 1].frame >= count) {
+            mp->n--;
+        }
+    }
+    while (m->start_count > 0 && m->starts[m->start_count - 1].frame >= count) {
+        m->start_count--;
+    }
+}
+
+static void judge_recovery(struct proc *p, bool clean_expected)
+{
+    struct model *m = p->m;
+    struct store_recovery rec;
+    store_recovery_get(p->store, &rec);
+    if (rec.damaged_ranges > 0) {
+        model_bad(m, "a crash was reported as damage");
+    }
+    if (clean_expected && !rec.clean) {
+        model_bad(m, "a clean stop was not seen as one");
+    }
+    if (p->count < m->acked || p->count > m->frames || p->chain != m->chain[p->count]) {
+        model_bad(m, "facts: recovered %u, acknowledged %u, submitted %u%s", p->count, m->acked,
+                  m->frames,
+                  p->count <= m->frames && p->chain != m->chain[p->count] ? ", and not the same"
+                                                                          : "");
+        return;
+    }
+    model_truncate(m, p->count);
+    uint32_t live = 0;
+    for (int i = 0; i < PARTS && !m->bad; i++) {
+        struct mpart *mp = &m->parts[i];
+        if (mp->id == 0) {
+            continue;
+        }
+        live++;
+        struct store_part *part = store_part_find(p->store, mp->id);
+        if (part == NULL) {
+            model_bad(m, "part %u is not there", mp->id);
+            return;
+        }
+        struct store_part_info info;
+        store_part_info_get(part, &info);
+        const int64_t start = model_log_start(m, mp->id);
+        if (info.log_start < start || (!mp->retained && info.log_start != start) ||
+            info.log_start < mp->start_seen) {
+            model_bad(m, "part %u: log start %lld, expected %lld, seen before %lld", mp->id,
+                      (long long)info.log_start, (long long)start, (long long)mp->start_seen);
+        }
+        const uint32_t found = judge_part(p, mp, part, mp->os && !clean_expected);
+        if (env_sim_is_cut(p->env) || p->dead || m->bad) {
+            return;
+        }
+        if (mp->os && found < mp->n) {
+            if (mp->b[found].kept) {
+                model_bad(m, "part %u: offset %lld was kept by a recovery and is gone", mp->id,
+                          (long long)mp->b[found].base);
+            }
+            mp->n = found;
+        }
+        for (uint32_t k = 0; k < mp->n; k++) {
+            mp->b[k].kept = true;
+        }
+        const int64_t end = mpart_end(mp);
+        if (info.log_end < (mp->os ? mp->told : end) || (!mp->os && info.log_end != end) ||
+            info.high_watermark != info.log_end) {
+            model_bad(m, "part %u: ends at %lld (high watermark %lld), expected %lld, told %lld",
+                      mp->id, (long long)info.log_end, (long long)info.high_watermark,
+                      (long long)end, (long long)mp->told);
+        }
+        const struct store_epoch *epochs;
+        const size_t n = store_part_epochs(part, &epochs);
+        for (size_t k = 1; k < n; k++) {
+            if (epochs[k].epoch <= epochs[k - 1].epoch ||
+                epochs[k].start_offset <= epochs[k - 1].start_offset) {
+                model_bad(m, "part %u: leader epochs do not ascend", mp->id);
+            }
+        }
+    }
+    if (live != p->part_count) {
+        model_bad(m, "%u partitions, %u expected", p->part_count, live);
+    }
+}
+
+enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean_expected)
+{
+    struct ectx ec = {0};
+    *p = (struct proc){.env = env, .m = m};
+    list_init(&p->flights);
+    arena_init(&p->arena, 64 << 20);
+    store_boots++;
+    struct store_config cfg;
+    store_config_init(&cfg);
+    cfg.dir = "/d";
+    cfg.ring_file_bytes = 64 << 10;
+    cfg.ring_file_count = 3;
+    cfg.inline_max_bytes = 2000;
+    cfg.checkpoint_bytes = 60000;
+    cfg.checkpoint_ms = 5000;
+    cfg.tail_memory_bytes = 24 << 10;
+    cfg.min_free_bytes = 4096;
+    const struct store_participant pt = {.tag = STORE_TAG_TOPICS,
+                                         .name = "node",
+                                         .ctx = p,
+                                         .attach = attach,
+                                         .apply = apply,
+                                         .snapshot = snapshot,
+                                         .restore = restore};
+    enum err e = env_poll_create(env, &p->poll, &ec);
+    struct store *opened = NULL;
+    if (e == ERR_OK) {
+        e = store_open(env, p->poll, &cfg, &pt, 1, &opened, &ec);
+    }
+    p->store = opened;
+    if (e != ERR_OK) {
+        if (!env_sim_is_cut(env) && e != ERR_IO && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
+            model_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
+        }
+        return e;
+    }
+    const struct store_hooks hooks = {.ctx = p, .on_failure = on_failure};
+    store_set_hooks(p->store, &hooks);
+    judge_recovery(p, clean_expected);
+    return ERR_OK;
+}
+
+void proc_end(struct proc *p)
+{
+    store_close(p->store);
+    LIST_FOR_EACH (n, tmp, &p->flights) {
+        flight_free(CONTAINER_OF(n, struct flight, link));
+    }
+    arena_deinit(&p->arena);
+    if (p->poll != NULL) {
+        env_poll_destroy(p->poll);
+    }
+}

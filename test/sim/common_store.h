@@ -1,0 +1,111 @@
+/*
+ * The model of what the outside knows of a store, the node that runs it (a participant with a table
+ * of partitions), and the judgement of a recovery by the model. Used by store_crash.c.
+ */
+#ifndef LEAT_TEST_SIM_COMMON_STORE_H
+#define LEAT_TEST_SIM_COMMON_STORE_H
+
+#include "core/arena.h"
+#include "env/env_sim.h"
+#include "store/store_int.h"
+
+#define PARTS      12
+#define BATCHES    300
+#define FRAMES     1500
+#define STARTS     100
+#define PER_FRAME  4
+#define BATCH_HEAD 61
+
+/* ---- What the outside knows ----------------------------------------------------------------- */
+
+struct mbatch {
+    int64_t base;
+    uint64_t uid;
+    uint32_t size, frame;
+    int32_t count;
+    bool kept; /* a finished recovery or a clean stop has it: it must never go */
+};
+struct mpart {
+    uint32_t id; /* 0: free */
+    int32_t index;
+    bool os, retained;
+    uint32_t added, removed; /* frame; removed UINT32_MAX: no */
+    uint32_t n;
+    int64_t told;       /* os: offsets below it were acknowledged */
+    int64_t start_seen; /* the largest log start that was visible */
+    struct mbatch b[BATCHES];
+};
+struct mstart {
+    uint32_t frame, id;
+    int64_t offset;
+};
+struct model {
+    uint64_t rng, uid;
+    uint32_t next_id;
+    uint32_t frames, acked; /* submitted; acknowledged: a prefix */
+    uint64_t chain[FRAMES + 1];
+    struct mpart parts[PARTS];
+    struct mstart starts[STARTS];
+    uint32_t start_count;
+    bool bad, may_lose_memory, may_lose_space;
+    char why[240];
+};
+
+/* ---- One process ---------------------------------------------------------------------------- */
+
+struct flight { /* a frame between commit and done */
+    struct list link;
+    struct proc *proc;
+    uint32_t frame;
+    uint64_t uid;
+    uint8_t kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove */
+    uint32_t id;
+    int32_t index;
+    bool os;
+    int n;
+    struct store_batch batches[PER_FRAME];
+    uint32_t ids[PER_FRAME];
+};
+struct proc {
+    struct env *env;
+    struct env_poll *poll;
+    struct store *store;
+    struct model *m;
+    struct list flights;
+    bool dead;
+    /* the participant's state, as the node has it */
+    uint32_t count;
+    uint64_t chain;
+    struct {
+        uint32_t id;
+        int32_t index;
+        bool os;
+    } parts[PARTS];
+    uint32_t part_count;
+    struct arena arena;
+};
+
+extern uint64_t store_boots; /* starts so far */
+
+/* A hash: randomness of the workload. */
+uint64_t model_mix(uint64_t x);
+/* The first broken promise is kept. */
+void model_bad(struct model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+uint64_t model_rnd(struct model *m, uint64_t below);
+struct mpart *mpart_find(struct model *m, uint32_t id);
+int64_t mpart_end(const struct mpart *mp);
+void flight_free(struct flight *f);
+/* Of a frame: what was promised is noted, the fact takes effect. */
+void flight_done(void *ctx, uint64_t position);
+void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid);
+/* The bytes are those of this batch, with its offset. */
+bool batch_same(const uint8_t *b, size_t n, const struct mbatch *mb);
+/* On a worker if need be. ERR_STOPPED: the world was cut meanwhile. */
+enum err proc_read(struct proc *p, struct store_part *part, int64_t offset, size_t max,
+                   struct store_read *out);
+/* Opens the store and judges what it recovered. */
+enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean_expected);
+/* Closes (a clean stop if the world lives) and frees. */
+void proc_end(struct proc *p);
+
+#endif
