@@ -283,7 +283,7 @@ static enum err open_node(struct client *c, struct node *n, struct ectx *ec)
     if (e != ERR_OK) {
         drop(n);
         if (e == ERR_CLOSED && ec->hint[0] == '\0') {
-            ectx_hint(ec, "does it speak Kafka's protocol without TLS?");
+            ectx_hint(ec, "does it speak Kafka's protocol, without TLS? leat's HTTP port does not");
         }
         return ectx_wrap(ec, e, "%s:%u", n->address.host, n->address.port);
     }

@@ -29,7 +29,7 @@ void help_command(const struct command *c)
             snprintf(letter, sizeof(letter), "-%c, ", o->letter);
         }
         snprintf(left, sizeof(left), "%s%s %s", letter, o->name, o->arg == NULL ? "" : o->arg);
-        printf("  %-30s %s%s\n", left, o->help, o->repeat ? " (may be repeated)" : "");
+        printf("  %-33s %s%s\n", left, o->help, o->repeat ? " (may be repeated)" : "");
     }
     if (c->examples != NULL) {
         printf("\nExamples:\n");

@@ -1,6 +1,7 @@
 /*
  * Manual pages in mdoc-free man(7), made from the tables of commands and options, so that they
- * never tell another story than --help. `make gen` writes them to man/.
+ * never tell another story than --help. tools/manual.sh writes them to man/;
+ * test/parts/50-cli fails if one is stale.
  *
  *   leat manual leat | NOUN | conf
  */
@@ -14,6 +15,8 @@
 
 /* The day of the interface, not of the build: the same source gives the same page. */
 #define PAGE_DATE "2026-11-20"
+/* A word with escapes may still pass it a little. */
+#define LINE_COLUMNS 70
 
 /* Text with what troff would take for its own escaped. */
 static void put_text(struct buf *b, struct str s)
@@ -37,6 +40,28 @@ static void put_text(struct buf *b, struct str s)
     }
 }
 
+static size_t column_of(const struct buf *b)
+{
+    size_t at = b->n;
+    while (at > 0 && b->p[at - 1] != '\n') {
+        at--;
+    }
+    return b->n - at;
+}
+
+/* Running text, broken between words: long source lines are no good style in a manual. */
+static void put_wrapped(struct buf *b, struct str s)
+{
+    struct str rest = s;
+    while (rest.n > 0) {
+        struct str word = str_cut(rest, ' ', &rest);
+        if (column_of(b) > 0 && b->p[b->n - 1] != '\n') {
+            buf_put_u8(b, column_of(b) + word.n > LINE_COLUMNS ? '\n' : ' ');
+        }
+        put_text(b, word);
+    }
+}
+
 static void put_z(struct buf *b, const char *z)
 {
     put_text(b, str_of(z));
@@ -50,9 +75,20 @@ static void put_paragraphs(struct buf *b, const char *text)
         if (one.n == 0) {
             buf_put_z(b, ".PP\n");
         } else {
-            put_text(b, one);
+            put_wrapped(b, one);
             buf_put_u8(b, '\n');
         }
+    }
+}
+
+/* Help is told in small letters; a page begins a sentence. */
+static void put_sentence(struct buf *b, struct str s)
+{
+    char first = s.n > 0 ? s.p[0] : ' ';
+    size_t at = b->n;
+    put_wrapped(b, s);
+    if (first >= 'a' && first <= 'z' && at < b->n) {
+        b->p[at] = (uint8_t)(first - 'a' + 'A');
     }
 }
 
@@ -73,9 +109,7 @@ static void put_options(struct buf *b, const struct command *c)
             buf_put_z(b, "\\fR");
         }
         buf_put_u8(b, '\n');
-        char first[2] = {o->help[0], '\0'};
-        put_z(b, first);
-        put_z(b, o->help + 1);
+        put_sentence(b, str_of(o->help));
         buf_put_z(b, o->repeat ? ". May be repeated.\n" : ".\n");
     }
 }
@@ -88,7 +122,7 @@ static void put_examples(struct buf *b, const struct command *c)
         buf_put_z(b, ".TP\n\\fB");
         put_text(b, one);
         buf_put_z(b, "\\fR\n");
-        put_text(b, what);
+        put_sentence(b, what);
         buf_put_z(b, ".\n");
     }
 }
@@ -136,7 +170,7 @@ static void put_environment(struct buf *b)
 
 static void put_page_head(struct buf *b, const char *name, const char *section, const char *summary)
 {
-    buf_printf(b, ".\\\" Made by `make gen` from the tables of src/cli. Do not edit.\n.TH ");
+    buf_printf(b, ".\\\" Made by tools/manual.sh from the tables of src/cli. Do not edit.\n.TH ");
     for (const char *p = name; *p != '\0'; p++) {
         buf_put_u8(b, (uint8_t)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p));
     }
@@ -242,7 +276,7 @@ static void put_conf_page(struct buf *b)
         if (str_starts(one, ".")) {
             buf_put_str(b, one);
         } else {
-            put_text(b, one);
+            put_wrapped(b, one);
         }
         buf_put_u8(b, '\n');
     }

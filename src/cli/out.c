@@ -29,7 +29,7 @@ MUST_USE enum err out_write(struct str s, struct ectx *ec)
         if (errno == EPIPE) {
             return ERR_CLOSED;
         }
-        return ectx_fail(ec, ERR_IO, "could not write the output: %s", strerror(errno));
+        return ectx_fail(ec, ERR_IO, "could not write the output: %s", strerrordesc_np(errno));
     }
     return ERR_OK;
 }
@@ -137,14 +137,15 @@ static bool parse_ago(const char *text, int64_t *ms)
 /* Z, +hh:mm or nothing (UTC) after the seconds. */
 static bool parse_zone(const char *text, int64_t *minutes)
 {
-    int h, m, used = 0;
-    char sign;
+    int64_t h, m;
     *minutes = 0;
     if (text[0] == '\0' || strcmp(text, "Z") == 0) {
         return true;
     }
-    if (sscanf(text, "%c%2d:%2d%n", &sign, &h, &m, &used) != 3 || text[used] != '\0' ||
-        (sign != '+' && sign != '-') || h > 23 || m > 59) {
+    char sign = text[0];
+    if (strlen(text) != 6 || text[3] != ':' || (sign != '+' && sign != '-') ||
+        !str_to_i64(str_make(text + 1, 2), &h) || !str_to_i64(str_make(text + 4, 2), &m) || h < 0 ||
+        h > 23 || m < 0 || m > 59) {
         return false;
     }
     *minutes = (sign == '+' ? 1 : -1) * (h * 60 + m);

@@ -124,7 +124,8 @@ static enum err send_file(struct produced *d, int fd, const char *name)
         }
         ssize_t n = read(fd, b.p + b.n, READ_BYTES);
         if (n < 0 && errno != EINTR) {
-            e = ectx_fail(&d->cli->ec, ERR_IO, "could not read %s: %s", name, strerror(errno));
+            e = ectx_fail(&d->cli->ec, ERR_IO, "could not read %s: %s", name,
+                          strerrordesc_np(errno));
         }
         if (n == 0) {
             break;
@@ -218,7 +219,8 @@ static enum err produce_all(struct cli *cli, struct produced *d)
     bool from_stdin = strcmp(name, "-") == 0;
     int fd = from_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return ectx_fail(&cli->ec, ERR_NOT_FOUND, "could not open '%s': %s", name, strerror(errno));
+        return ectx_fail(&cli->ec, ERR_NOT_FOUND, "could not open '%s': %s", name,
+                         strerrordesc_np(errno));
     }
     if (from_stdin && isatty(fd) && cli->progress) {
         fprintf(stderr, "Each line is a record; Ctrl-D ends.\n");

@@ -62,7 +62,7 @@ static enum err wait_for(int fd, short events, uint64_t deadline_ns, struct ectx
             return ERR_OK;
         }
         if (n < 0 && errno != EINTR) {
-            return ectx_fail(ec, ERR_IO, "poll: %s", strerror(errno));
+            return ectx_fail(ec, ERR_IO, "poll: %s", strerrordesc_np(errno));
         }
     }
 }
@@ -72,7 +72,7 @@ static enum err connect_one(const struct addrinfo *a, uint64_t deadline_ns, int 
 {
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        return ectx_fail(ec, ERR_IO, "socket: %s", strerror(errno));
+        return ectx_fail(ec, ERR_IO, "socket: %s", strerrordesc_np(errno));
     }
     int one = 1;
     IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0); /* only slower */
@@ -88,7 +88,7 @@ static enum err connect_one(const struct addrinfo *a, uint64_t deadline_ns, int 
             }
         }
         if (e == ERR_OK && error != 0) {
-            e = ectx_fail(ec, ERR_CLOSED, "%s", strerror(error));
+            e = ectx_fail(ec, ERR_CLOSED, "%s", strerrordesc_np(error));
         }
     }
     if (e != ERR_OK) {
@@ -135,7 +135,7 @@ MUST_USE enum err socket_send(int fd, const void *p, size_t n, uint64_t deadline
                 return e;
             }
         } else if (errno != EINTR) {
-            return ectx_fail(ec, ERR_CLOSED, "the connection broke: %s", strerror(errno));
+            return ectx_fail(ec, ERR_CLOSED, "the connection broke: %s", strerrordesc_np(errno));
         }
     }
     return ERR_OK;
@@ -156,7 +156,7 @@ MUST_USE enum err socket_receive(int fd, void *p, size_t n, uint64_t deadline_ns
                 return e;
             }
         } else if (errno != EINTR) {
-            return ectx_fail(ec, ERR_CLOSED, "the connection broke: %s", strerror(errno));
+            return ectx_fail(ec, ERR_CLOSED, "the connection broke: %s", strerrordesc_np(errno));
         }
     }
 }

@@ -20,8 +20,8 @@
 
 struct sample {
     uint64_t at_ns;
-    int64_t records; /* sum of the ends of all partitions */
-    double bytes_in, bytes_out;
+    int64_t records;            /* sum of the ends of all partitions */
+    double bytes_in, bytes_out; /* out: without what this command was sent over HTTP */
 };
 
 struct behind {
@@ -42,6 +42,7 @@ struct status {
     bool asked_http, has_http;
     int ready;
     struct buf metrics;
+    double received; /* over HTTP */
     char http_why[384];
     char problems[PROBLEMS_MAX][192];
     size_t problem_count;
@@ -112,7 +113,8 @@ static enum err take_sample(struct status *s, struct sample *out)
     if (e == ERR_OK && s->asked_http) {
         fetch_http(s);
         out->bytes_in = metric(s, "leat_topic_bytes_in_total", 0);
-        out->bytes_out = metric(s, "leat_net_sent_bytes_total", 0);
+        out->bytes_out = metric(s, "leat_net_sent_bytes_total", 0) - s->received;
+        s->received += (double)s->metrics.n;
     }
     return e;
 }

@@ -72,6 +72,11 @@ static void put_padded(struct buf *out, const struct table *t, size_t column, si
     if (!right && !last) {
         buf_printf(out, "%*s", (int)pad, "");
     }
+    if (last) {
+        while (out->n > 0 && out->p[out->n - 1] == ' ') {
+            out->n--;
+        }
+    }
     buf_put_z(out, last ? "\n" : "  ");
 }
 

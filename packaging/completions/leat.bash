@@ -1,0 +1,63 @@
+# bash completion of leat. Made by `leat completion bash`.
+_leat_names() {
+    leat "$1" ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ .*//'
+}
+
+_leat() {
+    local current="${COMP_WORDS[COMP_CWORD]}" noun="${COMP_WORDS[1]}" verb=''
+    local words='' options='' kind=''
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words="serve topic produce consume group status verify bench version completion help"
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+        return
+    fi
+    case $noun in
+    topic | group) [ "$COMP_CWORD" -gt 2 ] && verb="${COMP_WORDS[2]}" ;;
+    esac
+    case "$noun $verb" in
+    'serve ') kind='' options="--data --kafka --http --advertise --config --set --insecure-allow-anonymous --help" ;;
+    'topic ') words="ls show create delete config tail" ;;
+    'topic ls') kind='' options="--all --output --bootstrap --timeout --help" ;;
+    'topic show') kind='topic' options="--output --bootstrap --timeout --help" ;;
+    'topic create') kind='' options="--partitions --replication --set --if-not-exists --dry-run --bootstrap --timeout --help" ;;
+    'topic delete') kind='topic' options="--if-exists --bootstrap --timeout --help" ;;
+    'topic config') kind='topic' options="--set --unset --dry-run --output --bootstrap --timeout --help" ;;
+    'topic tail') kind='topic' options="--from --partition --count --property --output --bootstrap --timeout --help" ;;
+    'produce ') kind='topic' options="--key --separator --header --partition --codec --acks --property --output --bootstrap --timeout --help" ;;
+    'consume ') kind='topic' options="--from --partition --group --count --follow --property --output --bootstrap --timeout --help" ;;
+    'group ') words="ls show lag seek delete" ;;
+    'group ls') kind='' options="--output --bootstrap --timeout --help" ;;
+    'group show') kind='group' options="--output --bootstrap --timeout --help" ;;
+    'group lag') kind='group' options="--output --bootstrap --timeout --help" ;;
+    'group seek') kind='group' options="--topic --to --partition --dry-run --output --bootstrap --timeout --help" ;;
+    'group delete') kind='group' options="--bootstrap --timeout --help" ;;
+    'status ') kind='' options="--http --output --bootstrap --timeout --help" ;;
+    'verify ') kind='file' options="--output --help" ;;
+    'bench ') kind='' options="--topic --partitions --keep --size --rate --seconds --count --one-in-flight --linger --idempotent --codec --acks --property --output --bootstrap --timeout --help" words='produce consume end-to-end' ;;
+    'version ') kind='' options="--output --help" ;;
+    'completion ') kind='' options="--help" words='bash zsh fish' ;;
+    'help ') kind='' options="--help" ;;
+    esac
+    case $current in
+    -*) words=$options kind='' ;;
+    esac
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -o | --output) words='text json' kind='' ;;
+    --codec) words='none gzip snappy lz4 zstd' kind='' ;;
+    --acks) words='all 1 0' kind='' ;;
+    --from | --to) words='start end' kind='' ;;
+    --topic) kind=topic ;;
+    --group) kind=group ;;
+    --data | --config) kind=file ;;
+    esac
+    case $kind in
+    topic | group) words=$(_leat_names "$kind") ;;
+    file)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -F _leat leat

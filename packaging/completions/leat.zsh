@@ -1,0 +1,212 @@
+#compdef leat
+# zsh completion of leat. Made by `leat completion zsh`.
+_leat_topics() {
+    local -a names
+    names=(${(f)"$(leat topic ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ .*//')"})
+    compadd -a names
+}
+_leat_groups() {
+    local -a names
+    names=(${(f)"$(leat group ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ .*//')"})
+    compadd -a names
+}
+_leat() {
+    local noun=$words[2] verb=''
+    local -a list
+    if (( CURRENT == 2 )); then
+        list=( \
+            'serve:Run the server' \
+            'topic:List, show, create, delete, configure, follow topics' \
+            'produce:Write each line of a file or of the input as a record' \
+            'consume:Print the records of a topic' \
+            'group:List, show, move, delete consumer groups' \
+            'status:Is it well? One screen' \
+            'verify:Check a data directory that no server has open' \
+            'bench:Load a broker; print rates and percentiles of latency' \
+            'version:Print the version' \
+            'completion:Print a completion script for a shell' \
+            'help:Tell about a command')
+        _describe command list
+        return
+    fi
+    if [[ $noun == topic ]] && (( CURRENT == 3 )); then
+        list=( \
+            'ls:List topics with partitions and records' \
+            'show:Show partitions, offsets, sizes and settings of a topic' \
+            'create:Create topics' \
+            'delete:Delete topics and all their records' \
+            'config:Show or change the configuration of a topic' \
+            'tail:Print new records as they come, until Ctrl-C')
+        _describe command list
+        return
+    fi
+    if [[ $noun == group ]] && (( CURRENT == 3 )); then
+        list=( \
+            'ls:List consumer groups' \
+            'show:Show members, offsets and lag of a group' \
+            'lag:Show how far groups are behind, for each partition and in total' \
+            'seek:Move the offsets of a group' \
+            'delete:Delete groups and their offsets')
+        _describe command list
+        return
+    fi
+    if [[ $noun == (topic|group) ]]; then
+        verb=$words[3]
+        shift words
+        (( CURRENT-- ))
+    fi
+    shift words
+    (( CURRENT-- ))
+    case "$noun $verb" in
+    'serve ') _arguments \
+        '--data=[where everything is kept (data)]:DIR:_files' \
+        '--kafka=[the Kafka listener (127.0.0.1\:9092); port 0\: any]:HOST\:PORT: ' \
+        '--http=[health and metrics (127.0.0.1\:8080); port 0\: any]:HOST\:PORT: ' \
+        '--advertise=[what clients are told to connect to (the address they connected on)]:HOST\:PORT: ' \
+        '--config=[options in YAML, see leat.conf(5)]:FILE:_files' \
+        '*--set=[one option]:KEY=VALUE: ' \
+        '--insecure-allow-anonymous[listen beyond loopback although nobody is authenticated]' \
+        '--help[tell about this command]' ;;
+    'topic ls') _arguments \
+        '--all[internal topics too]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'topic show') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:topic:_leat_topics' ;;
+    'topic create') _arguments \
+        '--partitions=[how many (the broker'\''s default)]:N: ' \
+        '--replication=[copies of each (the broker'\''s default)]:N: ' \
+        '*--set=[a configuration of the topic]:KEY=VALUE: ' \
+        '--if-not-exists[it is fine if it exists already]' \
+        '--dry-run[only say what would happen]' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'topic delete') _arguments \
+        '--if-exists[it is fine if it does not exist]' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:topic:_leat_topics' ;;
+    'topic config') _arguments \
+        '*--set=[change one key; all others stay as they are]:KEY=VALUE: ' \
+        '*--unset=[back to the default]:KEY: ' \
+        '--dry-run[only say what would happen]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:topic:_leat_topics' ;;
+    'topic tail') _arguments \
+        '--from=[end, start, 42, -10 (ten before the end), a time (end)]:WHERE: ' \
+        '--partition=[only this partition]:N: ' \
+        '--count=[stop after N records]:N: ' \
+        '*--property=[a setting of librdkafka]:NAME=VALUE: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:topic:_leat_topics' ;;
+    'produce ') _arguments \
+        '--key=[the key of every record (none)]:KEY: ' \
+        '--separator=[splits each line into key and value]:TEXT: ' \
+        '*--header=[a header of every record]:NAME=VALUE: ' \
+        '--partition=[into this partition (by key)]:N: ' \
+        '--codec=[none, gzip, snappy, lz4 or zstd (none)]:CODEC:(none gzip snappy lz4 zstd)' \
+        '--acks=[all, 1 or 0 (all)]:ACKS:(all 1 0)' \
+        '*--property=[a setting of librdkafka]:NAME=VALUE: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:topic:_leat_topics' ;;
+    'consume ') _arguments \
+        '--from=[start, end, 42, -10 (ten before the end), a time (start)]:WHERE: ' \
+        '--partition=[only this partition]:N: ' \
+        '--group=[as a member of this group, and commit]:GROUP:_leat_groups' \
+        '--count=[stop after N records]:N: ' \
+        '--follow[go on when the end is reached]' \
+        '*--property=[a setting of librdkafka]:NAME=VALUE: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:topic:_leat_topics' ;;
+    'group ls') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'group show') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:group:_leat_groups' ;;
+    'group lag') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:group:_leat_groups' ;;
+    'group seek') _arguments \
+        '--topic=[of this topic (needed)]:TOPIC:_leat_topics' \
+        '--to=[start, end, 42, -10 (ten before the end), a time (needed)]:WHERE: ' \
+        '--partition=[only this partition]:N: ' \
+        '--dry-run[only say what would happen]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:group:_leat_groups' ;;
+    'group delete') _arguments \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        '*:group:_leat_groups' ;;
+    'status ') _arguments \
+        '--http=[leat'\''s HTTP address (127.0.0.1\:8080)]:HOST\:PORT: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'verify ') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--help[tell about this command]' \
+        '*:file:_files' ;;
+    'bench ') _arguments \
+        '--topic=[this topic (a new one, deleted afterwards)]:TOPIC:_leat_topics' \
+        '--partitions=[partitions of the new topic (1)]:N: ' \
+        '--keep[do not delete the new topic]' \
+        '--size=[of a record (100)]:BYTES: ' \
+        '--rate=[records in a second (as fast as possible)]:N: ' \
+        '--seconds=[how long each load runs (5)]:N: ' \
+        '--count=[how many records instead]:N: ' \
+        '--one-in-flight[send the next record when the last is acknowledged]' \
+        '--linger=[wait for more records before sending (5)]:MS: ' \
+        '--idempotent[with an idempotent producer]' \
+        '--codec=[none, gzip, snappy, lz4 or zstd (none)]:CODEC:(none gzip snappy lz4 zstd)' \
+        '--acks=[all, 1 or 0 (all)]:ACKS:(all 1 0)' \
+        '*--property=[a setting of librdkafka]:NAME=VALUE: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' \
+        ':load:(produce consume end-to-end)' ;;
+    'version ') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--help[tell about this command]' ;;
+    'completion ') _arguments \
+        '--help[tell about this command]' \
+        ':shell:(bash zsh fish)' ;;
+    'help ') _arguments \
+        '--help[tell about this command]' ;;
+    esac
+}
+_leat "$@"
