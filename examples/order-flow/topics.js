@@ -6,9 +6,11 @@ const { TOPICS, connect } = require('./lib/flow')
 async function main () {
   const admin = connect('order-flow').admin()
   await admin.connect()
+  const there = await admin.listTopics()
+  const missing = TOPICS.filter(topic => !there.includes(topic))
   await admin.createTopics({
     waitForLeaders: true,
-    topics: TOPICS.map(topic => ({ topic, numPartitions: 3, replicationFactor: 1 }))
+    topics: missing.map(topic => ({ topic, numPartitions: 3, replicationFactor: 1 }))
   })
   await admin.disconnect()
 }
