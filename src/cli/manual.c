@@ -287,6 +287,27 @@ static void put_conf_page(struct buf *b)
                  ".SH SEE ALSO\n.BR leat (1),\n.BR leat\\-serve (1)\n");
 }
 
+/* docs/configuration.md: the option table in Markdown. */
+static void put_options_page(struct buf *b)
+{
+    buf_put_z(
+        b,
+        "# Configuration\n\n"
+        "Made from the option table (`src/config/options.def`) by `leat manual options`; do not "
+        "edit.\n\n"
+        "An option is set in a YAML file (`leat serve --config FILE`), by an environment variable\n"
+        "(`LEAT_` and the name in capitals, underscores for dots, without `LEAT.` twice:\n"
+        "`LEAT_NUM_PARTITIONS`, `LEAT_DATA`), or by a flag (`--set num.partitions=3`). Flags win "
+        "over\n"
+        "the environment, the environment over the file, the file over the default.\n\n"
+        "Names and meanings are Kafka's where Kafka has the option; `leat.` options are ours. "
+        "Kafka's other\n"
+        "options are refused with a reason. Those whose text ends with *Any value is satisfied* "
+        "are\n"
+        "accepted and need no effect on one flushing node.\n");
+    config_write_docs(b, false);
+}
+
 int run_manual(struct cli *cli)
 {
     struct buf b;
@@ -305,6 +326,8 @@ int run_manual(struct cli *cli)
         put_main_page(&b);
     } else if (strcmp(page, "conf") == 0) {
         put_conf_page(&b);
+    } else if (strcmp(page, "options") == 0) {
+        put_options_page(&b);
     } else if (first != NULL) {
         put_noun_page(&b, page, n, first);
     } else {
