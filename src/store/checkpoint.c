@@ -291,6 +291,8 @@ static enum err checkpoint_finish(struct checkpoint *c, struct ectx *ec)
     struct store *s = c->store;
     const enum err e = c->err;
     const bool fatal = c->fatal || e == ERR_IO || e == ERR_STOPPED;
+    struct ectx unasked;
+    ec = ec == NULL ? &unasked : ec;
     *ec = c->ec;
     pack_finish(&c->pack, e == ERR_OK, e == ERR_OK);
     parts_after_checkpoint(s, e == ERR_OK);
@@ -390,9 +392,11 @@ void checkpoint_tick(struct store *s)
     }
     const bool late = now - s->last_checkpoint_ns >= (uint64_t)s->cfg.checkpoint_ms * 1000000u;
     /* The ring is kept behind the older image: three spans of a third each are one too many only
-     * for a moment. */
+     * for a moment. A burst can make one span longer; then the other two are short and yet nothing
+     * fits. */
     const uint64_t span = wal_tail(s->wal) - s->slots[s->newest].position;
-    if (s->checkpoint_asked || span >= wal_capacity_bytes(s->wal) / 3 ||
+    const bool full = !wal_has_room(s->wal, s->frame_max + 4096); /* as store_ready asks */
+    if (s->checkpoint_asked || full || span >= wal_capacity_bytes(s->wal) / 3 ||
         s->placed_since >= s->cfg.checkpoint_bytes ||
         (late && (s->changes != s->changes_at_checkpoint || drops_due(s)))) {
         s->barrier = true;

@@ -136,26 +136,29 @@ TEST(kafka_answers_leave_in_the_order_of_their_requests)
 TEST(kafka_a_request_with_more_appends_than_the_ring_has_room_for_is_answered)
 {
     /* Each append waits for room of its own. */
-    enum { TOPICS = 300 };
+    enum { TOPICS = 1500 };
+    char name[240];
     struct world w;
     struct client c;
     struct wire_create_topics_request req;
     struct wire_create_topics_response res;
     world_init_ring(&w, 64 << 10);
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
     client_open(&w, &c);
     WIRE_INIT(wire_create_topics_request, &req);
     req.topics = NEW(&w, wire_create_topics_request_topic, TOPICS);
     req.topics_count = TOPICS;
     for (int32_t i = 0; i < TOPICS; i++) {
-        req.topics[i].name = arena_printf(&w.arena, "topic-%d", i);
-        req.topics[i].num_partitions = 1 + i % 30;
+        req.topics[i].name = arena_printf(&w.arena, "%s%d", name, i);
+        req.topics[i].num_partitions = 1 + i % 3;
         req.topics[i].replication_factor = 1;
     }
     call(&c, KEY_CREATE_TOPICS, 5, &req, &res);
     assert_int_equal(res.topics_count, TOPICS);
     for (int32_t i = 0; i < TOPICS; i++) {
         assert_int_equal(res.topics[i].error_code, 0);
-        assert_int_equal(res.topics[i].num_partitions, 1 + i % 30);
+        assert_int_equal(res.topics[i].num_partitions, 1 + i % 3);
     }
     client_close(&c);
     world_deinit(&w);
