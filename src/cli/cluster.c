@@ -7,6 +7,9 @@
 #include "cli/out.h"
 
 #define NAMES_MAX 100000
+/* A topic that was just made has no leaders for a moment, or they do not know it yet. */
+#define SETTLE_TRIES 20
+#define SETTLE_MS    100
 
 int cluster_compare_topics(const void *a, const void *b)
 {
@@ -85,13 +88,22 @@ MUST_USE enum err cluster_unknown_topic(struct client *c, const char *name, stru
     return e;
 }
 
+static bool lacks_leader(const struct wire_metadata_response_topic *t)
+{
+    for (int32_t i = 0; i < t->partitions_count; i++) {
+        if (t->partitions[i].leader_id < 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 MUST_USE enum err cluster_topic(struct client *c, const char *name,
                                 struct wire_metadata_response_topic *out, struct ectx *ec)
 {
     struct str wanted = str_of(name);
     struct wire_metadata_response m;
-    uint64_t deadline = clock_ns() + (uint64_t)client_timeout_ms(c) * 1000000u;
-    for (;;) {
+    for (int tries = 0;; tries++) {
         enum err e = cluster_metadata(c, &wanted, 1, &m, ec);
         if (e != ERR_OK) {
             return e;
@@ -103,8 +115,8 @@ MUST_USE enum err cluster_topic(struct client *c, const char *name,
         if (code == err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION)) {
             return cluster_unknown_topic(c, name, ec);
         }
-        /* A new topic has no leader for a moment. */
-        bool wait = code == CODE_LEADER_NOT_AVAILABLE && clock_ns() < deadline;
+        bool wait = tries < SETTLE_TRIES && (code == CODE_LEADER_NOT_AVAILABLE ||
+                                             (code == 0 && lacks_leader(&m.topics[0])));
         if (!wait) {
             e = client_code(code, STR_NULL, ec, "topic '%s'", name);
             if (e == ERR_OK) {
@@ -112,7 +124,7 @@ MUST_USE enum err cluster_topic(struct client *c, const char *name,
             }
             return e;
         }
-        clock_sleep_ms(100);
+        clock_sleep_ms(SETTLE_MS);
     }
 }
 
@@ -182,18 +194,35 @@ static enum err ask_leader(struct client *c, struct offset_query *q, size_t coun
     return ERR_OK;
 }
 
+/* Did a leader say that it is none, or does not know the partition? */
+static bool unsettled(const struct offset_query *q, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (q[i].leader >= 0 && q[i].code != 0 && err_retriable(client_code_err(q[i].code))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 MUST_USE enum err cluster_offsets(struct client *c, struct offset_query *q, size_t count,
                                   struct ectx *ec)
 {
     enum err e = ERR_OK;
-    for (size_t i = 0; i < count; i++) {
-        q[i].offset = -1;
-        q[i].code = CODE_LEADER_NOT_AVAILABLE;
-    }
-    for (size_t i = 0; i < count && e == ERR_OK; i++) {
-        if (q[i].leader >= 0 && first_of_leader(q, i)) {
-            e = ask_leader(c, q, count, q[i].leader, ec);
+    for (int tries = 0; e == ERR_OK && tries < SETTLE_TRIES; tries++) {
+        for (size_t i = 0; i < count; i++) {
+            q[i].offset = -1;
+            q[i].code = CODE_LEADER_NOT_AVAILABLE;
         }
+        for (size_t i = 0; i < count && e == ERR_OK; i++) {
+            if (q[i].leader >= 0 && first_of_leader(q, i)) {
+                e = ask_leader(c, q, count, q[i].leader, ec);
+            }
+        }
+        if (!unsettled(q, count)) {
+            break;
+        }
+        clock_sleep_ms(SETTLE_MS);
     }
     return e;
 }
