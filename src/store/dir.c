@@ -303,6 +303,17 @@ void store_reserve_make(struct store *s)
         env_file_close(f);
     }
     s->reserve_there = e == ERR_OK;
+    if (e != ERR_OK) {
+        IGNORE(env_unlink(s->env, path, NULL)); /* a part of it may have been claimed */
+    }
+}
+
+void store_reserve_find(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    store_path(s->dir, "reserve", path);
+    struct env_stat st;
+    s->reserve_there = env_stat(s->env, path, &st, NULL) == ERR_OK && st.allocated_bytes > 0;
 }
 
 bool store_reserve_release(struct store *s, const char *why)
@@ -317,6 +328,14 @@ bool store_reserve_release(struct store *s, const char *why)
     const bool gone = env_unlink(s->env, path, NULL) == ERR_OK;
     LOG_WARN("store.reserve_released", KV_Z("because", why), KV_U64("bytes", s->reserve_bytes));
     return gone;
+}
+
+void store_space_took(struct store *s, uint64_t bytes)
+{
+    s->free_bytes -= bytes < s->free_bytes ? bytes : s->free_bytes;
+    if (s->free_bytes < s->cfg.min_free_bytes && !s->out_of_space) {
+        store_space_check(s);
+    }
 }
 
 void store_space_check(struct store *s)

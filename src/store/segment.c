@@ -291,6 +291,7 @@ enum err segment_claim(struct segment *g, uint64_t end, struct ectx *ec)
         if (e != ERR_OK) {
             return e;
         }
+        store_space_took(g->store, g->claimed - from);
     }
     return g->durable ? ERR_OK : segment_make_durable(g, ec);
 }

@@ -152,6 +152,7 @@ enum err store_open(struct env *env, struct env_poll *poll, const struct store_c
     }
     e = store_dir_open(s, ec);
     if (e == ERR_OK) {
+        store_reserve_find(s);
         s->last_checkpoint_ns = env_mono_ns(env);
         s->guard_wall_ms = env_wall_ms(env);
         s->guard_mono_ns = env_mono_ns(env);

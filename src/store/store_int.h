@@ -327,8 +327,12 @@ enum err store_dir_ready(struct store *s, struct ectx *ec); /* the first start i
 void store_dir_close(struct store *s);
 enum err store_meta_read(struct env *env, const char *dir, struct meta *out, struct ectx *ec);
 void store_reserve_make(struct store *s);
+/* Before recovery: the reserve of the run before, which packing may need. */
+void store_reserve_find(struct store *s);
 bool store_reserve_release(struct store *s, const char *why);
 void store_space_check(struct store *s);
+/* Space was claimed: looks at the file system at once if that may have been too much. */
+void store_space_took(struct store *s, uint64_t bytes);
 /* "dir/name" into out[STORE_PATH_MAX]. */
 void store_path(const char *dir, const char *name, char *out);
 

@@ -393,8 +393,15 @@ static enum err verify_run(struct verify *v, const struct meta *m)
     for (int i = 0; i < 2 && e == ERR_OK; i++) {
         e = image_read(v->env, v->dir, i, m->id, UINT32_MAX, &views[i], &v->ec);
         v->report.files++;
-        if (e == ERR_OK && views[i].info.present && !views[i].info.valid) {
-            say(v, true, "checkpoint-%c: the image failed its checksum", 'a' + i);
+    }
+    for (int i = 0; i < 2 && e == ERR_OK; i++) {
+        /* A crash while it was written leaves it so; the other one and the ring behind it hold all.
+         */
+        if (views[i].info.present && !views[i].info.valid && views[1 - i].info.valid) {
+            say(v, false,
+                "checkpoint-%c: not whole (a crash while it was written, or damage); the "
+                "other one is used",
+                'a' + i);
         }
     }
     if (e == ERR_OK && !views[0].info.valid && !views[1].info.valid) {
@@ -425,10 +432,12 @@ enum err store_verify(struct env *env, const char *dir,
                    : e;
     }
     char path[STORE_PATH_MAX];
-    struct env_lock *lock;
+    struct env_lock *lock = NULL;
     store_path(dir, "lock", path);
     e = env_lock_take(env, path, &lock, ec);
-    if (e != ERR_OK) {
+    if (e == ERR_READ_ONLY) {
+        lock = NULL; /* no server writes here */
+    } else if (e != ERR_OK) {
         return e;
     }
     v.id = m.id;
@@ -444,7 +453,9 @@ enum err store_verify(struct env *env, const char *dir,
     map_deinit(&v.known);
     mem_free(v.buffer);
     mem_free(v.payload);
-    env_lock_release(lock);
+    if (lock != NULL) {
+        env_lock_release(lock);
+    }
     if (e != ERR_OK) {
         if (ec != NULL) {
             *ec = v.ec;
