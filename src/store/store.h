@@ -79,7 +79,7 @@ enum { STORE_TAG_STORE = 1, STORE_TAG_TOPICS = 2, STORE_TAG_PRODUCERS = 3, STORE
 
 struct store_config {
     const char *dir;
-    uint32_t ring_file_bytes;  /* 16 MiB */
+    uint32_t ring_file_bytes;  /* 16 MiB; both are fixed when the directory is made (meta file) */
     uint32_t ring_file_count;  /* 8 */
     uint32_t inline_max_bytes; /* a batch above it is written in place; 64 KiB (decided by
                                   measurement: docs/adr) */
@@ -209,7 +209,9 @@ struct store_batch {
 struct store_frame *store_frame_begin(struct store *s);
 /* Gives the batch its offset and its place. `batch` itself must stay where it is until `done`.
  * ERR_NO_SPACE (nothing changed), ERR_NO_MEMORY, ERR_LIMIT (frame full). After a success the frame
- * must be committed. */
+ * must be committed, and no other frame gets batches before that (CHECKed): offset order is log
+ * order. append_position is known when `done` is called. A batch of a partition with durability os
+ * does not share the frame's fate. */
 MUST_USE enum err store_frame_batch(struct store_frame *f, struct store_part *p,
                                     struct store_batch *batch, struct ectx *ec);
 MUST_USE enum err store_frame_fact(struct store_frame *f, uint16_t tag, struct str body);

@@ -276,3 +276,64 @@ TEST(store_commit_positions_are_unique_and_ordered)
     }
     world_deinit(&w);
 }
+
+TEST(store_os_partition_made_stronger_keeps_what_it_acknowledges_then)
+{
+    /* From the checkpoint after the change on, acknowledged means durable. */
+    for (uint64_t choice = 0; choice < 20; choice++) {
+        struct world w;
+        world_init(&w, 19, 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        struct store_part *p = world_add(&w, 1, "a", 0, true);
+        for (int i = 0; i < 10; i++) {
+            assert_int_equal(world_append(&w, p, 300, 1, i), i);
+        }
+        struct store_part_config cfg = w.part_cfg;
+        store_part_configure(p, &cfg);
+        w.parts[0].os = false;
+        world_checkpoint(&w);
+        struct store_stats st;
+        store_stats_get(w.store, &st);
+        assert_int_equal(st.relaxed_parts, 0);
+        for (int i = 10; i < 20; i++) {
+            assert_int_equal(world_append(&w, p, i % 3 == 0 ? 4000 : 100, 1, i), i);
+        }
+        world_cut(&w, choice);
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 20);
+        world_deinit(&w);
+    }
+}
+
+TEST(store_reads_whole_batches_within_limits)
+{
+    /* At least one batch if asked for, none beyond the limit, whole ones only. */
+    struct world w;
+    world_init(&w, 20, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(world_append(&w, p, 100, 2, i), 2 * i);
+    }
+    struct store_read r;
+    assert_int_equal(store_read(p, 3, INT64_MAX, 1, true, &w.arena, &r, &w.ec), ERR_OK);
+    assert_int_equal(r.chunk_count, 1); /* the batch that contains offset 3 */
+    assert_int_equal(r.next_offset, 4);
+    store_read_release(&r);
+    assert_int_equal(store_read(p, 3, INT64_MAX, 1, false, &w.arena, &r, &w.ec), ERR_OK);
+    assert_int_equal(r.chunk_count, 0);
+    store_read_release(&r);
+    assert_int_equal(store_read(p, 0, 7, 1 << 20, true, &w.arena, &r, &w.ec), ERR_OK);
+    assert_int_equal(r.chunk_count, 3);
+    assert_int_equal(r.next_offset, 6);
+    /* What a reader holds stays, whatever is packed meanwhile. */
+    world_checkpoint(&w);
+    assert_int_equal(get_be64(r.chunks[2].p), 4);
+    store_read_release(&r);
+    assert_int_equal(world_read(&w, p, 12, 100, &r), ERR_OK);
+    assert_int_equal(r.chunk_count, 0);
+    store_read_release(&r);
+    assert_int_equal(world_read(&w, p, 13, 100, &r), ERR_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(w.advanced, 6);
+    world_deinit(&w);
+}
