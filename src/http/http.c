@@ -101,6 +101,11 @@ static void on_message(void *state, struct net_message *m)
         arena_init(&x->arena, HTTP_REQUEST_ARENA_BYTES + 4 * (size_t)c->http->body_max_bytes);
         x->request.arena = &x->arena;
     }
+    if (x != NULL && c->refused_status != 0) {
+        x->status = c->refused_status;
+        http_problem(&x->request, c->refusal.code, &c->refusal); /* closes: keep_alive is false */
+        return;
+    }
     if (x == NULL || !http_parse(x, m->p, m->n)) {
         struct net_conn *conn = m->conn;
         if (x != NULL) {

@@ -1,7 +1,7 @@
 /*
  * HTTP/1.1 over net: requests are parsed by a library, matched against a route table, answered by
- * handlers. Bodies and heads are bounded; keep-alive, HEAD, Expect: 100-continue, pipelining in
- * order. Errors are problem+json (RFC 9457).
+ * handlers. Bodies and heads are bounded; keep-alive, HEAD, pipelining in order. Errors are
+ * problem+json (RFC 9457), also for what is not HTTP or over a limit; then the connection ends.
  *
  * Host header: on a loopback listener only loopback names are accepted (DNS rebinding; reliability
  * V20).

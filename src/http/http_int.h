@@ -10,6 +10,8 @@
 #define HTTP_ROUTE_SETS_MAX      16
 #define HTTP_REQUEST_ARENA_BYTES (1024u * 1024)
 #define HTTP_PATH_PARTS_MAX      16
+/* Bytes of a whole request: a chunk of one byte has five more of framing. */
+#define HTTP_MESSAGE_MAX(body_max) (HTTP_HEAD_MAX + 8 * (size_t)(body_max))
 
 struct http_route_set {
     const struct http_route *routes;
@@ -40,7 +42,9 @@ struct http_conn {
     http_parser measuring;
     size_t measured; /* bytes of the current message that the parser has seen */
     size_t body_bytes;
-    bool complete, head_done, started;
+    bool complete, head_done, body_too_large, started;
+    int refused_status; /* set: the message that was just measured is answered with this */
+    struct ectx refusal;
 };
 
 /* One request from hand-over to reply. */

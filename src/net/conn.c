@@ -14,8 +14,11 @@
 /* One turn takes at most this much from one connection, so that a greedy one does not starve the
  * others. */
 #define CONN_TURN_BYTES (2u * 1024 * 1024)
-/* First receive of a message: its size is not known yet. */
-#define CONN_FIRST_RECV (64u * 1024)
+/* First receive of a message: its size is not known yet. On a connection whose messages are small
+ * it is less: a long poll holds its buffer for as long as it waits, and there may be thousands. */
+#define CONN_FIRST_RECV       (64u * 1024)
+#define CONN_FIRST_RECV_SMALL NET_INBUF_MIN
+#define CONN_SMALL_MESSAGE    (4u * 1024)
 /* Up to this size a buffer is made for the whole message at once; above, it doubles with what has
  * arrived. */
 #define CONN_GROW_AT_ONCE (2u * 1024 * 1024)
@@ -35,6 +38,9 @@ void conn_update_interest(struct net_conn *c)
     bool reads_again = (want & ~c->interest & ENV_POLL_IN) != 0;
     c->interest = want;
     env_poll_change(c->net->poll, c->sock, want);
+    if (reads_again && c->message_since_ns != 0) {
+        c->message_since_ns = env_mono_ns(c->net->env); /* it was us who did not read */
+    }
     if (reads_again && c->in != NULL && c->in->n > c->in_start) {
         /* Whole messages may lie in the buffer already; the socket would not wake us for them. */
         net_resume_soon(c);
@@ -139,7 +145,8 @@ static size_t room_wanted(const struct net_conn *c, size_t total)
 {
     size_t have = c->in == NULL ? 0 : c->in->n - c->in_start;
     if (total == 0) {
-        size_t first = have + CONN_FIRST_RECV;
+        bool small = have == 0 && c->expect > 0 && c->expect <= CONN_SMALL_MESSAGE;
+        size_t first = have + (small ? CONN_FIRST_RECV_SMALL : CONN_FIRST_RECV);
         bool as_last = have == 0 && c->expect > first && c->expect <= CONN_GROW_AT_ONCE;
         return as_last ? c->expect : first;
     }

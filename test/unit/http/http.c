@@ -214,12 +214,14 @@ TEST(http_garbage_and_excess_close_the_connection)
 
     world_open(&w, "127.0.0.1:0");
     ask(&w, "this is not http\r\n\r\n");
+    expect(&w, "400 Bad Request");
     assert_true(w.closed);
     world_close(&w);
 
     world_open(&w, "127.0.0.1:0");
     memcpy(big, "GET /", 5);
     exchange(&w, big, 200000);
+    expect(&w, "431 ");
     assert_true(w.closed);
     assert_null(strstr(w.reply, "200 OK"));
     world_close(&w);
@@ -230,9 +232,33 @@ TEST(http_garbage_and_excess_close_the_connection)
         "POST /topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 250000\r\n\r\n");
     big[n] = 'a';
     exchange(&w, big, 260000);
+    expect(&w, "413 ");
     assert_null(strstr(w.reply, "201"));
     world_close(&w);
     free(big);
+}
+
+TEST(http_the_framing_of_chunks_is_bounded)
+{
+    /* A small body can come in any number of bytes: extensions count too. */
+    struct world w;
+    struct buf b;
+    world_open(&w, "127.0.0.1:0");
+    buf_init(&b, 4000000);
+    buf_put_z(&b, "POST /topics/t/records HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n");
+    for (int i = 0; i < 100; i++) {
+        buf_put_z(&b, "1;");
+        for (int j = 0; j < 1000; j++) {
+            buf_put_z(&b, "extension=");
+        }
+        buf_put_z(&b, "\r\nx\r\n");
+    }
+    exchange(&w, (const char *)b.p, b.n);
+    expect(&w, "413 ");
+    assert_true(w.closed);
+    buf_deinit(&b);
+    world_close(&w);
 }
 
 TEST(http_too_many_fields_are_refused)

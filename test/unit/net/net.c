@@ -317,6 +317,38 @@ TEST(net_a_message_that_does_not_arrive_whole_is_given_up)
     world_close(&w);
 }
 
+TEST(net_time_in_which_nothing_was_read_is_not_held_against_the_peer)
+{
+    /* While the server does not read, the clock of a half received message stands still. */
+    struct world w;
+    world_open(&w, NULL);
+    w.hold = true;
+    struct env_sock *s = dial(&w);
+    uint8_t out[128];
+    uint8_t in[44];
+    size_t n = make_message(out, 40, 1);
+    make_message(out + n, 40, 2);
+    send_all(&w, s, out, n + 10);
+    turns(&w, 5);
+    assert_int_equal(w.pending_count, 1);
+    net_conn_pause(w.pending[0]->conn, true);
+    for (int i = 0; i < 8; i++) {
+        env_sim_advance_ns(w.env, 1000000000);
+        turns(&w, 3);
+    }
+    w.hold = false;
+    net_conn_pause(w.pending[0]->conn, false);
+    answer(w.pending[0]);
+    env_sim_advance_ns(w.env, 1000000000);
+    turns(&w, 3);
+    send_all(&w, s, out + n + 10, n - 10);
+    assert_true(receive(&w, s, in, n));
+    assert_true(receive(&w, s, in, n));
+    assert_int_equal(in[4], 2);
+    env_sock_close(s);
+    world_close(&w);
+}
+
 TEST(net_an_idle_connection_is_closed)
 {
     struct world w;
