@@ -79,6 +79,8 @@ MUST_USE enum err topic_add_part(struct broker *b, struct topic_full *t, uint32_
 MUST_USE enum err topic_register(struct broker *b, struct topic_full *t);
 void topic_destroy(struct broker *b,
                    struct topic_full *t); /* with its parts; not registered (any more) */
+/* The same, and the store forgets its parts. */
+void topic_drop(struct broker *b, struct topic_full *t);
 void topic_unregister(struct broker *b, struct topic_full *t);
 /* Its configuration has changed: rules and partitions follow. */
 void topic_configure(struct broker *b, struct topic_full *t);

@@ -284,7 +284,7 @@ void topic_destroy(struct broker *b, struct topic_full *t)
     mem_free(t);
 }
 
-static void topic_drop(struct broker *b, struct topic_full *t)
+void topic_drop(struct broker *b, struct topic_full *t)
 {
     remove_parts(b, t, 0);
     topic_destroy(b, t);

@@ -14,6 +14,7 @@
  */
 #include "broker/broker_int.h"
 #include "core/check.h"
+#include "core/limits.h"
 #include "core/mem.h"
 
 static void put_settings(struct buf *out, const struct config *c)
@@ -111,6 +112,14 @@ static bool take_settings(struct slice *in, struct config *c, enum config_source
     return true;
 }
 
+static enum err add_part(struct broker *b, struct topic_full *t, uint32_t part_id, struct ectx *ec)
+{
+    enum err e = topic_add_part(b, t, part_id);
+    return e == ERR_OK ? ERR_OK
+                       : ectx_fail(ec, e, "topics: partition %d of '%.*s' (number %u): %s",
+                                   t->t.partition_count, STR(t->t.name), part_id, err_text(e));
+}
+
 static enum err apply_topic(struct broker *b, struct slice *in, struct ectx *ec)
 {
     struct str name;
@@ -118,6 +127,10 @@ static enum err apply_topic(struct broker *b, struct slice *in, struct ectx *ec)
     uint32_t count = 0;
     if (!slice_lstr(in, &name) || !take_id(in, &id)) {
         return damaged(ec, "a topic");
+    }
+    if (map_get(&b->by_name, name) != NULL ||
+        map_get(&b->by_id, str_make(id.b, sizeof(id.b))) != NULL) {
+        return damaged(ec, "a topic that is there already");
     }
     struct topic_full *t = topic_create_empty(b, name, id);
     if (t == NULL) {
@@ -133,12 +146,14 @@ static enum err apply_topic(struct broker *b, struct slice *in, struct ectx *ec)
             e = damaged(ec, "a topic's partitions");
             break;
         }
-        e = topic_add_part(b, t, part_id);
+        e = add_part(b, t, part_id, ec);
         b->next_part_id = part_id >= b->next_part_id ? part_id + 1 : b->next_part_id;
     }
-    e = e == ERR_OK ? topic_register(b, t) : e;
+    if (e == ERR_OK && topic_register(b, t) != ERR_OK) {
+        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory for topics");
+    }
     if (e != ERR_OK) {
-        topic_destroy(b, t);
+        topic_drop(b, t);
     }
     return e;
 }
@@ -148,11 +163,12 @@ static enum err apply_grow(struct broker *b, struct slice *in, struct topic_full
 {
     uint32_t first;
     uint32_t count;
-    if (!slice_le32(in, &first) || !slice_le32(in, &count)) {
+    if (!slice_le32(in, &first) || !slice_le32(in, &count) || count > LIMIT_PARTITIONS ||
+        first > UINT32_MAX - count) {
         return damaged(ec, "a change of partitions");
     }
     for (uint32_t i = 0; i < count; i++) {
-        enum err e = topic_add_part(b, t, first + i);
+        enum err e = add_part(b, t, first + i, ec);
         if (e != ERR_OK) {
             return e;
         }
