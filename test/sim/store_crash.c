@@ -716,6 +716,7 @@ int main(int argc, char **argv)
             (s % 16 == 1 &&
              (!run_failures(s, 11, why, sizeof(why)) || !run_allocs(s, 7, why, sizeof(why))))) {
             printf("FAIL %s\n", why);
+            (void)fflush(stdout);
             failed++;
         }
         if (verbose) {
