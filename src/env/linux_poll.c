@@ -137,6 +137,10 @@ void linux_poll_destroy(struct env_poll *base)
     struct linux_poll *p = poll_of(base);
     CHECK(linux_job_pending(base) == 0 && !p->in_run);
     if (p->signal_fd >= 0) {
+        /* A second signal to a process that already stops must not become its end by that signal. */
+        struct signalfd_siginfo info;
+        while (read(p->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        }
         CHECK(pthread_sigmask(SIG_SETMASK, &p->signals_before, NULL) == 0);
     }
     free_poll(p);

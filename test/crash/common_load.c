@@ -186,7 +186,7 @@ static void *admin_run(void *arg)
         } else {
             char name[32];
             (void)snprintf(name, sizeof(name), "made-%u", l->topic_number++);
-            ok = topic_create(l, &c, name, 1 + (int32_t)(dice >> 8) % 4 * ((dice >> 20) % 8 == 0),
+            ok = topic_create(l, &c, name, 1 + (int32_t)((dice >> 8) % 4 * ((dice >> 20) % 8 == 0)),
                               none, &code, &topic);
         }
         sleep_ms(20 + (double)(dice >> 32 & 31));
@@ -300,6 +300,8 @@ static void *consumer_run(void *arg)
                 }
                 if (p->error_code == 1 && model_part_relaxed(l->model, part)) {
                     l->position[part] = p->log_start_offset < 0 ? 0 : p->log_start_offset;
+                } else if (p->error_code == load_code_unknown && l->disk_may_go) {
+                    ok = false;
                 } else if (p->error_code != 0) {
                     model_violation(l->model, MODEL_PROTOCOL, "fetch of %s/%d at %lld: error %d",
                                     model_part_topic(l->model, part),

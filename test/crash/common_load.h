@@ -60,6 +60,7 @@ struct load {
     uint16_t port;
     atomic_bool stop;
     bool running;
+    bool disk_may_go; /* the power may be cut: reads may fail before the server ends */
     uint64_t random;
     struct load_writer writers[LOAD_WRITERS];
     int64_t position[MODEL_PARTS]; /* of the consumer */

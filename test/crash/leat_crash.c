@@ -3,13 +3,18 @@
  *
  *   leat_crash kill --binary FILE --work DIR [--cycles N] [--fresh N] [--seed N]
  *   leat_crash cut  --binary FILE --work DIR [--cycles N] [--fresh N] [--seed N]
+ *                   [--settings N] [--calm MS] [--weak yes]
  *
  * kill: SIGKILL. cut: the data directory is on an ext4 image of its own, whose file system is shut
  * down without its journal (what was not flushed is gone), then SIGKILL, then mounted again.
  * A cycle: start, check what is there, load for a random moment, crash, verify. Some starts are
  * crashed before they are ready, up to three in a row. Every `fresh` cycles a new data directory
  * with other settings begins; in cut mode its first crash comes within a second of its first start.
- * The last act of a directory is a clean stop and a check of everything.
+ * The last act of a directory is a load of `calm` ms, a clean stop and a check of everything;
+ * --cycles 0 does that alone.
+ *
+ * --weak: leat is told not to flush, and the judge not that it was told: after a cut it must find
+ * loss, or it could not find any.
  *
  * WORK holds data/ (or the image and the mount point mnt/), history-N.log (what was told to whom)
  * and leat.log. All of it is kept when something was wrong. Ends with a line of figures; status 0:
@@ -38,13 +43,15 @@ struct run {
     const char *work;
     char data[300], image[300], mount[300], log[300];
     uint64_t random, seed;
-    uint32_t cycles, fresh;
+    uint32_t cycles, fresh, settings; /* settings of the first directory */
+    bool weak;
+    double calm_ms; /* load before the clean stop */
     struct server_process server;
     struct model *model;
     struct load load;
     uint32_t crashes, crashes_in_start, directories, first_second;
     uint64_t violations, acked, seen, commits, present, absent, given_up;
-    double ready_max, ready_sum;
+    double ready_max, ready_sum, stop_max;
     uint32_t ready_count;
     bool first_start; /* of this directory is still to come */
 };
@@ -257,7 +264,15 @@ static bool directory_begin(struct run *r)
     (void)snprintf(history, sizeof(history), "%s/history-%u.log", r->work, r->directories);
     r->model = model_create(history, false);
     load_init(&r->load, r->model, load_random(&r->random));
-    memcpy(r->server.sets, settings[r->directories % ARRAY_LEN(settings)], sizeof(r->server.sets));
+    r->load.disk_may_go = r->cut;
+    memcpy(r->server.sets, settings[(r->settings + r->directories) % ARRAY_LEN(settings)],
+           sizeof(r->server.sets));
+    for (size_t i = 0; r->weak && i < SERVER_SETS; i++) {
+        if (r->server.sets[i] == NULL) {
+            r->server.sets[i] = "leat.durability=os";
+            break;
+        }
+    }
     r->directories++;
     r->first_start = true;
     r->ready_count = 0;
@@ -279,9 +294,11 @@ static void directory_last_act(struct run *r)
     bool ok = load_check(&r->load, r->server.port, true);
     if (ok) {
         load_start(&r->load, r->server.port);
-        sleep_ms(50);
+        sleep_ms(r->calm_ms);
     }
+    double begin = now_ms();
     int status = server_end(&r->server, SIGTERM, 15000);
+    r->stop_max = now_ms() - begin > r->stop_max ? now_ms() - begin : r->stop_max;
     load_stop(&r->load);
     model_crashed(r->model, "clean");
     if (status < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -322,7 +339,7 @@ static bool directory_end(struct run *r)
 static bool run_all(struct run *r)
 {
     bool ok = true;
-    while (ok && r->crashes < r->cycles) {
+    while (ok && (r->crashes < r->cycles || r->directories == 0)) {
         ok = directory_begin(r);
         for (uint32_t i = 0; ok && i < r->fresh && r->crashes < r->cycles; i++) {
             ok = cycle(r) && model_violations(r->model) == 0;
@@ -356,6 +373,7 @@ int main(int argc, char **argv)
     r.cycles = 10;
     r.fresh = 40;
     r.seed = 1;
+    r.calm_ms = 50;
     bool known = argc > 1 && (strcmp(argv[1], "kill") == 0 || strcmp(argv[1], "cut") == 0);
     for (int i = 2; known && i + 1 < argc; i += 2) {
         const char *value = argv[i + 1];
@@ -367,6 +385,12 @@ int main(int argc, char **argv)
             r.cycles = (uint32_t)strtoul(value, NULL, 10);
         } else if (strcmp(argv[i], "--fresh") == 0) {
             r.fresh = (uint32_t)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[i], "--settings") == 0) {
+            r.settings = (uint32_t)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[i], "--weak") == 0) {
+            r.weak = strcmp(value, "yes") == 0;
+        } else if (strcmp(argv[i], "--calm") == 0) {
+            r.calm_ms = strtod(value, NULL);
         } else if (strcmp(argv[i], "--seed") == 0) {
             r.seed = strtoull(value, NULL, 10);
         } else {
@@ -375,7 +399,7 @@ int main(int argc, char **argv)
     }
     if (!known || r.server.binary == NULL || r.work == NULL) {
         fputs("usage: leat_crash kill|cut --binary FILE --work DIR [--cycles N] [--fresh N] "
-              "[--seed N]\n",
+              "[--seed N] [--settings N] [--calm MS] [--weak yes]\n",
               stderr);
         return 2;
     }
@@ -390,12 +414,13 @@ int main(int argc, char **argv)
     }
     printf("%s: %u under load (%u in the first second of a directory), %u in starts, %u "
            "directories; %llu batches acknowledged, %llu records seen by a consumer, %llu commits; "
-           "unknown: %llu found, %llu not; given up (relaxed): %llu; start at most %.0f ms; %llu "
-           "violations; seed %llu\n",
+           "unknown: %llu found, %llu not; given up (relaxed): %llu; start at most %.0f ms, clean "
+           "stop "
+           "at most %.0f ms; %llu violations; seed %llu\n",
            argv[1], r.crashes, r.first_second, r.crashes_in_start, r.directories,
            (unsigned long long)r.acked, (unsigned long long)r.seen, (unsigned long long)r.commits,
            (unsigned long long)r.present, (unsigned long long)r.absent,
-           (unsigned long long)r.given_up, r.ready_max, (unsigned long long)r.violations,
-           (unsigned long long)r.seed);
+           (unsigned long long)r.given_up, r.ready_max, r.stop_max,
+           (unsigned long long)r.violations, (unsigned long long)r.seed);
     return ok ? 0 : 1;
 }
