@@ -497,6 +497,7 @@ static bool run_failures(uint64_t seed, uint64_t step, char *why, size_t size)
             memset(m, 0, sizeof(*m));
             m->rng = seed * 1000003;
             env_sim_fail_nth(env, kinds[kind], k, ERR_IO, model_rnd(m, 2) == 0);
+            m->may_lose_space = kinds[kind] == ENV_SIM_ALLOCATE; /* of the reserve, for one */
             struct proc p;
             const bool started = proc_start(&p, env, m, false) == ERR_OK;
             if (started) {
@@ -507,6 +508,7 @@ static bool run_failures(uint64_t seed, uint64_t step, char *why, size_t size)
             const bool reached = env_sim_ops(env) > k;
             env_sim_fail_nth(env, kinds[kind], 0, ERR_OK, false);
             env_sim_fail_nth(env, ENV_SIM_OP_COUNT, 0, ERR_OK, false);
+            m->may_lose_space = false;
             failed_ops++;
             crash_again(env, m, seed + k, 2, false);
             env_destroy(env);
