@@ -218,8 +218,10 @@ void topics_configure_all(struct broker *b)
 MUST_USE enum err topic_add_part(struct broker *b, struct topic_full *t, uint32_t part_id)
 {
     int32_t n = t->t.partition_count;
-    struct partition **grown =
-        mem_realloc(t->t.partitions, ((size_t)n + 1) * sizeof(struct partition *));
+    struct partition **grown = t->t.partitions;
+    if ((n & (n - 1)) == 0) { /* room doubles at each power of two */
+        grown = mem_realloc(grown, (n == 0 ? 1 : 2 * (size_t)n) * sizeof(struct partition *));
+    }
     if (grown == NULL) {
         return ERR_NO_MEMORY;
     }
