@@ -137,7 +137,7 @@ void linux_poll_destroy(struct env_poll *base)
     struct linux_poll *p = poll_of(base);
     CHECK(linux_job_pending(base) == 0 && !p->in_run);
     if (p->signal_fd >= 0) {
-        /* A second signal to a process that already stops must not become its end by that signal. */
+        /* A second signal to a process that stops already must not become its end. */
         struct signalfd_siginfo info;
         while (read(p->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         }
