@@ -63,6 +63,8 @@ void load_init(struct load *l, struct model *m, uint64_t seed)
         }
     }
     l->group = model_group_add(m, "counters");
+    l->member.group = model_group_add(m, "members");
+    l->member.random = load_random(&l->random);
 }
 
 /* ---- Topics -----------------------------------------------------------------------------------
@@ -198,6 +200,42 @@ static void *admin_run(void *arg)
 /* ---- Committing -------------------------------------------------------------------------------
  */
 
+int16_t load_commit(struct load *l, struct client *c, uint32_t group, int64_t number,
+                    int32_t generation, const char *member)
+{
+    struct wire_offset_commit_request_partition p[LOAD_COMMIT_PARTS];
+    struct wire_offset_commit_request_topic t;
+    struct wire_offset_commit_request q;
+    struct wire_offset_commit_response r;
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%lld", (long long)number);
+    for (int32_t i = 0; i < LOAD_COMMIT_PARTS; i++) {
+        WIRE_INIT(wire_offset_commit_request_partition, &p[i]);
+        p[i].partition_index = i;
+        p[i].committed_offset = number;
+        p[i].committed_metadata = str_of(text);
+    }
+    WIRE_INIT(wire_offset_commit_request_topic, &t);
+    t.name = STR_LIT("small");
+    t.partitions = p;
+    t.partitions_count = LOAD_COMMIT_PARTS;
+    WIRE_INIT(wire_offset_commit_request, &q);
+    q.group_id = str_of(model_group_name(l->model, group));
+    q.generation_id_or_member_epoch = generation;
+    q.member_id = str_of(member);
+    q.topics = &t;
+    q.topics_count = 1;
+    if (!client_call(c, WIRE_OFFSET_COMMIT, 7, &q, &r) || r.topics_count != 1 ||
+        r.topics[0].partitions_count != LOAD_COMMIT_PARTS) {
+        return -99;
+    }
+    int16_t code = 0;
+    for (int32_t i = 0; i < LOAD_COMMIT_PARTS; i++) {
+        code = code == 0 ? r.topics[0].partitions[i].error_code : code;
+    }
+    return code;
+}
+
 static void *committer_run(void *arg)
 {
     struct load *l = arg;
@@ -205,40 +243,12 @@ static void *committer_run(void *arg)
     if (!client_open(&c, l->port, LOAD_TIMEOUT_MS)) {
         return NULL;
     }
-    bool ok = true;
-    while (ok && !atomic_load(&l->stop)) {
-        struct wire_offset_commit_request_partition p[LOAD_COMMIT_PARTS];
-        struct wire_offset_commit_request_topic t;
-        struct wire_offset_commit_request q;
-        struct wire_offset_commit_response r;
+    int16_t code = 0;
+    while (code != -99 && !atomic_load(&l->stop)) {
         int64_t number = model_commit(l->model, l->group);
-        char text[24];
-        (void)snprintf(text, sizeof(text), "%lld", (long long)number);
-        for (int32_t i = 0; i < LOAD_COMMIT_PARTS; i++) {
-            WIRE_INIT(wire_offset_commit_request_partition, &p[i]);
-            p[i].partition_index = i;
-            p[i].committed_offset = number;
-            p[i].committed_metadata = str_of(text);
-        }
-        WIRE_INIT(wire_offset_commit_request_topic, &t);
-        t.name = STR_LIT("small");
-        t.partitions = p;
-        t.partitions_count = LOAD_COMMIT_PARTS;
-        WIRE_INIT(wire_offset_commit_request, &q);
-        q.group_id = str_of(model_group_name(l->model, l->group));
-        q.topics = &t;
-        q.topics_count = 1;
-        ok = client_call(&c, WIRE_OFFSET_COMMIT, 7, &q, &r);
-        if (ok) {
-            bool good = r.topics_count == 1 && r.topics[0].partitions_count == LOAD_COMMIT_PARTS;
-            for (int32_t i = 0; good && i < LOAD_COMMIT_PARTS; i++) {
-                good = r.topics[0].partitions[i].error_code == 0;
-            }
-            if (good) {
-                model_committed(l->model, l->group, number);
-            } else {
-                atomic_fetch_add(&l->commit_errors, 1);
-            }
+        code = load_commit(l, &c, l->group, number, -1, "");
+        if (code == 0) {
+            model_committed(l->model, l->group, number);
         }
         sleep_ms((double)(number % 4));
     }
@@ -349,6 +359,7 @@ void load_start(struct load *l, uint16_t port)
     start(&l->consumer, consumer_run, l);
     start(&l->committer, committer_run, l);
     start(&l->admin, admin_run, l);
+    start(&l->member.thread, load_member_run, l);
 }
 
 void load_stop(struct load *l)
@@ -364,12 +375,13 @@ void load_stop(struct load *l)
     pthread_join(l->consumer, NULL);
     pthread_join(l->committer, NULL);
     pthread_join(l->admin, NULL);
+    pthread_join(l->member.thread, NULL);
 }
 
 /* ---- The check --------------------------------------------------------------------------------
  */
 
-static bool check_groups(struct load *l, struct client *c)
+static bool check_group(struct load *l, struct client *c, uint32_t group)
 {
     struct wire_offset_fetch_request q;
     struct wire_offset_fetch_response r;
@@ -383,7 +395,7 @@ static bool check_groups(struct load *l, struct client *c)
     t.partition_indexes = indexes;
     t.partition_indexes_count = LOAD_COMMIT_PARTS;
     WIRE_INIT(wire_offset_fetch_request, &q);
-    q.group_id = str_of(model_group_name(l->model, l->group));
+    q.group_id = str_of(model_group_name(l->model, group));
     q.topics = &t;
     q.topics_count = 1;
     if (!client_call(c, WIRE_OFFSET_FETCH, 7, &q, &r)) {
@@ -396,7 +408,7 @@ static bool check_groups(struct load *l, struct client *c)
     }
     for (int32_t i = 0; i < LOAD_COMMIT_PARTS; i++) {
         const struct wire_offset_fetch_response_partition *p = &r.topics[0].partitions[i];
-        model_commit_read(l->model, l->group, i == 0, p->committed_offset, p->metadata);
+        model_commit_read(l->model, group, i == 0, p->committed_offset, p->metadata);
     }
     return true;
 }
@@ -482,7 +494,7 @@ bool load_check(struct load *l, uint16_t port, bool everything)
         ok = check_part(l, &c, i, everything, &scratch);
     }
     record_scratch_deinit(&scratch);
-    ok = ok && check_groups(l, &c);
+    ok = ok && check_group(l, &c, l->group) && check_group(l, &c, l->member.group);
     if (!ok) {
         model_violation(l->model, MODEL_PROTOCOL, "the check after a restart failed: %s", c.why);
     } else {

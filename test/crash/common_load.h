@@ -55,6 +55,17 @@ struct load_writer {
     pthread_t thread;
 };
 
+/* The one member of a group; see common_load_member.c. */
+struct load_member {
+    uint32_t group;
+    uint64_t random;
+    char id[128];
+    int32_t generation;
+    int32_t complete; /* the last generation whose assignment was received */
+    bool joined;      /* in it, with the assignment received */
+    pthread_t thread;
+};
+
 struct load {
     struct model *model;
     uint16_t port;
@@ -65,10 +76,11 @@ struct load {
     struct load_writer writers[LOAD_WRITERS];
     int64_t position[MODEL_PARTS]; /* of the consumer */
     uint32_t group, topic_number;
+    struct load_member member;
     bool fixed_topics_there;
     /* Errors that a produce met since they were last cleared, by code + 1 (0..127). */
     atomic_uint produce_errors[128];
-    atomic_uint commit_errors, acked;
+    atomic_uint acked;
     pthread_t consumer, committer, admin;
 };
 

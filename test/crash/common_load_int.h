@@ -31,5 +31,9 @@ uint32_t load_part_of(const struct load *l, struct str topic, int32_t index);
 /* Closes the connection; a failure that is not the end of the broker is a violation. */
 void load_lost(struct load *l, struct client *c, const char *who);
 void *load_writer_run(void *arg);
+void *load_member_run(void *arg);
+/* Commits `number` for all partitions of a topic; the error, or -99 without an answer. */
+int16_t load_commit(struct load *l, struct client *c, uint32_t group, int64_t number,
+                    int32_t generation, const char *member);
 
 #endif

@@ -45,6 +45,7 @@ enum { MODEL_KEY_SIZE = 24 };
     X(COMMIT_BACK, "a group's offset is behind an acknowledged commit")   \
     X(COMMIT_INVENTED, "a group's offset was never committed")            \
     X(COMMIT_TORN, "a part of an offset commit is there")                 \
+    X(MEMBER, "a group forgot what it had told its member")               \
     X(TOPIC_LOST, "the topic was created, and is not there")              \
     X(TOPIC_RETURNED, "the topic was deleted, and is there")              \
     X(TOPIC_CHANGED, "the topic has another id or number of partitions")  \
