@@ -148,7 +148,8 @@ enum err relaxed_scan(struct store_part *p, int64_t until, uint64_t before, stru
     return e;
 }
 
-/* Above what may have been told. */
+/* Above what may have been told. The new epoch begins where the kept log ends, not where it goes on:
+ * only so a client that has read what is lost finds its position behind the end of its epoch. */
 static enum err continue_above(struct store_part *p, int64_t end, struct ectx *ec)
 {
     LOG_WARN("partition.diverged", KV_Z("topic", p->dir->name), KV_I64("partition", p->index),
@@ -158,9 +159,10 @@ static enum err continue_above(struct store_part *p, int64_t end, struct ectx *e
     if (g != NULL) {
         g->sealed = true;
     }
+    const int64_t kept = p->log_end;
     p->log_end = end;
     p->store->changes++;
-    if (part_epoch_add(p, part_epoch(p) + 1, end) != ERR_OK) {
+    if (part_epoch_add(p, part_epoch(p) + 1, kept) != ERR_OK) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a leader epoch");
     }
     return ERR_OK;

@@ -6,7 +6,8 @@
  * Time. A segment's age counts from the last append, or from its largest record time if that is
  * later, but at most an hour later: a producer's clock in the future does not pin the log. If the
  * wall clock runs away from the monotonic one by more than an hour nothing is dropped by time for
- * an hour, and never more than one segment of a partition in a pass.
+ * an hour, and never more than a few segments of a partition in a pass. By size all that is too
+ * much goes at once: a producer that fills segments faster than passes come must not fill the disk.
  */
 #include "core/log.h"
 #include "store/store_int.h"
@@ -39,34 +40,42 @@ static bool expired(const struct store_part *p, const struct segment *g, int64_t
     return p->cfg.retention_ms >= 0 && g->size > 0 && now - segment_time(g) > p->cfg.retention_ms;
 }
 
-/* The offset at which the log should start. */
-static int64_t retain_to(struct store_part *p, int64_t now, bool by_time)
+/* An active segment that is old enough takes no more. */
+static void seal_by_age(const struct store_part *p, struct segment *active, int64_t now)
 {
-    struct segment *first = p->segs[0];
-    struct segment *active = part_active(p);
     if (active->size > 0 && !active->sealed && now - active->first_append_ms > 0 &&
         (uint64_t)(now - active->first_append_ms) >= p->cfg.segment_ms) {
         active->sealed = true; /* the next append begins a new one */
         segment_mark_dirty(active);
     }
-    if (by_time && expired(p, first, now) && first->end <= p->high_watermark) {
-        if (first == active) {
+}
+
+/* The offset at which the log should start. */
+static int64_t retain_to(struct store_part *p, int64_t now, bool by_time)
+{
+    struct segment *active = part_active(p);
+    uint64_t total = 0;
+    int64_t to = p->log_start;
+    seal_by_age(p, active, now);
+    for (uint32_t i = 0; i < p->seg_count; i++) {
+        total += p->segs[i]->size;
+    }
+    for (uint32_t i = 0; i < p->seg_count; i++) {
+        struct segment *g = p->segs[i];
+        const bool too_old = by_time && i < STORE_RETAIN_BY_TIME_MAX && expired(p, g, now);
+        const bool too_much = p->cfg.retention_bytes >= 0 && g != active &&
+                              total - g->size >= (uint64_t)p->cfg.retention_bytes;
+        if (!(too_old || too_much) || g->end > p->high_watermark) {
+            break;
+        }
+        if (g == active) {
             active->sealed = true;
             segment_mark_dirty(active);
         }
-        return first->end;
+        total -= g->size;
+        to = g->end;
     }
-    if (p->cfg.retention_bytes >= 0 && p->seg_count > 1) {
-        uint64_t total = 0;
-        for (uint32_t i = 0; i < p->seg_count; i++) {
-            total += p->segs[i]->size;
-        }
-        if (total - first->size >= (uint64_t)p->cfg.retention_bytes &&
-            first->end <= p->high_watermark) {
-            return first->end;
-        }
-    }
-    return p->log_start;
+    return to;
 }
 
 static void retained(void *ctx, uint64_t position)

@@ -36,6 +36,7 @@ enum {
     STORE_EPOCHS_MAX = 65536,          /* of one partition; beyond it the oldest are dropped */
     STORE_CLAIM_MIN = 64 << 10,
     STORE_CLAIM_MAX = 64 << 20,
+    STORE_RETAIN_BY_TIME_MAX = 16, /* segments of one partition that one pass drops for their age */
     STORE_LEASE_STEP = 100000, /* offsets that durability=os may tell before the next lease */
 };
 #define STORE_RETRY_NS      (1000u * 1000 * 1000) /* after a background failure that may pass */
