@@ -97,13 +97,7 @@ enum err http_measure(void *state, const uint8_t *p, size_t n, size_t *total, st
         http_parser_execute(&c->measuring, &settings, (const char *)p + c->measured, fresh);
     enum http_errno he = HTTP_PARSER_ERRNO(&c->measuring);
     if (c->complete) {
-        /* A paused parser stands on the last byte of the message, which it has taken. */
-        size_t end = c->measured + used;
-        if (he == HPE_PAUSED && end < n && p[end] == '\n' && c->measuring.content_length == 0 &&
-            end > 0 && p[end - 1] == '\r') {
-            end++;
-        }
-        *total = end;
+        *total = c->measured + used;
         c->started = false;
         return ERR_OK;
     }

@@ -67,6 +67,9 @@ static inline enum err world_recover(struct world *w, struct env *env, struct ec
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     w->env = env;
     config_init(&w->config, CONFIG_SCOPE_BROKER);
+    /* Else a fuzzer soon creates topics with so many that one input takes seconds. */
+    CHECK(config_set(&w->config, STR_LIT("leat.max.partitions"), STR_LIT("500"), CONFIG_FROM_STATIC,
+                     NULL) == ERR_OK);
     w->metrics = metrics_create();
     CHECK(w->metrics != NULL && env_poll_create(env, &w->poll, NULL) == ERR_OK);
     CHECK(net_create(env, w->poll, &net, w->metrics, &w->net, NULL) == ERR_OK);

@@ -156,6 +156,19 @@ TEST(http_a_chunked_body_is_put_together)
     world_close(&w);
 }
 
+TEST(http_a_body_ends_where_its_length_says)
+{
+    /* Whatever the bytes around the end are. */
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "POST /topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nabc\r"
+            "\nGET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "t|||abc\r");
+    assert_null(strstr(w.reply, "abc\r\n"));
+    expect(&w, "hello");
+    world_close(&w);
+}
+
 TEST(http_head_has_no_body)
 {
     struct world w;
