@@ -25,6 +25,7 @@ MUST_USE enum err broker_create(struct env *env, struct config *config, struct m
     map_init(&b->by_name);
     map_init(&b->by_id);
     map_init(&b->creating);
+    map_init(&b->dotted);
     list_init(&b->id_requests);
     list_init(&b->altering);
     config_init(&b->static_config, CONFIG_SCOPE_BROKER);
@@ -60,6 +61,7 @@ void broker_destroy(struct broker *b)
     map_deinit(&b->by_name);
     map_deinit(&b->by_id);
     map_deinit(&b->creating);
+    map_deinit(&b->dotted);
     config_deinit(&b->static_config);
     config_deinit(&b->dynamic_default);
     config_deinit(&b->dynamic_node);

@@ -53,6 +53,8 @@ struct broker {
     struct map by_name;  /* name -> struct topic */
     struct map by_id;    /* the 16 bytes -> struct topic */
     struct map creating; /* names whose creation is on its way to the disk */
+    struct map dotted;   /* names with '.' or '_', all written with '_' -> struct topic; with those
+                            that are being created */
     size_t topic_count;
     uint32_t next_part_id;
     uint32_t partition_count;

@@ -48,21 +48,29 @@ static bool has_dot_or_underscore(struct str name)
     return memchr(name.p, '.', name.n) != NULL || memchr(name.p, '_', name.n) != NULL;
 }
 
-/* Do the names differ only in '.' against '_'? Kafka's metric names would collide, so it refuses
- * them. */
-static bool names_collide(struct str a, struct str b)
+/* The name with '_' for each '.', in `out`. Names that differ only in that collide: so would
+ * Kafka's metric names, so it refuses them. */
+static struct str dotted_key(struct str name, char out[LIMIT_TOPIC_NAME])
 {
-    if (a.n != b.n) {
-        return false;
+    size_t n = name.n < LIMIT_TOPIC_NAME ? name.n : LIMIT_TOPIC_NAME;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = name.p[i] == '.' ? '_' : name.p[i];
     }
-    for (size_t i = 0; i < a.n; i++) {
-        char x = a.p[i] == '.' ? '_' : a.p[i];
-        char y = b.p[i] == '.' ? '_' : b.p[i];
-        if (x != y) {
-            return false;
-        }
+    return str_make(out, n);
+}
+
+static bool dotted_add(struct broker *b, struct topic *t)
+{
+    char key[LIMIT_TOPIC_NAME];
+    return !has_dot_or_underscore(t->name) || map_put(&b->dotted, dotted_key(t->name, key), t);
+}
+
+static void dotted_remove(struct broker *b, const struct topic *t)
+{
+    char key[LIMIT_TOPIC_NAME];
+    if (map_get(&b->dotted, dotted_key(t->name, key)) == t) {
+        map_remove(&b->dotted, dotted_key(t->name, key));
     }
-    return true;
 }
 
 static enum err check_free(struct broker *b, struct str name, struct ectx *ec)
@@ -73,14 +81,11 @@ static enum err check_free(struct broker *b, struct str name, struct ectx *ec)
     if (!has_dot_or_underscore(name)) {
         return ERR_OK;
     }
-    struct map_iter it = {0};
-    while (map_next(&b->by_name, &it)) {
-        const struct topic *t = it.value;
-        if (names_collide(t->name, name)) {
-            return ectx_fail(ec, ERR_INVALID_TOPIC,
-                             "Topic '%.*s' collides with existing topic: %.*s", STR(name),
-                             STR(t->name));
-        }
+    char key[LIMIT_TOPIC_NAME];
+    const struct topic *other = map_get(&b->dotted, dotted_key(name, key));
+    if (other != NULL) {
+        return ectx_fail(ec, ERR_INVALID_TOPIC, "Topic '%.*s' collides with existing topic: %.*s",
+                         STR(name), STR(other->name));
     }
     return ERR_OK;
 }
@@ -321,11 +326,11 @@ static void topic_metrics_remove(struct broker *b, const struct topic *t)
 
 MUST_USE enum err topic_register(struct broker *b, struct topic_full *t)
 {
-    if (!map_put(&b->by_name, t->t.name, &t->t)) {
-        return ERR_NO_MEMORY;
-    }
-    if (!map_put(&b->by_id, str_make(t->t.id.b, sizeof(t->t.id.b)), &t->t)) {
+    struct str id = str_make(t->t.id.b, sizeof(t->t.id.b));
+    if (!map_put(&b->by_name, t->t.name, &t->t) || !map_put(&b->by_id, id, &t->t) ||
+        !dotted_add(b, &t->t)) {
         map_remove(&b->by_name, t->t.name);
+        map_remove(&b->by_id, id);
         return ERR_NO_MEMORY;
     }
     b->topic_count++;
@@ -342,6 +347,7 @@ void topic_unregister(struct broker *b, struct topic_full *t)
 {
     map_remove(&b->by_name, t->t.name);
     map_remove(&b->by_id, str_make(t->t.id.b, sizeof(t->t.id.b)));
+    dotted_remove(b, &t->t);
     topic_metrics_remove(b, &t->t);
     b->topic_count--;
     b->partition_count -= (uint32_t)t->t.partition_count;
@@ -472,7 +478,7 @@ static enum err start_create(struct topic_change *c, const struct broker_topic_s
         e = topic_add_part(b, t, ids[i]);
     }
     /* Reserves room in all three maps, so that registering it later cannot fail. */
-    bool reserved = e == ERR_OK && map_put(&b->creating, t->t.name, t) &&
+    bool reserved = e == ERR_OK && map_put(&b->creating, t->t.name, t) && dotted_add(b, &t->t) &&
                     map_put(&b->by_name, t->t.name, &t->t) &&
                     map_put(&b->by_id, str_make(t->t.id.b, 16), &t->t);
     if (t != NULL) {
@@ -489,6 +495,7 @@ static enum err start_create(struct topic_change *c, const struct broker_topic_s
     }
     if (e != ERR_OK && t != NULL) {
         map_remove(&b->creating, t->t.name);
+        dotted_remove(b, &t->t);
         topic_drop(b, t);
         b->next_part_id = first;
     }

@@ -29,6 +29,20 @@ static void on_altered(void *ctx, enum err e, const struct ectx *ec)
     }
 }
 
+/* Out of memory counts as one: it is refused either way. */
+static bool has_duplicates(const struct alter_resource *resource)
+{
+    struct map seen;
+    bool twice = false;
+    map_init(&seen);
+    for (size_t i = 0; !twice && i < resource->op_count; i++) {
+        twice = !kafka_seen_add(&seen, resource->ops[i].name) ||
+                kafka_seen_count(&seen, resource->ops[i].name) > 1;
+    }
+    map_deinit(&seen);
+    return twice;
+}
+
 /* Kafka's checks before it looks at single values. */
 static enum err check_ops(const struct alter_resource *resource, struct ectx *ec)
 {
@@ -36,12 +50,8 @@ static enum err check_ops(const struct alter_resource *resource, struct ectx *ec
         return ectx_fail(ec, ERR_INVALID_REQUEST, "More than %u configs for one resource",
                          ALTER_OPS_MAX);
     }
-    for (size_t i = 0; i < resource->op_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (str_eq(resource->ops[i].name, resource->ops[j].name)) {
-                return ectx_fail(ec, ERR_INVALID_REQUEST, "Error due to duplicate config keys");
-            }
-        }
+    if (has_duplicates(resource)) {
+        return ectx_fail(ec, ERR_INVALID_REQUEST, "Error due to duplicate config keys");
     }
     for (size_t i = 0; i < resource->op_count; i++) {
         const struct broker_alter *op = &resource->ops[i];

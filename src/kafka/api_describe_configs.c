@@ -18,22 +18,28 @@ struct describe {
     struct wire_describe_configs_response_resource *out;
     const struct topic *topic; /* NULL: the node */
     bool cluster_default;      /* only what is set for all nodes */
+    bool *wanted;              /* by number of the option */
 };
 
-static bool is_wanted(const struct describe *d, const struct config_option *o)
+/* Each key is looked up once: a client may send millions of them. Returns how many are wanted. */
+static size_t mark_wanted(struct describe *d)
 {
-    if (o->scope != (d->topic != NULL ? CONFIG_SCOPE_TOPIC : CONFIG_SCOPE_BROKER)) {
-        return false;
-    }
-    if (d->want->configuration_keys_count <= 0) {
-        return true;
+    enum config_scope scope = d->topic != NULL ? CONFIG_SCOPE_TOPIC : CONFIG_SCOPE_BROKER;
+    bool all = d->want->configuration_keys_count <= 0;
+    size_t count = 0;
+    for (size_t i = 0; i < config_option_count(); i++) {
+        d->wanted[i] = all && config_option_at(i)->scope == scope;
+        count += d->wanted[i] ? 1 : 0;
     }
     for (int32_t i = 0; i < d->want->configuration_keys_count; i++) {
-        if (str_eq_z(d->want->configuration_keys[i], o->name)) {
-            return true;
+        const struct config_option *o = config_option_find(scope, d->want->configuration_keys[i]);
+        size_t at = o == NULL ? 0 : (size_t)(o - config_option_at(0));
+        if (o != NULL && !d->wanted[at]) {
+            d->wanted[at] = true;
+            count++;
         }
     }
-    return false;
+    return count;
 }
 
 static bool fill_synonyms(const struct describe *d, const struct broker_config_layer *layers,
@@ -87,10 +93,7 @@ static bool fill_option(const struct describe *d, const struct config_option *o,
 
 static bool fill_options(struct describe *d)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < config_option_count(); i++) {
-        count += is_wanted(d, config_option_at(i)) ? 1 : 0;
-    }
+    size_t count = mark_wanted(d);
     struct wire_describe_configs_response_config *configs =
         WIRE_NEW_N(d->r->arena, wire_describe_configs_response_config, (int64_t)count);
     int32_t n = 0;
@@ -99,7 +102,7 @@ static bool fill_options(struct describe *d)
     }
     for (size_t i = 0; i < config_option_count(); i++) {
         const struct config_option *o = config_option_at(i);
-        bool skip = !is_wanted(d, o);
+        bool skip = !d->wanted[i];
         if (!skip && !fill_option(d, o, &configs[n], &skip)) {
             return false;
         }
@@ -151,14 +154,19 @@ KAFKA_HANDLER(api_describe_configs)
     WIRE_INIT(wire_describe_configs_response, &res);
     res.results =
         WIRE_NEW_N(r->arena, wire_describe_configs_response_resource, req->resources_count);
-    if (res.results == NULL) {
+    bool *wanted = arena_new_n(r->arena, bool, config_option_count());
+    if (res.results == NULL || wanted == NULL) {
         kafka_close(r, KAFKA_NO_BUDGET);
         return;
     }
     res.results_count = req->resources_count;
     for (int32_t i = 0; i < req->resources_count; i++) {
-        struct describe d = {
-            .k = k, .r = r, .req = req, .want = &req->resources[i], .out = &res.results[i]};
+        struct describe d = {.k = k,
+                             .r = r,
+                             .req = req,
+                             .want = &req->resources[i],
+                             .out = &res.results[i],
+                             .wanted = wanted};
         if (!one_resource(&d)) {
             kafka_close(r, KAFKA_NO_BUDGET);
             return;

@@ -312,9 +312,10 @@ static enum err resolve(struct fetch_work *w, const struct wire_fetch_request *r
         return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
     }
     fetch_session_touch(all, session, now_ns);
-    enum err e = session_update(session, req);
-    if (e != ERR_OK) {
-        return e;
+    if (session_update(session, req) != ERR_OK) {
+        /* No room for what was added: the client begins anew, with a full list. */
+        fetch_session_close(all, session);
+        return ERR_FETCH_SESSION_ID_NOT_FOUND;
     }
     w->session_id = session->id;
     w->incremental = true;
@@ -355,6 +356,7 @@ KAFKA_HANDLER(api_fetch)
         reply_error(r, e);
         return;
     }
+    w->arena_used = r->arena->used;
     fetch_attempt(w);
 }
 

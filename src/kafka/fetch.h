@@ -35,6 +35,7 @@ struct fetch_work {
     int64_t max_bytes;
     int32_t min_bytes;
     uint64_t deadline_ns;
+    size_t arena_used; /* before the first attempt */
     bool waiting, reading, gone, last_attempt, any_error;
     struct net_timer timer;
     struct store_read_job job;

@@ -11,6 +11,8 @@
 #include "kafka/epoch.h"
 #include "kafka/fetch.h"
 
+#define FETCH_WAIT_ARENA_MAX (8u * 1024 * 1024)
+
 void fetch_release_reads(struct fetch_work *w)
 {
     for (int32_t i = 0; i < w->count; i++) {
@@ -118,7 +120,9 @@ static void finish_attempt(struct fetch_work *w)
     }
     w->r->gone = on_gone;
     w->r->user = w;
-    if (enough || w->last_attempt || env_mono_ns(w->k->s.env) >= w->deadline_ns) {
+    /* Each attempt takes from the arena; a long poll that is woken often must not grow for ever. */
+    bool tired = w->r->arena->used - w->arena_used > FETCH_WAIT_ARENA_MAX;
+    if (enough || tired || w->last_attempt || env_mono_ns(w->k->s.env) >= w->deadline_ns) {
         w->r->gone = NULL;
         fetch_reply(w);
         return;
@@ -181,6 +185,11 @@ static void read_done(struct fetch_work *w, struct fetch_part *part, enum err e,
         part->read = *read;
         part->has_read = true;
         w->bytes += (int64_t)read->bytes;
+        return;
+    }
+    if (e == ERR_NO_MEMORY) {
+        /* Replies on their way to slow readers hold what reads may hold. That is no error of this
+         * client's: it gets what there is, and asks again. */
         return;
     }
     part->err = e;

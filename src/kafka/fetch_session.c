@@ -7,6 +7,7 @@
 
 struct fetch_sessions {
     size_t slots;
+    size_t parts; /* of all sessions together */
     struct map by_id;
     struct list by_use; /* idle longest first */
 };
@@ -54,6 +55,7 @@ void fetch_session_close(struct fetch_sessions *s, struct fetch_session *session
 {
     map_remove_u64(&s->by_id, (uint32_t)session->id);
     list_remove(&session->link);
+    s->parts -= session->parts.count;
     while (!list_empty(&session->order)) {
         cached_free(CONTAINER_OF(session->order.next, struct fetch_cached, link));
     }
@@ -105,6 +107,7 @@ struct fetch_session *fetch_session_new(struct fetch_sessions *s, int32_t id, bo
         mem_free(session);
         return NULL;
     }
+    session->all = s;
     session->id = id;
     session->epoch = 1;
     session->by_id = by_id;
@@ -135,6 +138,12 @@ struct fetch_cached *fetch_session_part(struct fetch_session *session,
     return map_get(&session->parts, str_make(key.bytes, key.n));
 }
 
+static size_t parts_max(const struct fetch_sessions *s)
+{
+    size_t n = s->slots * FETCH_SESSION_PARTITIONS_A_SLOT;
+    return n < FETCH_SESSION_PARTITIONS_MAX ? FETCH_SESSION_PARTITIONS_MAX : n;
+}
+
 MUST_USE enum err fetch_session_put(struct fetch_session *session, const struct fetch_want *want)
 {
     struct fetch_cached *c = fetch_session_part(session, want);
@@ -144,7 +153,8 @@ MUST_USE enum err fetch_session_put(struct fetch_session *session, const struct 
         c->want.topic = topic;
         return ERR_OK;
     }
-    if (session->parts.count >= FETCH_SESSION_PARTITIONS_MAX) {
+    if (session->parts.count >= FETCH_SESSION_PARTITIONS_MAX ||
+        session->all->parts >= parts_max(session->all)) {
         return ERR_LIMIT;
     }
     c = mem_new(struct fetch_cached);
@@ -160,6 +170,7 @@ MUST_USE enum err fetch_session_put(struct fetch_session *session, const struct 
     c->told_high_watermark = -1;
     c->told_log_start = -1;
     list_push_back(&session->order, &c->link);
+    session->all->parts++;
     return ERR_OK;
 }
 
@@ -169,6 +180,7 @@ void fetch_session_forget(struct fetch_session *session, struct str topic, struc
     struct fetch_key key = key_of(topic, id, partition);
     struct fetch_cached *c = map_remove(&session->parts, str_make(key.bytes, key.n));
     if (c != NULL) {
+        session->all->parts--;
         cached_free(c);
     }
 }

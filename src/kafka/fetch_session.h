@@ -21,6 +21,8 @@
 
 #define FETCH_SESSION_EVICT_NS       120000000000ull
 #define FETCH_SESSION_PARTITIONS_MAX 100000u
+/* Of all sessions together: for each slot this many, but never less than one session may have. */
+#define FETCH_SESSION_PARTITIONS_A_SLOT 1000u
 
 struct fetch_sessions;
 
@@ -41,6 +43,7 @@ struct fetch_cached {
 };
 struct fetch_session {
     struct list link; /* in the cache, by last use */
+    struct fetch_sessions *all;
     int32_t id;
     int32_t epoch; /* that the next request must carry */
     bool by_id;

@@ -79,6 +79,19 @@ TEST(broker_names_are_checked_as_kafka_does)
     assert_int_equal(world_create(&w, "a_b", 1), ERR_INVALID_TOPIC);
     assert_int_equal(world_create(&w, "a.b", 1), ERR_TOPIC_ALREADY_EXISTS);
     assert_int_equal(world_create(&w, "none", 0), ERR_INVALID_PARTITIONS);
+    /* A name that collides is free again with its topic, and not free while it is being made. */
+    broker_topic_delete(w.broker, broker_topic(w.broker, STR_LIT("a.b")), world_done, &w);
+    world_settle(&w);
+    const struct broker_topic_spec spec = {
+        .name = STR_LIT("a_b"), .partitions = 1, .replication_factor = 1};
+    const struct broker_topic_spec other = {
+        .name = STR_LIT("a.b"), .partitions = 1, .replication_factor = 1};
+    broker_topic_create(w.broker, &spec, false, world_done, &w);
+    broker_topic_create(w.broker, &other, false, world_done, &w); /* ends at once */
+    assert_int_equal(w.err, ERR_INVALID_TOPIC);
+    world_settle(&w);
+    assert_int_equal(w.err, ERR_OK);
+    assert_non_null(broker_topic(w.broker, STR_LIT("a_b")));
     world_deinit(&w);
 }
 
