@@ -228,9 +228,14 @@ static void run(struct server *s)
     }
     LOG_INFO("server.stopping", KV_I64("signal", s->signal_number));
     net_stop_accepting(s->net);
-    uint64_t give_up = env_mono_ns(s->env) + SERVER_DRAIN_NS;
+    uint64_t begun = env_mono_ns(s->env);
+    bool groups_told = false;
     kafka_stop(s->kafka);
-    while (!net_drain(s->net) && !s->failed && env_mono_ns(s->env) < give_up) {
+    while (!net_drain(s->net) && !s->failed && env_mono_ns(s->env) - begun < SERVER_DRAIN_NS) {
+        if (!groups_told && env_mono_ns(s->env) - begun > SERVER_GROUPS_NS) {
+            groups_stop(s->groups); /* nobody will complete a rebalance any more */
+            groups_told = true;
+        }
         turn(s, &t);
     }
 }

@@ -13,6 +13,8 @@
 
 #define SERVER_TICK_NS  100000000ull
 #define SERVER_DRAIN_NS 3000000000ull
+/* How long a commit may take to reach the disk before all that wait in groups are told to go. */
+#define SERVER_GROUPS_NS 300000000ull
 
 struct server {
     struct env *env;
