@@ -172,7 +172,7 @@ size_t env_poll_run(struct env_poll *p, uint64_t timeout_ns);
  * not. */
 void env_poll_post(struct env_poll *p, void (*fn)(void *ctx), void *ctx);
 /* Routes SIGTERM and SIGINT to fn, called from env_poll_run; other threads must not receive them.
- */
+ * Once one was told they stay blocked when the poll is destroyed: a second one is not the end. */
 MUST_USE enum err env_poll_on_signal(struct env_poll *p, void (*fn)(void *ctx, int signal_number),
                                      void *ctx, struct ectx *ec);
 

@@ -46,6 +46,7 @@ struct linux_poll {
     int signal_fd; /* -1: none */
     void (*signal_fn)(void *ctx, int signal_number);
     void *signal_ctx;
+    bool signal_told;
     sigset_t signals_before;
     struct linux_jobs *jobs;
 
@@ -136,11 +137,9 @@ void linux_poll_destroy(struct env_poll *base)
 {
     struct linux_poll *p = poll_of(base);
     CHECK(linux_job_pending(base) == 0 && !p->in_run);
-    if (p->signal_fd >= 0) {
-        /* A second signal to a process that stops already must not become its end. */
-        struct signalfd_siginfo info;
-        while (read(p->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        }
+    /* Once a signal was told the process stops: the next one must not become its end, so both stay
+     * blocked. */
+    if (p->signal_fd >= 0 && !p->signal_told) {
         CHECK(pthread_sigmask(SIG_SETMASK, &p->signals_before, NULL) == 0);
     }
     free_poll(p);
@@ -343,6 +342,7 @@ static size_t read_signals(struct linux_poll *p)
     struct signalfd_siginfo info;
     size_t calls = 0;
     while (read(p->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        p->signal_told = true;
         p->signal_fn(p->signal_ctx, (int)info.ssi_signo);
         calls++;
     }
