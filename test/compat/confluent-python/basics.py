@@ -53,7 +53,7 @@ def create(client, name, partitions=1, config=None, **more):
 def topic(setting, client, name, partitions=1, **config):
     full = setting.prefix + "-" + name
     create(client, full, partitions, {key.replace("_", "."): value for key, value in config.items()})
-    wait_for("topic " + full, 10, lambda: full in client.list_topics(full).topics
+    wait_for("topic " + full, 30, lambda: full in client.list_topics(full).topics
              and len(client.list_topics(full).topics[full].partitions) == partitions)
     return full
 

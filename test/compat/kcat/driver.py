@@ -144,7 +144,7 @@ class Member:
         self.problems = []
         self.process = subprocess.Popen(
             ["kcat", "-b", where or setting.bootstrap, "-u", "-f", "%p/%o\n", "-X", "auto.offset.reset=earliest",
-             *options(heartbeat_interval_ms=300, session_timeout_ms=6000, debug="cgrp", **more), "-G", group, name],
+             *options(heartbeat_interval_ms=300, session_timeout_ms=6000, debug="cgrp,topic,fetch", **more), "-G", group, name],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for target in (self._errors, self._records):
             threading.Thread(target=target, daemon=True).start()

@@ -54,9 +54,7 @@ static void topic_admin(const struct setting *setting)
     fact_error("partitions.unknown topic", grow(admin, text("%s-none", setting->prefix), 4, false));
     /* This client keeps the metadata of before for minutes, a new one does not. */
     rd_kafka_t *fresh_client = producer_new(setting->bootstrap, NULL);
-    for (int i = 0; i < 50 && end_offset(fresh_client, topic, 4) < 0; i++) {
-        sleep_ms(100);
-    }
+    topic_wait(fresh_client, topic, 5);
     produce_samples(setting, topic, 4, 0, 3);
     fact_number("partitions.new one holds", end_offset(fresh_client, topic, 4));
     rd_kafka_destroy(fresh_client);

@@ -254,6 +254,14 @@ static int leaders(rd_kafka_t *client, const char *name)
     return count;
 }
 
+void topic_wait(rd_kafka_t *client, const char *name, int partitions)
+{
+    int64_t end = now_ms() + 30000;
+    while (leaders(client, name) != partitions && now_ms() < end) {
+        sleep_ms(50);
+    }
+}
+
 const char *topic_new(rd_kafka_t *client, const struct setting *setting, const char *name,
                       int partitions, const char *const *config)
 {
@@ -262,10 +270,7 @@ const char *topic_new(rd_kafka_t *client, const struct setting *setting, const c
     if (error) {
         fail("create %s: %s", full, rd_kafka_err2name(error));
     }
-    int64_t end = now_ms() + 20000;
-    while (leaders(client, full) != partitions && now_ms() < end) {
-        sleep_ms(50);
-    }
+    topic_wait(client, full, partitions);
     return full;
 }
 

@@ -49,6 +49,8 @@ const char *topic_new(rd_kafka_t *client, const struct setting *setting, const c
                       int partitions, const char *const *config);
 rd_kafka_resp_err_t topic_try(rd_kafka_t *client, const char *name, int partitions, int replicas,
                               const char *const *config, bool validate_only);
+/* Waits until the broker shows so many partitions with a leader. */
+void topic_wait(rd_kafka_t *client, const char *name, int partitions);
 /* Waits for the result of the administration call whose queue this is. */
 rd_kafka_event_t *admin_wait(rd_kafka_queue_t *queue);
 rd_kafka_resp_err_t topic_result_error(rd_kafka_event_t *event);
