@@ -102,6 +102,16 @@ static void alter_end(struct alter *a, enum err e, const struct ectx *ec)
     mem_free(a);
 }
 
+void alters_free(struct broker *b)
+{
+    struct list *l;
+    while ((l = list_pop_front(&b->altering)) != NULL) {
+        struct alter *a = CONTAINER_OF(l, struct alter, link);
+        config_deinit(&a->fresh);
+        mem_free(a);
+    }
+}
+
 static void on_altered(void *ctx, uint64_t position)
 {
     struct alter *a = ctx;
@@ -209,15 +219,19 @@ static enum err apply_op(struct alter *a, const struct broker_alter *op, struct 
 
 static enum err check_ops(const struct broker_alter *ops, size_t count, struct ectx *ec)
 {
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (str_eq(ops[i].name, ops[j].name)) {
-                return ectx_fail(ec, ERR_INVALID_REQUEST,
-                                 "Error due to duplicate config keys: %.*s", STR(ops[i].name));
-            }
+    struct map seen;
+    enum err e = ERR_OK;
+    map_init(&seen);
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        if (map_get(&seen, ops[i].name) != NULL) {
+            e = ectx_fail(ec, ERR_INVALID_REQUEST, "Error due to duplicate config keys: %.*s",
+                          STR(ops[i].name));
+        } else if (!map_put(&seen, ops[i].name, (void *)(uintptr_t)&ops[i])) {
+            e = ERR_NO_MEMORY;
         }
     }
-    return ERR_OK;
+    map_deinit(&seen);
+    return e;
 }
 
 /* What a change builds on: the newest change that is on its way, else what is in force. Two changes

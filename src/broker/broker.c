@@ -28,6 +28,8 @@ MUST_USE enum err broker_create(struct env *env, struct config *config, struct m
     map_init(&b->dotted);
     list_init(&b->id_requests);
     list_init(&b->altering);
+    list_init(&b->changing);
+    list_init(&b->deleting);
     config_init(&b->static_config, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_default, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_node, CONFIG_SCOPE_BROKER);
@@ -53,6 +55,9 @@ void broker_destroy(struct broker *b)
         return;
     }
     producer_requests_free(b);
+    topic_changes_free(b);
+    alters_free(b);
+    record_deletions_free(b);
     struct map_iter it = {0};
     while (map_next(&b->by_name, &it)) {
         struct topic *t = it.value;

@@ -13,6 +13,17 @@
 /* Producers remembered for one partition; beyond it the one that was idle longest is forgotten. */
 #define BROKER_PRODUCERS_MAX 100000u
 
+/* Planted faults: tests switch one on and must then find the damage that it does. */
+struct broker_faults {
+    bool duplicate_early; /* a duplicate is answered before its original is durable */
+};
+#ifdef LEAT_DEBUG
+extern struct broker_faults broker_faults;
+#define BROKER_FAULT(name) (broker_faults.name)
+#else
+#define BROKER_FAULT(name) false
+#endif
+
 /* A topic as the room sees it; `t` is what others see. */
 struct topic_full {
     struct topic t;
@@ -62,6 +73,8 @@ struct broker {
     int64_t next_producer_id, producer_ids_leased; /* [next, leased) may be given out */
     struct list id_requests;                       /* wait for a lease */
     struct list altering;                          /* changes of configuration, oldest first */
+    struct list changing;                          /* changes of topics on their way to the disk */
+    struct list deleting;                          /* of delete_records.c, the same */
     bool leasing;
     uint64_t expire_after_ns;
     struct record_scratch scratch;
@@ -84,6 +97,10 @@ void topic_destroy(struct broker *b,
 /* The same, and the store forgets its parts. */
 void topic_drop(struct broker *b, struct topic_full *t);
 void topic_unregister(struct broker *b, struct topic_full *t);
+/* What never reached the disk, because the store failed: forgotten, its caller is not told. */
+void topic_changes_free(struct broker *b);
+void alters_free(struct broker *b);
+void record_deletions_free(struct broker *b);
 /* Its configuration has changed: rules and partitions follow. */
 void topic_configure(struct broker *b, struct topic_full *t);
 void topics_configure_all(struct broker *b);

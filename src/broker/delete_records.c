@@ -4,6 +4,7 @@
 #include "core/mem.h"
 
 struct deletion {
+    struct list link; /* in broker->deleting */
     struct partition *p;
     void (*done)(void *ctx, enum err e, int64_t low);
     void *ctx;
@@ -15,8 +16,17 @@ static void on_deleted(void *ctx, uint64_t position)
     struct store_part_info info;
     (void)position;
     store_part_info_get(d->p->part, &info);
+    list_remove(&d->link);
     d->done(d->ctx, ERR_OK, info.log_start);
     mem_free(d);
+}
+
+void record_deletions_free(struct broker *b)
+{
+    struct list *l;
+    while ((l = list_pop_front(&b->deleting)) != NULL) {
+        mem_free(CONTAINER_OF(l, struct deletion, link));
+    }
 }
 
 void broker_delete_records(struct broker *b, struct partition *p, int64_t offset,
@@ -44,7 +54,8 @@ void broker_delete_records(struct broker *b, struct partition *p, int64_t offset
         done(ctx, ERR_NO_MEMORY, -1);
         return;
     }
-    *d = (struct deletion){p, done, ctx};
+    *d = (struct deletion){.p = p, .done = done, .ctx = ctx};
+    list_init(&d->link);
     enum err e = store_frame_log_start(f, p->part, to);
     if (e != ERR_OK) {
         store_frame_drop(f);
@@ -52,5 +63,6 @@ void broker_delete_records(struct broker *b, struct partition *p, int64_t offset
         done(ctx, e, -1);
         return;
     }
+    list_push_back(&b->deleting, &d->link);
     store_frame_commit(f, on_deleted, d);
 }

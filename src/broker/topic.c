@@ -282,7 +282,8 @@ static void remove_parts(struct broker *b, struct topic_full *t, int32_t keep)
 
 void topic_destroy(struct broker *b, struct topic_full *t)
 {
-    for (int32_t i = 0; i < t->t.partition_count; i++) {
+    int32_t count = t->growing ? t->grown_count : t->t.partition_count;
+    for (int32_t i = 0; i < count; i++) {
         partition_destroy(b, t->t.partitions[i]);
     }
     mem_free(t->t.partitions);
@@ -368,6 +369,7 @@ void topic_unregister(struct broker *b, struct topic_full *t)
  * ------------------------------------------------------------------------------------------ */
 
 struct topic_change {
+    struct list link; /* in broker->changing */
     struct broker *b;
     struct topic_full *t;
     broker_done done;
@@ -378,8 +380,31 @@ struct topic_change {
 static void change_end(struct topic_change *c, enum err e, const struct ectx *ec)
 {
     static const struct ectx none = {.code = ERR_OK};
+    list_remove(&c->link);
     c->done(c->ctx, e, ec == NULL ? &none : ec);
     mem_free(c);
+}
+
+/* It did not begin. */
+static void change_forget(struct topic_change *c)
+{
+    if (c != NULL) {
+        list_remove(&c->link);
+        mem_free(c);
+    }
+}
+
+void topic_changes_free(struct broker *b)
+{
+    struct list *l;
+    while ((l = list_pop_front(&b->changing)) != NULL) {
+        struct topic_change *c = CONTAINER_OF(l, struct topic_change, link);
+        if (c->t != NULL && map_get(&b->creating, c->t->t.name) == c->t) {
+            map_remove(&b->creating, c->t->t.name);
+            topic_destroy(b, c->t);
+        }
+        mem_free(c);
+    }
 }
 
 static struct topic_change *change_begin(struct broker *b, struct topic_full *t, broker_done done,
@@ -391,6 +416,8 @@ static struct topic_change *change_begin(struct broker *b, struct topic_full *t,
         c->t = t;
         c->done = done;
         c->ctx = ctx;
+        list_init(&c->link);
+        list_push_back(&b->changing, &c->link);
     }
     return c;
 }
@@ -564,7 +591,7 @@ void broker_topic_delete(struct broker *b, struct topic *t, broker_done done, vo
         t->deleting = true;
         return;
     }
-    mem_free(c);
+    change_forget(c);
     e = ectx_fail(&ec, e, "could not delete the topic: %s", err_text(e));
     done(ctx, e, &ec);
 }
@@ -635,7 +662,7 @@ void broker_topic_add_partitions(struct broker *b, struct topic *topic, int32_t 
     }
     remove_parts(b, t, old_total);
     b->next_part_id = first;
-    mem_free(c);
+    change_forget(c);
     e = ectx_fail(&ec, e, "could not add partitions: %s", err_text(e));
     done(ctx, e, &ec);
 }
