@@ -144,7 +144,7 @@ class Member:
         self.problems = []
         self.process = subprocess.Popen(
             ["kcat", "-b", where or setting.bootstrap, "-u", "-f", "%p/%o\n", "-X", "auto.offset.reset=earliest",
-             *options(heartbeat_interval_ms=300, session_timeout_ms=6000, debug="cgrp,topic,fetch", **more), "-G", group, name],
+             *options(heartbeat_interval_ms=300, session_timeout_ms=6000, debug="cgrp", **more), "-G", group, name],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for target in (self._errors, self._records):
             threading.Thread(target=target, daemon=True).start()
@@ -194,7 +194,9 @@ def join_leave(setting, facts):
         wait_sizes(a, 6)
         produce(setting, name, records_of(range(5)), "-p", "3")
         wait_for("the rest", 20, lambda: len(set(a.lines) | set(b.lines)) >= 65)
-        facts.fact(assignor + ".nothing twice", len(a.lines) + len(b.lines))
+        # Distinct records: librdkafka before 2.4 may read again from where it began before the rebalance, although
+        # it was told the committed offset (confluentinc/librdkafka issue 4637). Other clients count repetitions.
+        facts.fact(assignor + ".all were read", len(set(a.lines) | set(b.lines)))
         a.stop()
 
 
