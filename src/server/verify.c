@@ -60,6 +60,12 @@ int server_verify(int argc, char **argv)
         e = store_verify(env, dir, on_found, NULL, &report, &ec);
     }
     env_destroy(env);
+    if (e == ERR_DAMAGED) { /* so much that nothing else could be read */
+        on_found(NULL, true, ec.text);
+        report.problems = 1;
+        print_report(dir, &report, json);
+        return EXIT_DAMAGE;
+    }
     if (e != ERR_OK) {
         fprintf(stderr, "leat: %s\n", ec.text);
         if (ec.hint[0] != '\0') {

@@ -538,7 +538,8 @@ static enum err wal_start(struct store *s, const struct image_slot *from, struct
                                    .start = from->position,
                                    .start_generation = from->generation,
                                    .flushed = from->flushed,
-                                   .clean = from->clean};
+                                   .clean = from->clean,
+                                   .existing = !from->clean};
     const struct wal_visitor visitor = {&r, replay_frame, replay_damage};
     enum err e = wal_open(s->env, s->poll, &cfg, &visitor, &s->wal, ec);
     mem_free(r.buffer);

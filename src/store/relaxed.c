@@ -148,8 +148,9 @@ enum err relaxed_scan(struct store_part *p, int64_t until, uint64_t before, stru
     return e;
 }
 
-/* Above what may have been told. The new epoch begins where the kept log ends, not where it goes on:
- * only so a client that has read what is lost finds its position behind the end of its epoch. */
+/* Above what may have been told. The new epoch begins where the kept log ends, not where it goes
+ * on: only so a client that has read what is lost finds its position behind the end of its epoch.
+ */
 static enum err continue_above(struct store_part *p, int64_t end, struct ectx *ec)
 {
     LOG_WARN("partition.diverged", KV_Z("topic", p->dir->name), KV_I64("partition", p->index),

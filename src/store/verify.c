@@ -22,6 +22,7 @@ struct verify {
     void *ctx;
     struct store_verify_report report;
     struct map known; /* relative names of files that something refers to */
+    struct map parts; /* partition id -> "topics/DIR/INDEX-ID" of its files; owned */
     uint8_t *buffer, *payload;
     size_t payload_cap;
     const struct image_part *part;
@@ -239,7 +240,8 @@ static bool verify_drop(void *ctx, struct str path, uint64_t sequence, int64_t a
 
 /* ---- The log -------------------------------------------------------------------------------- */
 
-static bool place_there(struct verify *v, const struct item *it, struct slice bytes)
+static bool entry_there(struct verify *v, const struct item *it, struct slice bytes,
+                        struct entry *e)
 {
     if (slice_left(&bytes) < ENTRY_HEADER_SIZE) {
         return false;
@@ -247,8 +249,48 @@ static bool place_there(struct verify *v, const struct item *it, struct slice by
     struct segment_identity id = {
         .store_id = v->id, .part_id = get_le32(bytes.p + 64), .base = it->number};
     segment_identity_seal(&id);
-    struct entry e;
-    return entry_decode(bytes.p, &id, get_le64(bytes.p + 40), &e);
+    return entry_decode(bytes.p, &id, get_le64(bytes.p + 40), e);
+}
+
+/* The bytes that a place item names. ERR_DAMAGED: not there, and nothing proves that they were. */
+static enum err verify_place(struct verify *v, const struct item *it, const struct entry *e,
+                             const uint8_t *header, bool flushed, struct ectx *ec)
+{
+    const char *part = map_get_u64(&v->parts, e->part_id);
+    char name[STORE_PATH_MAX / 2], path[STORE_PATH_MAX];
+    uint8_t there[ENTRY_HEADER_SIZE];
+    struct env_file *f = NULL;
+    enum err err = ERR_NOT_FOUND;
+    (void)snprintf(name, sizeof(name), "the segment of partition id %u", e->part_id);
+    if (part != NULL) {
+        (void)snprintf(name, sizeof(name), "%s-%020lld.seg", part, (long long)it->number);
+        store_path(v->dir, name, path);
+        err = env_file_open(v->env, path, ENV_READ, &f, ec);
+    }
+    if (err != ERR_OK && err != ERR_NOT_FOUND) {
+        return err;
+    }
+    bool good = false;
+    if (err == ERR_OK) {
+        size_t got = 0;
+        err = env_file_pread(f, there, sizeof(there), e->position, &got, ec);
+        if (err == ERR_OK && got == sizeof(there) && memcmp(there, header, sizeof(there)) == 0) {
+            err = verify_payload(v, f, e, &good);
+        }
+        env_file_close(f);
+        if (err != ERR_OK && err != ERR_IO) {
+            return err;
+        }
+    }
+    if (!good && !flushed) {
+        return ERR_DAMAGED; /* the log decides: a torn tail */
+    }
+    if (!good) {
+        say(v, true, "%s: the batch at byte %llu (offsets %lld to %lld) failed its checksum", name,
+            (unsigned long long)e->position, (long long)e->base_offset,
+            (long long)(entry_next_offset(e) - 1));
+    }
+    return ERR_OK;
 }
 
 static enum err verify_frame(void *ctx, uint64_t position, struct slice body, bool flushed,
@@ -257,8 +299,6 @@ static enum err verify_frame(void *ctx, uint64_t position, struct slice body, bo
     struct verify *v = ctx;
     struct item it;
     struct slice bytes;
-    (void)flushed;
-    (void)ec;
     v->report.bytes += slice_left(&body);
     while (slice_left(&body) > 0) {
         if (!item_decode(&body, &it, &bytes)) {
@@ -267,10 +307,16 @@ static enum err verify_frame(void *ctx, uint64_t position, struct slice body, bo
             break;
         }
         if (it.type == ITEM_BATCH || it.type == ITEM_PLACE) {
+            struct entry e;
             v->report.batches++;
-            if (!place_there(v, &it, bytes)) {
+            if (!entry_there(v, &it, bytes, &e)) {
                 say(v, true, "wal: the frame at position %llu holds a batch that cannot be read",
                     (unsigned long long)position);
+            } else if (it.type == ITEM_PLACE) {
+                const enum err err = verify_place(v, &it, &e, bytes.p, flushed, ec);
+                if (err != ERR_OK) {
+                    return err;
+                }
             }
         }
     }
@@ -332,7 +378,40 @@ static bool collect_dir(void *ctx, const char *name, bool is_dir)
     return !d->failed;
 }
 
-static enum err verify_unknown(struct verify *v)
+/* Which partitions have files, and where: frames know partitions by their ids only. */
+static bool learn_file(void *ctx, const char *file, bool is_dir)
+{
+    struct verify *v = ctx;
+    int32_t index;
+    uint32_t part_id;
+    int64_t base;
+    bool is_idx;
+    if (is_dir || !segment_name_parse(str_of(file), &index, &part_id, &base, &is_idx) ||
+        map_get_u64(&v->parts, part_id) != NULL) {
+        return true;
+    }
+    char name[STORE_PATH_MAX / 2];
+    (void)snprintf(name, sizeof(name), "topics/%s/%d-%u", v->topic, (int)index, part_id);
+    char *copy = str_dup_z(str_of(name));
+    if (copy == NULL || !map_put_u64(&v->parts, part_id, copy)) {
+        mem_free(copy);
+        v->err = ectx_fail(&v->ec, ERR_NO_MEMORY, "no memory");
+        return false;
+    }
+    return true;
+}
+
+static void parts_free(struct verify *v)
+{
+    struct map_iter it = {0};
+    while (map_next(&v->parts, &it)) {
+        mem_free(it.value);
+    }
+    map_deinit(&v->parts);
+}
+
+static enum err verify_topics(struct verify *v,
+                              bool (*each)(void *ctx, const char *name, bool is_dir))
 {
     char path[STORE_PATH_MAX], name[STORE_PATH_MAX / 2];
     struct dir_names d = {0};
@@ -346,17 +425,36 @@ static enum err verify_unknown(struct verify *v)
             (void)snprintf(v->topic, sizeof(v->topic), "%s", d.names[i]);
             (void)snprintf(name, sizeof(name), "topics/%s", d.names[i]);
             store_path(v->dir, name, path);
-            e = env_dir_list(v->env, path, verify_file, v, &v->ec);
+            e = env_dir_list(v->env, path, each, v, &v->ec);
         }
         mem_free(d.names[i]);
     }
     mem_free(d.names);
-    return e;
+    return e == ERR_OK ? v->err : e;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------ */
 
-static enum err verify_image(struct verify *v, const struct image_view *view, const struct meta *m)
+/* A ring file that is missing may have held acknowledged frames. */
+static void verify_ring_files(struct verify *v, const struct meta *m)
+{
+    char name[32], path[STORE_PATH_MAX];
+    struct env_stat st;
+    for (uint32_t i = 0; i < m->ring_file_count; i++) {
+        (void)snprintf(name, sizeof(name), "wal/ring-%03u", i);
+        store_path(v->dir, name, path);
+        const enum err e = env_stat(v->env, path, &st, NULL);
+        if (e == ERR_NOT_FOUND || (e == ERR_OK && st.size < m->ring_file_bytes)) {
+            say(v, true, "%s: the file is %s: acknowledged batches may be lost", name,
+                e == ERR_OK ? "too short" : "missing");
+        }
+    }
+}
+
+/* `other_bad`: the other image cannot be read, so this one may not be the last: what follows it is
+ * in the ring, whatever it says about the stop. */
+static enum err verify_image(struct verify *v, const struct image_view *view, bool other_bad,
+                             const struct meta *m)
 {
     struct slice body;
     char path[STORE_PATH_MAX];
@@ -369,6 +467,10 @@ static enum err verify_image(struct verify *v, const struct image_view *view, co
     if (e != ERR_OK) {
         return e;
     }
+    const bool clean = view->info.clean && !other_bad;
+    if (!clean) {
+        verify_ring_files(v, m);
+    }
     store_path(v->dir, "wal", path);
     const struct wal_config cfg = {
         .dir = path,
@@ -376,14 +478,14 @@ static enum err verify_image(struct verify *v, const struct image_view *view, co
         .file_count = m->ring_file_count,
         .group_bytes = m->ring_file_bytes / 4 < (4u << 20) ? m->ring_file_bytes / 4 : 4u << 20,
         .store_id = m->id,
-        .generation = view->info.generation + 1,
+        .generation = view->info.generation + (other_bad ? 2 : 1),
         .start = view->info.position,
         .start_generation = view->info.generation,
         .flushed = view->info.flushed,
-        .clean = view->info.clean};
+        .clean = clean};
     const struct wal_visitor visitor = {v, verify_frame, verify_damage};
     e = wal_verify(v->env, &cfg, &visitor, &v->ec);
-    return e == ERR_OK ? verify_unknown(v) : e;
+    return e == ERR_OK ? verify_topics(v, verify_file) : e;
 }
 
 static enum err verify_run(struct verify *v, const struct meta *m)
@@ -409,7 +511,11 @@ static enum err verify_run(struct verify *v, const struct meta *m)
     } else if (e == ERR_OK) {
         const int newest = views[1].info.valid && (!views[0].info.valid ||
                                                    views[1].info.sequence > views[0].info.sequence);
-        e = verify_image(v, &views[newest], m);
+        const struct image_slot *other = &views[1 - newest].info;
+        e = verify_topics(v, learn_file);
+        if (e == ERR_OK) {
+            e = verify_image(v, &views[newest], other->present && !other->valid, m);
+        }
     }
     mem_free(views[0].bytes);
     mem_free(views[1].bytes);
@@ -443,6 +549,7 @@ enum err store_verify(struct env *env, const char *dir,
     v.id = m.id;
     v.report.files = 1;
     map_init(&v.known);
+    map_init(&v.parts);
     v.buffer = mem_alloc(VERIFY_WALK);
     e = v.buffer == NULL ? ectx_fail(&v.ec, ERR_NO_MEMORY, "no memory") : ERR_OK;
     if (e == ERR_OK && !m.ready) {
@@ -451,6 +558,7 @@ enum err store_verify(struct env *env, const char *dir,
         e = verify_run(&v, &m);
     }
     map_deinit(&v.known);
+    parts_free(&v);
     mem_free(v.buffer);
     mem_free(v.payload);
     if (lock != NULL) {

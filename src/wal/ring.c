@@ -117,6 +117,26 @@ static enum err open_one(struct wal_ring *r, const char *dir, uint32_t i, bool w
     return e;
 }
 
+/* Before anything is created: a log that silently lost a file would give its offsets again. */
+static enum err check_existing(const struct wal_config *cfg, struct env *env, struct ectx *ec)
+{
+    for (uint32_t i = 0; i < cfg->file_count; i++) {
+        char path[PATH_BYTES];
+        struct env_stat st;
+        (void)snprintf(path, sizeof(path), "%s/ring-%03u", cfg->dir, i);
+        enum err e = env_stat(env, path, &st, ec);
+        if (e == ERR_NOT_FOUND || (e == ERR_OK && st.size < cfg->file_bytes)) {
+            e = ectx_fail(ec, ERR_DAMAGED, "'%s' is %s; it may hold acknowledged batches", path,
+                          e == ERR_OK ? "too short" : "missing");
+            ectx_hint(ec, "restore the data directory from a backup; nothing was changed");
+        }
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
 /* Names, sizes, and whatever a writer that was killed left in a cache. Always: who made the files
  * may have been killed before this, and what recovery accepts counts only when it cannot be lost
  * any more. */
@@ -135,7 +155,11 @@ enum err wal_ring_open(struct wal_ring *r, struct env *env, const struct wal_con
     *r =
         (struct wal_ring){.env = env, .file_bytes = cfg->file_bytes, .file_count = cfg->file_count};
     bool made = false;
-    enum err e = writable ? make_dir(env, cfg->dir, &made, ec) : ERR_OK;
+    enum err e = writable && cfg->existing ? check_existing(cfg, env, ec) : ERR_OK;
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = writable ? make_dir(env, cfg->dir, &made, ec) : ERR_OK;
     for (uint32_t i = 0; e == ERR_OK && i < cfg->file_count; i++) {
         e = open_one(r, cfg->dir, i, writable, ec);
     }

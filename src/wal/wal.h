@@ -52,7 +52,9 @@ struct wal_config {
     uint32_t start_generation; /* the log's generation (wal_generation) when the checkpoint took
                                   `start` as its tail */
     uint64_t flushed;          /* highest position that a checkpoint knows to be flushed */
-    bool clean; /* the last stop was clean: nothing after `start` is expected, no scan is made */
+    bool clean;    /* the last stop was clean: nothing after `start` is expected, no scan is made */
+    bool existing; /* an earlier start made the ring, and its frames are needed: a file that is
+                      missing or cut short is refused (ERR_DAMAGED), never made anew */
 };
 
 /* Recovery, called by wal_open for each valid frame in order. */
