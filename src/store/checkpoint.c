@@ -215,9 +215,13 @@ static enum err checkpoint_build(struct store *s, bool clean, struct checkpoint 
     enum err e = drops_take(c);
     if (e == ERR_OK) {
         parts_at_snapshot(s);
-        e = image_build(s, c->sequence, c->position, clean, &c->image);
+        e = pack_build(&c->pack, true,
+                       clean); /* before the image: it says what indexes will hold */
         if (e == ERR_OK) {
-            e = pack_build(&c->pack, true, clean);
+            e = image_build(s, c->sequence, c->position, clean, &c->image);
+            if (e != ERR_OK) {
+                pack_finish(&c->pack, false, false);
+            }
         }
         if (e != ERR_OK) {
             parts_after_checkpoint(s, false);

@@ -336,12 +336,12 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
         g->users++;
         f->place_count++;
         s->placed_since += b->size;
+        segment_mark_dirty(g); /* a flushed place too: the next checkpoint writes its index */
     }
     p->tail_promised++;
     if (p->relaxed) {
         f->relaxed_count++;
         p->touched = true;
-        segment_mark_dirty(g);
         if (p->log_end + STORE_LEASE_STEP / 2 > p->lease_asked) {
             const int64_t want = p->log_end + STORE_LEASE_STEP;
             frame_part_item(f, ITEM_LEASE, p, want);
@@ -497,7 +497,8 @@ static void frame_to_tails(struct store_frame *f)
             .max_timestamp = it->entry.max_timestamp,
         };
         it->part->tail_promised--;
-        if (it->part->removed || s->failed) {
+        /* Without a group: the log has failed, and will say so when its jobs are back. */
+        if (it->part->removed || s->failed || (!it->in_place && f->wal.group == NULL)) {
             continue;
         }
         if (!it->in_place) {

@@ -46,7 +46,8 @@ static void put_seg(struct buf *b, const struct segment *g)
     buf_put_le64(b, (uint64_t)g->max_timestamp);
     buf_put_le64(b, (uint64_t)g->first_append_ms);
     buf_put_le64(b, (uint64_t)g->last_append_ms);
-    buf_put_le32(b, g->index.stored);
+    /* The image is written after the entries. If they fail, what is missing is a longer walk. */
+    buf_put_le32(b, g->index.promised > 0 ? g->index.promised : g->index.stored);
     buf_put_le32(b,
                  (g->sealed ? (uint32_t)SEG_SEALED : 0) | (g->trimmed ? (uint32_t)SEG_TRIMMED : 0));
 }

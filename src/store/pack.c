@@ -156,6 +156,7 @@ static bool pack_flush_item(struct pack *k, struct segment *g, bool index_all)
     if (index_pending(g, index_all)) {
         /* A lost index entry costs a longer walk, so a lack of memory is nothing to stop for. */
         IGNORE(index_encode_new(g, &it->idx, &it->idx_size, &it->idx_at, &it->idx_to));
+        g->index.promised = it->idx_to;
     }
     it->trim = g->sealed && !g->trimmed && g->users == 1;
     it->size = g->size;
@@ -188,6 +189,9 @@ enum err pack_build(struct pack *k, bool for_checkpoint, bool index_all)
         }
     }
     if (!ok) {
+        for (size_t i = 0; i < k->item_count; i++) {
+            k->items[i].seg->index.promised = 0;
+        }
         for (size_t i = 0; i < k->part_count; i++) {
             k->parts[i].part->packing = false;
         }
@@ -281,6 +285,7 @@ enum err pack_run(struct pack *k, bool flush_each, struct ectx *ec)
 static void finish_item(struct pack_item *it, bool ok, bool flushed)
 {
     struct segment *g = it->seg;
+    g->index.promised = 0;
     if (it->opened) {
         g->dir->made = true;
         if (!g->created) {

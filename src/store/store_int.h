@@ -37,7 +37,7 @@ enum {
     STORE_CLAIM_MIN = 64 << 10,
     STORE_CLAIM_MAX = 64 << 20,
     STORE_RETAIN_BY_TIME_MAX = 16, /* segments of one partition that one pass drops for their age */
-    STORE_LEASE_STEP = 100000, /* offsets that durability=os may tell before the next lease */
+    STORE_LEASE_STEP = 100000,     /* offsets that durability=os may tell before the next lease */
 };
 #define STORE_RETRY_NS      (1000u * 1000 * 1000) /* after a background failure that may pass */
 #define STORE_RETAIN_NS     (1000u * 1000 * 1000)
@@ -81,9 +81,10 @@ struct index_entry {
 struct index {
     struct index_entry *entries;
     uint32_t count, cap;
-    uint32_t stored;        /* how many of the file are known to be written (image) */
-    uint32_t first_new;     /* index in `entries` of the first one that is not in the file */
-    bool loaded;            /* the file's entries are in memory */
+    uint32_t stored;    /* how many of the file are known to be written */
+    uint32_t promised;  /* ... after the running checkpoint: what its image says; 0: no change */
+    uint32_t first_new; /* index in `entries` of the first one that is not in the file */
+    bool loaded;        /* the file's entries are in memory */
     uint64_t last_position; /* of the last entry */
 };
 

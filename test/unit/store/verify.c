@@ -1,0 +1,149 @@
+/* The offline check, and starts on a directory that lacks something. */
+#include "test.h"
+#include "world.h"
+
+struct findings {
+    uint32_t problems, notes;
+    char text[600];
+};
+
+static void found(void *ctx, bool is_problem, const char *text)
+{
+    struct findings *f = ctx;
+    *(is_problem ? &f->problems : &f->notes) += 1;
+    if (is_problem || f->problems == 0) {
+        (void)snprintf(f->text, sizeof(f->text), "%s", text);
+    }
+}
+
+static struct store_verify_report check(struct world *w, struct findings *f)
+{
+    struct store_verify_report r = {0};
+    *f = (struct findings){0};
+    assert_int_equal(store_verify(w->env, "/data", found, f, &r, &w->ec), ERR_OK);
+    assert_int_equal(r.problems, f->problems);
+    return r;
+}
+
+static struct store_part *fill(struct world *w, size_t size, int from, int to)
+{
+    struct store_part *p = store_part_find(w->store, 1);
+    p = p == NULL ? world_add(w, 1, "a", 0, false) : p;
+    for (int i = from; i < to; i++) {
+        assert_int_equal(world_append(w, p, size, 1, i), i);
+    }
+    return p;
+}
+
+TEST(store_index_outlives_a_stop)
+{
+    /* Without the index a fetch walks the whole segment. The image of a stop names all that the
+     * index file holds, of batches in the ring and of batches in their place alike: a lost file is
+     * noticed by the check. */
+    for (int in_place = 0; in_place < 2; in_place++) {
+        struct world w;
+        struct findings f;
+        struct env_stat st;
+        world_init(&w, 31, 0);
+        w.part_cfg.index_interval_bytes = 600;
+        w.cfg.inline_max_bytes = in_place ? 100 : 65536;
+        assert_int_equal(world_open(&w), ERR_OK);
+        (void)fill(&w, 400, 0, 40);
+        world_close(&w);
+        const char *idx = "/data/topics/a/0-1-00000000000000000000.idx";
+        assert_int_equal(env_stat(w.env, idx, &st, NULL), ERR_OK);
+        assert_true(st.size >= 15 * 24);
+        (void)check(&w, &f);
+        assert_int_equal(f.problems + f.notes, 0);
+        assert_int_equal(env_unlink(w.env, idx, NULL), ERR_OK);
+        (void)check(&w, &f);
+        assert_int_equal(f.notes, 1);
+        assert_non_null(strstr(f.text, ".idx: the index is missing"));
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 40);
+        world_deinit(&w);
+    }
+}
+
+TEST(store_verify_reads_what_frames_name)
+{
+    /* A batch in its place behind the last image: the check reads its bytes, as a start does. */
+    struct world w;
+    struct findings f;
+    world_init(&w, 32, 0);
+    w.cfg.inline_max_bytes = 100;
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 400, 0, 20);
+    world_cut(&w, 0);
+    assert_int_equal(check(&w, &f).batches, 20);
+    assert_int_equal(f.problems, 0);
+    uint64_t size;
+    uint8_t *b = env_sim_file_bytes(w.env, "/data/topics/a/0-1-00000000000000000000.seg", &size);
+    assert_non_null(b);
+    b[700] ^= 1;
+    (void)check(&w, &f);
+    assert_int_equal(f.problems, 1);
+    assert_non_null(strstr(f.text, "offsets 1 to 1"));
+    world_deinit(&w);
+}
+
+TEST(store_verify_follows_the_older_image)
+{
+    /* The newest image is bad and the older one is of a clean stop: what came after that stop is
+     * in the ring, and is looked at. */
+    static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
+    struct world w;
+    struct findings f;
+    world_init(&w, 33, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 100, 0, 10);
+    world_close(&w);
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 100, 10, 30);
+    world_cut(&w, 0);
+    const uint64_t whole = check(&w, &f).batches;
+    assert_int_equal(whole, 30);
+    for (int i = 0; i < 2; i++) {
+        uint64_t size;
+        uint8_t *b = env_sim_file_bytes(w.env, names[i], &size);
+        assert_non_null(b);
+        b[150] ^= 1;
+        assert_int_equal(check(&w, &f).batches, whole);
+        assert_int_equal(f.problems, 0);
+        assert_true(f.notes > 0);
+        b = env_sim_file_bytes(w.env, names[i], &size);
+        assert_non_null(b);
+        b[150] ^= 1;
+    }
+    world_deinit(&w);
+}
+
+TEST(store_refuses_a_ring_that_lost_a_file)
+{
+    /* After an unclean stop the ring holds what was acknowledged. Making a lost file anew would
+     * forget it and give its offsets again: the start is refused, the check names the file. */
+    for (int shorter = 0; shorter < 2; shorter++) {
+        struct world w;
+        struct findings f;
+        world_init(&w, 34, 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        (void)fill(&w, 100, 0, 10);
+        world_cut(&w, 0);
+        const char *path = "/data/wal/ring-000";
+        if (shorter) {
+            struct env_file *file;
+            assert_int_equal(env_file_open(w.env, path, ENV_READ | ENV_WRITE, &file, NULL), ERR_OK);
+            assert_int_equal(env_file_truncate(file, 4096, NULL), ERR_OK);
+            env_file_close(file);
+        } else {
+            assert_int_equal(env_unlink(w.env, path, NULL), ERR_OK);
+        }
+        (void)check(&w, &f);
+        assert_int_equal(f.problems, 1);
+        assert_non_null(strstr(f.text, "wal/ring-000"));
+        assert_int_equal(world_open(&w), ERR_DAMAGED);
+        assert_non_null(strstr(w.ec.text, "ring-000"));
+        assert_int_equal(world_open(&w), ERR_DAMAGED); /* the refusal made nothing */
+        world_deinit(&w);
+    }
+}
