@@ -117,11 +117,11 @@ fetch() {
     say "fetching $what"
     log=$(mktemp)
     if ! "$@" >"$log" 2>&1; then
-        tail -n 8 "$log" >&2
         if grep -qiE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|resolve|unreachable|Unknown host|NewConnectionError|no such host' "$log"; then
             rm -f "$log"
             die "no network: could not fetch $what"
         fi
+        tail -n 8 "$log" >&2
         rm -f "$log"
         die "could not fetch $what (its last words are above)"
     fi
@@ -138,7 +138,8 @@ npm_folder() {
         return 0
     fi
     cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock.json" && return 0
-    fetch "node packages of $1" npm --prefix "$1" ci --no-audit --no-fund
+    fetch "node packages of $1" npm --prefix "$1" ci --no-audit --no-fund \
+        --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=10000
     cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
 }
 

@@ -45,8 +45,18 @@ async function read (groupId, fromBeginning, each) {
   return consumer
 }
 
+// A group that nobody will join again is only in the way of `leat group lag`.
+async function leave (consumer, groupId) {
+  await consumer.disconnect()
+  const admin = connect('watch').admin()
+  await admin.connect()
+  await admin.deleteGroups([groupId]).catch(() => {}) // it goes by itself, later
+  await admin.disconnect()
+}
+
 async function watch () {
-  const consumer = await read(`watch-${process.pid}`, false, (topic, partition, message) => {
+  const group = `watch-${process.pid}`
+  const consumer = await read(group, false, (topic, partition, message) => {
     const event = parse(message)
     if (event && count(event)) show(topic, event)
   })
@@ -54,7 +64,7 @@ async function watch () {
   onStop(async () => {
     clearInterval(timer)
     console.log(paint(1, `-- in all: ${summary()}`))
-    await consumer.disconnect()
+    await leave(consumer, group)
   })
 }
 
@@ -87,10 +97,12 @@ async function check () {
   }
   await admin.disconnect()
   const orders = new Map()
+  const group = `check-${process.pid}`
+  let consumer
   await new Promise((resolve, reject) => {
     if (waiting.size === 0) { resolve(); return }
     setTimeout(() => reject(new Error('could not read everything within 30 s')), 30000).unref()
-    read(`check-${process.pid}`, true, (topic, partition, message) => {
+    read(group, true, (topic, partition, message) => {
       const event = parse(message)
       if (event && count(event)) {
         const id = event.data.orderId
@@ -101,8 +113,9 @@ async function check () {
       const key = `${topic}/${partition}`
       if (waiting.has(key) && Number(message.offset) + 1 >= waiting.get(key)) waiting.delete(key)
       if (waiting.size === 0) resolve()
-    }).catch(reject)
+    }).then(reader => { consumer = reader }, reject)
   })
+  if (consumer) await leave(consumer, group)
   const problems = problemsOf(orders)
   console.log(summary())
   for (const p of problems) console.log(`PROBLEM ${p}`)
