@@ -211,6 +211,11 @@ static enum err add_lag(struct cli *cli, struct client *c, struct str group, int
     for (int i = 0; i < 3; i++) {
         table_cell(t, COLOUR_NONE, "%s", "");
     }
+    if (n == 0) { /* it may be far behind: nothing tells how far it has read */
+        table_cell(t, COLOUR_NONE, "-");
+        table_cell(t, COLOUR_NONE, "no committed offsets");
+        return ERR_OK;
+    }
     table_cell(t, total > 0 ? COLOUR_YELLOW : COLOUR_GREEN, "%s", format_count(total, text));
     table_cell(t, COLOUR_NONE, "%s", "");
     return ERR_OK;
