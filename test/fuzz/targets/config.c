@@ -60,9 +60,13 @@ static enum err load_env(struct config *c, char *text, struct ectx *ec)
     char *block[VARIABLES_MAX + 1];
     size_t n = 0;
     unsigned unknown = 0;
-    for (char *line = strtok(text, "\n"); line != NULL && n < VARIABLES_MAX;
-         line = strtok(NULL, "\n")) {
-        block[n++] = line;
+    while (text != NULL && n < VARIABLES_MAX) {
+        char *end = strchr(text, '\n');
+        block[n++] = text;
+        if (end != NULL) {
+            *end++ = '\0';
+        }
+        text = end;
     }
     block[n] = NULL;
     enum err e = config_load_env(c, block, on_unknown, &unknown, ec);

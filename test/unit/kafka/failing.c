@@ -1,6 +1,35 @@
 /* When the device fails, or clients go, in the middle of everything. */
 #include "world.h"
 
+/* What members of groups send. */
+static void send_of_groups(struct world *w, struct client *c)
+{
+    struct wire_offset_commit_request commit;
+    WIRE_INIT(wire_offset_commit_request, &commit);
+    commit.group_id = STR_LIT("g");
+    commit.generation_id_or_member_epoch = -1;
+    commit.topics = NEW(w, wire_offset_commit_request_topic, 1);
+    commit.topics_count = 1;
+    commit.topics[0].name = STR_LIT("t");
+    commit.topics[0].partitions = NEW(w, wire_offset_commit_request_partition, 1);
+    commit.topics[0].partitions_count = 1;
+    commit.topics[0].partitions[0].committed_offset = 1;
+    commit.topics[0].partitions[0].committed_metadata = STR_LIT("m");
+
+    struct wire_join_group_request join;
+    WIRE_INIT(wire_join_group_request, &join);
+    join.group_id = STR_LIT("j");
+    join.session_timeout_ms = join.rebalance_timeout_ms = 30000;
+    join.protocol_type = STR_LIT("consumer");
+    join.protocols = NEW(w, wire_join_group_request_protocol, 1);
+    join.protocols_count = 1;
+    join.protocols[0].name = STR_LIT("range");
+    join.protocols[0].metadata = STR_LIT("x");
+
+    client_send(c, 8, 7, &commit);
+    client_send(c, 11, 3, &join);
+}
+
 /* One request of every kind that waits for the disk or for others, none of them awaited. */
 static void send_everything(struct world *w, struct client *c)
 {
@@ -56,28 +85,6 @@ static void send_everything(struct world *w, struct client *c)
     pid.producer_id = -1;
     pid.producer_epoch = -1;
 
-    struct wire_offset_commit_request commit;
-    WIRE_INIT(wire_offset_commit_request, &commit);
-    commit.group_id = STR_LIT("g");
-    commit.generation_id_or_member_epoch = -1;
-    commit.topics = NEW(w, wire_offset_commit_request_topic, 1);
-    commit.topics_count = 1;
-    commit.topics[0].name = STR_LIT("t");
-    commit.topics[0].partitions = NEW(w, wire_offset_commit_request_partition, 1);
-    commit.topics[0].partitions_count = 1;
-    commit.topics[0].partitions[0].committed_offset = 1;
-    commit.topics[0].partitions[0].committed_metadata = STR_LIT("m");
-
-    struct wire_join_group_request join;
-    WIRE_INIT(wire_join_group_request, &join);
-    join.group_id = STR_LIT("j");
-    join.session_timeout_ms = join.rebalance_timeout_ms = 30000;
-    join.protocol_type = STR_LIT("consumer");
-    join.protocols = NEW(w, wire_join_group_request_protocol, 1);
-    join.protocols_count = 1;
-    join.protocols[0].name = STR_LIT("range");
-    join.protocols[0].metadata = STR_LIT("x");
-
     struct wire_delete_records_request cut;
     WIRE_INIT(wire_delete_records_request, &cut);
     cut.topics = NEW(w, wire_delete_records_request_topic, 1);
@@ -103,8 +110,7 @@ static void send_everything(struct world *w, struct client *c)
     client_send(c, KEY_CREATE_PARTITIONS, 3, &grow);
     client_send(c, KEY_INCREMENTAL_ALTER_CONFIGS, 1, &alter);
     client_send(c, KEY_INIT_PRODUCER_ID, 4, &pid);
-    client_send(c, 8, 7, &commit);
-    client_send(c, 11, 3, &join);
+    send_of_groups(w, c);
     client_send(c, KEY_FETCH, 11, poll);
     client_send(c, KEY_DELETE_RECORDS, 2, &cut);
     client_send(c, KEY_DELETE_TOPICS, 5, &delete);
