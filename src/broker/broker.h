@@ -65,7 +65,7 @@ struct topic {
     struct partition **partitions;
     int32_t partition_count;
     struct config config; /* CONFIG_SCOPE_TOPIC, only what was set on the topic */
-    bool deleting;        /* a delete is on its way to the disk: treat as gone */
+    bool deleting;        /* its creation or deletion is on its way to the disk: treat as gone */
 };
 /* By name; NULL if there is none (or it is being deleted). Pointers stay valid until the topic's
  * deletion is done; keep name or id across asynchronous steps. */

@@ -8,6 +8,10 @@
 #include "core/log.h"
 #include "core/mem.h"
 
+#ifdef LEAT_DEBUG
+struct broker_faults broker_faults;
+#endif
+
 /* What a request waits for. In the request's arena. */
 struct produce_wait {
     struct broker *b;
@@ -92,7 +96,7 @@ static void answer_duplicate(struct produce_wait *w, struct broker_produce_item 
     store_part_info_get(item->partition->part, &info);
     item->log_start_offset = info.log_start;
     iw->last_offset = original->base_offset + original->last_offset_delta;
-    if (info.high_watermark <= iw->last_offset) {
+    if (info.high_watermark <= iw->last_offset && !BROKER_FAULT(duplicate_early)) {
         w->pending++;
         iw->waiter.wake = on_wake;
         broker_wait(item->partition, &iw->waiter);

@@ -401,6 +401,8 @@ void topic_changes_free(struct broker *b)
         struct topic_change *c = CONTAINER_OF(l, struct topic_change, link);
         if (c->t != NULL && map_get(&b->creating, c->t->t.name) == c->t) {
             map_remove(&b->creating, c->t->t.name);
+            map_remove(&b->by_name, c->t->t.name);
+            map_remove(&b->by_id, str_make(c->t->t.id.b, sizeof(c->t->t.id.b)));
             topic_destroy(b, c->t);
         }
         mem_free(c);
@@ -448,7 +450,8 @@ static void on_created(void *ctx, uint64_t position)
     map_remove(&c->b->creating, c->t->t.name);
     c->b->partition_count -= (uint32_t)c->t->t.partition_count; /* they were reserved */
     enum err e = topic_register(c->b, c->t);
-    CHECK(e == ERR_OK); /* the maps had room: their entries were reserved at the start */
+    CHECK(e == ERR_OK); /* the maps have it since the start */
+    c->t->t.deleting = false;
     LOG_INFO("topic.created", KV_STR("topic", c->t->t.name),
              KV_I64("partitions", c->t->t.partition_count));
     change_end(c, ERR_OK, NULL);
@@ -504,17 +507,14 @@ static enum err start_create(struct topic_change *c, const struct broker_topic_s
         ids[i] = b->next_part_id++;
         e = topic_add_part(b, t, ids[i]);
     }
-    /* Reserves room in all three maps, so that registering it later cannot fail. */
+    /* It is in the maps from now on, hidden, so that registering it later needs no memory. */
     bool reserved = e == ERR_OK && map_put(&b->creating, t->t.name, t) && dotted_add(b, &t->t) &&
                     map_put(&b->by_name, t->t.name, &t->t) &&
                     map_put(&b->by_id, str_make(t->t.id.b, 16), &t->t);
-    if (t != NULL) {
-        map_remove(&b->by_name, t->t.name);
-        map_remove(&b->by_id, str_make(t->t.id.b, 16));
-    }
     e = e == ERR_OK && !reserved ? ERR_NO_MEMORY : e;
     if (e == ERR_OK) {
         c->t = t;
+        t->t.deleting = true;
         fact_create(&fact, t, ids);
         b->partition_count += (uint32_t)partitions;
         e = broker_commit_fact(b, STORE_TAG_TOPICS, &fact, on_created, c);
@@ -522,6 +522,8 @@ static enum err start_create(struct topic_change *c, const struct broker_topic_s
     }
     if (e != ERR_OK && t != NULL) {
         map_remove(&b->creating, t->t.name);
+        map_remove(&b->by_name, t->t.name);
+        map_remove(&b->by_id, str_make(t->t.id.b, 16));
         dotted_remove(b, &t->t);
         topic_drop(b, t);
         b->next_part_id = first;

@@ -31,6 +31,17 @@
  * this time, as in Kafka. */
 #define GROUP_NEW_MEMBER_NS (300ull * 1000000000)
 
+/* Planted faults: tests switch one on and must then find the damage that it does. */
+struct group_faults {
+    bool commit_early; /* a commit is acknowledged before it is durable */
+};
+#ifdef LEAT_DEBUG
+extern struct group_faults group_faults;
+#define GROUP_FAULT(name) (group_faults.name)
+#else
+#define GROUP_FAULT(name) false
+#endif
+
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER     UINT64_MAX
 

@@ -122,7 +122,13 @@ static enum err meta_write(struct store *s, bool ready, struct ectx *ec)
     store_path(s->dir, "meta.tmp", aside);
     store_path(s->dir, "meta", path);
     struct env_file *f;
-    enum err e = env_file_open(s->env, aside, ENV_WRITE | ENV_CREATE, &f, ec);
+    /* A new file: of an old one whose flush failed nobody knows what a flush still writes. */
+    struct ectx ignored;
+    enum err e = env_unlink(s->env, aside, &ignored);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        return ectx_fail(ec, e, "%s", ignored.text);
+    }
+    e = env_file_open(s->env, aside, ENV_WRITE | ENV_CREATE, &f, ec);
     if (e != ERR_OK) {
         return e;
     }
