@@ -7,6 +7,8 @@
 /* What decoding one request may allocate beyond the frame itself: 32 times the bytes received plus
  * this. */
 #define LIMIT_REQUEST_ARENA_BASE (256u * 1024)
+/* ... and never more than this: 32 times 100 MiB would be 3 GiB. */
+#define LIMIT_REQUEST_ARENA_MAX (128u * 1024 * 1024)
 /* What making one response may allocate (record bytes not counted): 100,000 partitions need about
  * 20 MiB. */
 #define LIMIT_RESPONSE_ARENA (256u * 1024 * 1024)

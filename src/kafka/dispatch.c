@@ -28,7 +28,10 @@ struct kafka_pending *pending_get(struct kafka *k, size_t message_bytes)
         }
         arena_init(&p->arena, 0);
     }
-    p->arena.budget = LIMIT_REQUEST_ARENA_BASE + REQUEST_ARENA_FACTOR * message_bytes;
+    /* Small fields decode into larger structs, but not in large frames: those carry records, which
+     * stay where they are. */
+    size_t budget = LIMIT_REQUEST_ARENA_BASE + REQUEST_ARENA_FACTOR * message_bytes;
+    p->arena.budget = budget < LIMIT_REQUEST_ARENA_MAX ? budget : LIMIT_REQUEST_ARENA_MAX;
     p->r = (struct kafka_request){.kafka = k, .arena = &p->arena, .internal = p};
     p->row = NULL;
     p->conn = NULL;
