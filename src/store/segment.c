@@ -242,6 +242,19 @@ enum err segment_open(struct segment *g, bool create, struct ectx *ec)
     return ERR_OK;
 }
 
+/* A folder whose flush failed is not known to be on the device, and flushing it again would say
+ * nothing about that: the store stops, as after any failed flush. */
+static enum err flush_dir(struct store *s, const char *path, struct ectx *ec)
+{
+    struct ectx own = {.code = ERR_OK};
+    ec = ec == NULL ? &own : ec;
+    enum err e = env_dir_sync(s->env, path, ec);
+    if (e == ERR_IO) {
+        store_fail(s, ec);
+    }
+    return e;
+}
+
 /* The folder entries of the file, on stable storage. */
 static enum err segment_make_durable(struct segment *g, struct ectx *ec)
 {
@@ -254,7 +267,7 @@ static enum err segment_make_durable(struct segment *g, struct ectx *ec)
     }
     if (!g->dir->durable) {
         store_path(s->dir, "topics", path);
-        e = env_dir_sync(s->env, path, ec);
+        e = flush_dir(s, path, ec);
         if (e != ERR_OK) {
             return e;
         }
@@ -262,7 +275,7 @@ static enum err segment_make_durable(struct segment *g, struct ectx *ec)
     }
     (void)snprintf(name, sizeof(name), "topics/%s", g->dir->name);
     store_path(s->dir, name, path);
-    e = env_dir_sync(s->env, path, ec);
+    e = flush_dir(s, path, ec);
     if (e == ERR_OK) {
         g->durable = true;
     }
