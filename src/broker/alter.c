@@ -125,7 +125,8 @@ static void on_altered(void *ctx, uint64_t position)
     a->fresh = old;
     if (a->t != NULL) {
         topic_configure(b, topic_full_of(a->t));
-        LOG_INFO("topic.configured", KV_STR("topic", a->t->name));
+        LOG_INFO("topic.configured", KV_STR("topic", a->t->name),
+                 KV_Z("durability", topic_durability(b, a->t)));
     } else {
         broker_config_rebuild(b);
         topics_configure_all(b);

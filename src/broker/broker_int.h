@@ -103,6 +103,8 @@ void alters_free(struct broker *b);
 void record_deletions_free(struct broker *b);
 /* Its configuration has changed: rules and partitions follow. */
 void topic_configure(struct broker *b, struct topic_full *t);
+/* "fsync" or "os": what an acknowledgement of this topic means. For the log. */
+const char *topic_durability(const struct broker *b, const struct topic *t);
 void topics_configure_all(struct broker *b);
 void broker_gauges(struct broker *b);
 

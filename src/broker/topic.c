@@ -200,6 +200,11 @@ static void rules_of(struct broker *b, const struct topic *t, struct record_rule
     }
 }
 
+const char *topic_durability(const struct broker *b, const struct topic *t)
+{
+    return config_text(&t->config, b->config, "leat.durability", NULL);
+}
+
 void topic_configure(struct broker *b, struct topic_full *t)
 {
     rules_of(b, &t->t, &t->rules);
@@ -453,7 +458,8 @@ static void on_created(void *ctx, uint64_t position)
     CHECK(e == ERR_OK); /* the maps have it since the start */
     c->t->t.deleting = false;
     LOG_INFO("topic.created", KV_STR("topic", c->t->t.name),
-             KV_I64("partitions", c->t->t.partition_count));
+             KV_I64("partitions", c->t->t.partition_count),
+             KV_Z("durability", topic_durability(c->b, &c->t->t)));
     change_end(c, ERR_OK, NULL);
 }
 

@@ -227,6 +227,11 @@ static void print_server(const struct status *s)
         out_printf(", last stop was unclean (recovered in %.2f s)",
                    metric(s, "leat_recovery_seconds", 0));
     }
+    if (metric(s, "leat_store_relaxed_partitions", 0) > 0) {
+        out_printf("\n            %.0f partitions are relaxed: a power cut can take back what was "
+                   "acknowledged (leat.durability=os)",
+                   metric(s, "leat_store_relaxed_partitions", 0));
+    }
     if (metric(s, "leat_insecure_anonymous", 0) > 0) {
         out_printf("\n            anonymous clients are let in from everywhere "
                    "(--insecure-allow-anonymous)");
@@ -322,6 +327,7 @@ static void json_server(const struct status *s, struct json *j)
     json_bool(j, "ready", s->ready == 200);
     json_f64(j, "memory_bytes", metric(s, "process_resident_memory_bytes", 0));
     json_bool(j, "recovered_clean", metric(s, "leat_recovery_clean", 1) > 0);
+    json_f64(j, "relaxed_partitions", metric(s, "leat_store_relaxed_partitions", 0));
     json_bool(j, "insecure_anonymous", metric(s, "leat_insecure_anonymous", 0) > 0);
     json_f64(j, "bytes_in_per_second",
              per_second(s, s->samples[0].bytes_in, s->samples[1].bytes_in));

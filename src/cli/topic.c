@@ -212,6 +212,10 @@ static enum err show_text(struct cli *cli, const struct shown_topic *s)
             out_printf("%s  %.*s = %.*s\n", any ? "" : "Set on the topic:\n",
                        STR(s->configs[i].name), STR(s->configs[i].value));
             any = true;
+        } else if (str_eq_z(s->configs[i].name, "leat.durability") &&
+                   str_eq_z(s->configs[i].value, "os")) {
+            /* What an acknowledgement means is told wherever it was set. */
+            out_printf("Set on the server: leat.durability = os\n");
         }
     }
     return e;

@@ -171,6 +171,7 @@ enum err store_open(struct env *env, struct env_poll *poll, const struct store_c
              KV_Z("stop_before", s->recovery.clean ? "clean" : "unclean"),
              KV_U64("frames", s->recovery.frames), KV_U64("batches", s->recovery.batches),
              KV_U64("damaged_ranges", s->recovery.damaged_ranges),
+             KV_U64("relaxed_partitions", s->relaxed_parts),
              KV_U64("took_us", s->recovery.took_ns / 1000));
     return ERR_OK;
 }
