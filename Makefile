@@ -9,6 +9,8 @@
 
 V ?= debug
 BUILD ?= build
+# The same folder must have the same name in every call: the lists of headers (.d) name the objects by it.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 O := $(BUILD)/$(V)
 CLANG ?= clang-14
 # QUIET=1: say nothing but warnings and errors.
@@ -100,11 +102,11 @@ $(O)/obj/test/%.o: EXTRA = -Itest -Itest/unit
 $(O)/obj/bench/%.o: EXTRA = -Ibench
 $(O)/obj/examples/%.o: EXTRA = -Iexamples
 
-# A change of compiler or flags rebuilds everything in this folder.
+# A change of compiler or flags rebuilds everything in this folder; so does another name of it (see BUILD above).
 .PHONY: FORCE
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)' > $@.new
+	@echo '$(O) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)' > $@.new
 	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 
 define room_rule

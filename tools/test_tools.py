@@ -215,6 +215,24 @@ class Others(Tree):
         self.assertIn("undefined reference to `s_get'", done.stderr)
 
 
+    def test_a_changed_header_rebuilds_however_the_build_folder_is_named(self):
+        shutil.copy(ROOT / "Makefile", self.root / "Makefile")
+        self.write("src/core/a.c", "/* A file of a test. */\n#include \"core/a.h\"\nint a_get(void) { return NUMBER; }\n")
+        self.c("src/core/a.h", "#define NUMBER 1\nint a_get(void);\n")
+        environ = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR")}
+        root, object_file = os.path.realpath(self.root), self.root / "b/debug/obj/src/core/a.o"
+
+        def build(folder):
+            done = subprocess.run(["make", "-s", f"BUILD={folder}", "objects"], cwd=root, capture_output=True, text=True,
+                                  check=False, env=environ)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return object_file.stat().st_mtime_ns
+
+        first = build("b")
+        self.assertEqual(build(f"{root}/b"), first)
+        self.c("src/core/a.h", "#define NUMBER 2\nint a_get(void);\n")
+        self.assertGreater(build(f"{root}/b"), first)
+
 
 class Deps(Tree):
     """tools/deps.sh on a machine that is made of a few commands only, so that every answer can be planned."""
