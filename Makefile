@@ -254,4 +254,5 @@ install: ## install into PREFIX (/usr/local) under DESTDIR; builds the release b
 uninstall: ## remove what install put there (never the data)
 	@tools/install.sh uninstall '$(BUILD)/release/leat' '$(DESTDIR)' '$(PREFIX)'
 clean: ## remove what was built (not build/deps)
-	@rm -rf $(addprefix $(BUILD)/,debug release asan tsan fuzz cov clang test-logs layers.mk)
+	@rm -rf $(addprefix $(BUILD)/,debug release asan tsan fuzz cov clang clang-syntax sim \
+	    compat bench test-logs layers.mk)
