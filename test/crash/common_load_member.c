@@ -37,7 +37,7 @@ static int16_t join(struct load *l, struct client *c)
     if (r.error_code == 0 || r.error_code == MEMBER_ID_REQUIRED) {
         (void)snprintf(me->id, sizeof(me->id), "%.*s", STR(r.member_id));
     }
-    if (r.error_code == 0) {
+    if (r.error_code == 0 && !model_is_dark(l->model)) {
         if (r.generation_id <= me->complete) {
             model_violation(l->model, MODEL_MEMBER, "generation %d was complete, now it is %d",
                             me->complete, r.generation_id);
@@ -107,7 +107,7 @@ static bool rejoin(struct load *l, struct client *c)
         code = join(l, c);
         code = code == MEMBER_ID_REQUIRED ? join(l, c) : code;
     }
-    l->member.joined = code == 0 && sync_group(l, c) == 0;
+    l->member.joined = code == 0 && sync_group(l, c) == 0 && !model_is_dark(l->model);
     if (l->member.joined) {
         l->member.complete = l->member.generation;
     }

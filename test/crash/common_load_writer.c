@@ -149,14 +149,16 @@ static bool note_answer(struct session *s, const struct load_entry *entry, int16
         atomic_fetch_add(&w->load->produce_errors[code + 1], code != 0);
     }
     if (code == 0) {
-        model_ok(m, w->id, entry->batch, offset);
+        if (!model_ok(m, w->id, entry->batch, offset)) {
+            return false;
+        }
         atomic_fetch_add(&w->load->acked, 1);
         return true;
     }
     if (code == load_code_unknown || code == 7) {
         return false;
     }
-    if (w->kind->idempotent) {
+    if (w->kind->idempotent && !model_is_dark(m)) {
         model_violation(m, MODEL_PROTOCOL, "%s: error %d for batch %u (sequence %d)", w->kind->name,
                         code, entry->batch, entry->sequence);
         return false;
@@ -207,7 +209,8 @@ static bool get_producer_id(struct session *s)
     struct wire_init_producer_id_response r;
     WIRE_INIT(wire_init_producer_id_request, &q);
     q.transaction_timeout_ms = 60000;
-    if (!client_call(&s->c, WIRE_INIT_PRODUCER_ID, 4, &q, &r) || r.error_code != 0) {
+    if (!client_call(&s->c, WIRE_INIT_PRODUCER_ID, 4, &q, &r) || r.error_code != 0 ||
+        model_is_dark(w->load->model)) {
         return false;
     }
     for (size_t i = 0; i < LOAD_WRITERS; i++) {

@@ -338,9 +338,14 @@ static bool tell(struct model *m, uint32_t part, int64_t offset, uint64_t id, ui
     return true;
 }
 
-void model_ok(struct model *m, uint32_t writer, uint32_t batch, int64_t base_offset)
+bool model_ok(struct model *m, uint32_t writer, uint32_t batch, int64_t base_offset)
 {
     pthread_mutex_lock(&m->mutex);
+    if (m->dark) {
+        model_line(m, "late %u %u %lld", writer, batch, (long long)base_offset);
+        pthread_mutex_unlock(&m->mutex);
+        return false;
+    }
     struct model_batch *b = &m->writers[writer].batches[batch];
     model_line(m, "ok %u %u %lld", writer, batch, (long long)base_offset);
     m->totals.acked++;
@@ -363,14 +368,17 @@ void model_ok(struct model *m, uint32_t writer, uint32_t batch, int64_t base_off
     }
     b->state = MODEL_OK;
     pthread_mutex_unlock(&m->mutex);
+    return true;
 }
 
 void model_refused(struct model *m, uint32_t writer, uint32_t batch, int16_t code)
 {
     pthread_mutex_lock(&m->mutex);
     model_line(m, "refused %u %u %d", writer, batch, code);
-    m->writers[writer].batches[batch].state = MODEL_REFUSED_BATCH;
-    m->totals.refused++;
+    if (!m->dark) {
+        m->writers[writer].batches[batch].state = MODEL_REFUSED_BATCH;
+        m->totals.refused++;
+    }
     pthread_mutex_unlock(&m->mutex);
 }
 
@@ -405,7 +413,7 @@ void model_seen(struct model *m, uint32_t part, int64_t offset, struct str key, 
 {
     struct named n;
     pthread_mutex_lock(&m->mutex);
-    const struct model_batch *b = batch_of(m, part, offset, key, value, &n);
+    const struct model_batch *b = m->dark ? NULL : batch_of(m, part, offset, key, value, &n);
     if (b != NULL) {
         if (b->state == MODEL_REFUSED_BATCH) {
             model_violation_locked(m, MODEL_REFUSED, "%s/%d offset %lld was seen",
@@ -422,11 +430,27 @@ void model_end_told(struct model *m, uint32_t part, int64_t end)
 {
     pthread_mutex_lock(&m->mutex);
     struct model_part *p = &m->parts[part];
-    if (end > p->end_told) {
+    if (end > p->end_told && !m->dark) {
         p->end_told = end;
         model_line(m, "end %u %lld", part, (long long)end);
     }
     pthread_mutex_unlock(&m->mutex);
+}
+
+void model_dark(struct model *m)
+{
+    pthread_mutex_lock(&m->mutex);
+    m->dark = true;
+    model_line(m, "dark");
+    pthread_mutex_unlock(&m->mutex);
+}
+
+bool model_is_dark(struct model *m)
+{
+    pthread_mutex_lock(&m->mutex);
+    bool dark = m->dark;
+    pthread_mutex_unlock(&m->mutex);
+    return dark;
 }
 
 /* ---- After it ---------------------------------------------------------------------------------
@@ -435,6 +459,7 @@ void model_end_told(struct model *m, uint32_t part, int64_t end)
 void model_crashed(struct model *m, const char *how)
 {
     pthread_mutex_lock(&m->mutex);
+    m->dark = false;
     m->after_cut = m->after_cut || strcmp(how, "cut") == 0;
     model_line(m, "crash %s", how);
     pthread_mutex_unlock(&m->mutex);

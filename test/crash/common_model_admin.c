@@ -31,8 +31,10 @@ int64_t model_commit(struct model *m, uint32_t group)
 void model_committed(struct model *m, uint32_t group, int64_t number)
 {
     pthread_mutex_lock(&m->mutex);
-    m->groups[group].acked = number;
-    m->totals.commits++;
+    if (!m->dark) {
+        m->groups[group].acked = number;
+        m->totals.commits++;
+    }
     model_line(m, "committed %u %lld", group, (long long)number);
     pthread_mutex_unlock(&m->mutex);
 }
@@ -88,7 +90,9 @@ uint32_t model_topic_create(struct model *m, const char *name, int32_t partition
 static void topic_set(struct model *m, uint32_t topic, enum topic_state state, const char *what)
 {
     pthread_mutex_lock(&m->mutex);
-    m->topics[topic].state = state;
+    if (!m->dark || state == TOPIC_DELETING) {
+        m->topics[topic].state = state;
+    }
     model_line(m, "%s %u", what, topic);
     pthread_mutex_unlock(&m->mutex);
 }
@@ -97,6 +101,10 @@ void model_topic_created(struct model *m, uint32_t topic, struct uuid id)
 {
     pthread_mutex_lock(&m->mutex);
     struct model_topic *t = &m->topics[topic];
+    if (m->dark) {
+        pthread_mutex_unlock(&m->mutex);
+        return;
+    }
     for (uint32_t i = 0; i < m->topic_count; i++) {
         if (i != topic && m->topics[i].has_id && uuid_eq(m->topics[i].id, id)) {
             model_violation_locked(m, MODEL_TOPIC_CHANGED, "%s has the id of %s", t->name,

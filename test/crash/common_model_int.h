@@ -63,7 +63,7 @@ struct model_topic {
 struct model {
     pthread_mutex_t mutex;
     int fd;
-    bool quiet, after_cut;
+    bool quiet, after_cut, dark;
     uint64_t counts[MODEL_KIND_COUNT];
     struct model_totals totals;
     struct model_part parts[MODEL_PARTS];

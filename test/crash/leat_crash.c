@@ -149,8 +149,9 @@ static bool crash(struct run *r)
 {
     bool ok = true;
     if (r->cut) {
+        model_dark(r->model);
         ok = power_off(r);
-        /* Answers that come now are binding too. */
+        /* Time for it to notice, to stop by itself, or to trip over its own failure. */
         sleep_ms(chance(r, 2) ? random_ms(r, 0, 30) : 0);
     }
     int status = server_end(&r->server, SIGKILL, 10000);
