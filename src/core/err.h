@@ -23,7 +23,7 @@
     X(ERR_IO, 56, 500, true, "input/output error")                                                 \
     X(ERR_NO_SPACE, 56, 507, true, "no space left on the device")                                  \
     X(ERR_NO_MEMORY, -1, 503, true, "out of memory")                                               \
-    X(ERR_NO_DESCRIPTORS, -1, 503, true, "no file descriptors left")                               \
+    X(ERR_NO_DESCRIPTORS, 56, 503, true, "no file descriptors left")                               \
     X(ERR_NOT_FOUND, -1, 404, false, "not found")                                                  \
     X(ERR_EXISTS, -1, 409, false, "exists already")                                                \
     X(ERR_PERMISSION, -1, 403, false, "permission denied")                                         \

@@ -181,7 +181,7 @@ enum err pack_build(struct pack *k, bool for_checkpoint, bool index_all)
     for (size_t i = 0; i < k->item_count; i++) {
         struct pack_item *it = &k->items[i];
         it->seg->pack_item = 0;
-        it->keep = k->item_count <= PACK_KEEP_MAX;
+        it->keep = k->item_count <= PACK_KEEP_MAX && k->item_count <= s->open_max;
         if (ok && it->flush && it->seg->dirty) {
             it->seg->dirty = false;
             list_remove(&it->seg->dirty_link);

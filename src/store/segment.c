@@ -189,15 +189,28 @@ void segment_close_file(struct segment *g)
 static void files_trim(struct store *s)
 {
     LIST_FOR_EACH (n, tmp, &s->open_files) {
-        if (s->open_count < STORE_OPEN_FILES_MAX) {
+        if (s->open_count < s->open_max) {
             return;
         }
         struct segment *g = CONTAINER_OF(n, struct segment, lru);
         /* Closing a file with unflushed writes would lose the report of a failed write-back. */
-        if (g->users == 0 && (!g->dirty || s->open_count >= 2 * STORE_OPEN_FILES_MAX)) {
+        if (g->users == 0 && (!g->dirty || s->open_count >= 2 * s->open_max)) {
             segment_close_file(g);
         }
     }
+}
+
+/* The longest unused file, when there is no descriptor for another one. */
+static bool files_give_one_up(struct store *s)
+{
+    LIST_FOR_EACH (n, tmp, &s->open_files) {
+        struct segment *g = CONTAINER_OF(n, struct segment, lru);
+        if (g->users == 0) {
+            segment_close_file(g);
+            return true;
+        }
+    }
+    return false;
 }
 
 void segment_adopt_file(struct segment *g, struct env_file *f)
@@ -234,6 +247,9 @@ enum err segment_open(struct segment *g, bool create, struct ectx *ec)
     struct env_file *f;
     const unsigned flags = ENV_READ | ENV_WRITE | (create && !g->created ? ENV_CREATE : 0);
     enum err e = env_file_open(s->env, path, flags, &f, ec);
+    if (e == ERR_NO_DESCRIPTORS && files_give_one_up(s)) {
+        e = env_file_open(s->env, path, flags, &f, ec);
+    }
     if (e != ERR_OK) {
         return e;
     }

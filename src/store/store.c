@@ -47,6 +47,15 @@ static void on_wal_failure(void *ctx, const struct ectx *ec)
     store_fail(ctx, ec);
 }
 
+/* The rest of the descriptors is for connections and for everything else. */
+static uint32_t open_files_max(struct env *env)
+{
+    const uint64_t share = env_open_files_limit(env) / STORE_OPEN_FILES_SHARE;
+    return share == 0 || share > STORE_OPEN_FILES_MAX ? STORE_OPEN_FILES_MAX
+           : share < STORE_OPEN_FILES_MIN             ? STORE_OPEN_FILES_MIN
+                                                      : (uint32_t)share;
+}
+
 static enum err store_new(struct env *env, struct env_poll *poll, const struct store_config *cfg,
                           const struct store_participant *participants, size_t count,
                           struct store **out)
@@ -58,6 +67,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     s->env = env;
     s->poll = poll;
     s->cfg = *cfg;
+    s->open_max = open_files_max(env);
     map_init(&s->parts);
     map_init(&s->dirs);
     map_init(&s->image_parts);

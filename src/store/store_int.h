@@ -23,7 +23,9 @@
 
 enum {
     STORE_PATH_MAX = 1024,
-    STORE_OPEN_FILES_MAX = 512,   /* segment files kept open */
+    STORE_OPEN_FILES_MAX = 512, /* segment files kept open, twice as many before a checkpoint */
+    STORE_OPEN_FILES_MIN = 8,
+    STORE_OPEN_FILES_SHARE = 8,   /* and at most this part of the process' descriptors */
     STORE_IN_PLACE_FILES_MAX = 4, /* files that one group may flush in place; beyond it: inline */
     STORE_FLUSH_EACH_MAX = 16,    /* a checkpoint with more dirty files uses one fs_sync */
     STORE_INDEX_ENTRIES_MAX = 1 << 20, /* of one segment; a full index rolls */
@@ -276,7 +278,7 @@ struct store {
     struct list dirty_segs;
     uint32_t dirty_count;
     struct list open_files;
-    uint32_t open_count;
+    uint32_t open_count, open_max;
     struct list drops; /* struct dropped_file */
     size_t drop_count;
 

@@ -324,6 +324,34 @@ TEST(store_full_disk_refuses_batches_and_recovers_alone)
     world_deinit(&w);
 }
 
+TEST(store_shares_the_descriptors)
+{
+    /* Few descriptors: its cache of segment files leaves most of them to connections, and goes on
+     * when others took the rest. */
+    struct world w;
+    world_init(&w, 18, 0);
+    env_sim_set_open_files_limit(w.env, 160);
+    w.cfg.inline_max_bytes = 100; /* in place: every batch needs its file */
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p[WORLD_PARTS];
+    for (uint32_t i = 0; i < WORLD_PARTS; i++) {
+        p[i] = world_add(&w, i + 1, "a", (int32_t)i, i % 2 == 0);
+    }
+    for (uint32_t i = 0; i < WORLD_PARTS; i++) {
+        assert_int_equal(world_append(&w, p[i], 400, 1, i), 0);
+    }
+    assert_true(env_open_files(w.env) < 70);
+    env_sim_set_open_files_limit(w.env, env_open_files(w.env));
+    for (uint32_t i = 0; i < WORLD_PARTS; i++) {
+        assert_int_equal(world_append(&w, p[i], 400, 1, i), 1);
+    }
+    env_sim_set_open_files_limit(w.env, 160);
+    for (uint32_t i = 0; i < WORLD_PARTS; i++) {
+        assert_int_equal(world_count(&w, p[i], 0), 2);
+    }
+    world_deinit(&w);
+}
+
 TEST(store_failed_flush_stops_it_once)
 {
     /* After a failed flush nothing is acknowledged any more, and the next start has all that was.
