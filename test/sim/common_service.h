@@ -109,7 +109,7 @@ struct svc_planted {
         generation_forgotten, image_without_groups, config_forgotten;
 };
 extern struct svc_planted svc_planted;
-extern uint64_t svc_boots;
+extern uint64_t svc_boots, svc_rebalances;
 /* The switch of a fault inside the group room; NULL in a build without faults. */
 bool *svc_fault_commit_early(void);
 
@@ -138,5 +138,7 @@ enum err svc_start(struct sproc *p, struct env *env, struct smodel *m, bool clea
 /* A clean stop if the world lives; frees. */
 void svc_end_proc(struct sproc *p, void (*free_call)(struct list *call));
 void svc_turn(struct sproc *p, uint64_t steps);
+/* One of the members takes its next step. */
+void svc_step_member(struct sproc *p);
 
 #endif
