@@ -376,5 +376,7 @@ void segment_drop(struct segment *g)
     }
     struct store_part *p = store_part_find(s, g->part_id);
     const uint64_t delay = p == NULL || s->recovering ? 0 : p->cfg.file_delete_delay_ms;
-    drop_file_add(s, relative, s->image_sequence + 1, env_wall_ms(s->env) + (int64_t)delay);
+    /* An image on its way to the disk was taken before this drop: it still names the file. */
+    const uint64_t last = s->image_sequence + (s->work == WORK_CHECKPOINT ? 1 : 0);
+    drop_file_add(s, relative, last + 1, env_wall_ms(s->env) + (int64_t)delay);
 }
