@@ -160,6 +160,12 @@ endif
 $(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(ENGINE)
 	$(link)
 
+# The parts of the tests ask for files by their absolute names.
+ifneq ($(abspath $(BUILD)),$(BUILD))
+$(abspath $(BUILD))/%: $(BUILD)/%
+	@:
+endif
+
 # A folder that needs rules of its own (an example, a client) brings them in a rules.mk.
 -include $(wildcard examples/*/rules.mk test/*/rules.mk bench/rules.mk lib/rules.mk)
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
