@@ -58,7 +58,6 @@ KAFKA_HANDLER(api_api_versions)
             kafka_reply(r, &res);
             return;
         }
-        kafka_client_software(r, req->client_software_name, req->client_software_version);
     }
     size_t n = kafka_api_count();
     res.api_keys = WIRE_NEW_N(r->arena, wire_api_versions_response_api_key, (int64_t)n);

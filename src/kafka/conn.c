@@ -2,8 +2,6 @@
  * Kafka's framing on a connection: a 4-byte length, then the request. What is plainly not Kafka
  * (HTTP, TLS, garbage) is told apart by its first bytes, so that the log can say what was wrong.
  */
-#include <stdio.h>
-
 #include "core/bytes.h"
 #include "core/mem.h"
 #include "kafka/kafka_int.h"
@@ -85,12 +83,3 @@ const struct net_protocol KAFKA_PROTOCOL = {.name = "kafka",
                                             .measure = measure,
                                             .message = on_message,
                                             .closed = on_closed};
-
-void kafka_client_software(struct kafka_request *r, struct str name, struct str version)
-{
-    struct kafka_pending *p = r->internal;
-    if (p->conn != NULL) {
-        snprintf(p->conn->software, sizeof(p->conn->software), "%.*s %.*s", STR(name),
-                 STR(version));
-    }
-}

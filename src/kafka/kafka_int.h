@@ -39,7 +39,6 @@ struct kafka_conn {
     struct kafka *kafka;
     struct net_conn *conn; /* NULL once it is gone */
     struct list requests;  /* struct kafka_pending, in hand */
-    char software[96];     /* what the client calls itself (ApiVersions v3+), for logs */
 };
 
 /* A request from its last byte to its encoded reply. Recycled with its arena. */
@@ -72,8 +71,6 @@ void kafka_when_ready(struct kafka *k, struct kafka_continuation *c,
 /* The connection's own answer to an ApiVersions request of a version that we do not know: version
  * 0, error 35. */
 void api_versions_reply_unsupported(struct kafka_request *r);
-/* What a client calls itself; from ApiVersions. */
-void kafka_client_software(struct kafka_request *r, struct str name, struct str version);
 
 /* lookup.c: the topic that a request names by name or (by_id) by id. NULL and *e:
  * UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID. */
