@@ -65,7 +65,8 @@ bool entry_decode(const uint8_t in[ENTRY_HEADER_SIZE], const struct segment_iden
     };
     if (in[8] != FORMAT_VERSION || e.position != position || e.part_id != id->part_id ||
         e.payload_size > ENTRY_PAYLOAD_MAX || e.payload_size < BATCH_HEADER_SIZE ||
-        e.base_offset < id->base || e.last_offset_delta < 0) {
+        e.base_offset < id->base || e.last_offset_delta < 0 ||
+        ((e.flags & ENTRY_BLOCKS) != 0 && position % ENTRY_BLOCK != 0)) {
         return false;
     }
     *out = e;

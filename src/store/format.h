@@ -30,6 +30,7 @@ enum {
     IMAGE_HEADER_SIZE = 128,
     IMAGE_SECTION_HEADER_SIZE = 24,
     ENTRY_PAYLOAD_MAX = 1 << 30, /* a length above it is not believed */
+    ENTRY_BLOCK = 4096,          /* unit of direct writes */
 };
 
 /* Which file an entry belongs to. */
@@ -46,7 +47,8 @@ enum entry_flags {
     ENTRY_TRANSACTIONAL = 2,  /* the batch is part of a transaction */
     ENTRY_ABORTED = 4,        /* reserved: an aborted-transaction entry, not a batch */
     ENTRY_DELETE_HORIZON = 8, /* reserved: the batch carries a delete horizon */
-    ENTRY_FLAGS_KNOWN = 3,
+    ENTRY_BLOCKS = 16,        /* begins at a multiple of ENTRY_BLOCK; its last block is its own */
+    ENTRY_FLAGS_KNOWN = 19,
 };
 
 struct entry {
@@ -68,9 +70,15 @@ void entry_encode(const struct entry *e, const struct segment_identity *id,
 /* false: not an entry of this segment at this position. */
 bool entry_decode(const uint8_t in[ENTRY_HEADER_SIZE], const struct segment_identity *id,
                   uint64_t position, struct entry *out);
+static inline uint64_t entry_block_up(uint64_t position)
+{
+    return (position + ENTRY_BLOCK - 1) / ENTRY_BLOCK * ENTRY_BLOCK;
+}
+/* Where the next entry may begin. */
 static inline uint64_t entry_end(const struct entry *e)
 {
-    return e->position + ENTRY_HEADER_SIZE + e->payload_size;
+    const uint64_t end = e->position + ENTRY_HEADER_SIZE + e->payload_size;
+    return (e->flags & ENTRY_BLOCKS) != 0 ? entry_block_up(end) : end;
 }
 static inline int64_t entry_next_offset(const struct entry *e)
 {

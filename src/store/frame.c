@@ -29,6 +29,7 @@ static const uint8_t zeros[FRAME_RELAXED_MAX + 96];
 struct frame_item {
     uint8_t type;
     bool in_place, relaxed;
+    struct chunk *chunk; /* a batch in place in whole blocks: what is written; referenced */
     struct store_part *part; /* referenced; NULL: a fact */
     struct segment *seg;     /* referenced; of batches */
     struct store_batch *batch;
@@ -81,6 +82,7 @@ static void frame_free(struct store_frame *f)
 {
     for (uint32_t i = 0; i < f->count; i++) {
         struct frame_item *it = &f->items[i];
+        chunk_unref(it->chunk);
         if (it->seg != NULL) {
             segment_unref(it->seg);
         }
@@ -231,8 +233,29 @@ static uint32_t payload_crc(const uint8_t *p, size_t n)
 struct batch_plan {
     struct segment *seg;
     bool in_place;
+    uint64_t position; /* in the segment */
+    struct chunk *chunk; /* in place and flushed: memory for its blocks */
     size_t body_bytes;
 };
+
+/* A batch in place takes whole blocks, so that its write goes past the page cache (which would cost
+ * a copy and, for each page that is new, several times that) and never touches a block that holds
+ * something acknowledged. */
+static enum err batch_plan_blocks(struct store *s, const struct store_batch *b,
+                                  struct batch_plan *plan, struct ectx *ec)
+{
+    const struct entry whole = {.flags = ENTRY_BLOCKS, .payload_size = (uint32_t)b->size};
+    plan->position = entry_block_up(plan->seg->size);
+    plan->chunk = chunk_new(&s->pool, (size_t)entry_end(&whole));
+    if (plan->chunk == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a batch of %zu bytes", b->size);
+    }
+    enum err e = segment_open_direct(plan->seg, ec);
+    if (e != ERR_OK) {
+        chunk_unref(plan->chunk);
+    }
+    return e;
+}
 
 static enum err batch_plan(struct store_frame *f, struct store_part *p, const struct store_batch *b,
                            struct batch_plan *plan, struct ectx *ec)
@@ -263,11 +286,17 @@ static enum err batch_plan(struct store_frame *f, struct store_part *p, const st
     if (!frame_fits(f, plan->body_bytes) || f->relaxed_count >= FRAME_RELAXED_MAX) {
         return ectx_fail(ec, ERR_LIMIT, "the frame is full");
     }
+    plan->position = plan->seg->size;
+    plan->chunk = NULL;
     if (plan->in_place) {
-        e = segment_claim(plan->seg, plan->seg->size + entry_size, ec);
+        e = segment_claim(plan->seg, entry_block_up(plan->seg->size) + entry_block_up(entry_size),
+                          ec);
         if (e == ERR_NO_SPACE) {
             s->out_of_space = true;
             ectx_hint(ec, "free space on the file system of '%s'; it goes on by itself", s->dir);
+        }
+        if (e == ERR_OK && !p->relaxed) {
+            e = batch_plan_blocks(s, b, plan, ec);
         }
     }
     return e;
@@ -312,17 +341,19 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
     it->batch = b;
     it->in_place = plan.in_place;
     it->relaxed = p->relaxed;
+    it->chunk = plan.chunk;
     b->info.base_offset = p->log_end;
     put_be64(b->bytes + BATCH_AT_BASE_OFFSET, (uint64_t)p->log_end);
     put_be32(b->bytes + BATCH_AT_LEADER_EPOCH, (uint32_t)part_epoch(p));
     it->entry = (struct entry){
         .flags = (uint16_t)((b->info.control ? ENTRY_CONTROL : 0) |
-                            (b->info.transactional ? ENTRY_TRANSACTIONAL : 0)),
+                            (b->info.transactional ? ENTRY_TRANSACTIONAL : 0) |
+                            (plan.chunk != NULL ? ENTRY_BLOCKS : 0)),
         .payload_size = (uint32_t)b->size,
         .base_offset = p->log_end,
         .last_offset_delta = b->info.last_offset_delta,
         .leader_epoch = part_epoch(p),
-        .position = STORE_FAULT(reuse_named_range) && plan.in_place ? 0 : g->size,
+        .position = STORE_FAULT(reuse_named_range) && plan.in_place ? 0 : plan.position,
         .max_timestamp = b->info.max_timestamp,
         .append_time_ms = b->info.append_time_ms,
         .part_id = p->id,
@@ -431,13 +462,22 @@ static void frame_place_iov(struct store_frame *f, struct frame_item *it)
 {
     const int n = f->wal.place_count++;
     struct iovec *v = f->place_iov + (size_t)n * 2;
-    v[0] = (struct iovec){it->header, ENTRY_HEADER_SIZE};
-    v[1] = (struct iovec){it->batch->bytes, it->batch->size};
-    f->places[n] = (struct wal_place){.file = it->seg->file,
-                                      .offset = it->entry.position,
-                                      .iov = v,
-                                      .iov_count = 2,
-                                      .flush = !it->relaxed && !STORE_FAULT(flush_too_early)};
+    f->places[n] = (struct wal_place){.offset = it->entry.position, .iov = v};
+    if (it->chunk == NULL) {
+        v[0] = (struct iovec){it->header, ENTRY_HEADER_SIZE};
+        v[1] = (struct iovec){it->batch->bytes, it->batch->size};
+        f->places[n].iov_count = 2;
+        f->places[n].file = it->seg->file;
+        return;
+    }
+    const size_t end = ENTRY_HEADER_SIZE + it->batch->size;
+    const size_t whole = (size_t)(entry_end(&it->entry) - it->entry.position);
+    memcpy(it->chunk->bytes, it->header, ENTRY_HEADER_SIZE);
+    memcpy(it->chunk->bytes + ENTRY_HEADER_SIZE, it->batch->bytes, it->batch->size);
+    memset(it->chunk->bytes + end, 0, whole - end);
+    v[0] = (struct iovec){it->chunk->bytes, whole};
+    f->places[n].iov_count = 1;
+    f->places[n].file = STORE_FAULT(flush_too_early) ? it->seg->file : it->seg->direct;
 }
 
 static void frame_done(struct wal_frame *wf);
@@ -494,7 +534,9 @@ static void frame_to_tails(struct store_frame *f)
             .position = it->entry.position,
             .commit_position = it->entry.commit_position,
             .size = ENTRY_HEADER_SIZE + it->entry.payload_size,
+            .end = entry_end(&it->entry),
             .max_timestamp = it->entry.max_timestamp,
+            .filed = it->in_place,
         };
         it->part->tail_promised--;
         /* Without a group: the log has failed, and will say so when its jobs are back. */
@@ -505,6 +547,10 @@ static void frame_to_tails(struct store_frame *f)
             t.memory = f->wal.copy + it->body_at + ITEM_HEADER_SIZE;
             t.group = f->wal.group;
             wal_group_ref(t.group);
+        } else if (it->chunk != NULL) {
+            t.memory = it->chunk->bytes;
+            t.chunk = it->chunk;
+            chunk_ref(t.chunk);
         }
         tail_push(it->part, &t);
     }
@@ -582,7 +628,9 @@ static void frame_apply(struct store_frame *f)
         case ITEM_BATCH:
         case ITEM_PLACE:
             p->high_watermark = it->entry.base_offset + it->entry.last_offset_delta + 1;
-            it->seg->users -= it->in_place ? 1 : 0;
+            if (it->in_place) {
+                segment_release(it->seg);
+            }
             break;
         case ITEM_LOG_START:
             if (!p->removed) {

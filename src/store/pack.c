@@ -121,10 +121,7 @@ static bool pack_entry(struct pack *k, const struct tail_entry *t)
 
 static bool pack_part(struct pack *k, struct store_part *p)
 {
-    uint32_t n = 0;
-    while (n < p->tail.count && tail_at(&p->tail, n)->last < p->high_watermark) {
-        n++;
-    }
+    const uint32_t n = tail_to_pack(p);
     if (n == 0) {
         return true;
     }
@@ -138,7 +135,7 @@ static bool pack_part(struct pack *k, struct store_part *p)
     p->packing = true;
     for (uint32_t i = 0; i < n; i++) {
         const struct tail_entry *t = tail_at(&p->tail, i);
-        if (t->memory != NULL && !pack_entry(k, t)) {
+        if (!t->filed && !pack_entry(k, t)) {
             return false;
         }
     }

@@ -94,7 +94,11 @@ static bool refs_add(struct read_task *t, const struct entry *e, size_t at)
 static enum err task_fill(struct read_task *t, uint64_t position, size_t want)
 {
     if (t->chunk == NULL || t->chunk->size < want) {
-        chunk_unref(t->chunk);
+        if (t->chunk != NULL && t->chunk->pool != NULL) {
+            t->outgrown = t->chunk; /* the pool is the loop's */
+        } else {
+            chunk_unref(t->chunk);
+        }
         t->chunk = chunk_new(NULL, want);
         if (t->chunk == NULL) {
             return ectx_fail(&t->ec, ERR_NO_MEMORY, "no memory for reading %zu bytes", want);
@@ -186,12 +190,46 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
     return ERR_OK;
 }
 
+/* Bytes worth reading at once from `position` on. */
+static size_t task_want(const struct read_task *t, uint64_t position)
+{
+    const uint64_t left = t->end - position;
+    const size_t want =
+        (t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX) + READ_SLACK;
+    return left < want ? (size_t)left : want;
+}
+
+/* Loop: memory for the first read, from the pool that a worker may not touch. */
+static enum err task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec)
+{
+    const size_t want = t->position < t->end ? task_want(t, t->position) : 1;
+    t->chunk = chunk_new(&p->store->pool, want);
+    return t->chunk == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "no memory for reading %zu bytes", want)
+                            : ERR_OK;
+}
+
+/* The entry at *position in the buffer, or the one that was written in whole blocks and begins at
+ * the next block, where nothing is missing in between. */
+static bool task_entry(const struct read_task *t, uint64_t *position, int64_t expected,
+                       struct entry *e)
+{
+    const uint64_t places[2] = {*position, entry_block_up(*position)};
+    for (int k = 0; k < 2; k++) {
+        const size_t i = (size_t)(places[k] - t->at);
+        if (i + ENTRY_HEADER_SIZE <= t->have &&
+            entry_decode(t->chunk->bytes + i, &t->id, places[k], e) && entry_end(e) <= t->end &&
+            (k == 0 || ((e->flags & ENTRY_BLOCKS) != 0 && e->base_offset <= expected))) {
+            *position = places[k];
+            return true;
+        }
+    }
+    return false;
+}
+
 enum err read_task_run(struct read_task *t)
 {
     uint64_t position = t->position;
     int64_t expected = t->expected;
-    size_t want = t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX;
-    want += READ_SLACK;
     /* Entries from the limit on may still be on their way to the disk: not even their headers
      * count. */
     while (position + ENTRY_HEADER_SIZE <= t->end && expected < t->limit) {
@@ -199,16 +237,13 @@ enum err read_task_run(struct read_task *t)
             if (t->ref_count > 0) {
                 return ERR_OK;
             }
-            const uint64_t left = t->end - position;
-            enum err e = task_fill(t, position, left < want ? (size_t)left : want);
+            enum err e = task_fill(t, position, task_want(t, position));
             if (e != ERR_OK) {
                 return e;
             }
         }
         struct entry e;
-        const size_t i = (size_t)(position - t->at);
-        if (i + ENTRY_HEADER_SIZE > t->have ||
-            !entry_decode(t->chunk->bytes + i, &t->id, position, &e) || entry_end(&e) > t->end) {
+        if (!task_entry(t, &position, expected, &e)) {
             if (t->ref_count > 0) {
                 return ERR_OK;
             }
@@ -235,8 +270,9 @@ enum err read_task_run(struct read_task *t)
 void read_task_free(struct read_task *t)
 {
     chunk_unref(t->chunk);
+    chunk_unref(t->outgrown);
     mem_free(t->refs);
-    t->chunk = NULL;
+    t->chunk = t->outgrown = NULL;
     t->refs = NULL;
 }
 
@@ -359,7 +395,7 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
             return ERR_OK;
         }
         g = e->seg;
-        t->end = e->position + e->size;
+        t->end = e->end;
         position = e->position;
         t->expected = e->base;
     } else {
@@ -379,6 +415,9 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
     t->position = position;
     segment_identity_get(g, &t->id);
     t->segment_end = g->end;
+    if (p->tail.count > 0 && tail_at(&p->tail, 0)->base < g->end && t->expected < tail_at(&p->tail, 0)->base) {
+        t->segment_end = tail_at(&p->tail, 0)->base; /* what is in memory is not damaged */
+    }
     t->offset = offset;
     t->limit = *limit;
     t->file = g->file;
@@ -412,7 +451,8 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
         return ERR_AGAIN;
     }
     segment_touch(g);
-    e = task_result(p, &t, read_task_run(&t), a, out, ec);
+    e = task_prepare(p, &t, ec);
+    e = e != ERR_OK ? e : task_result(p, &t, read_task_run(&t), a, out, ec);
     read_task_free(&t);
     return e;
 }
@@ -502,6 +542,12 @@ static void read_job_run(struct env_job *job)
         }
     }
     j->err = read_task_run(&j->task);
+    if (j->err == ERR_DAMAGED) {
+        /* What the device holds counts, not what memory has made of it. */
+        env_file_drop_cache(j->task.file, 0, 0);
+        j->task.have = 0;
+        j->err = read_task_run(&j->task);
+    }
 }
 
 static void read_job_done(struct env_job *job)
@@ -571,6 +617,9 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
     if (user->err == ERR_OK && in_tail) {
         user->err = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, at_least_one, a,
                               &user->result, &user->ec);
+    }
+    if (user->err == ERR_OK && j->seg != NULL) {
+        user->err = task_prepare(p, &j->task, &user->ec);
     }
     if (user->err != ERR_OK) {
         j->seg = NULL;

@@ -20,7 +20,8 @@ struct read_task {
     size_t max_bytes;
     bool at_least_one, cached;
     /* results */
-    struct chunk *chunk;
+    struct chunk *chunk; /* the first one is taken on the loop, from the pool */
+    struct chunk *outgrown; /* the first one, when a batch needed more */
     uint64_t at;
     size_t have;
     struct read_ref *refs;

@@ -293,7 +293,7 @@ static enum err tail_from_replay(struct store_part *p, struct segment *g, const 
                                  const uint8_t *bytes, struct ectx *ec)
 {
     const size_t size = ENTRY_HEADER_SIZE + e->payload_size;
-    struct chunk *c = tail_reserve(&p->tail, 1) ? chunk_new(NULL, size) : NULL;
+    struct chunk *c = tail_reserve(&p->tail, 1) ? chunk_new(&p->store->pool, size) : NULL;
     if (c == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for replaying the log");
     }
@@ -304,6 +304,7 @@ static enum err tail_from_replay(struct store_part *p, struct segment *g, const 
                                  .position = e->position,
                                  .commit_position = e->commit_position,
                                  .size = (uint32_t)size,
+                                 .end = entry_end(e),
                                  .memory = c->bytes,
                                  .chunk = c,
                                  .max_timestamp = e->max_timestamp};

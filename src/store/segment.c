@@ -176,8 +176,18 @@ void segment_touch(struct segment *g)
     list_push_back(&g->store->open_files, &g->lru);
 }
 
+static void close_direct(struct segment *g)
+{
+    if (g->direct != NULL) {
+        env_file_close(g->direct);
+        g->direct = NULL;
+        g->store->open_count--;
+    }
+}
+
 void segment_close_file(struct segment *g)
 {
+    close_direct(g);
     if (g->file != NULL) {
         env_file_close(g->file);
         g->file = NULL;
@@ -256,6 +266,34 @@ enum err segment_open(struct segment *g, bool create, struct ectx *ec)
     g->created = true;
     segment_adopt_file(g, f);
     return ERR_OK;
+}
+
+enum err segment_open_direct(struct segment *g, struct ectx *ec)
+{
+    if (g->direct != NULL) {
+        return ERR_OK;
+    }
+    struct store *s = g->store;
+    char path[STORE_PATH_MAX];
+    segment_path(g, false, path);
+    const unsigned flags = ENV_WRITE | ENV_DIRECT | ENV_DSYNC;
+    g->users++; /* it must not be the one that is given up */
+    files_trim(s);
+    enum err e = env_file_open(s->env, path, flags, &g->direct, ec);
+    if (e == ERR_NO_DESCRIPTORS && files_give_one_up(s)) {
+        e = env_file_open(s->env, path, flags, &g->direct, ec);
+    }
+    g->users--;
+    s->open_count += e == ERR_OK ? 1 : 0;
+    return e;
+}
+
+void segment_release(struct segment *g)
+{
+    g->users--;
+    if (g->users == 0 && g->sealed) {
+        close_direct(g);
+    }
 }
 
 /* A folder whose flush failed is not known to be on the device, and flushing it again would say

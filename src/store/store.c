@@ -68,6 +68,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     s->poll = poll;
     s->cfg = *cfg;
     s->open_max = open_files_max(env);
+    pool_init(&s->pool, STORE_POOL_KEEP);
     map_init(&s->parts);
     map_init(&s->dirs);
     map_init(&s->image_parts);
@@ -136,6 +137,7 @@ static void store_free(struct store *s)
     map_deinit(&s->image_parts);
     map_deinit(&s->parts);
     map_deinit(&s->dirs);
+    pool_deinit(&s->pool);
     store_dir_close(s);
     mem_free(s->participant_copy);
     mem_free(s->dir);
@@ -282,6 +284,7 @@ void store_tick(struct store *s)
         s->retain_after_ns = now + STORE_RETAIN_NS;
         retain_tick(s);
         index_evict(s);
+        pool_trim(&s->pool);
     }
     checkpoint_tick(s);
     frames_submit(s);

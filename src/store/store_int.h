@@ -14,6 +14,7 @@
 
 #include "core/list.h"
 #include "core/map.h"
+#include "core/pool.h"
 #include "record/batch.h"
 #include "store/format.h"
 #include "store/store.h"
@@ -33,7 +34,10 @@ enum {
         64, /* new entries that are worth touching the .idx of an open segment */
     STORE_INDEX_MEMORY_MAX = 64 << 20, /* loaded indexes of sealed segments */
     STORE_READ_MEMORY_MAX = 256 << 20, /* buffers of reads not yet released */
-    STORE_READ_BUFFER_MAX = 4 << 20,   /* one read from a file, unless a single batch is larger */
+    STORE_READ_BUFFER_MAX = (4 << 20) - (64 << 10), /* one read from a file, unless a single batch
+                                                       is larger */
+    STORE_CACHE_MAX = 16 << 20,        /* batches in place that readers still find in memory */
+    STORE_POOL_KEEP = 16 << 20,        /* free buffers of reads and of writes in place */
     STORE_DAMAGE_RANGES_MAX = 4096,    /* of one partition; beyond it neighbours are joined */
     STORE_EPOCHS_MAX = 65536,          /* of one partition; beyond it the oldest are dropped */
     STORE_CLAIM_MIN = 64 << 10,
@@ -108,7 +112,8 @@ struct segment {
     bool trimmed; /* claimed space behind `size` was given back */
     bool dropped;
     struct env_file *file; /* NULL: not open */
-    uint32_t users;        /* places and jobs that use `file` now */
+    struct env_file *direct; /* the same, for places: past the page cache, flushed by each write */
+    uint32_t users;        /* places and jobs that use `file` or `direct` now */
     struct list lru;       /* in store.open_files */
     struct list dirty_link;
     size_t pack_item; /* while a pack is built: index + 1 */
@@ -118,18 +123,21 @@ struct segment {
 /* Memory that tail entries and reads refer to, when it is not a group of the log. */
 struct chunk {
     uint32_t refs;
-    size_t size;
-    struct store *store; /* counts it; NULL: not counted */
-    uint8_t bytes[];
+    size_t size;         /* of `bytes`, at least what was asked for */
+    uint8_t *bytes;      /* aligned for direct I/O */
+    struct pool *pool;   /* where the bytes go back to; NULL: to the allocator */
+    struct store *store; /* counts it as memory of reads; NULL: not counted */
 };
 
-/* One batch that is not packed yet, or one written in place behind such a one (memory == NULL). */
+/* A batch near the end of a partition, or what is left of it (memory == NULL: only in the file). */
 struct tail_entry {
     int64_t base, last;
     struct segment *seg;
     uint64_t position;
     uint64_t commit_position;
     uint32_t size;         /* of header and payload */
+    uint64_t end;          /* where the next entry may begin */
+    bool filed;            /* the bytes are in the segment too: memory is only a cache */
     const uint8_t *memory; /* the entry */
     struct wal_group *group;
     struct chunk *chunk;
@@ -138,6 +146,7 @@ struct tail_entry {
 struct tail {
     struct tail_entry *ring;
     uint32_t head, count, cap; /* cap is a power of two */
+    uint32_t cached;           /* entries whose memory is only a cache */
 };
 
 struct damage_range {
@@ -314,7 +323,8 @@ struct store {
     int64_t guard_wall_ms;
     uint64_t guard_mono_ns, guard_until_ns;
 
-    uint64_t tail_bytes, read_bytes, index_bytes;
+    struct pool pool; /* of chunks; the loop's */
+    uint64_t tail_bytes, cache_bytes, read_bytes, index_bytes;
     bool failed, recovering;
     struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
     uint64_t ring_damaged_bytes, ring_damaged_to;
@@ -368,7 +378,12 @@ enum err segment_for_append(struct store_part *p, size_t entry_size, int32_t las
 void segment_append(struct store_part *p, struct segment *g, const struct entry *e);
 /* Opens (creates if `create`) the file on this thread. */
 enum err segment_open(struct segment *g, bool create, struct ectx *ec);
+/* Makes sure that a write in place up to `end` cannot fail for space. */
 enum err segment_claim(struct segment *g, uint64_t end, struct ectx *ec);
+/* Opens g->direct, for entries in whole blocks. */
+enum err segment_open_direct(struct segment *g, struct ectx *ec);
+/* A job or place is done with the files. */
+void segment_release(struct segment *g);
 void segment_adopt_file(struct segment *g, struct env_file *f); /* takes the handle or closes it */
 void segment_touch(struct segment *g);                          /* most recently used */
 void segment_close_file(struct segment *g);
@@ -400,9 +415,12 @@ void tail_push(struct store_part *p, const struct tail_entry *e); /* room was re
 struct tail_entry *tail_at(const struct tail *t, uint32_t i);
 uint32_t tail_find(const struct tail *t,
                    int64_t offset);              /* first entry with last >= offset; count: none */
-void tail_pop(struct store_part *p, uint32_t n); /* the packed ones and in-place ones that follow */
+void tail_pop(struct store_part *p, uint32_t n); /* and those that follow without memory */
 void tail_clear(struct store_part *p);
-struct chunk *chunk_new(struct store *counted, size_t size);
+/* How many entries from the front have to be packed: up to the last durable one that is in no file. */
+uint32_t tail_to_pack(const struct store_part *p);
+/* From a pool (on the loop) or the allocator (anywhere: NULL). */
+struct chunk *chunk_new(struct pool *pool, size_t size);
 void chunk_ref(struct chunk *c);
 void chunk_unref(struct chunk *c);
 

@@ -1,8 +1,9 @@
 /*
- * The tail of a partition: batches whose bytes are not in their segment yet, in memory of the log's
- * groups. An entry that was written in place stands in it too while one before it waits, so that
- * the tail is a run without holes: everything below its first entry is in files, everything from
- * there on is found here.
+ * The tail of a partition: its newest batches, as far as they are in memory. Two kinds: those whose
+ * bytes are not in their segment yet (in memory of the log's groups, until they are packed), and
+ * those that are written in place, whose memory is kept a while for readers that follow closely.
+ * The tail is a run without holes: everything below its first entry is in files, everything from
+ * there on is found here, and an entry without memory is in its file.
  */
 #include <string.h>
 
@@ -10,17 +11,19 @@
 #include "core/mem.h"
 #include "store/store_int.h"
 
-struct chunk *chunk_new(struct store *counted, size_t size)
+struct chunk *chunk_new(struct pool *pool, size_t size)
 {
-    struct chunk *c = mem_alloc(sizeof(*c) + size);
+    struct chunk *c = mem_new(struct chunk);
     if (c == NULL) {
         return NULL;
     }
     c->refs = 1;
+    c->pool = pool;
     c->size = size;
-    c->store = counted;
-    if (counted != NULL) {
-        counted->read_bytes += size;
+    c->bytes = pool == NULL ? mem_alloc_aligned(ENV_BLOCK, size) : pool_take(pool, size, &c->size);
+    if (c->bytes == NULL) {
+        mem_free(c);
+        return NULL;
     }
     return c;
 }
@@ -37,6 +40,11 @@ void chunk_unref(struct chunk *c)
     }
     if (c->store != NULL) {
         c->store->read_bytes -= c->size;
+    }
+    if (c->pool != NULL) {
+        pool_give(c->pool, c->bytes, c->size);
+    } else {
+        mem_free(c->bytes);
     }
     mem_free(c);
 }
@@ -69,6 +77,52 @@ struct tail_entry *tail_at(const struct tail *t, uint32_t i)
     return &t->ring[(t->head + i) & (t->cap - 1)];
 }
 
+static void count_memory(struct store_part *p, const struct tail_entry *e, bool more)
+{
+    struct store *s = p->store;
+    if (e->memory == NULL) {
+        return;
+    }
+    uint64_t *bytes = e->filed ? &s->cache_bytes : &s->tail_bytes;
+    const uint64_t n = e->filed ? e->chunk->size : e->size;
+    *bytes = more ? *bytes + n : *bytes - n;
+    if (e->filed) {
+        p->tail.cached = more ? p->tail.cached + 1 : p->tail.cached - 1;
+    }
+}
+
+/* Makes room for what comes next: the memory of batches that are in their files, a partition's
+ * oldest first, partitions in turn. */
+static void cache_trim(struct store *s)
+{
+    LIST_FOR_EACH (n, tmp, &s->tail_parts) {
+        struct store_part *p = CONTAINER_OF(n, struct store_part, tail_link);
+        struct tail *t = &p->tail;
+        if (t->cached == 0) {
+            continue;
+        }
+        for (uint32_t i = 0; i < t->count && s->cache_bytes > STORE_CACHE_MAX / 8 * 7; i++) {
+            struct tail_entry *e = tail_at(t, i);
+            if (e->filed && e->memory != NULL) {
+                count_memory(p, e, false);
+                chunk_unref(e->chunk);
+                e->chunk = NULL;
+                e->memory = NULL;
+            }
+        }
+        if (!p->packing) { /* a pack counts entries from the front */
+            tail_pop(p, 0);
+        }
+        if (s->cache_bytes <= STORE_CACHE_MAX / 8 * 7) {
+            if (t->count > 0) {
+                list_remove(&p->tail_link);
+                list_push_back(&s->tail_parts, &p->tail_link);
+            }
+            return;
+        }
+    }
+}
+
 void tail_push(struct store_part *p, const struct tail_entry *e)
 {
     struct tail *t = &p->tail;
@@ -81,9 +135,23 @@ void tail_push(struct store_part *p, const struct tail_entry *e)
     }
     t->count++;
     *tail_at(t, t->count - 1) = *e;
-    if (e->memory != NULL) {
-        p->store->tail_bytes += e->size;
+    count_memory(p, e, true);
+    if (p->store->cache_bytes > STORE_CACHE_MAX) {
+        cache_trim(p->store);
     }
+}
+
+uint32_t tail_to_pack(const struct store_part *p)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->tail.count; i++) {
+        const struct tail_entry *e = tail_at(&p->tail, i);
+        if (e->last >= p->high_watermark) {
+            break;
+        }
+        n = e->filed ? n : i + 1;
+    }
+    return n;
 }
 
 uint32_t tail_find(const struct tail *t, int64_t offset)
@@ -104,9 +172,7 @@ static void tail_pop_one(struct store_part *p)
 {
     struct tail *t = &p->tail;
     struct tail_entry *e = tail_at(t, 0);
-    if (e->memory != NULL) {
-        p->store->tail_bytes -= e->size;
-    }
+    count_memory(p, e, false);
     if (e->group != NULL) {
         wal_group_unref(e->group);
     }
@@ -124,7 +190,7 @@ void tail_pop(struct store_part *p, uint32_t n)
     }
     if (t->count == 0) {
         list_remove(&p->tail_link);
-        if (t->cap > 64) {
+        if (t->cap > 64 && p->tail_promised == 0) {
             mem_free(t->ring);
             *t = (struct tail){0};
         }

@@ -227,7 +227,7 @@ static bool look_tail(struct time_look *l)
                 break;
             }
         } else if (t->max_timestamp >= l->ts) {
-            look_submit(l, t->seg, t->position, t->position + t->size, t->last + 1);
+            look_submit(l, t->seg, t->position, t->end, t->last + 1);
             return true;
         }
     }

@@ -75,8 +75,8 @@ struct wal_place {
     uint64_t offset;
     const struct iovec *iov;
     int iov_count;
-    bool flush; /* false: relaxed durability; written before `done`, flushed by the next checkpoint
-                 */
+    bool flush; /* false: each write to `file` is flushed by itself (ENV_DSYNC), or durability is
+                   relaxed and the next checkpoint flushes; written before `done` in any case */
 };
 
 /* One append. Owned by the caller, untouched until `done`. */
