@@ -361,6 +361,7 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
         .payload_crc = payload_crc(b->bytes, b->size),
     };
     segment_append(p, g, &it->entry);
+    g->direct_reads = plan.chunk != NULL;
     s->sequencing = f;
     if (plan.in_place) {
         place_group_note(s, g);

@@ -9,7 +9,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "store/store_int.h"
+#include "store/ahead.h"
 
 void store_part_config_init(struct store_part_config *cfg)
 {
@@ -66,6 +66,7 @@ void part_ref(struct store_part *p)
 
 static void part_free(struct store_part *p)
 {
+    ahead_free(p);
     struct store *s = p->store;
     tail_clear(p);
     for (uint32_t i = 0; i < p->seg_count; i++) {

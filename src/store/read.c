@@ -13,6 +13,7 @@
 #include "core/crc32c.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "store/ahead.h"
 #include "store/read.h"
 
 enum { READ_SLACK = 16 << 10, READ_REFS_MAX = 1 << 20 };
@@ -88,11 +89,20 @@ static bool refs_add(struct read_task *t, const struct entry *e, size_t at)
     t->refs[t->ref_count++] = (struct read_ref){(uint32_t)at, e->payload_size};
     t->bytes += e->payload_size;
     t->next_offset = entry_next_offset(e);
+    t->next_position = entry_end(e);
+    t->blocks = (e->flags & ENTRY_BLOCKS) != 0;
     return true;
 }
 
 static enum err task_fill(struct read_task *t, uint64_t position, size_t want)
 {
+    const size_t lead = t->direct != NULL ? (size_t)(position % ENV_BLOCK) : 0;
+    if (t->memory_only) {
+        return ERR_AGAIN;
+    }
+    position -= lead;
+    want += lead;
+    want = t->direct != NULL ? (size_t)entry_block_up(want) : want;
     if (t->chunk == NULL || t->chunk->size < want) {
         if (t->chunk != NULL && t->chunk->pool != NULL) {
             t->outgrown = t->chunk; /* the pool is the loop's */
@@ -105,9 +115,10 @@ static enum err task_fill(struct read_task *t, uint64_t position, size_t want)
         }
     }
     size_t got = 0;
+    struct env_file *f = t->direct != NULL ? t->direct : t->file;
     enum err e = t->cached
-                     ? env_file_pread_cached(t->file, t->chunk->bytes, want, position, &got, &t->ec)
-                     : env_file_pread(t->file, t->chunk->bytes, want, position, &got, &t->ec);
+                     ? env_file_pread_cached(f, t->chunk->bytes, want, position, &got, &t->ec)
+                     : env_file_pread(f, t->chunk->bytes, want, position, &got, &t->ec);
     if (e == ERR_OK && got < want && t->cached && got < ENTRY_HEADER_SIZE) {
         e = ERR_AGAIN;
     }
@@ -166,10 +177,10 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
         if (err != ERR_OK) {
             return err;
         }
-        if (t->have < size && t->cached) {
+        i = (size_t)(e->position - t->at);
+        if (t->have < i + size && t->cached) {
             return ERR_AGAIN;
         }
-        i = 0;
     }
     if (i + size > t->have ||
         crc32c(0, t->chunk->bytes + i + ENTRY_HEADER_SIZE, e->payload_size) != e->payload_crc) {
@@ -199,13 +210,17 @@ static size_t task_want(const struct read_task *t, uint64_t position)
     return left < want ? (size_t)left : want;
 }
 
-/* Loop: memory for the first read, from the pool that a worker may not touch. */
-static enum err task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec)
+enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec)
 {
     const size_t want = t->position < t->end ? task_want(t, t->position) : 1;
-    t->chunk = chunk_new(&p->store->pool, want);
+    t->chunk = chunk_new(&p->store->pool, want + 2 * (size_t)ENV_BLOCK); /* for a direct read */
     return t->chunk == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "no memory for reading %zu bytes", want)
                             : ERR_OK;
+}
+
+enum err read_task_fill(struct read_task *t, uint64_t position)
+{
+    return task_fill(t, position, task_want(t, position));
 }
 
 /* The entry at *position in the buffer, or the one that was written in whole blocks and begins at
@@ -237,7 +252,7 @@ enum err read_task_run(struct read_task *t)
             if (t->ref_count > 0) {
                 return ERR_OK;
             }
-            enum err e = task_fill(t, position, task_want(t, position));
+            enum err e = read_task_fill(t, position);
             if (e != ERR_OK) {
                 return e;
             }
@@ -447,12 +462,18 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
     if (p->store->read_bytes > STORE_READ_MEMORY_MAX) {
         return ectx_fail(ec, ERR_NO_MEMORY, "reads not yet sent hold too much memory");
     }
-    if (g->file == NULL || (!g->index.loaded && g->index.stored > 0)) {
+    if (!g->index.loaded && g->index.stored > 0) {
         return ERR_AGAIN;
     }
-    segment_touch(g);
-    e = task_prepare(p, &t, ec);
+    t.memory_only = ahead_take(p, g, &t);
+    if (!t.memory_only && (g->file == NULL || g->direct_reads)) {
+        return ERR_AGAIN;
+    }
+    e = t.memory_only ? ERR_OK : read_task_prepare(p, &t, ec);
     e = e != ERR_OK ? e : task_result(p, &t, read_task_run(&t), a, out, ec);
+    if (e == ERR_OK) {
+        ahead_note(p, g, &t);
+    }
     read_task_free(&t);
     return e;
 }
@@ -464,18 +485,25 @@ struct read_job {
     struct pending pending;
     struct read_task task;
     struct store_part *part;
-    struct segment *seg; /* NULL: the result is there */
+    struct segment *seg; /* referenced; NULL: the result is there */
+    bool submitted;
     struct seg_open open;
     struct arena *arena;
     struct store_read_job *user;
+    struct ahead_waiter waiter; /* somebody reads the same ahead already */
     enum err err;
     bool missing; /* the file: not quarantined for good, somebody may put it back */
 };
 
-void seg_open_prepare(struct seg_open *o, struct segment *g)
+void seg_open_prepare(struct seg_open *o, struct segment *g, bool direct)
 {
     *o = (struct seg_open){
-        .seg = g, .file = g->file, .stored = g->index.loaded ? 0 : g->index.stored};
+        .seg = g,
+        .file = g->file,
+        .direct = direct ? g->direct : NULL,
+        .want_direct = direct,
+        .stored = g->index.loaded ? 0 : g->index.stored,
+    };
     segment_path(g, false, o->path);
     segment_ref(g);
     g->users++;
@@ -490,6 +518,13 @@ enum err seg_open_run(struct seg_open *o, struct ectx *ec)
             return e;
         }
         o->opened = true;
+    }
+    if (o->want_direct && o->direct == NULL) {
+        enum err e = env_file_open(env, o->path, SEGMENT_DIRECT_FLAGS, &o->direct, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+        o->opened_direct = true;
     }
     if (o->stored > 0) {
         char path[STORE_PATH_MAX];
@@ -506,6 +541,12 @@ void seg_open_finish(struct seg_open *o)
     struct segment *g = o->seg;
     if (o->opened) {
         segment_adopt_file(g, o->file);
+    }
+    if (o->opened_direct) {
+        segment_adopt_direct(g, o->direct);
+    }
+    if (g->file != NULL) {
+        segment_touch(g);
     }
     if (o->loaded) {
         const bool all = o->count == o->stored;
@@ -534,6 +575,7 @@ static void read_job_run(struct env_job *job)
         return;
     }
     j->task.file = j->open.file;
+    j->task.direct = j->open.direct;
     const int64_t offset = j->task.offset;
     for (uint32_t i = 0; i < j->open.count; i++) { /* the index came just now */
         const struct index_entry *x = &j->open.entries[i];
@@ -550,25 +592,15 @@ static void read_job_run(struct env_job *job)
     }
 }
 
-static void read_job_done(struct env_job *job)
+static void read_finish(struct read_job *j)
 {
-    struct read_job *j = CONTAINER_OF(job, struct read_job, job);
     struct store_read_job *user = j->user;
     list_remove(&j->pending.link);
     if (j->seg != NULL) {
-        seg_open_finish(&j->open);
-        j->part->store->stats.cold_reads++;
-        if (j->missing && (j->part->removed || j->task.offset < j->part->log_start)) {
-            user->err = ectx_fail(&user->ec, ERR_OFFSET_OUT_OF_RANGE,
-                                  "offset %lld was deleted while it was being read",
-                                  (long long)j->task.offset);
-        } else if (j->missing) {
-            const struct damage_range whole = {j->task.id.base, j->task.segment_end};
-            j->part->store->stats.damaged_reads++;
-            user->err = read_damaged(j->part, &whole, &user->ec);
-        } else {
-            user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
+        if (user->err == ERR_OK) {
+            ahead_note(j->part, j->seg, &j->task);
         }
+        segment_unref(j->seg);
     }
     read_task_free(&j->task);
     part_unref(j->part);
@@ -576,11 +608,85 @@ static void read_job_done(struct env_job *job)
     user->done(user);
 }
 
+static void read_job_done(struct env_job *job)
+{
+    struct read_job *j = CONTAINER_OF(job, struct read_job, job);
+    struct store_read_job *user = j->user;
+    if (j->seg != NULL && j->submitted) {
+        seg_open_finish(&j->open);
+    }
+    if (j->seg == NULL || user->err != ERR_OK) {
+        read_finish(j);
+        return;
+    }
+    j->part->store->stats.cold_reads++;
+    if (j->missing && (j->part->removed || j->task.offset < j->part->log_start)) {
+        user->err =
+            ectx_fail(&user->ec, ERR_OFFSET_OUT_OF_RANGE,
+                      "offset %lld was deleted while it was being read", (long long)j->task.offset);
+    } else if (j->missing) {
+        const struct damage_range whole = {j->task.id.base, j->task.segment_end};
+        j->part->store->stats.damaged_reads++;
+        user->err = read_damaged(j->part, &whole, &user->ec);
+    } else {
+        user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
+    }
+    read_finish(j);
+}
+
+static void read_refuse(void *ctx)
+{
+    read_finish(ctx);
+}
+
+static void read_submit(struct read_job *j)
+{
+    struct store *s = j->part->store;
+    struct store_read_job *user = j->user;
+    if (j->seg != NULL) {
+        user->err = read_task_prepare(j->part, &j->task, &user->ec);
+        if (user->err != ERR_OK) {
+            env_poll_post(s->poll, read_refuse, j);
+            return;
+        }
+        seg_open_prepare(&j->open, j->seg, j->seg->direct_reads);
+    }
+    j->submitted = true;
+    j->job = (struct env_job){.run = read_job_run, .done = read_job_done};
+    env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
+}
+
+/* What was read ahead is here; it may be too little, or may have been taken. */
+static void read_resume(struct ahead_waiter *w)
+{
+    struct read_job *j = CONTAINER_OF(w, struct read_job, waiter);
+    struct read_task *t = &j->task;
+    t->memory_only = t->cached = ahead_take(j->part, j->seg, t);
+    if (!t->memory_only) {
+        read_submit(j);
+        return;
+    }
+    const enum err e = read_task_run(t);
+    if (e == ERR_OK && t->ref_count > 0) {
+        j->user->err = task_result(j->part, t, e, j->arena, &j->user->result, &j->user->ec);
+        read_finish(j);
+        return;
+    }
+    read_task_free(t);
+    t->memory_only = t->cached = false;
+    t->have = 0;
+    t->ref_cap = 0;
+    read_submit(j);
+}
+
 static void read_abandon(struct pending *pending)
 {
     struct read_job *j = CONTAINER_OF(pending, struct read_job, pending);
-    if (j->seg != NULL) {
+    if (j->submitted && j->seg != NULL) {
         seg_open_finish(&j->open);
+    }
+    if (j->seg != NULL) {
+        segment_unref(j->seg);
     }
     read_task_free(&j->task);
     part_unref(j->part);
@@ -618,18 +724,17 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
         user->err = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, at_least_one, a,
                               &user->result, &user->ec);
     }
-    if (user->err == ERR_OK && j->seg != NULL) {
-        user->err = task_prepare(p, &j->task, &user->ec);
-    }
     if (user->err != ERR_OK) {
         j->seg = NULL;
     }
     if (j->seg != NULL) {
-        seg_open_prepare(&j->open, j->seg);
+        segment_ref(j->seg);
+        j->waiter.resume = read_resume;
     }
-    j->job = (struct env_job){.run = read_job_run, .done = read_job_done};
     pending_add(s, &j->pending, read_abandon);
-    env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
+    if (j->seg == NULL || !ahead_wait(p, j->seg, j->task.position, &j->waiter)) {
+        read_submit(j);
+    }
 }
 
 enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *position,

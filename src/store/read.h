@@ -12,6 +12,7 @@ struct read_ref {
  * nothing else. */
 struct read_task {
     struct env_file *file;
+    struct env_file *direct; /* read past the page cache; NULL: through it */
     struct segment_identity id;
     uint64_t position, end; /* where an entry begins; no entry beyond */
     int64_t expected;       /* offset from which a missing entry counts as damage */
@@ -19,6 +20,7 @@ struct read_task {
     int64_t offset, limit;
     size_t max_bytes;
     bool at_least_one, cached;
+    bool memory_only; /* what was read ahead, and nothing else: ERR_AGAIN */
     /* results */
     struct chunk *chunk; /* the first one is taken on the loop, from the pool */
     struct chunk *outgrown; /* the first one, when a batch needed more */
@@ -28,10 +30,16 @@ struct read_task {
     uint32_t ref_count, ref_cap;
     size_t bytes;
     int64_t next_offset;
+    uint64_t next_position; /* behind the last entry taken */
+    bool blocks;            /* it is one in whole blocks */
     struct damage_range damage;
     struct ectx ec;
 };
 enum err read_task_run(struct read_task *t);
+/* Loop: memory for the first read, from the pool that a worker may not touch. */
+enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec);
+/* Reads what is worth reading from an entry at `position` on. */
+enum err read_task_fill(struct read_task *t, uint64_t position);
 void read_task_free(struct read_task *t);
 /* Sets the error of a read in a quarantined range. */
 enum err read_damaged(const struct store_part *p, const struct damage_range *d, struct ectx *ec);
@@ -40,13 +48,14 @@ enum err read_damaged(const struct store_part *p, const struct damage_range *d, 
 struct seg_open {
     struct segment *seg;
     char path[STORE_PATH_MAX];
-    struct env_file *file;
-    bool opened, loaded;
+    struct env_file *file, *direct;
+    bool want_direct;
+    bool opened, opened_direct, loaded;
     uint32_t stored;
     struct index_entry *entries;
     uint32_t count;
 };
-void seg_open_prepare(struct seg_open *o, struct segment *g); /* loop */
+void seg_open_prepare(struct seg_open *o, struct segment *g, bool direct); /* loop */
 enum err seg_open_run(struct seg_open *o, struct ectx *ec);   /* worker */
 void seg_open_finish(struct seg_open *o);                     /* loop */
 

@@ -276,16 +276,30 @@ enum err segment_open_direct(struct segment *g, struct ectx *ec)
     struct store *s = g->store;
     char path[STORE_PATH_MAX];
     segment_path(g, false, path);
-    const unsigned flags = ENV_WRITE | ENV_DIRECT | ENV_DSYNC;
+    struct env_file *f;
     g->users++; /* it must not be the one that is given up */
-    files_trim(s);
-    enum err e = env_file_open(s->env, path, flags, &g->direct, ec);
+    enum err e = env_file_open(s->env, path, SEGMENT_DIRECT_FLAGS, &f, ec);
     if (e == ERR_NO_DESCRIPTORS && files_give_one_up(s)) {
-        e = env_file_open(s->env, path, flags, &g->direct, ec);
+        e = env_file_open(s->env, path, SEGMENT_DIRECT_FLAGS, &f, ec);
+    }
+    if (e == ERR_OK) {
+        segment_adopt_direct(g, f);
     }
     g->users--;
-    s->open_count += e == ERR_OK ? 1 : 0;
     return e;
+}
+
+void segment_adopt_direct(struct segment *g, struct env_file *f)
+{
+    if (g->direct != NULL || g->file == NULL || g->dropped) {
+        env_file_close(f); /* it is closed with g->file, so it is not kept without it */
+        return;
+    }
+    g->users++;
+    files_trim(g->store);
+    g->users--;
+    g->direct = f;
+    g->store->open_count++;
 }
 
 void segment_release(struct segment *g)

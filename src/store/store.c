@@ -9,7 +9,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "store/store_int.h"
+#include "store/ahead.h"
 
 #ifdef LEAT_DEBUG
 struct store_faults store_faults;
@@ -74,6 +74,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     map_init(&s->image_parts);
     list_init(&s->part_list);
     list_init(&s->tail_parts);
+    list_init(&s->aheads);
     list_init(&s->dirty_segs);
     list_init(&s->open_files);
     list_init(&s->drops);
@@ -284,6 +285,7 @@ void store_tick(struct store *s)
         s->retain_after_ns = now + STORE_RETAIN_NS;
         retain_tick(s);
         index_evict(s);
+        ahead_tick(s);
         pool_trim(&s->pool);
     }
     checkpoint_tick(s);

@@ -111,8 +111,9 @@ struct segment {
     bool dirty;   /* has writes since the last flush that no frame's flush covered */
     bool trimmed; /* claimed space behind `size` was given back */
     bool dropped;
+    bool direct_reads; /* what was read or written last is in whole blocks: not in the page cache */
     struct env_file *file; /* NULL: not open */
-    struct env_file *direct; /* the same, for places: past the page cache, flushed by each write */
+    struct env_file *direct; /* the same past the page cache; each write is flushed */
     uint32_t users;        /* places and jobs that use `file` or `direct` now */
     struct list lru;       /* in store.open_files */
     struct list dirty_link;
@@ -177,6 +178,8 @@ struct store_part {
     struct damage_range *damage;
     uint32_t damage_count, damage_cap;
     struct tail tail;
+    int64_t read_next;        /* where the reader before has stopped */
+    struct read_ahead *ahead; /* NULL: nothing is read ahead */
     uint32_t tail_promised; /* entries of frames not submitted yet: room is reserved */
     struct list tail_link;  /* in store.tail_parts while the tail is not empty */
     struct list link;       /* in store.part_list */
@@ -284,6 +287,7 @@ struct store {
     uint32_t part_count, relaxed_parts;
     struct map dirs; /* name -> topic_dir */
     struct list tail_parts;
+    struct list aheads; /* struct read_ahead */
     struct list dirty_segs;
     uint32_t dirty_count;
     struct list open_files;
@@ -324,7 +328,7 @@ struct store {
     uint64_t guard_mono_ns, guard_until_ns;
 
     struct pool pool; /* of chunks; the loop's */
-    uint64_t tail_bytes, cache_bytes, read_bytes, index_bytes;
+    uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
     bool failed, recovering;
     struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
     uint64_t ring_damaged_bytes, ring_damaged_to;
@@ -382,6 +386,8 @@ enum err segment_open(struct segment *g, bool create, struct ectx *ec);
 enum err segment_claim(struct segment *g, uint64_t end, struct ectx *ec);
 /* Opens g->direct, for entries in whole blocks. */
 enum err segment_open_direct(struct segment *g, struct ectx *ec);
+#define SEGMENT_DIRECT_FLAGS (ENV_READ | ENV_WRITE | ENV_DIRECT | ENV_DSYNC)
+void segment_adopt_direct(struct segment *g, struct env_file *f); /* as segment_adopt_file */
 /* A job or place is done with the files. */
 void segment_release(struct segment *g);
 void segment_adopt_file(struct segment *g, struct env_file *f); /* takes the handle or closes it */

@@ -172,7 +172,7 @@ static void look_abandon(struct pending *pending)
 static void look_submit(struct time_look *l, struct segment *g, uint64_t position, uint64_t end,
                         int64_t range_end)
 {
-    seg_open_prepare(&l->open, g);
+    seg_open_prepare(&l->open, g, false);
     segment_identity_get(g, &l->id);
     l->position = position;
     l->end = end;
