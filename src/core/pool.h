@@ -15,9 +15,9 @@
 #include "core/list.h"
 
 enum {
-    POOL_ALIGN = 4096,     /* of every buffer: as direct I/O needs it */
-    POOL_MIN = 16 << 10,   /* bytes of the smallest class */
-    POOL_CLASSES = 11,     /* 16 KiB << 0..10: up to 16 MiB; larger ones are not kept */
+    POOL_ALIGN = 4096,   /* of every buffer: as direct I/O needs it */
+    POOL_MIN = 16 << 10, /* bytes of the smallest class */
+    POOL_CLASSES = 11,   /* 16 KiB << 0..10: up to 16 MiB; larger ones are not kept */
 };
 
 struct pool {

@@ -10,7 +10,8 @@
 #include "store/read.h"
 
 /* All on the loop. */
-/* The piece that begins with the entry at `position`, if it is here: its bytes become the task's. */
+/* The piece that begins with the entry at `position`, if it is here: its bytes become the task's.
+ */
 bool ahead_take(struct store_part *p, const struct segment *g, struct read_task *t);
 /* It is being read: `resume` is called when it is here or has failed. */
 struct ahead_waiter {

@@ -26,6 +26,7 @@ enum {
     META_SIZE = 64,
     ENTRY_HEADER_SIZE = 80,
     ITEM_HEADER_SIZE = 16,
+    ITEM_PLACE_SIZE = ENTRY_HEADER_SIZE + BATCH_HEADER_SIZE,
     INDEX_ENTRY_SIZE = 24,
     IMAGE_HEADER_SIZE = 128,
     IMAGE_SECTION_HEADER_SIZE = 24,
@@ -88,8 +89,9 @@ static inline int64_t entry_next_offset(const struct entry *e)
 /* Items of a frame's body. */
 enum item_type {
     ITEM_BATCH = 1, /* number: segment base; then the entry */
-    ITEM_PLACE = 2, /* number: segment base; then the entry's header: the entry is in its place */
-    ITEM_FACT = 3,  /* tag; then the fact's bytes */
+    ITEM_PLACE =
+        2, /* number: segment base; then the headers of entry and batch: it is in its place */
+    ITEM_FACT = 3,      /* tag; then the fact's bytes */
     ITEM_LOG_START = 4, /* part; number: offset */
     ITEM_LEASE = 5,     /* part; number: offset below which durability=os may tell offsets */
     ITEM_NOTHING = 6,   /* moves the log on */

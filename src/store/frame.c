@@ -29,7 +29,7 @@ static const uint8_t zeros[FRAME_RELAXED_MAX + 96];
 struct frame_item {
     uint8_t type;
     bool in_place, relaxed;
-    struct chunk *chunk; /* a batch in place in whole blocks: what is written; referenced */
+    struct chunk *chunk;     /* a batch in place in whole blocks: what is written; referenced */
     struct store_part *part; /* referenced; NULL: a fact */
     struct segment *seg;     /* referenced; of batches */
     struct store_batch *batch;
@@ -233,7 +233,7 @@ static uint32_t payload_crc(const uint8_t *p, size_t n)
 struct batch_plan {
     struct segment *seg;
     bool in_place;
-    uint64_t position; /* in the segment */
+    uint64_t position;   /* in the segment */
     struct chunk *chunk; /* in place and flushed: memory for its blocks */
     size_t body_bytes;
 };
@@ -279,7 +279,7 @@ static enum err batch_plan(struct store_frame *f, struct store_part *p, const st
         return ectx_fail(ec, e, "no memory for a new segment");
     }
     const size_t inline_bytes = ITEM_HEADER_SIZE + entry_size;
-    const size_t place_bytes = p->relaxed ? 0 : ITEM_HEADER_SIZE + ENTRY_HEADER_SIZE;
+    const size_t place_bytes = p->relaxed ? 0 : ITEM_HEADER_SIZE + ITEM_PLACE_SIZE;
     plan->in_place = p->relaxed || !frame_fits(f, inline_bytes) ||
                      (b->size > s->cfg.inline_max_bytes && place_group_takes(s, plan->seg));
     plan->body_bytes = plan->in_place ? place_bytes : inline_bytes;
@@ -443,6 +443,7 @@ static void frame_item_iov(struct store_frame *f, struct frame_item *it)
         break;
     case ITEM_PLACE:
         v[n++] = (struct iovec){it->header, ENTRY_HEADER_SIZE};
+        v[n++] = (struct iovec){it->batch->bytes, BATCH_HEADER_SIZE};
         break;
     case ITEM_FACT:
         v[n++] = (struct iovec){f->text.p + it->text, it->text_size};
@@ -502,7 +503,7 @@ static void frame_prepare(struct store_frame *f)
                     s->last_position = it->entry.commit_position;
                 }
                 const uint32_t length =
-                    ENTRY_HEADER_SIZE + (it->in_place ? 0 : (uint32_t)it->batch->size);
+                    it->in_place ? ITEM_PLACE_SIZE : ENTRY_HEADER_SIZE + (uint32_t)it->batch->size;
                 item_encode(&(struct item){it->type, 0, length, it->seg->base}, it->head);
             }
             it->batch->info.append_position = it->entry.commit_position;

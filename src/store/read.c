@@ -116,9 +116,8 @@ static enum err task_fill(struct read_task *t, uint64_t position, size_t want)
     }
     size_t got = 0;
     struct env_file *f = t->direct != NULL ? t->direct : t->file;
-    enum err e = t->cached
-                     ? env_file_pread_cached(f, t->chunk->bytes, want, position, &got, &t->ec)
-                     : env_file_pread(f, t->chunk->bytes, want, position, &got, &t->ec);
+    enum err e = t->cached ? env_file_pread_cached(f, t->chunk->bytes, want, position, &got, &t->ec)
+                           : env_file_pread(f, t->chunk->bytes, want, position, &got, &t->ec);
     if (e == ERR_OK && got < want && t->cached && got < ENTRY_HEADER_SIZE) {
         e = ERR_AGAIN;
     }
@@ -430,7 +429,8 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
     t->position = position;
     segment_identity_get(g, &t->id);
     t->segment_end = g->end;
-    if (p->tail.count > 0 && tail_at(&p->tail, 0)->base < g->end && t->expected < tail_at(&p->tail, 0)->base) {
+    if (p->tail.count > 0 && tail_at(&p->tail, 0)->base < g->end &&
+        t->expected < tail_at(&p->tail, 0)->base) {
         t->segment_end = tail_at(&p->tail, 0)->base; /* what is in memory is not damaged */
     }
     t->offset = offset;

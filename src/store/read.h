@@ -22,7 +22,7 @@ struct read_task {
     bool at_least_one, cached;
     bool memory_only; /* what was read ahead, and nothing else: ERR_AGAIN */
     /* results */
-    struct chunk *chunk; /* the first one is taken on the loop, from the pool */
+    struct chunk *chunk;    /* the first one is taken on the loop, from the pool */
     struct chunk *outgrown; /* the first one, when a batch needed more */
     uint64_t at;
     size_t have;
@@ -56,7 +56,7 @@ struct seg_open {
     uint32_t count;
 };
 void seg_open_prepare(struct seg_open *o, struct segment *g, bool direct); /* loop */
-enum err seg_open_run(struct seg_open *o, struct ectx *ec);   /* worker */
-void seg_open_finish(struct seg_open *o);                     /* loop */
+enum err seg_open_run(struct seg_open *o, struct ectx *ec);                /* worker */
+void seg_open_finish(struct seg_open *o);                                  /* loop */
 
 #endif

@@ -284,9 +284,10 @@ static bool decode_entry_item(const struct store *s, const struct item *it, stru
     segment_identity_seal(id);
     *position = get_le64(bytes.p + 40);
     return entry_decode(bytes.p, id, *position, e) &&
-           (it->type == ITEM_PLACE ||
-            (slice_left(&bytes) == ENTRY_HEADER_SIZE + e->payload_size &&
-             crc32c(0, bytes.p + ENTRY_HEADER_SIZE, e->payload_size) == e->payload_crc));
+           (it->type == ITEM_PLACE
+                ? slice_left(&bytes) == ITEM_PLACE_SIZE
+                : (slice_left(&bytes) == ENTRY_HEADER_SIZE + e->payload_size &&
+                   crc32c(0, bytes.p + ENTRY_HEADER_SIZE, e->payload_size) == e->payload_crc));
 }
 
 static enum err tail_from_replay(struct store_part *p, struct segment *g, const struct entry *e,
@@ -312,20 +313,13 @@ static enum err tail_from_replay(struct store_part *p, struct segment *g, const 
     return ERR_OK;
 }
 
-/* The payload of a place, for participants: its header is enough. */
-static enum err place_hooks(struct store_part *p, struct segment *g, const struct entry *e,
+/* Participants need no more of a place than its batch's header, which the frame carries: a start
+ * reads nothing of what was flushed. */
+static enum err place_hooks(struct store_part *p, const struct entry *e, const uint8_t *header,
                             struct ectx *ec)
 {
     uint8_t head[BATCH_HEADER_SIZE];
-    size_t got = 0;
-    enum err err = segment_open(g, false, ec);
-    if (err == ERR_OK) {
-        err =
-            env_file_pread(g->file, head, sizeof(head), e->position + ENTRY_HEADER_SIZE, &got, ec);
-    }
-    if (err != ERR_OK || got < sizeof(head)) {
-        return err;
-    }
+    memcpy(head, header, sizeof(head));
     /* batch_info_parse wants the whole batch; the length field of this copy says that this is all.
      */
     put_be32(head + BATCH_AT_LENGTH, BATCH_HEADER_SIZE - BATCH_LENGTH_END);
@@ -359,12 +353,10 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
     if (err != ERR_OK || g == NULL) {
         return err;
     }
-    bool good = true;
     if (it->type == ITEM_PLACE) {
-        err = place_verify(r, g, &e, bytes.p, &good, ec);
-        if (err == ERR_OK && !good && !r->flushed) {
-            return ERR_DAMAGED; /* checked before anything was applied: cannot come here */
-        }
+        /* It is there: frame_check has looked, or a later frame says that it was flushed. What has
+         * become of it since, a reader finds out, or the check. */
+        g->created = true;
     } else {
         err = tail_from_replay(p, g, &e, bytes.p, ec);
     }
@@ -374,15 +366,9 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
     segment_append(p, g, &e);
     s->recovery.batches++;
     s->recovery.bytes += e.payload_size;
-    if (!good) {
-        part_damage_add(p, e.base_offset, entry_next_offset(&e),
-                        "its bytes in the segment are damaged");
-        s->recovery.damaged_ranges++;
-        return ERR_OK;
-    }
     if (it->type == ITEM_PLACE) {
-        segment_mark_dirty(g); /* it may live in the page cache only */
-        return place_hooks(p, g, &e, ec);
+        segment_mark_dirty(g); /* its index is not written */
+        return place_hooks(p, &e, bytes.p + ENTRY_HEADER_SIZE, ec);
     }
     return recover_batch_hooks(p, &e, bytes.p + ENTRY_HEADER_SIZE, ec);
 }

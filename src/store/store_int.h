@@ -32,14 +32,14 @@ enum {
     STORE_INDEX_ENTRIES_MAX = 1 << 20, /* of one segment; a full index rolls */
     STORE_INDEX_APPEND_MIN =
         64, /* new entries that are worth touching the .idx of an open segment */
-    STORE_INDEX_MEMORY_MAX = 64 << 20, /* loaded indexes of sealed segments */
-    STORE_READ_MEMORY_MAX = 256 << 20, /* buffers of reads not yet released */
+    STORE_INDEX_MEMORY_MAX = 64 << 20,              /* loaded indexes of sealed segments */
+    STORE_READ_MEMORY_MAX = 256 << 20,              /* buffers of reads not yet released */
     STORE_READ_BUFFER_MAX = (4 << 20) - (64 << 10), /* one read from a file, unless a single batch
                                                        is larger */
-    STORE_CACHE_MAX = 16 << 20,        /* batches in place that readers still find in memory */
-    STORE_POOL_KEEP = 16 << 20,        /* free buffers of reads and of writes in place */
-    STORE_DAMAGE_RANGES_MAX = 4096,    /* of one partition; beyond it neighbours are joined */
-    STORE_EPOCHS_MAX = 65536,          /* of one partition; beyond it the oldest are dropped */
+    STORE_CACHE_MAX = 16 << 20,     /* batches in place that readers still find in memory */
+    STORE_POOL_KEEP = 16 << 20,     /* free buffers of reads and of writes in place */
+    STORE_DAMAGE_RANGES_MAX = 4096, /* of one partition; beyond it neighbours are joined */
+    STORE_EPOCHS_MAX = 65536,       /* of one partition; beyond it the oldest are dropped */
     STORE_CLAIM_MIN = 64 << 10,
     STORE_CLAIM_MAX = 64 << 20,
     STORE_RETAIN_BY_TIME_MAX = 16, /* segments of one partition that one pass drops for their age */
@@ -112,10 +112,10 @@ struct segment {
     bool trimmed; /* claimed space behind `size` was given back */
     bool dropped;
     bool direct_reads; /* what was read or written last is in whole blocks: not in the page cache */
-    struct env_file *file; /* NULL: not open */
+    struct env_file *file;   /* NULL: not open */
     struct env_file *direct; /* the same past the page cache; each write is flushed */
-    uint32_t users;        /* places and jobs that use `file` or `direct` now */
-    struct list lru;       /* in store.open_files */
+    uint32_t users;          /* places and jobs that use `file` or `direct` now */
+    struct list lru;         /* in store.open_files */
     struct list dirty_link;
     size_t pack_item; /* while a pack is built: index + 1 */
     struct index index;
@@ -180,9 +180,9 @@ struct store_part {
     struct tail tail;
     int64_t read_next;        /* where the reader before has stopped */
     struct read_ahead *ahead; /* NULL: nothing is read ahead */
-    uint32_t tail_promised; /* entries of frames not submitted yet: room is reserved */
-    struct list tail_link;  /* in store.tail_parts while the tail is not empty */
-    struct list link;       /* in store.part_list */
+    uint32_t tail_promised;   /* entries of frames not submitted yet: room is reserved */
+    struct list tail_link;    /* in store.tail_parts while the tail is not empty */
+    struct list link;         /* in store.part_list */
 };
 
 /* ---- Work for the checkpoint lane ----------------------------------------------------------- */
@@ -423,7 +423,8 @@ uint32_t tail_find(const struct tail *t,
                    int64_t offset);              /* first entry with last >= offset; count: none */
 void tail_pop(struct store_part *p, uint32_t n); /* and those that follow without memory */
 void tail_clear(struct store_part *p);
-/* How many entries from the front have to be packed: up to the last durable one that is in no file. */
+/* How many entries from the front have to be packed: up to the last durable one that is in no file.
+ */
 uint32_t tail_to_pack(const struct store_part *p);
 /* From a pool (on the loop) or the allocator (anywhere: NULL). */
 struct chunk *chunk_new(struct pool *pool, size_t size);
