@@ -1,3 +1,7 @@
+/*
+ * The pool (pool.h). A free buffer holds its own list node in its first bytes; a class's list is in
+ * order of use, the warmest first, so a trim takes the coldest.
+ */
 #include "core/pool.h"
 
 #include "core/check.h"

@@ -79,6 +79,8 @@ static void emit_store(const struct server *s, struct metrics_writer *w)
          (double)st.open_files},
         {"leat_store_cold_reads_total", "counter", "Reads that had to wait for the disk.",
          (double)st.cold_reads},
+        {"leat_store_ahead_reads_total", "counter", "Reads that found what was read ahead.",
+         (double)st.ahead_reads},
         {"leat_store_damaged_reads_total", "counter", "Reads that met damaged data.",
          (double)st.damaged_reads},
         {"leat_store_partitions", "gauge", "Partitions.", st.part_count},

@@ -1,3 +1,9 @@
+/*
+ * Reading ahead (ahead.h). A piece is one job on a worker and then memory that waits for its
+ * reader. It ends where the file ended when the job began; entries there may not have been durable
+ * yet, so what was read ahead proves nothing: a piece in which an entry fails its checksum is
+ * dropped and the reader reads for itself. Only that second read may speak of damage.
+ */
 #include "store/ahead.h"
 
 #include "core/check.h"
@@ -7,19 +13,6 @@ enum {
     STORE_AHEAD_MAX = 16 << 20, /* bytes of all pieces */
 };
 #define AHEAD_KEEP_NS (1000u * 1000 * 1000)
-
-struct read_ahead {
-    struct env_job job;
-    struct pending pending;
-    struct list link; /* in store.aheads */
-    struct store_part *part;
-    struct segment *seg; /* referenced */
-    struct seg_open open;
-    struct read_task task; /* only its chunk, place and files are used */
-    struct list waiting;   /* struct ahead_waiter */
-    uint64_t ready_ns;     /* 0: under way */
-    enum err err;
-};
 
 static void ahead_drop(struct read_ahead *a)
 {
@@ -48,6 +41,7 @@ bool ahead_take(struct store_part *p, const struct segment *g, struct read_task 
     t->at = a->task.at;
     t->have = a->task.have;
     chunk_ref(t->chunk);
+    p->store->stats.ahead_reads++;
     ahead_drop(a);
     return true;
 }

@@ -9,6 +9,20 @@
 
 #include "store/read.h"
 
+/* One piece. */
+struct read_ahead {
+    struct env_job job;
+    struct pending pending;
+    struct list link; /* in store.aheads */
+    struct store_part *part;
+    struct segment *seg; /* referenced */
+    struct seg_open open;
+    struct read_task task; /* only its chunk, place and files are used */
+    struct list waiting;   /* struct ahead_waiter */
+    uint64_t ready_ns;     /* 0: under way */
+    enum err err;
+};
+
 /* All on the loop. */
 /* The piece that begins with the entry at `position`, if it is here: its bytes become the task's.
  */

@@ -294,6 +294,7 @@ struct store_stats {
     bool out_of_space;                /* refusing batches */
     uint64_t segment_bytes, segment_files, open_files;
     uint64_t cold_reads, damaged_reads;
+    uint64_t ahead_reads; /* answered from what was read ahead */
     uint32_t part_count;
     uint32_t relaxed_parts; /* with durability os */
 };

@@ -1,0 +1,135 @@
+/* Batches in whole blocks: where they lie, that readers find them from memory, from the device and
+ * ahead, and that what stands around them is not mistaken for damage. */
+#include "store/ahead.h"
+#include "test.h"
+#include "world.h"
+
+enum { SMALL = 100, LARGE = 9000 };
+
+/* Small ones go through the ring, large ones (above 2048 bytes here) to their place. */
+static size_t size_of(int i)
+{
+    return i % 3 == 2 ? LARGE + (size_t)i * 7 : SMALL;
+}
+
+static struct store_part *fill(struct world *w, int count)
+{
+    struct store_part *p = world_add(w, 1, "a", 0, false);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(world_append(w, p, size_of(i), 1, i), i);
+    }
+    return p;
+}
+
+TEST(store_large_and_small_batches_stand_side_by_side)
+{
+    /* The gaps before and after a batch in blocks are no damage: not for a reader, not for the
+     * check, not after a cut, a start and a clean stop. */
+    struct world w;
+    world_init(&w, 41, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = fill(&w, 60);
+    assert_int_equal(world_count(&w, p, 0), 60);
+    world_checkpoint(&w);
+    assert_int_equal(world_count(&w, p, 0), 60);
+    world_cut(&w, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    p = store_part_find(w.store, 1);
+    for (int from = 0; from < 60; from++) {
+        assert_int_equal(world_count(&w, p, from), 60 - from);
+    }
+    struct store_stats st;
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.damaged_reads, 0);
+    assert_true(st.place_bytes == 0 && st.cold_reads > 0);
+    world_close(&w);
+    assert_int_equal(world_open(&w), ERR_OK);
+    assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 60);
+    world_deinit(&w);
+}
+
+TEST(store_writes_in_place_never_share_a_block)
+{
+    /* A write in place that tears must not be able to touch what was acknowledged before. */
+    struct world w;
+    world_init(&w, 42, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = fill(&w, 12);
+    for (uint32_t i = 0; i < p->tail.count; i++) {
+        const struct tail_entry *e = tail_at(&p->tail, i);
+        if (e->size > 2048) {
+            assert_int_equal(e->position % ENTRY_BLOCK, 0);
+            assert_int_equal(e->end % ENTRY_BLOCK, 0);
+            assert_true(e->filed && e->memory != NULL);
+        } else {
+            assert_false(e->filed);
+        }
+        assert_true(i == 0 || e->position >= tail_at(&p->tail, i - 1)->end);
+    }
+    assert_int_equal(p->tail.count, 12);
+    world_deinit(&w);
+}
+
+TEST(store_memory_of_batches_in_place_is_bounded)
+{
+    /* Readers that follow closely find them in memory; the oldest go, and are read from the file.
+     */
+    struct world w;
+    world_init(&w, 43, 0);
+    w.part_cfg.segment_bytes = 1 << 30;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    const int count = 80;
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(world_append(&w, p, 700000, 1, i), i);
+        assert_true(w.store->cache_bytes <= STORE_CACHE_MAX + (1 << 20));
+    }
+    struct store_stats st;
+    assert_int_equal(world_count(&w, p, count - 5), 5);
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.cold_reads, 0); /* the newest: memory */
+    assert_true(p->tail.count < 24);
+    assert_int_equal(world_count(&w, p, 0), count);
+    store_stats_get(w.store, &st);
+    assert_true(st.cold_reads > 0);
+    /* Reading ahead saves workers' reads that somebody waits for, and holds little. */
+    assert_true(w.store->ahead_bytes <= 2 << 20);
+    assert_true(st.ahead_reads > 10);
+    world_deinit(&w);
+}
+
+TEST(store_what_was_read_ahead_proves_nothing)
+{
+    /* A piece that was read before its bytes were there must not count as damage. */
+    struct world w;
+    struct store_read r;
+    world_init(&w, 44, 0);
+    w.part_cfg.segment_bytes = 1 << 30;
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 3);
+    world_close(&w);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = store_part_find(w.store, 1);
+    for (int i = 3; i < 40; i++) {
+        assert_int_equal(world_append(&w, p, LARGE, 1, i), i);
+    }
+    world_close(&w);
+    assert_int_equal(world_open(&w), ERR_OK);
+    p = store_part_find(w.store, 1);
+    assert_int_equal(world_read(&w, p, 0, 20000, &r), ERR_OK);
+    int64_t next = r.next_offset;
+    store_read_release(&r);
+    while (p->ahead == NULL && next < 30) { /* until it has seen the blocks and reads ahead */
+        assert_int_equal(world_read(&w, p, next, 20000, &r), ERR_OK);
+        next = r.next_offset;
+        store_read_release(&r);
+    }
+    world_settle(&w);
+    assert_non_null(p->ahead);
+    memset(p->ahead->task.chunk->bytes, 0, p->ahead->task.chunk->size);
+    assert_int_equal(world_count(&w, p, next), 40 - next);
+    struct store_stats st;
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.damaged_reads, 0);
+    world_deinit(&w);
+}
