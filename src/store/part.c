@@ -140,6 +140,7 @@ enum err store_part_add(struct store *s, uint32_t id, struct str dir, int32_t in
     p->max_timestamp_floor = -1;
     list_init(&p->link);
     list_init(&p->tail_link);
+    list_init(&p->aheads);
     part_config_apply(p, cfg);
     p->dir = topic_dir_get(s, dir);
     enum err e = p->dir == NULL ? ERR_NO_MEMORY : part_adopt_image(p);

@@ -74,7 +74,7 @@ static bool hold_add(struct hold **hp, struct wal_group *group, struct chunk *ch
 
 /* ---- From a file ---------------------------------------------------------------------------- */
 
-static bool refs_add(struct read_task *t, const struct entry *e, size_t at)
+bool read_task_add(struct read_task *t, const struct read_ref *r)
 {
     if (t->ref_count == t->ref_cap) {
         const uint32_t cap = t->ref_cap == 0 ? 16 : t->ref_cap * 2;
@@ -86,20 +86,17 @@ static bool refs_add(struct read_task *t, const struct entry *e, size_t at)
         t->refs = grown;
         t->ref_cap = cap;
     }
-    t->refs[t->ref_count++] = (struct read_ref){(uint32_t)at, e->payload_size};
-    t->bytes += e->payload_size;
-    t->next_offset = entry_next_offset(e);
-    t->next_position = entry_end(e);
-    t->blocks = (e->flags & ENTRY_BLOCKS) != 0;
+    t->refs[t->ref_count++] = *r;
+    t->bytes += r->size;
+    t->next_offset = r->next_offset;
+    t->next_position = r->next_position;
+    t->block_bytes += r->blocks ? r->size : 0;
     return true;
 }
 
 static enum err task_fill(struct read_task *t, uint64_t position, size_t want)
 {
     const size_t lead = t->direct != NULL ? (size_t)(position % ENV_BLOCK) : 0;
-    if (t->memory_only) {
-        return ERR_AGAIN;
-    }
     position -= lead;
     want += lead;
     want = t->direct != NULL ? (size_t)entry_block_up(want) : want;
@@ -193,7 +190,12 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
         t->damage = (struct damage_range){e->base_offset, entry_next_offset(e)};
         return ERR_DAMAGED;
     }
-    if (!refs_add(t, e, i + ENTRY_HEADER_SIZE)) {
+    const struct read_ref ref = {.at = (uint32_t)(i + ENTRY_HEADER_SIZE),
+                                 .size = e->payload_size,
+                                 .next_offset = entry_next_offset(e),
+                                 .next_position = entry_end(e),
+                                 .blocks = (e->flags & ENTRY_BLOCKS) != 0};
+    if (!read_task_add(t, &ref)) {
         *stop = true;
         return t->ref_count > 0 ? ERR_OK : ectx_fail(&t->ec, ERR_NO_MEMORY, "no memory for a read");
     }
@@ -215,11 +217,6 @@ enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ect
     t->chunk = chunk_new(&p->store->pool, want + 2 * (size_t)ENV_BLOCK); /* for a direct read */
     return t->chunk == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "no memory for reading %zu bytes", want)
                             : ERR_OK;
-}
-
-enum err read_task_fill(struct read_task *t, uint64_t position)
-{
-    return task_fill(t, position, task_want(t, position));
 }
 
 /* The entry at *position in the buffer, or the one that was written in whole blocks and begins at
@@ -251,7 +248,7 @@ enum err read_task_run(struct read_task *t)
             if (t->ref_count > 0) {
                 return ERR_OK;
             }
-            enum err e = read_task_fill(t, position);
+            enum err e = task_fill(t, position, task_want(t, position));
             if (e != ERR_OK) {
                 return e;
             }
@@ -314,8 +311,10 @@ static enum err task_result(struct store_part *p, struct read_task *t, enum err 
     if (chunks == NULL || !hold_add(&h, NULL, t->chunk)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
     }
-    t->chunk->store = p->store;
-    p->store->read_bytes += t->chunk->size;
+    if (t->chunk->store == NULL) { /* what was read ahead may serve several */
+        t->chunk->store = p->store;
+        p->store->read_bytes += t->chunk->size;
+    }
     for (uint32_t i = 0; i < t->ref_count; i++) {
         chunks[i] = str_make(t->chunk->bytes + t->refs[i].at, t->refs[i].size);
     }
@@ -465,12 +464,15 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
     if (!g->index.loaded && g->index.stored > 0) {
         return ERR_AGAIN;
     }
-    t.memory_only = ahead_take(p, g, &t);
-    if (!t.memory_only && (g->file == NULL || g->direct_reads)) {
+    if (ahead_take(p, &t)) {
+        e = task_result(p, &t, ERR_OK, a, out, ec);
+    } else if (g->file == NULL || g->direct_reads) {
         return ERR_AGAIN;
+    } else {
+        segment_touch(g);
+        e = read_task_prepare(p, &t, ec);
+        e = e != ERR_OK ? e : task_result(p, &t, read_task_run(&t), a, out, ec);
     }
-    e = t.memory_only ? ERR_OK : read_task_prepare(p, &t, ec);
-    e = e != ERR_OK ? e : task_result(p, &t, read_task_run(&t), a, out, ec);
     if (e == ERR_OK) {
         ahead_note(p, g, &t);
     }
@@ -656,27 +658,16 @@ static void read_submit(struct read_job *j)
     env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
 }
 
-/* What was read ahead is here; it may be too little, or may have been taken. */
+/* What was read ahead is here, or is not what is wanted. */
 static void read_resume(struct ahead_waiter *w)
 {
     struct read_job *j = CONTAINER_OF(w, struct read_job, waiter);
-    struct read_task *t = &j->task;
-    t->memory_only = t->cached = ahead_take(j->part, j->seg, t);
-    if (!t->memory_only) {
+    if (!ahead_take(j->part, &j->task)) {
         read_submit(j);
         return;
     }
-    const enum err e = read_task_run(t);
-    if (e == ERR_OK && t->ref_count > 0) {
-        j->user->err = task_result(j->part, t, e, j->arena, &j->user->result, &j->user->ec);
-        read_finish(j);
-        return;
-    }
-    read_task_free(t);
-    t->memory_only = t->cached = false;
-    t->have = 0;
-    t->ref_cap = 0;
-    read_submit(j);
+    j->user->err = task_result(j->part, &j->task, ERR_OK, j->arena, &j->user->result, &j->user->ec);
+    read_finish(j);
 }
 
 static void read_abandon(struct pending *pending)
@@ -732,7 +723,7 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
         j->waiter.resume = read_resume;
     }
     pending_add(s, &j->pending, read_abandon);
-    if (j->seg == NULL || !ahead_wait(p, j->seg, j->task.position, &j->waiter)) {
+    if (j->seg == NULL || !ahead_wait(p, &j->task, &j->waiter)) {
         read_submit(j);
     }
 }

@@ -6,6 +6,9 @@
 
 struct read_ref {
     uint32_t at, size; /* of a payload in the chunk */
+    int64_t next_offset;
+    uint64_t next_position; /* in the segment */
+    bool blocks;            /* it is in whole blocks */
 };
 
 /* One read of whole entries from one file. Runs on the loop (cached) or on a worker; touches
@@ -20,7 +23,6 @@ struct read_task {
     int64_t offset, limit;
     size_t max_bytes;
     bool at_least_one, cached;
-    bool memory_only; /* what was read ahead, and nothing else: ERR_AGAIN */
     /* results */
     struct chunk *chunk;    /* the first one is taken on the loop, from the pool */
     struct chunk *outgrown; /* the first one, when a batch needed more */
@@ -31,15 +33,15 @@ struct read_task {
     size_t bytes;
     int64_t next_offset;
     uint64_t next_position; /* behind the last entry taken */
-    bool blocks;            /* it is one in whole blocks */
+    size_t block_bytes;     /* how much of `bytes` is in whole blocks */
     struct damage_range damage;
     struct ectx ec;
 };
 enum err read_task_run(struct read_task *t);
+/* Takes over one more entry, which is in the task's chunk; false: no memory. */
+bool read_task_add(struct read_task *t, const struct read_ref *r);
 /* Loop: memory for the first read, from the pool that a worker may not touch. */
 enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec);
-/* Reads what is worth reading from an entry at `position` on. */
-enum err read_task_fill(struct read_task *t, uint64_t position);
 void read_task_free(struct read_task *t);
 /* Sets the error of a read in a quarantined range. */
 enum err read_damaged(const struct store_part *p, const struct damage_range *d, struct ectx *ec);

@@ -178,11 +178,11 @@ struct store_part {
     struct damage_range *damage;
     uint32_t damage_count, damage_cap;
     struct tail tail;
-    int64_t read_next;        /* where the reader before has stopped */
-    struct read_ahead *ahead; /* NULL: nothing is read ahead */
-    uint32_t tail_promised;   /* entries of frames not submitted yet: room is reserved */
-    struct list tail_link;    /* in store.tail_parts while the tail is not empty */
-    struct list link;         /* in store.part_list */
+    int64_t read_next;      /* where the reader before has stopped */
+    struct list aheads;     /* struct read_ahead, in the order of offsets */
+    uint32_t tail_promised; /* entries of frames not submitted yet: room is reserved */
+    struct list tail_link;  /* in store.tail_parts while the tail is not empty */
+    struct list link;       /* in store.part_list */
 };
 
 /* ---- Work for the checkpoint lane ----------------------------------------------------------- */

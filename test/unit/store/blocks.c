@@ -98,38 +98,94 @@ TEST(store_memory_of_batches_in_place_is_bounded)
     world_deinit(&w);
 }
 
-TEST(store_what_was_read_ahead_proves_nothing)
+/* Reads on until something is read ahead; where that goes on. */
+static int64_t read_until_ahead(struct world *w, struct store_part *p)
 {
-    /* A piece that was read before its bytes were there must not count as damage. */
-    struct world w;
     struct store_read r;
-    world_init(&w, 44, 0);
-    w.part_cfg.segment_bytes = 1 << 30;
-    assert_int_equal(world_open(&w), ERR_OK);
-    (void)fill(&w, 3);
-    world_close(&w);
-    assert_int_equal(world_open(&w), ERR_OK);
-    struct store_part *p = store_part_find(w.store, 1);
-    for (int i = 3; i < 40; i++) {
-        assert_int_equal(world_append(&w, p, LARGE, 1, i), i);
-    }
-    world_close(&w);
-    assert_int_equal(world_open(&w), ERR_OK);
-    p = store_part_find(w.store, 1);
-    assert_int_equal(world_read(&w, p, 0, 20000, &r), ERR_OK);
-    int64_t next = r.next_offset;
-    store_read_release(&r);
-    while (p->ahead == NULL && next < 30) { /* until it has seen the blocks and reads ahead */
-        assert_int_equal(world_read(&w, p, next, 20000, &r), ERR_OK);
+    int64_t next = 0;
+    while (list_empty(&p->aheads)) {
+        assert_true(next < 30);
+        assert_int_equal(world_read(w, p, next, 20000, &r), ERR_OK);
         next = r.next_offset;
         store_read_release(&r);
     }
-    world_settle(&w);
-    assert_non_null(p->ahead);
-    memset(p->ahead->task.chunk->bytes, 0, p->ahead->task.chunk->size);
-    assert_int_equal(world_count(&w, p, next), 40 - next);
+    world_settle(w);
+    return next;
+}
+
+static struct store_part *restart(struct world *w)
+{
+    world_close(w);
+    assert_int_equal(world_open(w), ERR_OK);
+    return store_part_find(w->store, 1);
+}
+
+TEST(store_reads_ahead_only_what_was_asked_for)
+{
+    /* A piece serves reads of what it holds, within their limits; any other read goes its own way,
+     * and what nobody wants is given back. */
+    struct world w;
+    struct store_read r;
     struct store_stats st;
+    world_init(&w, 44, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 90);
+    struct store_part *p = restart(&w);
+    const int64_t next = read_until_ahead(&w, p);
     store_stats_get(w.store, &st);
-    assert_int_equal(st.damaged_reads, 0);
+    const uint64_t before = st.ahead_reads;
+    assert_int_equal(world_read(&w, p, 1, 20000, &r), ERR_OK);
+    assert_int_equal(get_be64(r.chunks[0].p), 1);
+    store_read_release(&r);
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.ahead_reads, before);
+    assert_int_equal(world_read(&w, p, next, 12000, &r), ERR_OK);
+    assert_int_equal(get_be64(r.chunks[0].p), next);
+    assert_true(r.bytes <= 12000);
+    store_read_release(&r);
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.ahead_reads, before + 1);
+    for (int i = 0; i < 30; i++) {
+        env_sim_advance_ns(w.env, 100u * 1000 * 1000);
+        store_tick(w.store);
+        world_settle(&w);
+    }
+    assert_true(list_empty(&p->aheads));
+    assert_int_equal(w.store->ahead_bytes, 0);
+    assert_int_equal(world_count(&w, p, 0), 90);
+    world_deinit(&w);
+}
+
+TEST(store_reading_ahead_never_speaks_of_damage)
+{
+    /* The piece that meets it is dropped; the reader that asks for it is told. */
+    struct world w;
+    struct store_stats st;
+    struct store_read r;
+    world_init(&w, 45, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = fill(&w, 60);
+    p = restart(&w);
+    uint64_t size;
+    uint8_t *b = env_sim_file_bytes(w.env, "/data/topics/a/0-1-00000000000000000000.seg", &size);
+    assert_non_null(b);
+    const size_t harm = size / 2 / ENTRY_BLOCK * ENTRY_BLOCK + 200; /* in some large batch */
+    b[harm] ^= 1;
+    int64_t next = 0;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && next < 60) {
+        store_stats_get(w.store, &st);
+        assert_int_equal(st.damaged_reads, 0);
+        assert_int_equal(p->damage_count, 0);
+        e = world_read(&w, p, next, 20000, &r);
+        next = e == ERR_OK ? r.next_offset : next;
+        if (e == ERR_OK) {
+            store_read_release(&r);
+        }
+    }
+    assert_int_equal(e, ERR_DAMAGED);
+    assert_int_equal(p->damage_count, 1);
+    assert_int_equal(p->damage[0].from, next);
+    assert_int_equal(p->damage[0].to, next + 1);
     world_deinit(&w);
 }
