@@ -407,6 +407,44 @@ TEST(store_writes_no_image_after_a_flush_failed_elsewhere)
     }
 }
 
+TEST(store_does_not_take_a_failing_read_for_a_torn_tail)
+{
+    /* Any read of a start fails once. The start fails, or says what it has set aside, or has it
+     * all; the last batch was acknowledged and is never just gone. */
+    struct world w;
+    world_init(&w, 16, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    assert_int_equal(world_append(&w, p, 100, 1, 0), 0);
+    assert_int_equal(world_append(&w, p, 3000, 1, 1), 1);
+    world_cut(&w, 1);
+    struct env_sim_disk *disk = env_sim_disk_save(w.env);
+    uint64_t refused = 0;
+    for (uint64_t n = 1; n <= 40; n++) {
+        world_cut(&w, 1);
+        env_sim_disk_restore(w.env, disk);
+        world_cut(&w, 1);
+        env_sim_fail_nth(w.env, ENV_SIM_READ, n, ERR_IO, false);
+        const enum err e = world_open(&w);
+        struct store_recovery r = {0};
+        if (e == ERR_OK) {
+            store_recovery_get(w.store, &r);
+        } else {
+            refused++;
+        }
+        env_sim_fail_nth(w.env, ENV_SIM_READ, 0, ERR_OK, false);
+        if (r.damaged_ranges == 0) {
+            if (e != ERR_OK) {
+                assert_int_equal(world_open(&w), ERR_OK);
+            }
+            assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 2);
+        }
+    }
+    assert_true(refused > 0);
+    env_sim_disk_free(disk);
+    world_deinit(&w);
+}
+
 TEST(store_opens_ten_thousand_partitions_at_once)
 {
     /* A start touches no file of a partition. */
