@@ -291,7 +291,6 @@ uint64_t env_sim_ops(struct env *env)
 void env_sim_cut_at(struct env *env, uint64_t op)
 {
     sim_of(env)->cut_at = op;
-    sim_of(env)->cut_op = ENV_SIM_OP_COUNT;
 }
 
 bool env_sim_is_cut(struct env *env)
@@ -304,6 +303,7 @@ static void boot(struct sim *w)
     forget_process(w);
     sim_device_boot(w);
     w->is_cut = false;
+    w->cut_op = ENV_SIM_OP_COUNT;
     w->cut_at = UINT64_MAX;
 }
 
@@ -348,6 +348,7 @@ struct env_sim_disk *env_sim_disk_save(struct env *env)
     sim_view_put_back(w);
     struct env_sim_disk *d = sim_alloc(sizeof(*d));
     sim_disk_copy(d, &w->disk);
+    d->cut_op = (int)w->cut_op;
     return d;
 }
 
@@ -358,6 +359,7 @@ void env_sim_disk_restore(struct env *env, const struct env_sim_disk *d)
     sim_disk_copy(&w->disk, d);
     sim_disk_release_all(&w->disk);
     boot(w);
+    w->cut_op = (enum env_sim_op)d->cut_op; /* as if it had just gone off */
 }
 
 void env_sim_disk_free(struct env_sim_disk *d)

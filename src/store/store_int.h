@@ -63,6 +63,9 @@ struct store_faults {
     bool image_before_flush;  /* the image is written before the segments were flushed */
     bool skip_dir_sync;       /* new files are not made durable in their folder */
     bool single_image;        /* every image goes to the same slot */
+    bool clock_trusted;       /* retention by time believes a clock that jumped */
+    bool retain_unwritten;    /* retention moves the log start without a frame */
+    bool image_unflushed;     /* an image counts as written before it is flushed */
 };
 #ifdef LEAT_DEBUG
 extern struct store_faults store_faults;
