@@ -137,8 +137,7 @@ static enum err apply_topic(struct broker *b, struct slice *in, struct ectx *ec)
     if (t == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory for topics");
     }
-    enum err e =
-        take_settings(in, &t->t.config, CONFIG_FROM_TOPIC, "a topic's configuration", ec);
+    enum err e = take_settings(in, &t->t.config, CONFIG_FROM_TOPIC, "a topic's configuration", ec);
     if (e == ERR_OK && !slice_le32(in, &count)) {
         e = damaged(ec, "a topic's partitions");
     }
@@ -276,8 +275,8 @@ static enum err restore(void *ctx, struct slice image, struct ectx *ec)
     if (!slice_le32(&image, &next)) {
         return damaged(ec, "the image");
     }
-    enum err e = take_settings(&image, &b->dynamic_default, CONFIG_FROM_DYNAMIC_DEFAULT,
-                               "the image", ec);
+    enum err e =
+        take_settings(&image, &b->dynamic_default, CONFIG_FROM_DYNAMIC_DEFAULT, "the image", ec);
     if (e == ERR_OK) {
         e = take_settings(&image, &b->dynamic_node, CONFIG_FROM_DYNAMIC_BROKER, "the image", ec);
     }

@@ -218,9 +218,9 @@ static void note_file(struct cut *c, const struct sim_inode *ino, const uint8_t 
             continue;
         }
         note(c, p->op->seq, is_size ? (i < sizes_end ? KEPT : LOST) : (enum verdict)verdicts[i],
-             is_size                        ? &c->loss->sizes
+             is_size                       ? &c->loss->sizes
              : p->op->kind == SIM_OP_WRITE ? &c->loss->writes
-                                            : &claims);
+                                           : &claims);
         kept = kept || (p->op->kind == SIM_OP_WRITE && verdicts[i] == KEPT);
         earlier_lost = earlier_lost || (p->op->kind == SIM_OP_WRITE && verdicts[i] == LOST);
         later_size = later_size || (is_size && i >= sizes_end && kept);

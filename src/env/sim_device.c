@@ -77,8 +77,8 @@ uint64_t sim_device_next_ns(const struct sim *w)
     const struct sim_device *dev = &w->device;
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < ENV_LANE_COUNT; i++) {
-        const bool waits = !list_empty(&w->lanes[i]) && dev->drawn[i] &&
-                           dev->wait_until[i] > w->mono_ns;
+        const bool waits =
+            !list_empty(&w->lanes[i]) && dev->drawn[i] && dev->wait_until[i] > w->mono_ns;
         if (waits && dev->wait_until[i] < next) {
             next = dev->wait_until[i];
         }

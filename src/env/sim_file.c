@@ -267,8 +267,8 @@ static enum err write_all(struct sim_file *f, const void *p, size_t n, uint64_t 
 {
     struct sim *w = f->w;
     enum err e = file_begin(f, ENV_SIM_WRITE, ENV_WRITE, offset, n, ec);
-    if (e != ERR_OK && (f->generation != w->generation || (f->flags & ENV_WRITE) == 0 ||
-                        w->device.hung > 1)) {
+    if (e != ERR_OK &&
+        (f->generation != w->generation || (f->flags & ENV_WRITE) == 0 || w->device.hung > 1)) {
         return e;
     }
     if (offset > SIM_FILE_MAX || n > SIM_FILE_MAX - offset) {

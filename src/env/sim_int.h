@@ -44,10 +44,10 @@ struct sim_device {
     uint64_t stick_after[ENV_SIM_OP_COUNT + 1]; /* as sim_fault.after */
     bool stick_all, dead;                       /* dead: nothing that changes the disk returns */
     bool in_job;
-    uint32_t hung;                      /* of the running job: operations since the one that hangs */
-    uint32_t stuck[ENV_LANE_COUNT];     /* jobs that hang */
+    uint32_t hung;                  /* of the running job: operations since the one that hangs */
+    uint32_t stuck[ENV_LANE_COUNT]; /* jobs that hang */
     uint64_t wait_until[ENV_LANE_COUNT]; /* of the lane's next job */
-    bool drawn[ENV_LANE_COUNT];         /* wait_until is that of the lane's next job */
+    bool drawn[ENV_LANE_COUNT];          /* wait_until is that of the lane's next job */
 };
 
 /* The flat copy that env_sim_file_bytes handed out, put back by the next call. */
@@ -71,7 +71,7 @@ struct sim {
     uint64_t ops;
     uint64_t cut_at;
     bool is_cut;
-    uint64_t generation; /* handles of an older one are void */
+    uint64_t generation;    /* handles of an older one are void */
     enum env_sim_op cut_op; /* before which the power went */
     struct env_sim_loss loss;
     struct sim_fault faults[ENV_SIM_OP_COUNT + 1];

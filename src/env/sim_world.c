@@ -201,8 +201,9 @@ enum err sim_begin(struct sim *w, enum env_sim_op op, const char *path, uint64_t
     sim_event(w, op_names[op], offset, n);
     sim_event(w, path, w->mono_ns, 0);
     if (sim_device_sticks(w, op)) {
-        return ectx_fail(ec, ERR_STOPPED, "could not %s '%s': the device does not answer (simulated)",
-                         op_names[op], path);
+        return ectx_fail(ec, ERR_STOPPED,
+                         "could not %s '%s': the device does not answer (simulated)", op_names[op],
+                         path);
     }
     enum err any = take_fault(&w->faults[ENV_SIM_OP_COUNT]);
     enum err e = take_fault(&w->faults[op]);

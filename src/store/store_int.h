@@ -335,7 +335,7 @@ struct store {
     struct pool pool; /* of chunks; the loop's */
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
     bool failed, recovering;
-    atomic_bool harmed; /* as `failed`, for workers */
+    atomic_bool harmed;     /* as `failed`, for workers */
     struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
     uint64_t ring_damaged_bytes, ring_damaged_to;
     uint32_t image_generation; /* of the image that was restored */

@@ -20,9 +20,9 @@ static const struct {
     const char *text;
     unsigned programs;
 } kinds[KIND_COUNT] = {
-#define W RUN_WAL
-#define S RUN_STORE
-#define V RUN_SERVICE
+#define W                    RUN_WAL
+#define S                    RUN_STORE
+#define V                    RUN_SERVICE
 #define KIND(name, in, what) {what, in},
 #include "kinds.def"
 #undef KIND
@@ -212,12 +212,13 @@ static uint64_t print_kinds(const struct run_program *p, const struct sums *sum,
 
 static int usage(const struct run_program *p)
 {
-    printf("usage: %s [--seeds N | --states N | --seed N] [--every-failure N] [--jobs N] [-v]\n"
-           "       %s --faults | --fault NAME | --list-faults\n\n"
-           "  --seed N           one seed, as a failure names it\n"
-           "  --every-failure N  for the first N seeds every single operation and allocation fails\n"
-           "  --faults           plants each fault; one that is not noticed is a failure\n",
-           p->name, p->name);
+    printf(
+        "usage: %s [--seeds N | --states N | --seed N] [--every-failure N] [--jobs N] [-v]\n"
+        "       %s --faults | --fault NAME | --list-faults\n\n"
+        "  --seed N           one seed, as a failure names it\n"
+        "  --every-failure N  for the first N seeds every single operation and allocation fails\n"
+        "  --faults           plants each fault; one that is not noticed is a failure\n",
+        p->name, p->name);
     return 0;
 }
 
@@ -260,8 +261,8 @@ int run_main(const struct run_program *p, int argc, char **argv)
     if (!parse(&a, argc, argv)) {
         return usage(p);
     }
-    struct sums *sum = mmap(NULL, sizeof(*sum), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                            -1, 0);
+    struct sums *sum =
+        mmap(NULL, sizeof(*sum), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sum == MAP_FAILED) {
         return 2;
     }

@@ -41,8 +41,8 @@ struct fault_row {
 struct run_program {
     const char *name;
     unsigned bit;
-    /* All that a seed is good for; `every`: every single operation and allocation fails once. false:
-     * a promise was broken, and `why` says which. */
+    /* All that a seed is good for; `every`: every single operation and allocation fails once.
+     * false: a promise was broken, and `why` says which. */
     bool (*seed)(uint64_t seed, bool every, char *why, size_t size);
     /* What is done to find a planted fault. */
     bool (*fault_seed)(uint64_t seed, char *why, size_t size);

@@ -444,7 +444,8 @@ static void judge(struct sproc *p, bool clean_expected)
     size_t topics = 0;
     store_recovery_get(p->store, &rec);
     if (rec.damaged_ranges > 0 && m->may_fail) {
-        /* What could not be read was set aside, and it was said: the model cannot go on from here. */
+        /* What could not be read was set aside, and it was said: the model cannot go on from here.
+         */
         m->given_up = p->dead = true;
         return;
     }
@@ -504,11 +505,11 @@ static bool topic_exists(void *ctx, struct str topic, struct uuid id)
 
 static enum err open_all(struct sproc *p, struct ectx *ec)
 {
-    static const char *const settings[][2] = {{"log.retention.ms", "-1"},
-                                              /* the clock jumps, those of producers do not */
-                                              {"log.message.timestamp.after.max.ms",
-                                               "9223372036854775807"},
-                                              {"group.initial.rebalance.delay.ms", "0"}};
+    static const char *const settings[][2] = {
+        {"log.retention.ms", "-1"},
+        /* the clock jumps, those of producers do not */
+        {"log.message.timestamp.after.max.ms", "9223372036854775807"},
+        {"group.initial.rebalance.delay.ms", "0"}};
     struct store_config cfg;
     struct store_participant pts[3];
     enum err e = env_poll_create(p->env, &p->poll, ec);
@@ -548,8 +549,7 @@ enum err svc_start(struct sproc *p, struct env *env, struct smodel *m, bool clea
     config_init(&p->config, CONFIG_SCOPE_BROKER);
     enum err e = open_all(p, &ec);
     if (e != ERR_OK) {
-        if (!env_sim_is_cut(env) && !m->may_fail &&
-            !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
+        if (!env_sim_is_cut(env) && !m->may_fail && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
             svc_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
         }
         return e;

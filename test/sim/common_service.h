@@ -74,7 +74,7 @@ struct smodel {
     /* The largest that a join was told; the largest whose assignment was told; who led each. */
     int32_t generation, synced;
     char leaders[SVC_GENERATIONS][80];
-    bool settled; /* every member knows its assignment, and nothing was asked for since */
+    bool settled;   /* every member knows its assignment, and nothing was asked for since */
     bool calm;      /* few checkpoints, so that packing gets a chance */
     uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
     bool may_lose_memory, may_fail, given_up, bad;

@@ -355,7 +355,8 @@ static void judge_recovery(struct proc *p, bool clean_expected)
     struct store_recovery rec;
     store_recovery_get(p->store, &rec);
     if (rec.damaged_ranges > 0 && m->may_fail) {
-        /* What could not be read was set aside, and it was said: the model cannot go on from here. */
+        /* What could not be read was set aside, and it was said: the model cannot go on from here.
+         */
         m->given_up = p->dead = true;
         return;
     }
@@ -475,8 +476,7 @@ enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean
     }
     p->store = opened;
     if (e != ERR_OK) {
-        if (!env_sim_is_cut(env) && !m->may_fail &&
-            !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
+        if (!env_sim_is_cut(env) && !m->may_fail && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
             model_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
         }
         return e;

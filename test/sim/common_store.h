@@ -26,7 +26,7 @@ struct mbatch {
     uint64_t uid;
     uint32_t size, frame;
     int32_t count;
-    bool kept; /* a finished recovery or a clean stop has it: it must never go */
+    bool kept;        /* a finished recovery or a clean stop has it: it must never go */
     uint64_t born_ns; /* monotonic */
     uint32_t jumps;   /* of the wall clock before it was appended */
 };

@@ -1,8 +1,8 @@
 /*
  * Topics, idempotent producers, committed offsets and groups on the simulated disk: the real
  * broker, groups and store are cut at any operation, what was not flushed is kept, lost, torn and
- * reordered in many ways, the next start is cut too, every I/O and every allocation fails once, also
- * those of a recovery, I/O takes seconds or never returns, the wall clock jumps.
+ * reordered in many ways, the next start is cut too, every I/O and every allocation fails once,
+ * also those of a recovery, I/O takes seconds or never returns, the wall clock jumps.
  *
  * The promises (oracle: struct smodel, outside of the simulated world):
  *   - every acknowledged batch is there once, at its offset; what else is there is a prefix;
@@ -777,7 +777,7 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
 /* ---- Failing operations and allocations ----------------------------------------------------- */
 
 static const enum env_sim_op fail_kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_READ, ENV_SIM_WRITE,
-                                             ENV_SIM_SYNC, ENV_SIM_OPEN, ENV_SIM_ALLOCATE};
+                                             ENV_SIM_SYNC,     ENV_SIM_OPEN, ENV_SIM_ALLOCATE};
 
 static void fail_nth(struct env *env, enum env_sim_op kind, uint64_t k)
 {
@@ -966,8 +966,8 @@ static bool one_seed(uint64_t s, bool every, char *why, size_t size)
     const bool each = s % 8 == 1;
     return run_seed(s, each ? UINT64_MAX : 40, each ? 1 : 6, why, size) &&
            run_stuck(s, why, size) &&
-           (!every || (run_failures(s, why, size) && run_allocs(s, why, size) &&
-                       run_starts(s, why, size)));
+           (!every ||
+            (run_failures(s, why, size) && run_allocs(s, why, size) && run_starts(s, why, size)));
 }
 
 static bool fault_seed(uint64_t s, char *why, size_t size)
@@ -977,14 +977,12 @@ static bool fault_seed(uint64_t s, char *why, size_t size)
 
 int main(int argc, char **argv)
 {
-    struct run_program p = {.name = "service_crash",
-                            .bit = RUN_SERVICE,
-                            .seed = one_seed,
-                            .fault_seed = fault_seed};
+    struct run_program p = {
+        .name = "service_crash", .bit = RUN_SERVICE, .seed = one_seed, .fault_seed = fault_seed};
 #ifdef LEAT_DEBUG
     const struct fault_row faults[] = {
-#define FAULT(program, name, on, wrong, breaks)  FAULT_##program(name, on, wrong, breaks)
-#define FAULT_service(name, on, wrong, breaks)   {name, &on, wrong, breaks},
+#define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
+#define FAULT_service(name, on, wrong, breaks)  {name, &on, wrong, breaks},
 #define FAULT_wal(name, on, wrong, breaks)
 #define FAULT_store(name, on, wrong, breaks)
 #include "faults.def"

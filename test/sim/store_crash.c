@@ -13,7 +13,8 @@
  *   - durability os: what is left is a prefix, and no offset that was told is given again;
  *   - retention by time takes nothing before its time, and nothing for an hour after the clock
  * jumped;
- *   - a device that does not answer makes the store push back; nothing is told that it has not done;
+ *   - a device that does not answer makes the store push back; nothing is told that it has not
+ * done;
  *   - a crash alone is never reported as damage;
  *   - a recovery that finished is never taken back by the next crash.
  * The same with a planted fault (faults.def): one that this program does not notice fails the run.
@@ -564,7 +565,7 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
 /* ---- Failing operations and allocations ----------------------------------------------------- */
 
 static const enum env_sim_op fail_kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_READ, ENV_SIM_WRITE,
-                                             ENV_SIM_SYNC, ENV_SIM_OPEN, ENV_SIM_ALLOCATE};
+                                             ENV_SIM_SYNC,     ENV_SIM_OPEN, ENV_SIM_ALLOCATE};
 
 /* The k-th operation of a kind fails in a first life. false: there were not so many. */
 static bool fail_in_life(uint64_t seed, enum env_sim_op kind, uint64_t k, struct model *m)
@@ -848,9 +849,9 @@ static bool one_seed(uint64_t s, bool every, char *why, size_t size)
     const bool each = s % 8 == 1, some = every || s % 16 == 5;
     return run_seed(s, each ? UINT64_MAX : 40, each ? 2 : 8, why, size) && run_full(s, why, size) &&
            run_stuck(s, why, size) &&
-           (!some || (run_failures(s, every ? 1 : 11, why, size) &&
-                      run_allocs(s, every ? 1 : 13, why, size) &&
-                      run_starts(s, every ? 1 : 5, why, size)));
+           (!some ||
+            (run_failures(s, every ? 1 : 11, why, size) &&
+             run_allocs(s, every ? 1 : 13, why, size) && run_starts(s, every ? 1 : 5, why, size)));
 }
 
 static bool fault_seed(uint64_t s, char *why, size_t size)

@@ -458,7 +458,9 @@ static bool submit_until_full(struct proc *p)
 
 static void drain(struct proc *p)
 {
-    for (int i = 0; i < 10000 && !env_sim_is_stuck(p->env) && !wal_idle(p->wal) && !p->dead && !env_sim_is_cut(p->env); i++) {
+    for (int i = 0; i < 10000 && !env_sim_is_stuck(p->env) && !wal_idle(p->wal) && !p->dead &&
+                    !env_sim_is_cut(p->env);
+         i++) {
         wal_kick(p->wal, false);
         (void)env_poll_run(p->poll, 1000000);
     }
@@ -678,8 +680,8 @@ int main(int argc, char **argv)
         .name = "wal_crash", .bit = RUN_WAL, .seed = one_seed, .fault_seed = fault_seed};
 #ifdef LEAT_DEBUG
     static const struct fault_row faults[] = {
-#define FAULT(program, name, on, wrong, breaks)   FAULT_##program(name, on, wrong, breaks)
-#define FAULT_wal(name, on, wrong, breaks)        {name, &planted[on], wrong, breaks},
+#define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
+#define FAULT_wal(name, on, wrong, breaks)      {name, &planted[on], wrong, breaks},
 #define FAULT_store(name, on, wrong, breaks)
 #define FAULT_service(name, on, wrong, breaks)
 #include "faults.def"
