@@ -794,6 +794,7 @@ static bool run_full(uint64_t seed, char *why, size_t size)
     struct env *env = world(seed);
     struct proc p;
     model_init(m, seed);
+    m->calm = false; /* a checkpoint that met the full disk is tried again after a second */
     env_sim_set_disk_bytes(env, 500000);
     if (proc_start(&p, env, m, false) == ERR_OK) {
         m->may_lose_space = true;

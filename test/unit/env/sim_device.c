@@ -73,6 +73,28 @@ TEST(sim_stuck_job_is_never_done_and_blocks_its_lane_alone)
     env_destroy(env);
 }
 
+TEST(sim_stuck_sync_takes_nothing_from_a_later_one)
+{
+    /* Unlike one that failed: what it should have written is still waiting to be. */
+    struct env *env = sim_new(8);
+    struct env_poll *p = NULL;
+    assert_int_equal(env_poll_create(env, &p, NULL), ERR_OK);
+    struct env_file *f = sim_open(env, "a", ENV_READ | ENV_WRITE | ENV_CREATE);
+    assert_int_equal(env_dir_sync(env, ".", NULL), ERR_OK);
+    struct io log;
+    env_sim_stick_nth(env, ENV_SIM_SYNC, 1, false);
+    io_start(&log, p, ENV_LANE_LOG, f, "one", true);
+    while (!env_sim_is_stuck(env)) {
+        assert_true(env_sim_step(env));
+    }
+    assert_int_equal(env_file_datasync(f, NULL), ERR_OK);
+    env_sim_power_cut_as(env, ENV_SIM_LOSE_ALL, 0);
+    assert_string_equal(sim_content(env, "a"), "one");
+    env_file_close(f);
+    env_poll_destroy(p);
+    env_destroy(env);
+}
+
 TEST(sim_dead_device_holds_every_lane_that_changes_it)
 {
     struct env *env = sim_new(4);
