@@ -16,6 +16,8 @@
 /* Planted faults: tests switch one on and must then find the damage that it does. */
 struct broker_faults {
     bool duplicate_early; /* a duplicate is answered before its original is durable */
+    bool topic_early;     /* the deletion of a topic is answered before it is durable */
+    bool deletion_early;  /* DeleteRecords is answered before it is durable */
 };
 #ifdef LEAT_DEBUG
 extern struct broker_faults broker_faults;

@@ -17,7 +17,9 @@ static void on_deleted(void *ctx, uint64_t position)
     (void)position;
     store_part_info_get(d->p->part, &info);
     list_remove(&d->link);
-    d->done(d->ctx, ERR_OK, info.log_start);
+    if (d->done != NULL) {
+        d->done(d->ctx, ERR_OK, info.log_start);
+    }
     mem_free(d);
 }
 
@@ -64,5 +66,11 @@ void broker_delete_records(struct broker *b, struct partition *p, int64_t offset
         return;
     }
     list_push_back(&b->deleting, &d->link);
+    if (BROKER_FAULT(deletion_early)) {
+        d->done = NULL;
+    }
     store_frame_commit(f, on_deleted, d);
+    if (BROKER_FAULT(deletion_early)) {
+        done(ctx, ERR_OK, to);
+    }
 }

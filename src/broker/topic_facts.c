@@ -93,23 +93,24 @@ static bool take_id(struct slice *in, struct uuid *id)
 
 /* A value that this version does not take any more is left out, so that a start never fails for it.
  */
-static bool take_settings(struct slice *in, struct config *c, enum config_source source)
+static enum err take_settings(struct slice *in, struct config *c, enum config_source source,
+                              const char *what, struct ectx *ec)
 {
     uint32_t n;
     if (!slice_le32(in, &n)) {
-        return false;
+        return damaged(ec, what);
     }
     for (uint32_t i = 0; i < n; i++) {
         struct str name;
         struct str value;
         if (!slice_lstr(in, &name) || !slice_lstr(in, &value)) {
-            return false;
+            return damaged(ec, what);
         }
         if (config_set(c, name, value, source, NULL) == ERR_NO_MEMORY) {
-            return false;
+            return ectx_fail(ec, ERR_NO_MEMORY, "out of memory for %s", what);
         }
     }
-    return true;
+    return ERR_OK;
 }
 
 static enum err add_part(struct broker *b, struct topic_full *t, uint32_t part_id, struct ectx *ec)
@@ -136,9 +137,9 @@ static enum err apply_topic(struct broker *b, struct slice *in, struct ectx *ec)
     if (t == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory for topics");
     }
-    enum err e = ERR_OK;
-    if (!take_settings(in, &t->t.config, CONFIG_FROM_TOPIC) || !slice_le32(in, &count)) {
-        e = damaged(ec, "a topic's configuration");
+    enum err e = take_settings(in, &t->t.config, CONFIG_FROM_TOPIC, "a topic's configuration", ec);
+    if (e == ERR_OK && !slice_le32(in, &count)) {
+        e = damaged(ec, "a topic's partitions");
     }
     for (uint32_t i = 0; e == ERR_OK && i < count; i++) {
         uint32_t part_id;
@@ -184,9 +185,10 @@ static enum err apply_config(struct broker *b, struct slice *in, struct topic_fu
 {
     struct config fresh;
     config_init(&fresh, CONFIG_SCOPE_TOPIC);
-    if (!take_settings(in, &fresh, CONFIG_FROM_TOPIC)) {
+    enum err e = take_settings(in, &fresh, CONFIG_FROM_TOPIC, "a topic's configuration", ec);
+    if (e != ERR_OK) {
         config_deinit(&fresh);
-        return damaged(ec, "a topic's configuration");
+        return e;
     }
     config_deinit(&t->t.config);
     t->t.config = fresh;
@@ -201,9 +203,10 @@ static enum err apply_broker_config(struct broker *b, struct slice *in, bool clu
     config_init(&fresh, CONFIG_SCOPE_BROKER);
     enum config_source source =
         cluster_default ? CONFIG_FROM_DYNAMIC_DEFAULT : CONFIG_FROM_DYNAMIC_BROKER;
-    if (!take_settings(in, &fresh, source)) {
+    enum err e = take_settings(in, &fresh, source, "the node's configuration", ec);
+    if (e != ERR_OK) {
         config_deinit(&fresh);
-        return damaged(ec, "the node's configuration");
+        return e;
     }
     struct config *to = cluster_default ? &b->dynamic_default : &b->dynamic_node;
     config_deinit(to);
@@ -268,18 +271,23 @@ static enum err restore(void *ctx, struct slice image, struct ectx *ec)
 {
     struct broker *b = ctx;
     uint32_t next;
-    uint32_t count;
-    if (!slice_le32(&image, &next) ||
-        !take_settings(&image, &b->dynamic_default, CONFIG_FROM_DYNAMIC_DEFAULT) ||
-        !take_settings(&image, &b->dynamic_node, CONFIG_FROM_DYNAMIC_BROKER) ||
-        !slice_le32(&image, &count)) {
+    uint32_t count = 0;
+    if (!slice_le32(&image, &next)) {
         return damaged(ec, "the image");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        enum err e = apply_topic(b, &image, ec);
-        if (e != ERR_OK) {
-            return e;
-        }
+    enum err e =
+        take_settings(&image, &b->dynamic_default, CONFIG_FROM_DYNAMIC_DEFAULT, "the image", ec);
+    if (e == ERR_OK) {
+        e = take_settings(&image, &b->dynamic_node, CONFIG_FROM_DYNAMIC_BROKER, "the image", ec);
+    }
+    if (e == ERR_OK && !slice_le32(&image, &count)) {
+        e = damaged(ec, "the image");
+    }
+    for (uint32_t i = 0; e == ERR_OK && i < count; i++) {
+        e = apply_topic(b, &image, ec);
+    }
+    if (e != ERR_OK) {
+        return e;
     }
     b->next_part_id = next > b->next_part_id ? next : b->next_part_id;
     return ERR_OK;

@@ -86,6 +86,17 @@ enum env_sim_keep {
     ENV_SIM_KEEP_FIRST, /* the first `choice` (modulo count + 1) did */
 };
 void env_sim_power_cut_as(struct env *env, enum env_sim_keep keep, uint64_t choice);
+/* What the last power cut did, for a test that wants to know that it has seen everything. */
+struct env_sim_loss {
+    enum env_sim_op at; /* the operation before which the power went; OP_COUNT: between two */
+    uint64_t pending;   /* operations that it could lose */
+    uint64_t writes, sizes, links, unlinks, renames; /* lost ones */
+    uint64_t torn;
+    bool reordered;    /* something later was kept although something earlier was lost */
+    bool size_no_data; /* of a file a size reached the medium and a write before it did not */
+    bool data_no_size; /* the other way round */
+};
+void env_sim_last_loss(struct env *env, struct env_sim_loss *out);
 /* Operations that a cut now could lose. 0: every cut leaves the disk as it is. */
 uint64_t env_sim_pending_ops(struct env *env);
 /* As a process kill: everything written survives (what is pending stays pending: a power cut may
@@ -109,6 +120,18 @@ void env_sim_fail_nth(struct env *env, enum env_sim_op kind, uint64_t n, enum er
  * changed nothing. After a failed SYNC reads still show what was written, as from a page cache.
  * env_file_drop_cache, and any read through an ENV_DIRECT handle, fetch from the medium instead:
  * each sector that failed is there or is not, by the seed, and stays so. */
+/* A slow device: one in `one_in` jobs (0: none) waits up to `most_ns` before it runs, and its lane
+ * with it, while everything else goes on; one in `one_in` operations of the loop's own thread takes
+ * that much longer. */
+void env_sim_set_slow(struct env *env, uint64_t one_in, uint64_t most_ns);
+/* A device that no longer answers: the n-th operation from now (as env_sim_fail_nth counts) does
+ * not return until the next power cut, kill or restore. A WRITE may be done in part, a SYNC has
+ * settled nothing. Its job is never done and its lane runs no other (ENV_LANE_ANY has two workers);
+ * on the loop's own thread the whole process stands still, which env_sim_is_cut tells. `all`: so
+ * does every later operation that changes the disk. n == 0 clears. */
+void env_sim_stick_nth(struct env *env, enum env_sim_op kind, uint64_t n, bool all);
+/* A job hangs on the device. */
+bool env_sim_is_stuck(struct env *env);
 /* Changes the disk's capacity (space returns). */
 void env_sim_set_disk_bytes(struct env *env, uint64_t bytes);
 /* Direct access to durable+pending content, for corruption tests. NULL if there is no such file.

@@ -34,6 +34,8 @@ struct cut {
     enum env_sim_keep keep; /* one of the exact ones */
     uint64_t pick;          /* the sequence number that is the one, or the first that is lost */
     bool file_kept;         /* FILE_COINS: of the file at hand */
+    struct env_sim_loss *loss;
+    uint64_t first_lost, last_kept; /* sequence numbers */
 };
 
 enum verdict { LOST, KEPT, TORN };
@@ -189,6 +191,52 @@ static void apply_torn(struct sim_tree *tree, const struct sim_op *op, struct si
     sim_op_apply_write(tree, op, tear_choose, &t);
 }
 
+/* ---- What happened ---- */
+
+static void note(struct cut *c, uint64_t seq, enum verdict v, uint64_t *lost)
+{
+    if (v == KEPT) {
+        c->last_kept = c->last_kept < seq ? seq : c->last_kept;
+    } else if (v == TORN) {
+        c->loss->torn++;
+    } else {
+        c->first_lost = c->first_lost > seq ? seq : c->first_lost;
+        (*lost)++;
+    }
+}
+
+/* A file's verdicts; what happened to its size follows from where sizes end. */
+static void note_file(struct cut *c, const struct sim_inode *ino, const uint8_t *verdicts,
+                      size_t sizes_end)
+{
+    uint64_t claims = 0; /* blocks without content: nobody can see them go */
+    bool later_size = false, earlier_lost = false, kept = false;
+    for (size_t i = 0; i < ino->pend_n; i++) {
+        const struct sim_pending *p = &ino->pend[i];
+        const bool is_size = p->op->kind == SIM_OP_SIZE;
+        if (p->fate == SIM_FIXED) {
+            continue;
+        }
+        note(c, p->op->seq, is_size ? (i < sizes_end ? KEPT : LOST) : (enum verdict)verdicts[i],
+             is_size                       ? &c->loss->sizes
+             : p->op->kind == SIM_OP_WRITE ? &c->loss->writes
+                                           : &claims);
+        kept = kept || (p->op->kind == SIM_OP_WRITE && verdicts[i] == KEPT);
+        earlier_lost = earlier_lost || (p->op->kind == SIM_OP_WRITE && verdicts[i] == LOST);
+        later_size = later_size || (is_size && i >= sizes_end && kept);
+        c->loss->size_no_data = c->loss->size_no_data || (is_size && i < sizes_end && earlier_lost);
+    }
+    c->loss->data_no_size = c->loss->data_no_size || later_size;
+}
+
+static void note_name(struct cut *c, const struct sim_name_op *op, enum verdict v)
+{
+    note(c, op->seq, v == LOST ? LOST : KEPT,
+         op->kind == SIM_NAME_LINK     ? &c->loss->links
+         : op->kind == SIM_NAME_UNLINK ? &c->loss->unlinks
+                                       : &c->loss->renames);
+}
+
 /* ---- One file ---- */
 
 static void cut_file(struct env_sim_disk *d, const struct sim_inode *old, struct cut *c)
@@ -230,6 +278,7 @@ static void cut_file(struct env_sim_disk *d, const struct sim_inode *old, struct
             sim_op_apply(&ino->safe, &ino->safe_size, op);
         }
     }
+    note_file(c, old, verdicts, sizes_end);
     sim_free(verdicts);
     sim_tree_zero_from(&ino->safe, ino->safe_size);
     sim_tree_share(&ino->now, &ino->safe);
@@ -238,9 +287,10 @@ static void cut_file(struct env_sim_disk *d, const struct sim_inode *old, struct
 }
 
 void sim_disk_cut(struct env_sim_disk *d, enum env_sim_keep keep, uint64_t choice,
-                  struct sim_rng *rng)
+                  struct sim_rng *rng, struct env_sim_loss *loss)
 {
-    struct cut c = {.rng = rng};
+    struct cut c = {.rng = rng, .loss = loss, .first_lost = UINT64_MAX};
+    loss->pending = sim_disk_pending(d);
     cut_plan(&c, d, keep, choice);
     for (uint32_t id = SIM_ROOT; id < d->n; id++) {
         const struct sim_inode *ino = d->slots[id].inode;
@@ -252,12 +302,17 @@ void sim_disk_cut(struct env_sim_disk *d, enum env_sim_keep keep, uint64_t choic
     if (d->names_n > 0) {
         for (size_t i = 0; i < d->names_n; i++) {
             const struct sim_name_pending *p = &d->names[i];
-            if (p->fate == SIM_FIXED || judge(&c, p->op->seq, true) != LOST) {
+            const enum verdict v = p->fate == SIM_FIXED ? KEPT : judge(&c, p->op->seq, true);
+            if (p->fate != SIM_FIXED) {
+                note_name(&c, p->op, v);
+            }
+            if (v != LOST) {
                 sim_name_apply(d, p->op);
             }
         }
         sim_names_clear(d);
         sim_names_now_is_safe(d);
     }
+    loss->reordered = c.first_lost < c.last_kept;
     sim_disk_release_all(d);
 }

@@ -120,7 +120,7 @@ enum err sim_dir_sync(struct env *env, const char *path, struct ectx *ec)
 {
     struct sim *w = sim_of(env);
     enum err fault = sim_begin(w, ENV_SIM_SYNC, path, 0, 0, ec);
-    if (w->is_cut) {
+    if (w->is_cut || w->device.hung > 0) {
         return fault;
     }
     struct sim_path at;
@@ -192,7 +192,7 @@ enum err sim_fs_sync(struct env *env, const char *path, struct ectx *ec)
 {
     struct sim *w = sim_of(env);
     enum err e = sim_begin(w, ENV_SIM_SYNC, path, 0, 0, ec);
-    if (w->is_cut) {
+    if (w->is_cut || w->device.hung > 0) {
         return e;
     }
     for (uint32_t id = SIM_ROOT; id < w->disk.n; id++) {

@@ -107,6 +107,7 @@ struct env_sim_disk {
     size_t names_n, names_cap;
     uint64_t used_pages; /* claimed on the now side by inodes that have a name or a handle */
     uint64_t seq;
+    int cut_op; /* of a saved copy: the operation before which the power went (enum env_sim_op) */
 };
 
 /* ---- sim_disk.c: inodes ---- */

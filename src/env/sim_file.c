@@ -251,7 +251,7 @@ static const void *gather(const struct iovec *iov, int iov_count, size_t total, 
 static enum err write_sync(struct sim_file *f, uint64_t offset, size_t n, struct ectx *ec)
 {
     enum err e = sim_begin(f->w, ENV_SIM_SYNC, f->path, offset, n, ec);
-    if (f->w->is_cut) {
+    if (f->w->is_cut || f->w->device.hung > 0) {
         return e;
     }
     if (e != ERR_OK) {
@@ -267,7 +267,8 @@ static enum err write_all(struct sim_file *f, const void *p, size_t n, uint64_t 
 {
     struct sim *w = f->w;
     enum err e = file_begin(f, ENV_SIM_WRITE, ENV_WRITE, offset, n, ec);
-    if (e != ERR_OK && (f->generation != w->generation || (f->flags & ENV_WRITE) == 0)) {
+    if (e != ERR_OK &&
+        (f->generation != w->generation || (f->flags & ENV_WRITE) == 0 || w->device.hung > 1)) {
         return e;
     }
     if (offset > SIM_FILE_MAX || n > SIM_FILE_MAX - offset) {
@@ -318,7 +319,7 @@ enum err sim_file_datasync(struct env_file *file, struct ectx *ec)
 {
     struct sim_file *f = file_of(file);
     enum err e = file_begin(f, ENV_SIM_SYNC, 0, 0, 0, ec);
-    if (f->generation != f->w->generation) {
+    if (f->generation != f->w->generation || f->w->device.hung > 0) {
         return e;
     }
     if (e != ERR_OK) {

@@ -30,12 +30,24 @@ bool sim_rng_chance(struct sim_rng *r, unsigned numerator, unsigned denominator)
 
 /* ---- sim_cut.c ---- Turns the disk into what a machine finds after a power cut. */
 void sim_disk_cut(struct env_sim_disk *d, enum env_sim_keep keep, uint64_t choice,
-                  struct sim_rng *rng);
+                  struct sim_rng *rng, struct env_sim_loss *loss);
 
 struct sim_fault {
     uint64_t after; /* 0: none set; 1: the next */
     enum err e;
     bool forever;
+};
+
+/* A device that is slow or does not answer (sim_device.c). */
+struct sim_device {
+    uint64_t slow_one_in, slow_most_ns;
+    uint64_t stick_after[ENV_SIM_OP_COUNT + 1]; /* as sim_fault.after */
+    bool stick_all, dead;                       /* dead: nothing that changes the disk returns */
+    bool in_job;
+    uint32_t hung;                  /* of the running job: operations since the one that hangs */
+    uint32_t stuck[ENV_LANE_COUNT]; /* jobs that hang */
+    uint64_t wait_until[ENV_LANE_COUNT]; /* of the lane's next job */
+    bool drawn[ENV_LANE_COUNT];          /* wait_until is that of the lane's next job */
 };
 
 /* The flat copy that env_sim_file_bytes handed out, put back by the next call. */
@@ -54,13 +66,16 @@ struct sim {
     uint64_t mono_ns;
     int64_t wall_jump_ms;
     /* streams of their own, so that one more draw in one of them does not change the others */
-    struct sim_rng rng_app, rng_sched, rng_net, rng_disk;
+    struct sim_rng rng_app, rng_sched, rng_net, rng_disk, rng_device;
 
     uint64_t ops;
     uint64_t cut_at;
     bool is_cut;
-    uint64_t generation; /* handles of an older one are void */
+    uint64_t generation;    /* handles of an older one are void */
+    enum env_sim_op cut_op; /* before which the power went */
+    struct env_sim_loss loss;
     struct sim_fault faults[ENV_SIM_OP_COUNT + 1];
+    struct sim_device device;
     uint64_t event_hash;
     bool trace;
 
@@ -72,8 +87,25 @@ struct sim {
     uint16_t next_port;
 };
 
+/* ---- sim_device.c ---- */
+/* This operation, which began just now, does not return. */
+bool sim_device_sticks(struct sim *w, enum env_sim_op op);
+/* The operation belongs to a job that hangs: it does not take place. */
+bool sim_device_hangs(struct sim *w);
+void sim_device_take_time(struct sim *w, enum env_sim_op op);
+/* The lane's next job may run now. */
+bool sim_device_lane_free(struct sim *w, unsigned lane);
+/* The earliest moment when a lane with jobs is free again; UINT64_MAX: never. */
+uint64_t sim_device_next_ns(const struct sim *w);
+void sim_device_job_begins(struct sim *w, unsigned lane);
+/* true: the job hangs and is never done. */
+bool sim_device_job_ends(struct sim *w, unsigned lane);
+void sim_device_boot(struct sim *w);
+
 /* ---- sim_world.c ---- */
 struct sim *sim_of(struct env *env);
+/* The power goes off here. */
+void sim_power_off(struct sim *w, enum env_sim_op op);
 /* Counts an operation: ERR_OK to go on, or ERR_STOPPED (the power is off, or goes off here), or the
  * fault that was asked for. `detail` and the numbers are for the trace and the event hash. */
 MUST_USE enum err sim_begin(struct sim *w, enum env_sim_op op, const char *path, uint64_t offset,

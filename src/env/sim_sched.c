@@ -10,6 +10,8 @@
 
 /* With slow_jobs: the longest that time passes while nobody starts. */
 #define SLOW_TICK_NS 200000u
+/* The longest step of a wait for a slow device: timers of the program are looked at in between. */
+#define DEVICE_TICK_NS 200000000u
 
 struct sim_post {
     void (*fn)(void *ctx);
@@ -177,8 +179,9 @@ static void run_job(struct sim *w, struct list *link, unsigned lane)
     list_remove(link);
     sim_event(w, "job", lane, w->mono_ns);
     uint64_t generation = w->generation;
+    sim_device_job_begins(w, lane);
     job->run(job);
-    if (w->generation == generation) {
+    if (!sim_device_job_ends(w, lane) && w->generation == generation) {
         list_push_back(&p->done, &job->link);
     }
 }
@@ -218,9 +221,22 @@ static struct list *list_at(struct list *head, uint64_t k)
     return l;
 }
 
+/* Nothing is due: time passes, but not beyond `most_ns`, until a slow device is ready. */
+static enum step wait_for_device(struct sim *w, uint64_t most_ns)
+{
+    const uint64_t next = sim_device_next_ns(w);
+    if (next == UINT64_MAX || most_ns == 0) {
+        return STEP_NOTHING;
+    }
+    uint64_t ns = next - w->mono_ns;
+    ns = ns < most_ns ? ns : most_ns;
+    env_sim_advance_ns(&w->base, ns < DEVICE_TICK_NS ? ns : DEVICE_TICK_NS);
+    return STEP_WAIT;
+}
+
 /* Runs one thing that is due: any job, or a call that belongs to `only` (NULL: to any poll). Of n
  * candidates the k-th replaces the choice with probability 1/k, so that all are equally likely. */
-static enum step step(struct sim *w, struct sim_poll *only)
+static enum step step(struct sim *w, struct sim_poll *only, uint64_t most_ns)
 {
     struct sim_rng *rng = &w->rng_sched;
     uint64_t seen = 0;
@@ -230,7 +246,8 @@ static enum step step(struct sim *w, struct sim_poll *only)
         return STEP_NOTHING;
     }
     for (unsigned i = 0; i < ENV_LANE_COUNT; i++) {
-        if (!list_empty(&w->lanes[i]) && sim_rng_below(rng, ++seen) == 0) {
+        if (!list_empty(&w->lanes[i]) && sim_device_lane_free(w, i) &&
+            sim_rng_below(rng, ++seen) == 0) {
             lane = i;
         }
     }
@@ -251,7 +268,7 @@ static enum step step(struct sim *w, struct sim_poll *only)
         }
     }
     if (seen == 0) {
-        return STEP_NOTHING;
+        return wait_for_device(w, most_ns);
     }
     if (done != NULL) {
         run_done(done);
@@ -279,7 +296,7 @@ static enum step step(struct sim *w, struct sim_poll *only)
 
 bool env_sim_step(struct env *env)
 {
-    return step(sim_of(env), NULL) != STEP_NOTHING;
+    return step(sim_of(env), NULL, UINT64_MAX) != STEP_NOTHING;
 }
 
 /* ---- The loop ---- */
@@ -366,7 +383,7 @@ size_t sim_poll_run(struct env_poll *base, uint64_t timeout_ns)
     for (;;) {
         enum step last = STEP_NOTHING;
         for (uint64_t k = 1 + sim_rng_below(&w->rng_sched, 4); k > 0 && !poll_void(p); k--) {
-            last = step(w, p);
+            last = step(w, p, deadline - (w->mono_ns < deadline ? w->mono_ns : deadline));
             calls += last == STEP_CALL;
             if (last == STEP_NOTHING) {
                 break;

@@ -89,6 +89,8 @@ enum err env_sim_create(const struct env_sim_config *cfg, struct env **out)
     w->rng_sched.state = sim_mix(cfg->seed ^ 0x736368);
     w->rng_net.state = sim_mix(cfg->seed ^ 0x6e6574);
     w->rng_disk.state = sim_mix(cfg->seed ^ 0x64736b);
+    w->rng_device.state = sim_mix(cfg->seed ^ 0x646576);
+    w->cut_op = ENV_SIM_OP_COUNT;
     w->open_files_limit = OPEN_FILES_MAX;
     w->next_port = FIRST_FREE_PORT;
     list_init(&w->locks);
@@ -156,18 +158,24 @@ static enum err take_fault(struct sim_fault *f)
     return f->e;
 }
 
+void sim_power_off(struct sim *w, enum env_sim_op op)
+{
+    w->is_cut = true;
+    w->cut_op = op;
+    if (w->trace) {
+        fprintf(stderr, "sim: power off before operation %" PRIu64 "\n", w->ops + 1);
+    }
+    forget_process(w);
+}
+
 enum err sim_begin(struct sim *w, enum env_sim_op op, const char *path, uint64_t offset, uint64_t n,
                    struct ectx *ec)
 {
     sim_view_put_back(w);
     if (!w->is_cut && w->ops + 1 >= w->cut_at) {
-        w->is_cut = true;
-        if (w->trace) {
-            fprintf(stderr, "sim: power off before operation %" PRIu64 "\n", w->ops + 1);
-        }
-        forget_process(w);
+        sim_power_off(w, op);
     }
-    if (w->is_cut) {
+    if (w->is_cut || sim_device_hangs(w)) {
         return ectx_fail(ec, ERR_STOPPED, "could not %s '%s': the simulated machine has stopped",
                          op_names[op], path);
     }
@@ -189,8 +197,14 @@ enum err sim_begin(struct sim *w, enum env_sim_op op, const char *path, uint64_t
         w->mono_ns += w->cfg.write_ns;
         break;
     }
+    sim_device_take_time(w, op);
     sim_event(w, op_names[op], offset, n);
     sim_event(w, path, w->mono_ns, 0);
+    if (sim_device_sticks(w, op)) {
+        return ectx_fail(ec, ERR_STOPPED,
+                         "could not %s '%s': the device does not answer (simulated)", op_names[op],
+                         path);
+    }
     enum err any = take_fault(&w->faults[ENV_SIM_OP_COUNT]);
     enum err e = take_fault(&w->faults[op]);
     e = any != ERR_OK ? any : e;
@@ -288,7 +302,9 @@ bool env_sim_is_cut(struct env *env)
 static void boot(struct sim *w)
 {
     forget_process(w);
+    sim_device_boot(w);
     w->is_cut = false;
+    w->cut_op = ENV_SIM_OP_COUNT;
     w->cut_at = UINT64_MAX;
 }
 
@@ -297,7 +313,8 @@ void env_sim_power_cut_as(struct env *env, enum env_sim_keep keep, uint64_t choi
     struct sim *w = sim_of(env);
     sim_view_put_back(w);
     struct sim_rng rng = {.state = sim_mix(w->cfg.seed ^ sim_mix(choice + 1))};
-    sim_disk_cut(&w->disk, keep, choice, &rng);
+    w->loss = (struct env_sim_loss){.at = w->cut_op};
+    sim_disk_cut(&w->disk, keep, choice, &rng, &w->loss);
     boot(w);
     sim_event(w, "power cut", keep, choice);
 }
@@ -305,6 +322,11 @@ void env_sim_power_cut_as(struct env *env, enum env_sim_keep keep, uint64_t choi
 void env_sim_power_cut(struct env *env, uint64_t choice)
 {
     env_sim_power_cut_as(env, ENV_SIM_RANDOM, choice);
+}
+
+void env_sim_last_loss(struct env *env, struct env_sim_loss *out)
+{
+    *out = sim_of(env)->loss;
 }
 
 uint64_t env_sim_pending_ops(struct env *env)
@@ -327,6 +349,7 @@ struct env_sim_disk *env_sim_disk_save(struct env *env)
     sim_view_put_back(w);
     struct env_sim_disk *d = sim_alloc(sizeof(*d));
     sim_disk_copy(d, &w->disk);
+    d->cut_op = (int)w->cut_op;
     return d;
 }
 
@@ -337,6 +360,7 @@ void env_sim_disk_restore(struct env *env, const struct env_sim_disk *d)
     sim_disk_copy(&w->disk, d);
     sim_disk_release_all(&w->disk);
     boot(w);
+    w->cut_op = (enum env_sim_op)d->cut_op; /* as if it had just gone off */
 }
 
 void env_sim_disk_free(struct env_sim_disk *d)

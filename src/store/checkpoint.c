@@ -24,6 +24,7 @@ void store_fail(struct store *s, const struct ectx *ec)
         return;
     }
     s->failed = true;
+    atomic_store(&s->harmed, true);
     s->barrier = false;
     LOG_ERROR("store.stopped", KV_ERR(ec));
     if (s->hooks.on_failure != NULL) {
@@ -106,6 +107,18 @@ static enum err unlink_drops(struct checkpoint *c, struct ectx *ec)
     return ERR_OK;
 }
 
+/* A flush that failed elsewhere took from the cache what it should have written: a later one of the
+ * same file or folder, as those of this checkpoint, succeeds and says nothing. */
+static enum err nothing_failed(struct checkpoint *c, struct ectx *ec)
+{
+    const struct store *s = c->store;
+    if (!atomic_load(&s->harmed) && !wal_harmed(s->wal)) {
+        return ERR_OK;
+    }
+    c->fatal = true;
+    return ectx_fail(ec, ERR_STOPPED, "a flush failed while a checkpoint was written");
+}
+
 static enum err checkpoint_work(struct checkpoint *c, struct ectx *ec)
 {
     const struct store *s = c->store;
@@ -120,6 +133,9 @@ static enum err checkpoint_work(struct checkpoint *c, struct ectx *ec)
     }
     if (e == ERR_OK) {
         e = flush_segments(c, ec);
+    }
+    if (e == ERR_OK) {
+        e = nothing_failed(c, ec);
     }
     if (e == ERR_OK && !STORE_FAULT(image_before_flush)) {
         e = image_write(s->env, s->dir, c->slot, &c->image, fresh, ec, &c->fatal);

@@ -159,7 +159,7 @@ enum err image_write(struct env *env, const char *dir, int slot, const struct bu
     if (e == ERR_OK) {
         e = env_file_pwrite(f, image->p, image->n, 0, ec);
     }
-    if (e == ERR_OK) {
+    if (e == ERR_OK && !STORE_FAULT(image_unflushed)) {
         e = env_file_datasync(f, ec);
         *fatal = *fatal || e != ERR_OK;
     }

@@ -230,7 +230,8 @@ static enum err replay_gap(struct store_part *p, int64_t base_offset, uint64_t c
     return e;
 }
 
-/* Whether the bytes that a place item names are on the device. */
+/* Whether the bytes that a place item names are on the device. Of a frame that may be torn an error
+ * of the device proves nothing: the start fails, for a frame that goes as torn goes silently. */
 static enum err place_verify(struct replay *r, struct segment *g, const struct entry *e,
                              const uint8_t *header, bool *good, struct ectx *ec)
 {
@@ -250,7 +251,7 @@ static enum err place_verify(struct replay *r, struct segment *g, const struct e
         const size_t want = left < r->cap ? (size_t)left : r->cap;
         size_t got = 0;
         err = env_file_pread(g->file, r->buffer, want, at, &got, ec);
-        if (err == ERR_IO || (err == ERR_OK && got < want)) {
+        if ((err == ERR_IO && r->flushed) || (err == ERR_OK && got < want)) {
             return ERR_OK;
         }
         if (err != ERR_OK) {

@@ -25,7 +25,7 @@ static bool clock_trusted(struct store *s)
         LOG_WARN("clock.jumped", KV_I64("by_ms", drift),
                  KV_Z("effect", "no retention by time for an hour"));
     }
-    return mono >= s->guard_until_ns;
+    return mono >= s->guard_until_ns || STORE_FAULT(clock_trusted);
 }
 
 static int64_t segment_time(const struct segment *g)
@@ -102,6 +102,10 @@ void retain_tick(struct store *s)
         }
         if (!store_ready(s)) {
             return; /* the next pass */
+        }
+        if (STORE_FAULT(retain_unwritten)) {
+            part_log_start_set(p, to); /* a planted fault */
+            continue;
         }
         struct store_frame *f = store_frame_begin(s);
         if (f == NULL) {

@@ -12,6 +12,8 @@
 #ifndef LEAT_STORE_STORE_INT_H
 #define LEAT_STORE_STORE_INT_H
 
+#include <stdatomic.h>
+
 #include "core/list.h"
 #include "core/map.h"
 #include "core/pool.h"
@@ -61,6 +63,9 @@ struct store_faults {
     bool image_before_flush;  /* the image is written before the segments were flushed */
     bool skip_dir_sync;       /* new files are not made durable in their folder */
     bool single_image;        /* every image goes to the same slot */
+    bool clock_trusted;       /* retention by time believes a clock that jumped */
+    bool retain_unwritten;    /* retention moves the log start without a frame */
+    bool image_unflushed;     /* an image counts as written before it is flushed */
 };
 #ifdef LEAT_DEBUG
 extern struct store_faults store_faults;
@@ -330,6 +335,7 @@ struct store {
     struct pool pool; /* of chunks; the loop's */
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
     bool failed, recovering;
+    atomic_bool harmed;     /* as `failed`, for workers */
     struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
     uint64_t ring_damaged_bytes, ring_damaged_to;
     uint32_t image_generation; /* of the image that was restored */

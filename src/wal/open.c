@@ -140,6 +140,11 @@ void wal_close(struct wal *w)
 
 /* ---- Looking --------------------------------------------------------------------------------- */
 
+bool wal_harmed(const struct wal *w)
+{
+    return atomic_load(&w->harmed);
+}
+
 bool wal_idle(const struct wal *w)
 {
     return list_empty(&w->queued) && (w->hold == WAL_HOLD_LOOP || w->hold == WAL_HOLD_DEAD);

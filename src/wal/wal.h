@@ -113,6 +113,9 @@ void wal_submit(struct wal *w, struct wal_frame *frame);
  * is written by the calling thread, and its frames' `done` have been called on return. */
 void wal_kick(struct wal *w, bool may_block);
 bool wal_idle(const struct wal *w); /* nothing open, nothing in flight */
+/* A write or flush of places has failed, perhaps on a worker that has not reported it yet. From any
+ * thread. What other flushes of the same files said since is not to be believed. */
+bool wal_harmed(const struct wal *w);
 
 uint64_t wal_flushed(const struct wal *w); /* every frame below it is on stable storage */
 uint64_t wal_tail(const struct wal *w);    /* where the next group will begin */

@@ -11,6 +11,8 @@
 #ifndef LEAT_WAL_INT_H
 #define LEAT_WAL_INT_H
 
+#include <stdatomic.h>
+
 #include "core/slice.h"
 #include "wal/wal.h"
 
@@ -233,6 +235,7 @@ struct wal {
     void (*on_failure)(void *ctx, const struct ectx *ec);
     void *on_failure_ctx;
     bool failed, told;
+    atomic_bool harmed; /* by wal_write_places, before it is reported */
     struct ectx failure;
     struct wal_stats stats;
     enum wal_fault fault;

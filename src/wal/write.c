@@ -128,6 +128,7 @@ void wal_write_places(struct wal *w)
     }
     u->place_err = e;
     if (e != ERR_OK) {
+        atomic_store(&w->harmed, true);
         (void)ectx_wrap(&u->place_ec, e, "writing batches to their segments");
     }
 }

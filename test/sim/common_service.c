@@ -10,20 +10,11 @@
 #include "group/group_int.h"
 
 struct svc_planted svc_planted;
-uint64_t svc_boots;
-
-uint64_t svc_mix(uint64_t x)
-{
-    x += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
 
 uint64_t svc_rnd(struct smodel *m, uint64_t below)
 {
     m->rng++;
-    return svc_mix(m->rng) % below;
+    return run_mix(m->rng) % below;
 }
 
 void svc_bad(struct smodel *m, const char *fmt, ...)
@@ -439,6 +430,7 @@ static void judge_members(struct sproc *p)
             if (e != ERR_OK) {
                 svc_bad(m, "member %d of generation %d: %s", i, sm->generation, err_name(e));
             }
+            count_kind(KIND_DID_MEMBERS_STAY);
         } else {
             sm->step = SVC_IDLE;
         }
@@ -451,6 +443,12 @@ static void judge(struct sproc *p, bool clean_expected)
     struct store_recovery rec;
     size_t topics = 0;
     store_recovery_get(p->store, &rec);
+    if (rec.damaged_ranges > 0 && m->may_fail) {
+        /* What could not be read was set aside, and it was said: the model cannot go on from here.
+         */
+        m->given_up = p->dead = true;
+        return;
+    }
     if (rec.damaged_ranges > 0) {
         svc_bad(m, "a crash was reported as damage");
     }
@@ -507,8 +505,11 @@ static bool topic_exists(void *ctx, struct str topic, struct uuid id)
 
 static enum err open_all(struct sproc *p, struct ectx *ec)
 {
-    static const char *const settings[][2] = {{"log.retention.ms", "-1"},
-                                              {"group.initial.rebalance.delay.ms", "0"}};
+    static const char *const settings[][2] = {
+        {"log.retention.ms", "-1"},
+        /* the clock jumps, those of producers do not */
+        {"log.message.timestamp.after.max.ms", "9223372036854775807"},
+        {"group.initial.rebalance.delay.ms", "0"}};
     struct store_config cfg;
     struct store_participant pts[3];
     enum err e = env_poll_create(p->env, &p->poll, ec);
@@ -546,11 +547,9 @@ enum err svc_start(struct sproc *p, struct env *env, struct smodel *m, bool clea
     list_init(&p->calls);
     arena_init(&p->arena, 64 << 20);
     config_init(&p->config, CONFIG_SCOPE_BROKER);
-    svc_boots++;
     enum err e = open_all(p, &ec);
     if (e != ERR_OK) {
-        if (!env_sim_is_cut(env) && !(e == ERR_IO && m->may_fail) &&
-            !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
+        if (!env_sim_is_cut(env) && !m->may_fail && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
             svc_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
         }
         return e;
@@ -574,6 +573,7 @@ void svc_turn(struct sproc *p, uint64_t steps)
     }
     if (!env_sim_is_cut(p->env) && !p->dead) {
         (void)groups_tick(p->groups, env_mono_ns(p->env));
+        store_watch_look(&p->watch, p->store);
     }
 }
 

@@ -11,6 +11,7 @@
 #define LEAT_TEST_SIM_COMMON_SERVICE_H
 
 #include "broker/broker.h"
+#include "common_watch.h"
 #include "env/env_sim.h"
 #include "group/group.h"
 
@@ -73,8 +74,10 @@ struct smodel {
     /* The largest that a join was told; the largest whose assignment was told; who led each. */
     int32_t generation, synced;
     char leaders[SVC_GENERATIONS][80];
-    bool settled; /* every member knows its assignment, and nothing was asked for since */
-    bool may_lose_memory, may_fail, bad;
+    bool settled;   /* every member knows its assignment, and nothing was asked for since */
+    bool calm;      /* few checkpoints, so that packing gets a chance */
+    uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
+    bool may_lose_memory, may_fail, given_up, bad;
     char why[300];
 };
 
@@ -92,6 +95,7 @@ struct sproc {
     struct arena arena;
     struct list calls; /* of struct scall */
     bool dead, closing;
+    struct store_watch watch;
     uint32_t busy_groups[SVC_GROUPS]; /* calls on their way */
     int32_t generation; /* of the group with members: the one recorded, then the newest told */
     struct smember_call {
@@ -109,11 +113,9 @@ struct svc_planted {
         generation_forgotten, image_without_groups, config_forgotten;
 };
 extern struct svc_planted svc_planted;
-extern uint64_t svc_boots, svc_rebalances;
 /* The switch of a fault inside the group room; NULL in a build without faults. */
 bool *svc_fault_commit_early(void);
 
-uint64_t svc_mix(uint64_t x);
 uint64_t svc_rnd(struct smodel *m, uint64_t below);
 /* The first broken promise is kept. */
 void svc_bad(struct smodel *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -8,8 +8,6 @@
 
 #include "common_service.h"
 
-uint64_t svc_rebalances;
-
 static void keep(char *to, size_t size, struct str s)
 {
     (void)snprintf(to, size, "%.*s", STR(str_is_null(s) ? STR_LIT("") : s));
@@ -85,7 +83,7 @@ static void synced(struct groups_ticket *t, const struct groups_answer *a)
                      (x->id[0] == '\0' ? x->step == SVC_IDLE
                                        : x->step == SVC_STABLE && x->generation == sm->generation);
     }
-    svc_rebalances += m->settled;
+    count_kind_n(KIND_DID_REBALANCE, m->settled);
 }
 
 static void join_group(struct sproc *p, int who)

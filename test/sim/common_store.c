@@ -9,16 +9,6 @@
 #include "core/bytes.h"
 #include "core/crc32c.h"
 
-uint64_t store_boots;
-
-uint64_t model_mix(uint64_t x)
-{
-    x += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
-
 void model_bad(struct model *m, const char *fmt, ...)
 {
     if (!m->bad) {
@@ -33,7 +23,7 @@ void model_bad(struct model *m, const char *fmt, ...)
 uint64_t model_rnd(struct model *m, uint64_t below)
 {
     m->rng++;
-    return model_mix(m->rng) % below;
+    return run_mix(m->rng) % below;
 }
 
 struct mpart *mpart_find(struct model *m, uint32_t id)
@@ -69,6 +59,7 @@ static enum err node_add(struct proc *p, uint32_t id, int32_t index, bool os)
     cfg.index_interval_bytes = 512;
     cfg.file_delete_delay_ms = 0;
     cfg.retention_bytes = index == 1 ? 12000 : -1;
+    cfg.retention_ms = index == TIMED_INDEX ? TIMED_MS : -1;
     cfg.durability = os ? STORE_OS : STORE_FSYNC;
     (void)snprintf(dir, sizeof(dir), "t%u", id % 3);
     struct store_part *part;
@@ -97,7 +88,7 @@ static enum err node_fact(struct proc *p, uint64_t uid, uint8_t kind, uint32_t i
                           bool os)
 {
     p->count++;
-    p->chain = model_mix(p->chain ^ uid);
+    p->chain = run_mix(p->chain ^ uid);
     if (kind == 'a') {
         return node_add(p, id, index, os);
     }
@@ -193,7 +184,12 @@ void flight_done(void *ctx, uint64_t position)
         if (mp != NULL && next > mp->told) {
             mp->told = next;
         }
+        count_kind(f->batches[i].size >= 2000 ? KIND_DID_LARGE : KIND_DID_SMALL);
+        count_kind_n(KIND_DID_RELAXED, mp != NULL && mp->os);
     }
+    count_kind_n(KIND_DID_CREATE, f->kind == 'a');
+    count_kind_n(KIND_DID_DELETE, f->kind == 'r');
+    count_kind_n(KIND_DID_DELETE_RECORDS, f->kind == 'd');
     enum err e = node_fact(p, f->uid, f->kind, f->id, f->index, f->os);
     if (e != ERR_OK) {
         /* A node that cannot follow its own log stops. */
@@ -258,8 +254,9 @@ enum err proc_read(struct proc *p, struct store_part *part, int64_t offset, size
     done = false;
     job = (struct store_read_job){.done = read_done, .ctx = &done};
     store_read_async(part, offset, INT64_MAX, max, true, &p->arena, &job);
-    while (!done && !env_sim_is_cut(p->env)) {
+    while (!done && !p->dead && !env_sim_is_cut(p->env)) {
         (void)env_poll_run(p->poll, 1000000);
+        p->dead = p->dead || (env_sim_is_stuck(p->env) && p->m->reads_may_hang);
     }
     *out = done ? job.result : (struct store_read){0};
     return done ? job.err : ERR_STOPPED;
@@ -287,7 +284,8 @@ static uint32_t judge_part(struct proc *p, struct mpart *mp, struct store_part *
             }
             return i;
         }
-        if (e == ERR_NO_MEMORY && m->may_lose_memory) {
+        if ((e == ERR_NO_MEMORY && m->may_lose_memory) || (e != ERR_OK && m->may_fail)) {
+            p->dead = true; /* what is there is not known */
             return i;
         }
         if (e != ERR_OK) {
@@ -320,7 +318,7 @@ static uint32_t judge_part(struct proc *p, struct mpart *mp, struct store_part *
     return i;
 }
 
-static int64_t model_log_start(const struct model *m, uint32_t id)
+int64_t model_log_start(const struct model *m, uint32_t id)
 {
     int64_t start = 0;
     for (uint32_t i = 0; i < m->start_count; i++) {
@@ -356,6 +354,12 @@ static void judge_recovery(struct proc *p, bool clean_expected)
     struct model *m = p->m;
     struct store_recovery rec;
     store_recovery_get(p->store, &rec);
+    if (rec.damaged_ranges > 0 && m->may_fail) {
+        /* What could not be read was set aside, and it was said: the model cannot go on from here.
+         */
+        m->given_up = p->dead = true;
+        return;
+    }
     if (rec.damaged_ranges > 0) {
         model_bad(m, "a crash was reported as damage");
     }
@@ -425,13 +429,29 @@ static void judge_recovery(struct proc *p, bool clean_expected)
     }
 }
 
+uint64_t proc_going(const struct proc *p, bool started)
+{
+    if (!started) {
+        return going_bit(KIND_IN_START);
+    }
+    uint64_t going = store_watch_going(p->store);
+    LIST_FOR_EACH (n, tmp, &p->flights) {
+        const uint8_t kind = CONTAINER_OF(n, struct flight, link)->kind;
+        going |= going_bit(KIND_IN_FRAMES);
+        going |= kind == 'a'   ? going_bit(KIND_IN_CREATE)
+                 : kind == 'r' ? going_bit(KIND_IN_DELETE)
+                 : kind == 'd' ? going_bit(KIND_IN_DELETE_RECORDS)
+                               : 0;
+    }
+    return going;
+}
+
 enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean_expected)
 {
     struct ectx ec = {0};
-    *p = (struct proc){.env = env, .m = m};
+    *p = (struct proc){.env = env, .m = m, .jumped_ns = UINT64_MAX};
     list_init(&p->flights);
     arena_init(&p->arena, 64 << 20);
-    store_boots++;
     struct store_config cfg;
     store_config_init(&cfg);
     cfg.dir = "/d";
@@ -456,7 +476,7 @@ enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean
     }
     p->store = opened;
     if (e != ERR_OK) {
-        if (!env_sim_is_cut(env) && e != ERR_IO && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
+        if (!env_sim_is_cut(env) && !m->may_fail && !(e == ERR_NO_MEMORY && m->may_lose_memory)) {
             model_bad(m, "the start failed: %s: %s", err_name(e), ec.text);
         }
         return e;

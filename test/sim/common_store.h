@@ -5,9 +5,9 @@
 #ifndef LEAT_TEST_SIM_COMMON_STORE_H
 #define LEAT_TEST_SIM_COMMON_STORE_H
 
+#include "common_watch.h"
 #include "core/arena.h"
 #include "env/env_sim.h"
-#include "store/store_int.h"
 
 #define PARTS      12
 #define BATCHES    300
@@ -15,6 +15,9 @@
 #define STARTS     100
 #define PER_FRAME  4
 #define BATCH_HEAD 61
+/* Index of a partition that keeps its batches for a time, and how long. */
+#define TIMED_INDEX 2
+#define TIMED_MS    7200000
 
 /* ---- What the outside knows ----------------------------------------------------------------- */
 
@@ -23,7 +26,9 @@ struct mbatch {
     uint64_t uid;
     uint32_t size, frame;
     int32_t count;
-    bool kept; /* a finished recovery or a clean stop has it: it must never go */
+    bool kept;        /* a finished recovery or a clean stop has it: it must never go */
+    uint64_t born_ns; /* monotonic */
+    uint32_t jumps;   /* of the wall clock before it was appended */
 };
 struct mpart {
     uint32_t id; /* 0: free */
@@ -47,7 +52,10 @@ struct model {
     struct mpart parts[PARTS];
     struct mstart starts[STARTS];
     uint32_t start_count;
-    bool bad, may_lose_memory, may_lose_space;
+    uint32_t jumps; /* of the wall clock, so far */
+    bool calm;      /* few checkpoints and hours, so that packing gets a chance */
+    uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
+    bool bad, may_lose_memory, may_lose_space, may_fail, reads_may_hang, given_up;
     char why[240];
 };
 
@@ -58,7 +66,7 @@ struct flight { /* a frame between commit and done */
     struct proc *proc;
     uint32_t frame;
     uint64_t uid;
-    uint8_t kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove */
+    uint8_t kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove, 'd'elete records, 'f'iller */
     uint32_t id;
     int32_t index;
     bool os;
@@ -83,12 +91,10 @@ struct proc {
     } parts[PARTS];
     uint32_t part_count;
     struct arena arena;
+    uint64_t jumped_ns; /* when the wall clock jumped last in this life; UINT64_MAX: not yet */
+    struct store_watch watch;
 };
 
-extern uint64_t store_boots; /* starts so far */
-
-/* A hash: randomness of the workload. */
-uint64_t model_mix(uint64_t x);
 /* The first broken promise is kept. */
 void model_bad(struct model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 uint64_t model_rnd(struct model *m, uint64_t below);
@@ -103,6 +109,10 @@ bool batch_same(const uint8_t *b, size_t n, const struct mbatch *mb);
 /* On a worker if need be. ERR_STOPPED: the world was cut meanwhile. */
 enum err proc_read(struct proc *p, struct store_part *part, int64_t offset, size_t max,
                    struct store_read *out);
+/* The log start as DeleteRecords asked for it. */
+int64_t model_log_start(const struct model *m, uint32_t id);
+/* What a process that ends now leaves unfinished (going_bit). */
+uint64_t proc_going(const struct proc *p, bool started);
 /* Opens the store and judges what it recovered. */
 enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean_expected);
 /* Closes (a clean stop if the world lives) and frees. */

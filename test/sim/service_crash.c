@@ -1,7 +1,8 @@
 /*
  * Topics, idempotent producers, committed offsets and groups on the simulated disk: the real
  * broker, groups and store are cut at any operation, what was not flushed is kept, lost, torn and
- * reordered in many ways, the next start is cut too, every I/O and every allocation fails once.
+ * reordered in many ways, the next start is cut too, every I/O and every allocation fails once,
+ * also those of a recovery, I/O takes seconds or never returns, the wall clock jumps.
  *
  * The promises (oracle: struct smodel, outside of the simulated world):
  *   - every acknowledged batch is there once, at its offset; what else is there is a prefix;
@@ -12,10 +13,7 @@
  *   - an acknowledged commit is there, or a newer one that was sent; a number of a generation means
  * one rebalance; members of a settled group go on after a crash;
  *   - topics, partitions, settings and log starts that were acknowledged are there whole.
- * Then the same with planted faults: one that this program does not notice fails the run.
- *
- *   service_crash [--seed N] [--seeds N] [--states N] [--fault NAME] [--faults] [--every-failure N]
- *                 [-v]
+ * The same with a planted fault (faults.def): one that this program does not notice fails the run.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +21,9 @@
 
 #include "broker/broker_int.h"
 #include "common_service.h"
-#include "core/log.h"
 #include "core/mem.h"
 
 enum { PER_CALL = 3 };
-
-static uint64_t states, failed_ops, failed_allocs, resent, refused, batches_acked, commits_acked;
-static bool verbose;
 
 /* ---- Calls on their way --------------------------------------------------------------------- */
 
@@ -40,6 +34,7 @@ struct scall {
     struct uuid id; /* of the topic as it was */
     int64_t value;
     bool in_call, done;
+    enum kind going; /* what is not finished if the world ends now */
     /* produce */
     struct broker_produce produce;
     struct broker_produce_item items[PER_CALL];
@@ -54,13 +49,14 @@ struct scall {
     char metadata[32];
 };
 
-static struct scall *call_new(struct sproc *p)
+static struct scall *call_new(struct sproc *p, enum kind going)
 {
     struct scall *c = calloc(1, sizeof(*c));
     if (c == NULL) {
         abort();
     }
     c->p = p;
+    c->going = going;
     arena_init(&c->arena, 1 << 20);
     list_push_back(&p->calls, &c->link);
     return c;
@@ -110,6 +106,7 @@ static void topic_changed(void *ctx, enum err e, const struct ectx *ec)
         }
     } else if (t->pending == SVC_DELETE) {
         svc_topic_reset(t);
+        count_kind(KIND_DID_DELETE);
     } else {
         const struct topic *now = real_topic(c->p, c->slot);
         if (now == NULL || now->partition_count != t->new_parts) {
@@ -120,6 +117,9 @@ static void topic_changed(void *ctx, enum err e, const struct ectx *ec)
         t->exists = true;
         t->parts = t->new_parts;
         t->setting = t->new_setting;
+        count_kind(t->pending == SVC_CREATE ? KIND_DID_CREATE
+                   : t->pending == SVC_GROW ? KIND_DID_GROW
+                                            : KIND_DID_CONFIG);
     }
     t->pending = SVC_NONE;
     call_free(&c->link);
@@ -136,7 +136,7 @@ static void change_topic(struct sproc *p)
     const uint64_t what = svc_rnd(m, 6);
     char value[32];
     struct topic *real = real_topic(p, slot);
-    struct scall *c = call_new(p);
+    struct scall *c = call_new(p, KIND_IN_CONFIG);
     c->slot = slot;
     t->new_parts = t->parts;
     t->new_setting = 100000 + (int64_t)svc_rnd(m, 90000);
@@ -145,6 +145,7 @@ static void change_topic(struct sproc *p)
         const struct broker_setting s = {STR_LIT("max.message.bytes"), str_of(value)};
         t->new_parts = 1 + (int32_t)svc_rnd(m, 2);
         t->pending = SVC_CREATE;
+        c->going = KIND_IN_CREATE;
         const struct broker_topic_spec spec = {.name = str_of(svc_topic_name(slot)),
                                                .partitions = t->new_parts,
                                                .replication_factor = 1,
@@ -153,11 +154,13 @@ static void change_topic(struct sproc *p)
         broker_topic_create(p->broker, &spec, false, topic_changed, c);
     } else if (what == 0) {
         t->pending = SVC_DELETE;
+        c->going = KIND_IN_DELETE;
         broker_topic_delete(p->broker, real, topic_changed, c);
     } else if (what < 3 && t->parts < SVC_PARTS) {
         t->new_parts = t->parts + 1;
         t->new_setting = t->setting;
         t->pending = SVC_GROW;
+        c->going = KIND_IN_GROW;
         broker_topic_add_partitions(p->broker, real, t->new_parts, false, topic_changed, c);
     } else {
         const struct broker_alter op = {BROKER_SET, STR_LIT("max.message.bytes"), str_of(value)};
@@ -177,6 +180,7 @@ static void start_moved(void *ctx, enum err e, int64_t low)
         svc_bad(c->p->m, "deleted records up to %lld, not %lld", (long long)low,
                 (long long)c->value);
     }
+    count_kind_n(KIND_DID_DELETE_RECORDS, e == ERR_OK);
     if (e == ERR_OK && t != NULL && t->part[c->part].start_told < c->value) {
         t->part[c->part].start_told = c->value;
     }
@@ -208,7 +212,7 @@ static void delete_records(struct sproc *p)
         return;
     }
     struct spart *sp = &p->m->topics[slot].part[part];
-    struct scall *c = call_new(p);
+    struct scall *c = call_new(p, KIND_IN_DELETE_RECORDS);
     c->slot = slot;
     c->part = part;
     c->id = real->topic->id;
@@ -231,7 +235,7 @@ static void acknowledge(struct scall *c, int i)
     for (uint32_t k = sp->n; k-- > 0;) {
         if (sp->b[k].base == c->items[i].base_offset) {
             sp->b[k].acked = true;
-            batches_acked++;
+            count_kind(sp->b[k].payload >= 2000 ? KIND_DID_LARGE : KIND_DID_SMALL);
             return;
         }
     }
@@ -263,6 +267,7 @@ static struct sbatch choose_batch(struct smodel *m, struct spart *sp)
     if (sp->lost_count > 0 && svc_rnd(m, 4) != 0) {
         b = sp->lost[0];
         sp->lost_count--;
+        count_kind(KIND_DID_LOST_AGAIN);
         memmove(sp->lost, sp->lost + 1, sp->lost_count * sizeof(sp->lost[0]));
         return b;
     }
@@ -312,8 +317,9 @@ static void check_item(struct sproc *p, struct scall *c, int i, enum svc_verdict
                 (long long)offset);
         return;
     }
-    resent += want == SVC_DUPLICATE;
-    refused += want >= SVC_OUT_OF_ORDER;
+    count_kind_n(KIND_DID_DUPLICATE, want == SVC_DUPLICATE);
+    count_kind_n(KIND_DID_OUT_OF_ORDER, want == SVC_OUT_OF_ORDER);
+    count_kind_n(KIND_DID_FENCED, want == SVC_FENCED);
     if (want == SVC_NEW) {
         sp->b[sp->n] = *b;
         sp->b[sp->n].base = it->base_offset;
@@ -365,7 +371,7 @@ static void send_call(struct sproc *p, struct scall *c)
 
 static void produce(struct sproc *p)
 {
-    struct scall *c = call_new(p);
+    struct scall *c = call_new(p, KIND_IN_FRAMES);
     const uint64_t want = 1 + svc_rnd(p->m, PER_CALL);
     for (uint64_t i = 0; i < want; i++) {
         int slot, part;
@@ -392,7 +398,7 @@ static void resend_all(struct sproc *p)
             if (real == NULL || !store_ready(p->store) || sp->b[i - 1].pid < 0) {
                 continue;
             }
-            struct scall *c = call_new(p);
+            struct scall *c = call_new(p, KIND_IN_FRAMES);
             add_item(c, real, slot, part, sp->b[i - 1]);
             send_call(p, c);
         }
@@ -416,6 +422,7 @@ static void id_given(void *ctx, enum err e, struct broker_producer_id pid)
                     (long long)pid.id, pid.epoch);
         } else if (c->who >= 0 && m->producers[c->who].id == pid.id) {
             m->producers[c->who].epoch = pid.epoch;
+            count_kind(KIND_DID_BUMP);
         }
     } else {
         if (pid.id <= m->largest_pid || pid.epoch != 0) {
@@ -423,6 +430,7 @@ static void id_given(void *ctx, enum err e, struct broker_producer_id pid)
                     pid.epoch, (long long)m->largest_pid);
         }
         m->largest_pid = pid.id;
+        count_kind(KIND_DID_PRODUCER_ID);
         if (c->who >= 0) {
             m->producers[c->who] = (struct sproducer){pid.id, 0};
         }
@@ -439,7 +447,7 @@ static void ask_id(struct sproc *p)
     /* Many at once need a second lease. */
     const uint64_t more = svc_rnd(m, 16) == 0 ? 700 : 0;
     for (uint64_t i = 0; i <= more; i++) {
-        struct scall *c = call_new(p);
+        struct scall *c = call_new(p, KIND_IN_PRODUCER_ID);
         c->who = i == 0 ? who : -1;
         c->value = i == 0 && bump ? pr->id : -1;
         c->part = i == 0 && bump ? pr->epoch : -1;
@@ -467,7 +475,7 @@ static void committed(struct groups_ticket *t, const struct groups_answer *a)
     if (e == ERR_OK && st != NULL) {
         int64_t *told = &st->part[c->part].offset_told[c->group];
         *told = c->value > *told ? c->value : *told;
-        commits_acked++;
+        count_kind(KIND_DID_COMMIT);
     }
     call_free(&c->link);
 }
@@ -483,7 +491,7 @@ static void commit_offset(struct sproc *p)
     if (real == NULL || m->group_deleting[group] || (sm != NULL && sm->step != SVC_STABLE)) {
         return;
     }
-    struct scall *c = call_new(p);
+    struct scall *c = call_new(p, KIND_IN_COMMIT);
     c->slot = slot;
     c->part = part;
     c->group = group;
@@ -516,6 +524,7 @@ static void group_gone(struct groups_ticket *t, const struct groups_answer *a)
         return;
     }
     if (a->err == ERR_OK) {
+        count_kind(KIND_DID_GROUP_DELETE);
         for (int k = 0; k < SVC_TOPICS * SVC_PARTS; k++) {
             struct spart *sp = &p->m->topics[k / SVC_PARTS].part[k % SVC_PARTS];
             sp->offset_told[c->group] = sp->offset_sent[c->group] = -1;
@@ -533,7 +542,7 @@ static void delete_group(struct sproc *p)
     if (p->busy_groups[group] > 0 || p->m->group_deleting[group]) {
         return;
     }
-    struct scall *c = call_new(p);
+    struct scall *c = call_new(p, KIND_IN_GROUP_DELETE);
     c->group = group;
     c->ticket.done = group_gone;
     p->m->group_deleting[group] = true;
@@ -542,11 +551,43 @@ static void delete_group(struct sproc *p)
 
 /* ---- The workload --------------------------------------------------------------------------- */
 
+/* The wall clock jumps by a day or years. Nothing here may care: ages of offsets and producers,
+ * sessions and leases go by the monotonic one. */
+static void jump_clock(struct sproc *p)
+{
+    const int64_t ms = svc_rnd(p->m, 2) == 0 ? 86400000 : 315360000000;
+    const bool back = svc_rnd(p->m, 2) == 0;
+    env_sim_jump_wall_ms(p->env, back ? -ms : ms);
+    count_kind(back ? KIND_CLOCK_BACK : KIND_CLOCK_FORWARD);
+    store_tick(p->store);
+    broker_tick(p->broker);
+}
+
+/* What a process that ends now leaves unfinished. */
+static uint64_t going_now(const struct sproc *p, bool started)
+{
+    if (!started) {
+        return going_bit(KIND_IN_START);
+    }
+    uint64_t going = store_watch_going(p->store);
+    LIST_FOR_EACH (n, tmp, &p->calls) {
+        going |= going_bit(CONTAINER_OF(n, struct scall, link)->going);
+    }
+    for (int i = 0; i < SVC_MEMBERS; i++) {
+        const enum sstep step = p->m->members[i].step;
+        going |= step != SVC_IDLE && step != SVC_STABLE ? going_bit(KIND_IN_REBALANCE) : 0;
+    }
+    return going;
+}
+
 static void work(struct sproc *p, uint64_t turns)
 {
     struct smodel *m = p->m;
     for (uint64_t t = 0; t < turns && !m->bad && !p->dead && !env_sim_is_cut(p->env); t++) {
-        const uint64_t what = svc_rnd(m, 40);
+        uint64_t what = svc_rnd(m, 40);
+        if (m->calm && what >= 35 && svc_rnd(m, 12) != 0) {
+            what = 0;
+        }
         if (store_ready(p->store)) {
             if (what < 17) {
                 produce(p);
@@ -573,6 +614,8 @@ static void work(struct sproc *p, uint64_t turns)
             broker_tick(p->broker);
         } else if (what == 38) {
             store_tick(p->store);
+        } else if (what == 39 && svc_rnd(m, 3) == 0) {
+            jump_clock(p);
         }
         if (svc_rnd(m, 3) != 0) {
             store_kick(p->store, svc_rnd(m, 2) == 0);
@@ -608,6 +651,10 @@ static struct env *world(uint64_t seed)
     if (env_sim_create(&cfg, &env) != ERR_OK) {
         abort();
     }
+    if (seed % 4 == 3) { /* a slow disk */
+        env_sim_set_slow(env, 12, 2500000000u);
+        count_kind(KIND_SLOW);
+    }
     return env;
 }
 
@@ -615,6 +662,7 @@ static void model_init(struct smodel *m, uint64_t seed)
 {
     memset(m, 0, sizeof(*m));
     m->rng = seed * 1000003;
+    m->calm = run_mix(seed) % 3 == 0;
     for (int i = 0; i < SVC_TOPICS; i++) {
         svc_topic_reset(&m->topics[i]);
     }
@@ -632,41 +680,31 @@ static struct smodel *model_new(void)
     return m;
 }
 
-static void lose(struct env *env, struct smodel *m, uint64_t choice, int round, bool kill)
-{
-    static const enum env_sim_keep keeps[] = {ENV_SIM_KEEP_ALL, ENV_SIM_LOSE_ALL, ENV_SIM_KEEP_ONE,
-                                              ENV_SIM_LOSE_ONE, ENV_SIM_KEEP_FIRST};
-    states++;
-    if (svc_rnd(m, 6) == 0 && kill) {
-        env_sim_process_kill(env);
-    } else if (choice % 8 < 5 && round == 0) {
-        env_sim_power_cut_as(env, keeps[choice % 8], svc_mix(choice));
-    } else {
-        env_sim_power_cut(env, svc_mix(choice * 7 + (uint64_t)round));
-    }
-}
-
 /* The world of `m` has ended. Start, judge, go on, cut again: `depth` times. `kill`: the first end
  * may have been one of the process alone. */
 static void crash_again(struct env *env, struct smodel *m, uint64_t choice, int depth, bool kill)
 {
     bool clean = false;
-    for (int i = 0; i < depth && !m->bad; i++) {
+    for (int i = 0; i < depth && !m->bad && !m->given_up; i++) {
         struct sproc p;
         if (!clean) {
-            lose(env, m, choice, i, kill || i > 0);
+            const bool killed = svc_rnd(m, 6) == 0 && (kill || i > 0);
+            crash_and_count(env, m->going, killed, i == 0, choice + 8 * (uint64_t)i);
         }
         const bool last = i + 1 == depth;
         const uint64_t left = svc_rnd(m, 3) == 0 ? svc_rnd(m, 40) : svc_rnd(m, 200);
         env_sim_cut_at(env, last ? UINT64_MAX : env_sim_ops(env) + left);
-        enum err e = svc_start(&p, env, m, clean);
+        const bool started = svc_start(&p, env, m, clean) == ERR_OK && !env_sim_is_cut(env);
         clean = false;
-        if (e == ERR_OK && !p.dead && !m->bad) {
+        if (started && !p.dead && !m->bad) {
             resend_all(&p);
             work(&p, last ? 10 : 40);
+            m->going = going_now(&p, started);
             if (last || svc_rnd(m, 4) == 0) {
                 clean = !m->bad && drain(&p);
             }
+        } else {
+            m->going = going_now(&p, started);
         }
         env_sim_cut_at(env, UINT64_MAX);
         const bool cut = env_sim_is_cut(env);
@@ -675,6 +713,7 @@ static void crash_again(struct env *env, struct smodel *m, uint64_t choice, int 
         }
         svc_end_proc(&p, call_free);
         clean = clean && !cut && !p.dead;
+        count_kind_n(KIND_DID_CLEAN_STOP, clean);
     }
 }
 
@@ -682,11 +721,13 @@ static void crash_again(struct env *env, struct smodel *m, uint64_t choice, int 
 static void first_life(struct env *env, struct smodel *m, uint64_t turns)
 {
     struct sproc p;
-    if (svc_start(&p, env, m, false) == ERR_OK) {
+    const bool started = svc_start(&p, env, m, false) == ERR_OK && !env_sim_is_cut(env);
+    if (started) {
         work(&p, turns);
     }
+    m->going = going_now(&p, started);
     if (!env_sim_is_cut(env)) {
-        env_sim_cut_at(env, env_sim_ops(env));
+        env_sim_process_kill(env);
     }
     svc_end_proc(&p, call_free);
 }
@@ -696,7 +737,7 @@ static void first_life(struct env *env, struct smodel *m, uint64_t turns)
 static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why, size_t size)
 {
     struct smodel *m = model_new(), *saved = model_new();
-    const uint64_t turns = 60 + svc_mix(seed) % 200;
+    const uint64_t turns = 60 + run_mix(seed) % 200;
     struct env *env = world(seed);
     model_init(m, seed);
     first_life(env, m, turns);
@@ -704,7 +745,7 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
     env_destroy(env);
     points = points > ops ? ops : points;
     for (uint64_t k = 0; k < points && !m->bad; k++) {
-        const uint64_t at = points == ops ? k : svc_mix(seed + k) % ops;
+        const uint64_t at = points == ops ? k : run_mix(seed + k) % ops;
         env = world(seed);
         model_init(m, seed);
         env_sim_cut_at(env, at);
@@ -735,34 +776,43 @@ static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why
 
 /* ---- Failing operations and allocations ----------------------------------------------------- */
 
+static const enum env_sim_op fail_kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_READ, ENV_SIM_WRITE,
+                                             ENV_SIM_SYNC,     ENV_SIM_OPEN, ENV_SIM_ALLOCATE};
+
+static void fail_nth(struct env *env, enum env_sim_op kind, uint64_t k)
+{
+    env_sim_fail_nth(env, kind, k, kind == ENV_SIM_OPEN && k % 3 == 0 ? ERR_NO_DESCRIPTORS : ERR_IO,
+                     k % 2 == 0);
+}
+
 /* Every k-th operation of a kind fails, then the process starts again. */
 static bool run_failures(uint64_t seed, char *why, size_t size)
 {
-    static const enum env_sim_op kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_WRITE, ENV_SIM_SYNC,
-                                            ENV_SIM_OPEN, ENV_SIM_ALLOCATE};
     struct smodel *m = model_new();
-    for (size_t kind = 0; kind < ARRAY_LEN(kinds) && !m->bad; kind++) {
+    for (size_t kind = 0; kind < ARRAY_LEN(fail_kinds) && !m->bad; kind++) {
         bool reached = true;
         for (uint64_t k = 1; reached && !m->bad; k++) {
             struct env *env = world(seed);
             model_init(m, seed);
             m->may_fail = true;
-            env_sim_fail_nth(env, kinds[kind], k, ERR_IO, k % 2 == 0);
+            fail_nth(env, fail_kinds[kind], k);
             first_life(env, m, 60);
             reached = env_sim_ops(env) > k;
-            env_sim_fail_nth(env, kinds[kind], 0, ERR_OK, false);
+            env_sim_fail_nth(env, fail_kinds[kind], 0, ERR_OK, false);
             m->may_fail = false;
-            failed_ops++;
+            count_kind(KIND_FAILED_OP);
             if (!m->bad) {
                 /* A folder whose flush failed is not the same on the medium and in memory, and
                  * nothing but a new mount makes it so: no start without one. */
                 crash_again(env, m, seed + k, 2,
-                            kinds[kind] != ENV_SIM_SYNC && kinds[kind] != ENV_SIM_OP_COUNT);
+                            fail_kinds[kind] != ENV_SIM_SYNC &&
+                                fail_kinds[kind] != ENV_SIM_OP_COUNT);
             }
             env_destroy(env);
             if (m->bad) {
                 snprintf(why, size, "seed %llu, operation %llu (kind %d) failed: %s",
-                         (unsigned long long)seed, (unsigned long long)k, (int)kinds[kind], m->why);
+                         (unsigned long long)seed, (unsigned long long)k, (int)fail_kinds[kind],
+                         m->why);
             }
         }
     }
@@ -796,7 +846,7 @@ static bool run_allocs(uint64_t seed, char *why, size_t size)
         reached = alloc_countdown == 0;
         alloc_countdown = 0;
         m->may_lose_memory = false;
-        failed_allocs++;
+        count_kind(KIND_FAILED_ALLOC);
         if (!m->bad) {
             crash_again(env, m, seed + k, 2, true);
         }
@@ -811,113 +861,134 @@ static bool run_allocs(uint64_t seed, char *why, size_t size)
     return !bad;
 }
 
-/* ---- Planted faults ------------------------------------------------------------------------- */
-
-#ifdef LEAT_DEBUG
-static int run_faults(const char *only)
+/* One start on the disk that `saved` was cut on, in which the k-th operation of a kind fails, or
+ * (kind -1) the k-th allocation. Then a start without harm. false: there were not so many. */
+static bool fail_in_start(struct env *env, const struct env_sim_disk *disk,
+                          const struct smodel *saved, int kind, uint64_t k, struct smodel *m)
 {
-    const struct {
-        const char *name;
-        bool *on;
-    } faults[] = {
-        {"image-without-producers", &svc_planted.image_without_producers},
-        {"recovery-without-batches", &svc_planted.recovery_without_batches},
-        {"lease-forgotten", &svc_planted.lease_forgotten},
-        {"commit-forgotten", &svc_planted.commit_forgotten},
-        {"generation-forgotten", &svc_planted.generation_forgotten},
-        {"image-without-groups", &svc_planted.image_without_groups},
-        {"config-forgotten", &svc_planted.config_forgotten},
-        {"duplicate-early", &broker_faults.duplicate_early},
-        {"commit-early", svc_fault_commit_early()},
-    };
-    int missed = 0, found = 0;
-    for (size_t f = 0; f < ARRAY_LEN(faults); f++) {
-        char why[500] = "";
-        bool caught = false;
-        if (only != NULL && strcmp(only, faults[f].name) != 0) {
-            continue;
-        }
-        found++;
-        *faults[f].on = true;
-        for (uint64_t s = 1; s <= 200 && !caught; s++) {
-            caught = !run_seed(s, 40, 4, why, sizeof(why));
-        }
-        *faults[f].on = false;
-        printf(caught ? "  caught %-24s %s\n" : "  MISSED %s\n", faults[f].name, why);
-        missed += !caught;
+    struct sproc p;
+    *m = *saved;
+    env_sim_disk_restore(env, disk);
+    env_sim_power_cut(env, k);
+    const uint64_t before = env_sim_ops(env);
+    m->may_lose_memory = kind < 0;
+    m->may_fail = kind >= 0;
+    if (kind < 0) {
+        alloc_countdown = k;
+        mem_set_fail_hook(alloc_fails, NULL);
+    } else {
+        fail_nth(env, (enum env_sim_op)kind, k);
     }
-    printf("service_crash: %d planted faults missed\n", missed);
-    return found == 0 ? 1 : missed;
+    const bool started = svc_start(&p, env, m, false) == ERR_OK;
+    const bool reached = kind < 0 ? alloc_countdown == 0 : env_sim_ops(env) - before > k;
+    mem_set_fail_hook(NULL, NULL);
+    alloc_countdown = 0;
+    if (kind >= 0) {
+        env_sim_fail_nth(env, (enum env_sim_op)kind, 0, ERR_OK, false);
+    }
+    m->going = going_now(&p, started);
+    m->may_lose_memory = m->may_fail = false;
+    env_sim_process_kill(env);
+    svc_end_proc(&p, call_free);
+    count_kind(kind < 0 ? KIND_FAILED_ALLOC_IN_START : KIND_FAILED_OP_IN_START);
+    crash_again(env, m, run_mix(k), 2, false);
+    return reached;
 }
-#else
-static int run_faults(const char *only)
-{
-    (void)only;
-    return 0;
-}
-#endif
 
-static bool run_one(uint64_t s, bool every_failure, char *why, size_t size)
+/* Every k-th operation and allocation of a recovery fails. */
+static bool run_starts(uint64_t seed, char *why, size_t size)
+{
+    struct smodel *m = model_new(), *saved = model_new();
+    struct env *env = world(seed);
+    model_init(saved, seed);
+    first_life(env, saved, 80);
+    struct env_sim_disk *disk = env_sim_disk_save(env);
+    for (size_t kind = 0; kind <= ARRAY_LEN(fail_kinds) && !m->bad; kind++) {
+        const int what = kind < ARRAY_LEN(fail_kinds) ? (int)fail_kinds[kind] : -1;
+        for (uint64_t k = 1; fail_in_start(env, disk, saved, what, k, m); k++) {
+            if (m->bad) {
+                snprintf(why, size, "seed %llu, %s %llu (kind %d) of a recovery failed: %s",
+                         (unsigned long long)seed, what < 0 ? "allocation" : "operation",
+                         (unsigned long long)k, what, m->why);
+                break;
+            }
+        }
+    }
+    const bool bad = m->bad;
+    env_sim_disk_free(disk);
+    env_destroy(env);
+    free(m);
+    free(saved);
+    return !bad;
+}
+
+/* Some operation never returns: what needs it is not answered, and after the power cut nothing is
+ * missing that was. */
+static bool run_stuck(uint64_t seed, char *why, size_t size)
+{
+    static const enum env_sim_op stick[] = {ENV_SIM_OP_COUNT, ENV_SIM_WRITE, ENV_SIM_SYNC,
+                                            ENV_SIM_ALLOCATE};
+    struct smodel *m = model_new();
+    for (uint64_t round = 0; round < 8 && !m->bad; round++) {
+        struct env *env = world(seed);
+        struct sproc p;
+        model_init(m, seed * 131 + round);
+        const bool started = svc_start(&p, env, m, false) == ERR_OK;
+        env_sim_stick_nth(env, stick[round % ARRAY_LEN(stick)], 1 + svc_rnd(m, 60),
+                          svc_rnd(m, 2) == 0);
+        for (int i = 0; started && i < 20 && !env_sim_is_stuck(env); i++) {
+            work(&p, 10);
+        }
+        count_kind_n(KIND_STUCK, env_sim_is_stuck(env));
+        work(&p, 60);
+        m->going = going_now(&p, started);
+        if (!env_sim_is_cut(env)) {
+            env_sim_process_kill(env);
+        }
+        svc_end_proc(&p, call_free);
+        crash_again(env, m, seed + round, 2, true);
+        env_destroy(env);
+        if (m->bad) {
+            snprintf(why, size, "seed %llu, stuck in round %llu: %s", (unsigned long long)seed,
+                     (unsigned long long)round, m->why);
+        }
+    }
+    const bool bad = m->bad;
+    free(m);
+    return !bad;
+}
+
+/* ---- What one seed is good for -------------------------------------------------------------- */
+
+static bool one_seed(uint64_t s, bool every, char *why, size_t size)
 {
     /* Most seeds are cut at some operations in many ways, some at each operation in one. */
     const bool each = s % 8 == 1;
     return run_seed(s, each ? UINT64_MAX : 40, each ? 1 : 6, why, size) &&
-           (!every_failure || (run_failures(s, why, size) && run_allocs(s, why, size)));
+           run_stuck(s, why, size) &&
+           (!every ||
+            (run_failures(s, why, size) && run_allocs(s, why, size) && run_starts(s, why, size)));
+}
+
+static bool fault_seed(uint64_t s, char *why, size_t size)
+{
+    return run_seed(s, 40, 4, why, size);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 1, seeds = 20, want = UINT64_MAX, failures = 2;
-    bool with_faults = false;
-    const char *only = NULL;
-    for (int i = 1; i < argc; i++) {
-        const char *next = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--seed") == 0) {
-            first = strtoull(next, NULL, 10);
-            seeds = 1;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            seeds = strtoull(next, NULL, 10);
-        } else if (strcmp(argv[i], "--states") == 0) {
-            want = strtoull(next, NULL, 10);
-            seeds = UINT64_MAX / 2;
-        } else if (strcmp(argv[i], "--fault") == 0) {
-            only = next;
-        } else if (strcmp(argv[i], "--faults") == 0) {
-            with_faults = true;
-        } else if (strcmp(argv[i], "--every-failure") == 0) {
-            failures = strtoull(next, NULL, 10);
-        } else if (strcmp(argv[i], "-v") == 0) {
-            verbose = true;
-        }
-    }
-    log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
-    if (only != NULL) {
-        return run_faults(only) == 0 ? 0 : 1;
-    }
-    int failed = 0;
-    for (uint64_t s = first; s < first + seeds && states < want && failed < 3; s++) {
-        char why[500] = "";
-        const uint64_t before = states;
-        if (!run_one(s, s - first < failures, why, sizeof(why))) {
-            printf("FAIL %s\n", why);
-            failed++;
-        }
-        if (verbose) {
-            printf("  seed %llu: %llu states\n", (unsigned long long)s,
-                   (unsigned long long)(states - before));
-        }
-        (void)fflush(stdout);
-    }
-    printf("service_crash: %llu crash states, %llu starts, %llu batches and %llu commits "
-           "acknowledged, %llu batches sent again, %llu refused, %llu rebalances, %llu failed "
-           "operations, %llu failed allocations\n",
-           (unsigned long long)states, (unsigned long long)svc_boots,
-           (unsigned long long)batches_acked, (unsigned long long)commits_acked,
-           (unsigned long long)resent, (unsigned long long)refused,
-           (unsigned long long)svc_rebalances, (unsigned long long)failed_ops,
-           (unsigned long long)failed_allocs);
-    if (with_faults && failed == 0) {
-        failed += run_faults(NULL);
-    }
-    return failed == 0 ? 0 : 1;
+    struct run_program p = {
+        .name = "service_crash", .bit = RUN_SERVICE, .seed = one_seed, .fault_seed = fault_seed};
+#ifdef LEAT_DEBUG
+    const struct fault_row faults[] = {
+#define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
+#define FAULT_service(name, on, wrong, breaks)  {name, &on, wrong, breaks},
+#define FAULT_wal(name, on, wrong, breaks)
+#define FAULT_store(name, on, wrong, breaks)
+#include "faults.def"
+    };
+    p.faults = faults;
+    p.fault_count = ARRAY_LEN(faults);
+#endif
+    return run_main(&p, argc, argv);
 }

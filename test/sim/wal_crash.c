@@ -1,7 +1,7 @@
 /*
  * The write-ahead log on the simulated disk: the power goes off at every operation, what was not
- * flushed is kept, lost, torn and reordered in many ways, recovery itself is cut, and every I/O
- * fails once.
+ * flushed is kept, lost, torn and reordered in many ways, recovery itself is cut, every I/O fails
+ * once, also those of a recovery, I/O takes seconds or never returns.
  *
  * The promises (oracle, kept outside of the simulated world):
  *   - a frame whose `done` was called is recovered, whole, once, in its place in the order;
@@ -9,19 +9,17 @@
  *   - a frame that a finished recovery discarded never comes back;
  *   - a crash alone is never reported as damage;
  *   - flushed places hold their bytes.
- * Then the same with planted faults in the log: a fault that this program does not notice fails the
- * run.
- *
- *   wal_crash [--seed N] [--seeds N] [--fault NAME] [-v]
+ *   - a device that does not answer: nothing is done that it has not done, and the log pushes back.
+ * The same with a planted fault (faults.def): one that this program does not notice fails the run.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common_run.h"
 #include "core/bytes.h"
 #include "core/crc32c.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "env/env_sim.h"
 #include "wal/wal_int.h"
@@ -33,17 +31,16 @@
 #define PLACES_MAX    3
 #define BODY_FIXED    (24 + PLACES_MAX * 24)
 
-static uint64_t states, boots, nested, failed_ops, recovered_frames;
-static bool verbose;
+static bool planted[WAL_FAULT_COUNT];
 
-/* ---- Randomness of the workload -------------------------------------------------------------- */
-
-static uint64_t mix(uint64_t x)
+static enum wal_fault planted_fault(void)
 {
-    x += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
+    for (int f = 1; f < WAL_FAULT_COUNT; f++) {
+        if (planted[f]) {
+            return (enum wal_fault)f;
+        }
+    }
+    return WAL_FAULT_NONE;
 }
 
 /* ---- What the outside knows ------------------------------------------------------------------ */
@@ -69,6 +66,7 @@ struct model {
     uint64_t loose_end;      /* of the file of places without a frame */
     struct extent loose[64]; /* the last acknowledged of them */
     uint64_t loose_count;
+    uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
     bool bad;
     char why[200];
 };
@@ -88,7 +86,7 @@ static void say_bad(struct model *m, const char *fmt, ...)
 static uint64_t rnd(struct model *m, uint64_t below)
 {
     m->rng++;
-    return mix(m->rng) % below;
+    return run_mix(m->rng) % below;
 }
 
 /* ---- One process ----------------------------------------------------------------------------- */
@@ -102,8 +100,8 @@ struct proc {
     struct list frames; /* submitted, not done */
     bool dead;
     uint64_t replayed; /* next seq that recovery must deliver */
-    enum wal_fault fault;
     struct wal_config cfg;
+    uint64_t turn; /* of the ring, as seen last */
 };
 struct item {
     struct wal_frame frame;
@@ -130,7 +128,7 @@ static void fill(uint8_t *p, size_t n, uint64_t from)
 {
     for (size_t i = 0; i < n; i++) {
         if (i % 8 == 0) {
-            from = mix(from);
+            from = run_mix(from);
         }
         p[i] = (uint8_t)(from >> (i % 8 * 8));
     }
@@ -148,6 +146,7 @@ static void on_done(struct wal_frame *f)
                     (unsigned long long)m->acked);
         }
         m->acked = it->seq + 1;
+        count_kind(f->place_count > 0 ? KIND_DID_LARGE : KIND_DID_SMALL);
         if (memcmp(f->copy, it->body.iov_base, it->body.iov_len) != 0) {
             say_bad(m, "the copy of %llu differs from what was submitted",
                     (unsigned long long)it->seq);
@@ -228,7 +227,6 @@ static enum err on_frame(void *ctx, uint64_t position, struct slice body, bool f
         m->segment_end[segment] = m->segment_end[segment] < end ? end : m->segment_end[segment];
     }
     p->replayed++;
-    recovered_frames++;
     return ERR_OK;
 }
 
@@ -249,6 +247,7 @@ static void take_image(struct proc *p)
                                   .flushed = wal_flushed(p->wal),
                                   .seq = m->seq};
     memcpy(m->images[0].segment_end, m->segment_end, sizeof(m->segment_end));
+    count_kind(KIND_DID_CHECKPOINT);
     wal_release(p->wal, m->images[1].valid ? m->images[1].start : 0);
 }
 
@@ -278,12 +277,12 @@ static enum err open_files(struct proc *p, struct ectx *ec)
 }
 
 /* Starts as the store does: newest image, replay, flush, image of the next generation. */
-static enum err proc_start(struct proc *p, struct env *env, struct model *m, enum wal_fault fault)
+static enum err proc_start(struct proc *p, struct env *env, struct model *m)
 {
     struct ectx ec;
-    *p = (struct proc){.env = env, .m = m, .fault = fault};
+    const enum wal_fault fault = planted_fault();
+    *p = (struct proc){.env = env, .m = m};
     list_init(&p->frames);
-    boots++;
     if (m->images[1].valid && rnd(m, 8) == 0) { /* the newer image is damaged */
         m->images[0] = m->images[1];
         m->images[1].valid = false;
@@ -332,7 +331,7 @@ static enum err proc_start(struct proc *p, struct env *env, struct model *m, enu
     m->seq = p->replayed;
     m->acked = env_sim_is_cut(env) ? m->acked : p->replayed;
     for (uint64_t i = 0; i < m->loose_count && i < ARRAY_LEN(m->loose); i++) {
-        if (!extent_there(p->loose, &m->loose[i]) && !env_sim_is_cut(env) &&
+        if (!extent_there(p->loose, &m->loose[i]) && extent_error == ERR_OK &&
             fault == WAL_FAULT_NONE) {
             say_bad(m, "an acknowledged place at %llu lost its bytes",
                     (unsigned long long)m->loose[i].offset);
@@ -444,9 +443,24 @@ static bool submit_one(struct proc *p)
     return true;
 }
 
+/* true: it never said that there is no room. */
+static bool submit_until_full(struct proc *p)
+{
+    for (int i = 0; i < 1000 && p->m->seq + 1 < SEQ_MAX; i++) {
+        if (!submit_one(p)) {
+            return false;
+        }
+        wal_kick(p->wal, false);
+        (void)env_poll_run(p->poll, 0);
+    }
+    return p->m->seq + 1 < SEQ_MAX;
+}
+
 static void drain(struct proc *p)
 {
-    for (int i = 0; i < 10000 && !wal_idle(p->wal) && !p->dead && !env_sim_is_cut(p->env); i++) {
+    for (int i = 0; i < 10000 && !env_sim_is_stuck(p->env) && !wal_idle(p->wal) && !p->dead &&
+                    !env_sim_is_cut(p->env);
+         i++) {
         wal_kick(p->wal, false);
         (void)env_poll_run(p->poll, 1000000);
     }
@@ -460,6 +474,9 @@ static void work(struct proc *p, int turns)
         for (uint64_t n = rnd(m, 5); n > 0 && room; n--) {
             room = submit_one(p);
         }
+        const uint64_t turn = wal_tail(p->wal) / (3u * 64 * 1024);
+        count_kind_n(KIND_DID_TURN, p->turn > 0 && turn > p->turn);
+        p->turn = turn;
         wal_kick(p->wal, rnd(m, 2) == 0);
         for (uint64_t n = rnd(m, 4); n > 0; n--) {
             (void)env_poll_run(p->poll, 0);
@@ -488,67 +505,69 @@ static struct env *world(uint64_t seed)
     if (env_sim_create(&cfg, &env) != ERR_OK) {
         abort();
     }
+    if (seed % 4 == 3) { /* a slow disk */
+        env_sim_set_slow(env, 8, 2500000000u);
+        count_kind(KIND_SLOW);
+    }
     return env;
 }
 
-/* The power was cut in `m`'s run. Boot, go on, cut again: `depth` times. */
-static void crash_again(struct env *env, struct model *m, enum wal_fault fault, uint64_t choice,
-                        int depth, bool kill)
+/* One life; the process is gone after it, and the world cut or killed. */
+static void live(struct env *env, struct model *m, int turns)
+{
+    struct proc p;
+    const bool started = proc_start(&p, env, m) == ERR_OK && !env_sim_is_cut(env);
+    if (started) {
+        work(&p, turns);
+    }
+    m->going = !started                ? going_bit(KIND_IN_START)
+               : list_empty(&p.frames) ? 0
+                                       : going_bit(KIND_IN_FRAMES);
+    if (!env_sim_is_cut(env) && env_sim_is_stuck(env)) {
+        env_sim_process_kill(env); /* closing would wait for ever */
+    }
+    proc_end(&p);
+}
+
+/* The process of `m` has ended. Boot, go on, cut again: `depth` times. `kill`: the first end may
+ * have been one of the process alone. */
+static void crash_again(struct env *env, struct model *m, uint64_t choice, int depth, bool kill)
 {
     for (int i = 0; i < depth && !m->bad; i++) {
-        struct proc p;
-        if (rnd(m, 6) == 0 && (kill || i > 0) && !env_sim_is_cut(env)) {
-            env_sim_process_kill(env);
-        } else {
-            env_sim_power_cut(env, mix(choice * 7 + (uint64_t)i));
-        }
-        states++;
-        uint64_t left =
-            rnd(m, 3) == 0 ? rnd(m, 30) : rnd(m, 120); /* the first 20 or so are the start itself */
-        nested += left < 30 ? 1 : 0;
-        env_sim_cut_at(env, i + 1 == depth ? UINT64_MAX : env_sim_ops(env) + left);
-        if (proc_start(&p, env, m, fault) == ERR_OK) {
-            work(&p, i + 1 == depth ? 3 : 60);
-        }
-        proc_end(&p);
+        const bool killed = rnd(m, 6) == 0 && (kill || i > 0) && !env_sim_is_cut(env);
+        crash_and_count(env, m->going, killed, i == 0, choice + 8 * (uint64_t)i);
+        /* the first 20 or so operations are the start itself */
+        const uint64_t left = rnd(m, 3) == 0 ? rnd(m, 30) : rnd(m, 120);
+        const bool last = i + 1 == depth;
+        env_sim_cut_at(env, last ? UINT64_MAX : env_sim_ops(env) + left);
+        live(env, m, last ? 3 : 60);
     }
 }
 
-/* One seed: a run without a cut to count its operations, then cut at `points` of them, each in
- * `choices` ways. */
-static bool run_seed(uint64_t seed, enum wal_fault fault, uint64_t points, uint64_t choices,
-                     char *why, size_t size)
+/* One seed: a run without a cut to count its operations, then cut at `points` of them (all, if
+ * there are no more), each in `choices` ways. */
+static bool run_seed(uint64_t seed, uint64_t points, uint64_t choices, char *why, size_t size)
 {
     struct model *m = mem_new(struct model), *saved = mem_new(struct model);
-    int turns = 20 + (int)(mix(seed) % 100);
+    const int turns = 20 + (int)(run_mix(seed) % 100);
     struct env *env = world(seed);
     m->rng = seed * 1000003;
-    struct proc p;
-    if (proc_start(&p, env, m, fault) == ERR_OK) {
-        work(&p, turns);
-    }
-    proc_end(&p);
-    uint64_t ops = env_sim_ops(env);
+    live(env, m, turns);
+    const uint64_t ops = env_sim_ops(env);
     env_destroy(env);
-    for (uint64_t k = 0; k < points && !m->bad; k++) {
-        uint64_t at = points >= ops ? k : mix(seed + k) % ops;
-        if (at >= ops) {
-            break;
-        }
+    for (uint64_t k = 0; k < points && k < ops && !m->bad; k++) {
+        const uint64_t at = points >= ops ? k : run_mix(seed + k) % ops;
         env = world(seed);
         *m = (struct model){.rng = seed * 1000003};
         env_sim_cut_at(env, at);
-        if (proc_start(&p, env, m, fault) == ERR_OK) {
-            work(&p, turns);
-        }
-        proc_end(&p);
+        live(env, m, turns);
         struct env_sim_disk *disk = env_sim_disk_save(env);
         *saved = *m;
         for (uint64_t c = 0; c < choices && !m->bad; c++) {
             *m = *saved;
             m->rng += c << 32;
             env_sim_disk_restore(env, disk);
-            crash_again(env, m, fault, seed * 131 + k * 17 + c, 4, true);
+            crash_again(env, m, seed * 136 + k * 16 + c, 4, true);
         }
         if (m->bad) {
             snprintf(why, size, "seed %llu, cut at %llu: %s", (unsigned long long)seed,
@@ -557,7 +576,7 @@ static bool run_seed(uint64_t seed, enum wal_fault fault, uint64_t points, uint6
         env_sim_disk_free(disk);
         env_destroy(env);
     }
-    bool bad = m->bad;
+    const bool bad = m->bad;
     if (bad && why[0] == '\0') {
         snprintf(why, size, "seed %llu: %s", (unsigned long long)seed, m->why);
     }
@@ -566,122 +585,109 @@ static bool run_seed(uint64_t seed, enum wal_fault fault, uint64_t points, uint6
     return !bad;
 }
 
-/* The k-th operation of a kind fails, for every k: the log dies, tells it once, and what it
- * acknowledged is there. */
-static bool run_failures(uint64_t seed, enum wal_fault fault, uint64_t step, char *why, size_t size)
+/* ---- A device that fails, or does not answer ------------------------------------------------- */
+
+enum harm { FAIL_IN_LIFE, FAIL_IN_START, STICK };
+
+/* The k-th operation of a kind fails or does not return: the log dies and tells it once, or pushes
+ * back; what it acknowledged is there. false: there were not so many. */
+static bool harm_one(uint64_t seed, enum harm harm, enum env_sim_op kind, uint64_t k,
+                     struct model *m)
 {
-    static const enum env_sim_op kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_WRITE, ENV_SIM_SYNC};
+    struct env *env = world(seed);
+    *m = (struct model){.rng = seed * 1000003};
+    if (harm == FAIL_IN_START) {
+        live(env, m, 30);
+        env_sim_power_cut(env, k);
+    }
+    const bool forever = rnd(m, 2) == 0;
+    const uint64_t before = env_sim_ops(env);
+    if (harm == STICK) {
+        env_sim_stick_nth(env, kind, k, forever);
+    } else {
+        env_sim_fail_nth(env, kind, k, ERR_IO, forever);
+    }
+    struct proc p;
+    const bool started = proc_start(&p, env, m) == ERR_OK && !env_sim_is_cut(env);
+    if (started && (harm != FAIL_IN_START || env_sim_ops(env) - before < k)) {
+        work(&p, 30);
+    }
+    const bool stuck = env_sim_is_stuck(env);
+    m->going = !started                ? going_bit(KIND_IN_START)
+               : list_empty(&p.frames) ? 0
+                                       : going_bit(KIND_IN_FRAMES);
+    count_kind_n(KIND_STUCK, stuck);
+    count_kind_n(KIND_FAILED_OP, harm == FAIL_IN_LIFE);
+    count_kind_n(KIND_FAILED_OP_IN_START, harm == FAIL_IN_START);
+    if (stuck) {
+        if (!list_empty(&p.frames) && !p.dead && submit_until_full(&p)) {
+            say_bad(m, "a device that does not answer, and the log takes more and more");
+        }
+        env_sim_process_kill(env);
+    }
+    proc_end(&p);
+    const bool reached = env_sim_ops(env) - before > k;
+    env_sim_fail_nth(env, kind, 0, ERR_OK, false);
+    env_sim_stick_nth(env, kind, 0, false);
+    /* After a start that failed, names of files may be in a state that only a new boot clears. */
+    crash_again(env, m, seed + k, 2, started && harm != FAIL_IN_START);
+    env_destroy(env);
+    return reached;
+}
+
+static bool run_harm(uint64_t seed, enum harm harm, uint64_t step, char *why, size_t size)
+{
+    static const enum env_sim_op kinds[] = {ENV_SIM_OP_COUNT, ENV_SIM_WRITE, ENV_SIM_SYNC,
+                                            ENV_SIM_READ};
     struct model *m = mem_new(struct model);
-    bool bad = false;
-    for (size_t kind = 0; kind < ARRAY_LEN(kinds) && !bad; kind++) {
-        for (uint64_t k = 1 + seed % step;; k += step) {
-            struct env *env = world(seed);
-            *m = (struct model){.rng = seed * 1000003};
-            env_sim_fail_nth(env, kinds[kind], k, ERR_IO, rnd(m, 2) == 0);
-            struct proc p;
-            bool started = proc_start(&p, env, m, fault) == ERR_OK;
-            if (started) {
-                work(&p, 30);
-            }
-            proc_end(&p);
-            bool reached = env_sim_ops(env) > k;
-            env_sim_fail_nth(env, ENV_SIM_OP_COUNT, 0, ERR_OK, false);
-            failed_ops++;
-            /* After a start that failed, names of files may be in a state that only a new boot
-             * clears. */
-            crash_again(env, m, fault, seed + k, 2, started);
-            env_destroy(env);
+    for (size_t kind = 0; kind < ARRAY_LEN(kinds) && !m->bad; kind++) {
+        for (uint64_t k = 1 + seed % step; harm_one(seed, harm, kinds[kind], k, m); k += step) {
             if (m->bad) {
-                snprintf(why, size, "seed %llu, operation %llu failed: %s",
-                         (unsigned long long)seed, (unsigned long long)k, m->why);
-                bad = true;
-                break;
-            }
-            if (!reached) {
+                snprintf(why, size, "seed %llu, operation %llu (kind %d) %s: %s",
+                         (unsigned long long)seed, (unsigned long long)k, (int)kinds[kind],
+                         harm == STICK           ? "hung"
+                         : harm == FAIL_IN_START ? "of a recovery failed"
+                                                 : "failed",
+                         m->why);
                 break;
             }
         }
     }
+    const bool bad = m->bad;
     mem_free(m);
     return !bad;
 }
 
-/* ---- Planted faults -------------------------------------------------------------------------- */
+/* ---- What one seed is good for --------------------------------------------------------------- */
 
-static const char *const fault_names[WAL_FAULT_COUNT] = {
-    "none",         "done-early", "done-places-early", "no-place-sync",
-    "flushed-high", "no-crc",     "no-generation",     "no-position",
-    "no-cut",       "no-start",   "reuse-early",       "no-sync-at-open",
-    "retry"};
-
-static bool fault_caught(enum wal_fault f, uint64_t seeds)
+static bool one_seed(uint64_t s, bool every, char *why, size_t size)
 {
-    char why[300] = "";
-    for (uint64_t s = 1; s <= seeds; s++) {
-        if (!run_seed(s, f, 40, 3, why, sizeof(why)) || !run_failures(s, f, 29, why, sizeof(why))) {
-            printf("  caught %-18s %s\n", fault_names[f], why);
-            return true;
-        }
-    }
-    printf("  MISSED %s\n", fault_names[f]);
-    return false;
+    const bool each = s % 8 == 1;
+    return run_seed(s, each ? UINT64_MAX : 60, each ? 2 : 6, why, size) &&
+           run_harm(s, FAIL_IN_LIFE, every ? 1 : 29, why, size) &&
+           run_harm(s, FAIL_IN_START, every ? 1 : 13, why, size) &&
+           run_harm(s, STICK, every ? 3 : 29, why, size);
+}
+
+static bool fault_seed(uint64_t s, char *why, size_t size)
+{
+    return run_seed(s, 40, 3, why, size) && run_harm(s, FAIL_IN_LIFE, 29, why, size);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 1, seeds = 20;
-    int only = -1;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            first = strtoull(argv[++i], NULL, 10);
-            seeds = 1;
-        } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
-            seeds = strtoull(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--fault") == 0 && i + 1 < argc) {
-            i++;
-            for (int f = 0; f < WAL_FAULT_COUNT; f++) {
-                only = strcmp(argv[i], fault_names[f]) == 0 ? f : only;
-            }
-        } else if (strcmp(argv[i], "-v") == 0) {
-            verbose = true;
-        }
-    }
-    log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
-    int failed = 0;
-    if (only > 0) {
-        return fault_caught((enum wal_fault)only, seeds) ? 0 : 1;
-    }
-    for (uint64_t s = first; s < first + seeds; s++) {
-        char why[300] = "";
-        uint64_t before = states;
-        if (!run_seed(s, WAL_FAULT_NONE, 60, 4, why, sizeof(why)) ||
-            !run_failures(s, WAL_FAULT_NONE, 7, why, sizeof(why))) {
-            printf("FAIL %s\n", why);
-            failed++;
-        }
-        if (verbose) {
-            printf("  seed %llu: %llu states\n", (unsigned long long)s,
-                   (unsigned long long)(states - before));
-        }
-    }
-    printf("wal_crash: %llu crash states, %llu starts (%llu cut in or soon after recovery), %llu "
-           "failed operations, "
-           "%llu frames recovered\n",
-           (unsigned long long)states, (unsigned long long)boots, (unsigned long long)nested,
-           (unsigned long long)failed_ops, (unsigned long long)recovered_frames);
-    uint64_t shown = seeds;
+    struct run_program p = {
+        .name = "wal_crash", .bit = RUN_WAL, .seed = one_seed, .fault_seed = fault_seed};
 #ifdef LEAT_DEBUG
-    shown += WAL_FAULT_COUNT - 1;
-    int missed = 0;
-    for (int f = 1; f < WAL_FAULT_COUNT && failed == 0; f++) {
-        missed += fault_caught((enum wal_fault)f, 60) ? 0 : 1;
-    }
-    printf("wal_crash: %d of %d planted faults caught\n", WAL_FAULT_COUNT - 1 - missed,
-           WAL_FAULT_COUNT - 1);
-    failed += missed;
+    static const struct fault_row faults[] = {
+#define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
+#define FAULT_wal(name, on, wrong, breaks)      {name, &planted[on], wrong, breaks},
+#define FAULT_store(name, on, wrong, breaks)
+#define FAULT_service(name, on, wrong, breaks)
+#include "faults.def"
+    };
+    p.faults = faults;
+    p.fault_count = ARRAY_LEN(faults);
 #endif
-    /* For the runner: each run of a seed and each planted fault is one thing shown. */
-    printf("%llu passed, %d failed, 0 skipped\n", (unsigned long long)(shown - (uint64_t)failed),
-           failed);
-    return failed == 0 ? 0 : 1;
+    return run_main(&p, argc, argv);
 }

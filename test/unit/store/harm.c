@@ -377,6 +377,74 @@ TEST(store_failed_flush_stops_it_once)
     world_deinit(&w);
 }
 
+TEST(store_writes_no_image_after_a_flush_failed_elsewhere)
+{
+    /* A checkpoint is on its way while another flush fails: of a folder on the loop, of a batch on
+     * another worker. The failed flush took what it should have written from the cache, so the
+     * checkpoint's own flush of the same thing succeeds and says nothing. An image that believes it
+     * would name bytes, or a file, that are not there. */
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct world w;
+        world_init(&w, seed, 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        struct store_part *p = world_add(&w, 1, "a", 0, false);
+        if (seed % 2 == 0) { /* the file is there: the flush that fails is that of a batch */
+            assert_int_equal(world_append(&w, p, 3000, 1, 0), 0);
+        }
+        const int64_t first = seed % 2 == 0 ? 1 : 0;
+        assert_int_equal(world_append(&w, p, 100, 1, first), first);
+        store_checkpoint_request(w.store);
+        store_tick(w.store);
+        assert_int_equal(env_job_pending(w.poll), 1);
+        env_sim_fail_nth(w.env, ENV_SIM_SYNC, 1, ERR_IO, false);
+        (void)world_append(&w, p, 3000, 1, first + 1);
+        world_settle(&w);
+        assert_int_equal(w.failures, 1);
+        world_cut(&w, seed);
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_true(world_count(&w, store_part_find(w.store, 1), 0) >= first + 1);
+        world_deinit(&w);
+    }
+}
+
+TEST(store_does_not_take_a_failing_read_for_a_torn_tail)
+{
+    /* Any read of a start fails once. The start fails, or says what it has set aside, or has it
+     * all; the last batch was acknowledged and is never just gone. */
+    struct world w;
+    world_init(&w, 16, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    assert_int_equal(world_append(&w, p, 100, 1, 0), 0);
+    assert_int_equal(world_append(&w, p, 3000, 1, 1), 1);
+    world_cut(&w, 1);
+    struct env_sim_disk *disk = env_sim_disk_save(w.env);
+    uint64_t refused = 0;
+    for (uint64_t n = 1; n <= 40; n++) {
+        world_cut(&w, 1);
+        env_sim_disk_restore(w.env, disk);
+        world_cut(&w, 1);
+        env_sim_fail_nth(w.env, ENV_SIM_READ, n, ERR_IO, false);
+        const enum err e = world_open(&w);
+        struct store_recovery r = {0};
+        if (e == ERR_OK) {
+            store_recovery_get(w.store, &r);
+        } else {
+            refused++;
+        }
+        env_sim_fail_nth(w.env, ENV_SIM_READ, 0, ERR_OK, false);
+        if (r.damaged_ranges == 0) {
+            if (e != ERR_OK) {
+                assert_int_equal(world_open(&w), ERR_OK);
+            }
+            assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 2);
+        }
+    }
+    assert_true(refused > 0);
+    env_sim_disk_free(disk);
+    world_deinit(&w);
+}
+
 TEST(store_opens_ten_thousand_partitions_at_once)
 {
     /* A start touches no file of a partition. */
