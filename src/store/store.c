@@ -72,6 +72,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     map_init(&s->parts);
     map_init(&s->dirs);
     map_init(&s->image_parts);
+    map_init(&s->removed);
     list_init(&s->part_list);
     list_init(&s->tail_parts);
     list_init(&s->aheads);
@@ -136,6 +137,7 @@ static void store_free(struct store *s)
         mem_free(it.value);
     }
     map_deinit(&s->image_parts);
+    map_deinit(&s->removed);
     map_deinit(&s->parts);
     map_deinit(&s->dirs);
     pool_deinit(&s->pool);

@@ -70,6 +70,9 @@ struct store_participant {
      * interested. */
     enum err (*batch)(void *ctx, struct store_part *part, const struct store_batch_info *info,
                       struct ectx *ec);
+    /* Recovery: frames in this many bytes of the log are damaged and lost; what a fact in them may
+     * have promised must not be promised again. NULL: nothing. */
+    void (*lost)(void *ctx, uint64_t bytes);
     /* Checkpoint: all of the state, to be given to `restore`. Must not depend on history. */
     enum err (*snapshot)(void *ctx, struct buf *out);
     enum err (*restore)(void *ctx, struct slice image, struct ectx *ec);

@@ -61,6 +61,11 @@ struct store_faults {
     bool image_before_flush;  /* the image is written before the segments were flushed */
     bool skip_dir_sync;       /* new files are not made durable in their folder */
     bool single_image;        /* every image goes to the same slot */
+    bool believe_old_meta;    /* a meta file from before the first start's end is believed */
+    bool believe_old_image;   /* an image of a clean stop is believed to be the end of the log */
+    bool drop_orphans;        /* batches of a partition whose making was lost are passed over */
+    bool forget_quarantine;   /* images do not keep what was found damaged */
+    bool reuse_after_damage;  /* after damage in the ring partitions go on where they are known */
 };
 #ifdef LEAT_DEBUG
 extern struct store_faults store_faults;
@@ -331,6 +336,8 @@ struct store {
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
     bool failed, recovering;
     struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
+    struct map removed;      /* recovery: ids of partitions that frames removed */
+    bool removed_incomplete; /* no memory for one of them */
     uint64_t ring_damaged_bytes, ring_damaged_to;
     uint32_t image_generation; /* of the image that was restored */
 
@@ -498,6 +505,17 @@ struct image_seg {
 bool image_next_seg(struct slice *segs, struct image_seg *out);
 bool image_next_epoch(struct slice *epochs, struct store_epoch *out);
 bool image_next_damage(struct slice *damage, struct damage_range *out);
+
+/* doubt.c: valid by itself, but not the newest */
+void store_wal_config(const struct meta *m, const char *dir, const struct image_slot *from,
+                      struct wal_config *out);
+/* The image of a clean stop: nothing was committed behind it. */
+enum err image_is_end(struct env *env, const char *dir, const struct meta *m,
+                      const struct image_slot *image, bool *end, struct ectx *ec);
+/* The meta file says that the first start was not completed: ERR_DAMAGED if there is data that only
+ * later ones can have made. */
+enum err first_start_check(struct env *env, const char *dir, const struct meta *m, uint64_t most,
+                           struct ectx *ec);
 
 /* recover.c */
 enum err recover_run(struct store *s, struct ectx *ec);
