@@ -243,6 +243,19 @@ struct pending {
     void (*abandon)(struct pending *p);
 };
 
+/* scrub.c: where the pass is. */
+struct scrub {
+    uint64_t begin_ns; /* not before: the next pass; 0: not decided yet */
+    uint64_t next_ns;  /* not before: the next step */
+    bool busy;         /* a step is on a worker */
+    uint32_t *ids;     /* the partitions of this pass; NULL: none is under way */
+    uint32_t id_count, index;
+    int64_t base;          /* the segment, or the first one behind it */
+    uint64_t at;           /* in its file */
+    int64_t next;          /* offset that must come next */
+    uint64_t began_ns, bytes, damaged;
+};
+
 enum work_state { WORK_IDLE, WORK_PACK, WORK_CHECKPOINT };
 
 struct checkpoint {
@@ -334,6 +347,7 @@ struct store {
 
     struct pool pool; /* of chunks; the loop's */
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
+    struct scrub scrub;
     bool failed, recovering;
     struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
     struct map removed;      /* recovery: ids of partitions that frames removed */
@@ -532,10 +546,15 @@ enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t befor
 /* retain.c */
 void retain_tick(struct store *s);
 
+/* scrub.c */
+void scrub_tick(struct store *s);
+void scrub_free(struct store *s); /* gives up the pass */
+
 /* walk.c: walking the entries of a file */
 struct entry_walk {
     struct env_file *file;
-    bool cached; /* never wait for the disk: ERR_AGAIN */
+    bool cached;  /* never wait for the disk: ERR_AGAIN */
+    bool aligned; /* read whole blocks (ENV_DIRECT): buffer and cap are multiples of ENV_BLOCK */
     const struct segment_identity *id;
     uint64_t end;    /* no entry beyond */
     uint8_t *buffer; /* of `cap` bytes */
@@ -547,6 +566,9 @@ struct entry_walk {
  * *skipped: bytes that were not an entry. */
 enum err entry_walk_next(struct entry_walk *w, uint64_t *position, struct entry *out,
                          uint64_t *skipped, struct ectx *ec);
+/* Whether the payload of an entry that was just found has its checksum; reads on as needed. */
+enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *good,
+                            struct ectx *ec);
 void segment_identity_get(const struct segment *g, struct segment_identity *out);
 /* End in `g` of what can be read from its file. */
 uint64_t segment_file_end(const struct store_part *p, const struct segment *g);

@@ -417,6 +417,20 @@ static void judge_appended(struct judge *j, struct sbatch appended[COR_TOPICS][C
     }
 }
 
+/* A pass over everything before anybody reads: no read finds anything new afterwards. */
+static void judge_scrub(struct judge *j)
+{
+    struct store *s = j->n.store;
+    for (int i = 0; i < 3000 && s->stats.scrub_passes == 0; i++) {
+        env_sim_advance_ns(j->env, 100000000);
+        store_tick(s);
+        cor_settle(&j->n);
+    }
+    if (s->stats.scrub_passes != 1) {
+        cor_bad(j->m, "the scrub does not come to an end");
+    }
+}
+
 /* ---- The whole ------------------------------------------------------------------------------ */
 
 struct findings {
@@ -505,7 +519,6 @@ void cor_judge(struct env *env, struct cor_model *m, const struct cor_layout *l,
     struct judge *j = &judge;
     struct findings f;
     struct store_recovery rec;
-    (void)scrub;
     *j = (struct judge){.env = env, .m = m, .l = l, .h = h};
     find_witnesses(j);
     (void)verify(j, &f);
@@ -518,7 +531,13 @@ void cor_judge(struct env *env, struct cor_model *m, const struct cor_layout *l,
     }
     store_recovery_get(j->n.store, &rec);
     j->told_by_start = rec.damaged_ranges > 0;
+    if (scrub) {
+        judge_scrub(j);
+    }
     judge_topics(j);
+    if (scrub && j->n.store->stats.damaged_reads > 0) {
+        cor_bad(m, "a read found what the scrub did not");
+    }
     judge_commits(j);
     const uint32_t damaged = j->v.damaged_batches;
     judge_silence(j, &f);

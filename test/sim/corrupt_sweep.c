@@ -4,7 +4,8 @@
  * must end in one of four outcomes: what was derived is rebuilt or nobody misses it (a full read is
  * equal), the range answers an error that names it and everything else is served, or the start is
  * refused with a reason. Never other bytes, never a shorter log, never silence; common_corrupt.h has
- * the one exception. `leat verify`'s code looks first and must come to the same end.
+ * the one exception. `leat verify`'s code looks first and must come to the same end. On every other
+ * disk the scrub goes over everything before anybody reads, and must leave nothing for a read to find.
  *
  * Four directories: killed with frames that only the ring has; stopped; stopped, started and killed
  * before the next checkpoint; the same so small that an image is one block, whose older version is a
@@ -427,7 +428,7 @@ static void one(struct scenario *s, const struct copy_file *f, uint64_t at, enum
     }
     s->model.bad = false;
     tried[kind]++;
-    cor_judge(s->env, &s->model, &s->layout, &h, false, &v);
+    cor_judge(s->env, &s->model, &s->layout, &h, svc_mix(numbered) % 2 == 0, &v);
     outcomes[v.outcome]++;
     damaged += v.damaged_batches;
     missing += v.missing_batches;
