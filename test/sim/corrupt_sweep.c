@@ -434,8 +434,8 @@ static void one(struct scenario *s, const struct copy_file *f, uint64_t at, enum
     missing += v.missing_batches;
     if (s->model.bad) {
         failed++;
-        printf("FAIL number %llu, seed %llu, %s: %s, byte %llu %s: %s\n",
-               (unsigned long long)numbered, (unsigned long long)opt.seed, s->name, f->path,
+        printf("%s number %llu, seed %llu, %s: %s, byte %llu %s: %s\n",
+               opt.fault != NULL ? "  found:" : "FAIL", (unsigned long long)numbered, (unsigned long long)opt.seed, s->name, f->path,
                (unsigned long long)at, kind_names[kind], s->model.why);
         (void)fflush(stdout);
     } else if (opt.verbose) {
