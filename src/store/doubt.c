@@ -1,7 +1,8 @@
 /*
  * Old versions of files. A checksum says that bytes are whole, not that they are the newest: a disk
- * that lost a write, or a file put back from a copy, shows an earlier state that is valid by itself.
- * Two of them would make a start forget what came later, so both are held against the log first:
+ * that lost a write, or a file put back from a copy, shows an earlier state that is valid by
+ * itself. Two of them would make a start forget what came later, so both are held against the log
+ * first:
  *
  *   the meta file of a first start that was not completed     the start would begin afresh
  *   the image of a clean stop, while a later start has gone on     it would not look into the log

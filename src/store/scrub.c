@@ -3,15 +3,16 @@
  * the bytes, and while a backup may still have them.
  *
  *   loop    begins a pass: the partitions that there are
- *   worker  reads one step of one segment, past the page cache, and checks each entry as a read does
- *   loop    quarantines what failed twice; next step when the rate allows
- *   worker  at the end of a pass: both images and the meta file
- *   loop    a damaged image is replaced by a checkpoint; the next pass after the interval
+ *   worker  reads one step of one segment, past the page cache, and checks each entry as a read
+ * does loop    quarantines what failed twice; next step when the rate allows worker  at the end of
+ * a pass: both images and the meta file loop    a damaged image is replaced by a checkpoint; the
+ * next pass after the interval
  *
  * One step is under way at a time, on the lane of cold reads, which has a second thread. Reads are
  * direct where the file system allows it: what the cache holds says nothing about the disk, and hot
- * pages stay where they are. What cannot be read at all (an error of the device) is told and counted
- * but not quarantined: it may pass. Frames of the ring are not read: a checkpoint replaces them soon.
+ * pages stay where they are. What cannot be read at all (an error of the device) is told and
+ * counted but not quarantined: it may pass. Frames of the ring are not read: a checkpoint replaces
+ * them soon.
  */
 #include "core/log.h"
 #include "core/mem.h"
@@ -24,9 +25,9 @@ enum {
     SCRUB_FOUND_MAX = 16,  /* ranges of one step; the next one goes on behind them */
     SCRUB_LOOK_MAX = 1000, /* partitions or segments without bytes that one tick passes */
 };
-#define SCRUB_BEGIN_NS (60ull * 1000 * 1000 * 1000) /* after a start there is other work */
+#define SCRUB_BEGIN_NS    (60ull * 1000 * 1000 * 1000) /* after a start there is other work */
 #define SCRUB_CATCH_UP_NS (250ull * 1000 * 1000)
-#define MS 1000000ull
+#define MS                1000000ull
 
 struct scrub_step {
     struct env_job job;
@@ -281,7 +282,8 @@ static void step_done(struct env_job *job)
     } else if (st->err == ERR_OK) {
         pass_ended(st);
     } else {
-        LOG_WARN("scrub.failed", KV_ERR(&st->ec), KV_Z("effect", "the end of the pass is tried again"));
+        LOG_WARN("scrub.failed", KV_ERR(&st->ec),
+                 KV_Z("effect", "the end of the pass is tried again"));
         s->scrub.next_ns = env_mono_ns(s->env) + STORE_RETRY_NS;
     }
     step_free(st);

@@ -92,7 +92,7 @@ struct store_config {
     uint64_t
         tail_memory_bytes; /* group memory kept for reading the tail before it is packed; 32 MiB */
     uint64_t min_free_bytes; /* below it appends of batches are refused with ERR_NO_SPACE; 64 MiB */
-    uint64_t image_max_bytes; /* a snapshot above it fails the checkpoint by name; 1 GiB */
+    uint64_t image_max_bytes;        /* a snapshot above it fails the checkpoint by name; 1 GiB */
     uint64_t scrub_bytes_per_second; /* all that is stored is read at this rate, in the background;
                                         0: never; 2 MiB */
     uint64_t scrub_interval_ms;      /* from the beginning of one pass to the next; a day */

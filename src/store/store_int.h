@@ -250,9 +250,9 @@ struct scrub {
     bool busy;         /* a step is on a worker */
     uint32_t *ids;     /* the partitions of this pass; NULL: none is under way */
     uint32_t id_count, index;
-    int64_t base;          /* the segment, or the first one behind it */
-    uint64_t at;           /* in its file */
-    int64_t next;          /* offset that must come next */
+    int64_t base; /* the segment, or the first one behind it */
+    uint64_t at;  /* in its file */
+    int64_t next; /* offset that must come next */
     uint64_t began_ns, bytes, damaged;
 };
 
@@ -349,7 +349,7 @@ struct store {
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
     struct scrub scrub;
     bool failed, recovering;
-    struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
+    struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
     struct map removed;      /* recovery: ids of partitions that frames removed */
     bool removed_incomplete; /* no memory for one of them */
     uint64_t ring_damaged_bytes, ring_damaged_to;

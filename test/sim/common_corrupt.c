@@ -491,8 +491,8 @@ static void read_groups(struct reader *r)
         (void)snprintf(path, sizeof(path), COR_DIR "/wal/ring-%03u",
                        (unsigned)(at / l->ring_file_bytes % l->ring_file_count));
         const uint8_t *bytes = env_sim_file_bytes(r->env, path, &size);
-        if (bytes == NULL || wal_header_get(bytes + at % l->ring_file_bytes, seed, &h) !=
-                                 WAL_SEEN_FRAME ||
+        if (bytes == NULL ||
+            wal_header_get(bytes + at % l->ring_file_bytes, seed, &h) != WAL_SEEN_FRAME ||
             h.position != at || (h.flags & WAL_FIRST) == 0) {
             at += ENV_BLOCK;
             continue;

@@ -8,8 +8,8 @@
  *     group's, and then the start says so;
  *   - the one exception: a harmed group for which no unharmed header says that it was flushed looks
  *     like a torn tail. From there on frames may be missing without a word;
- *   - a swap harms two blocks at once. If both are groups of one unit, those between them lead to no
- *     witness and are reported as damaged with them (src/wal/README.md).
+ *   - a swap harms two blocks at once. If both are groups of one unit, those between them lead to
+ * no witness and are reported as damaged with them (src/wal/README.md).
  */
 #ifndef LEAT_TEST_SIM_COMMON_CORRUPT_H
 #define LEAT_TEST_SIM_COMMON_CORRUPT_H

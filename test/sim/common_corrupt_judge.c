@@ -24,7 +24,8 @@ struct judge {
     struct cor_verdict v;
 };
 
-/* ---- What may be -------------------------------------------------------------------------------- */
+/* ---- What may be --------------------------------------------------------------------------------
+ */
 
 static bool overlaps(uint64_t a_from, uint64_t a_to, uint64_t b_from, uint64_t b_to)
 {
@@ -33,9 +34,8 @@ static bool overlaps(uint64_t a_from, uint64_t a_to, uint64_t b_from, uint64_t b
 
 static bool bytes_harmed(const struct judge *j, const char *path, uint64_t from, uint64_t to)
 {
-    return strcmp(path, j->h->path) == 0 &&
-           (overlaps(from, to, j->h->from, j->h->to) ||
-            overlaps(from, to, j->h->also_from, j->h->also_to));
+    return strcmp(path, j->h->path) == 0 && (overlaps(from, to, j->h->from, j->h->to) ||
+                                             overlaps(from, to, j->h->also_from, j->h->also_to));
 }
 
 static bool batch_bytes_harmed(const struct judge *j, const struct cor_batch *b)
@@ -79,7 +79,8 @@ static void find_hidden_groups(struct judge *j)
                l->groups[b].flushed <= l->groups[a].at) {
             b++;
         }
-        for (uint32_t i = a + 1; j->head_harmed[a] && b < l->group_count && j->head_harmed[b] && i < b; i++) {
+        for (uint32_t i = a + 1;
+             j->head_harmed[a] && b < l->group_count && j->head_harmed[b] && i < b; i++) {
             j->group_hidden[i] = true;
         }
     }
@@ -240,8 +241,7 @@ static void judge_part(struct judge *j, const struct cor_topic *t, int index,
     store_part_info_get(part, &info);
     if (info.log_start != 0 || info.high_watermark != info.log_end) {
         cor_bad(j->m, "%s: log start %lld, high watermark %lld, end %lld", name,
-                (long long)info.log_start, (long long)info.high_watermark,
-                (long long)info.log_end);
+                (long long)info.log_start, (long long)info.high_watermark, (long long)info.log_end);
     }
     int64_t offset = 0;
     uint32_t i = 0;
@@ -255,8 +255,8 @@ static void judge_part(struct judge *j, const struct cor_topic *t, int index,
         if (e == ERR_DAMAGED) {
             const struct damage_range *d = part_damage_at(part, offset);
             /* A file that is not there is not quarantined for good. */
-            const int64_t to = d != NULL && d->from <= offset ? d->to
-                                                              : cp->b[i].b.base + cp->b[i].b.count;
+            const int64_t to =
+                d != NULL && d->from <= offset ? d->to : cp->b[i].b.base + cp->b[i].b.count;
             if (strstr(j->n.ec.text, "offsets") == NULL) {
                 cor_bad(j->m, "%s: an error that names no offsets: %s", name, j->n.ec.text);
             }
@@ -331,9 +331,8 @@ static void judge_commits(struct judge *j)
         for (int k = 0; k < COR_PARTS * 2; k++) {
             struct groups_offset o;
             const int part = k / 2, group = k % 2;
-            const bool there =
-                groups_offset_get(j->n.groups, str_of(svc_group_name(group)),
-                                  str_of(m->topics[t].name), part, &o);
+            const bool there = groups_offset_get(j->n.groups, str_of(svc_group_name(group)),
+                                                 str_of(m->topics[t].name), part, &o);
             const int64_t is = there ? o.offset : -1;
             bool good = false, must = false;
             for (uint32_t i = m->commit_count; i-- > 0 && !good && !must;) {
@@ -385,8 +384,7 @@ static void judge_appends(struct judge *j, struct sbatch appended[COR_TOPICS][CO
             struct store_part_info info;
             store_part_info_get(real->partitions[p]->part, &info);
             struct sbatch *b = &appended[t][p];
-            *b = (struct sbatch){
-                .uid = j->m->uid++, .pid = -1, .payload = 40, .count = 1};
+            *b = (struct sbatch){.uid = j->m->uid++, .pid = -1, .payload = 40, .count = 1};
             b->base = cor_resend(&j->n, j->m, t, p, b);
             if (b->base != info.log_end) {
                 cor_bad(j->m, "%s-%d: a new batch got offset %lld, not %lld", ct->name, p,
@@ -506,9 +504,7 @@ static void judge_silence(struct judge *j, const struct findings *f)
     if (!told && f->problems > 0) {
         cor_bad(j->m, "verify says '%s', the start and all reads nothing", f->first);
     }
-    j->v.outcome = told                         ? COR_QUARANTINED
-                   : j->v.missing_batches > 0   ? COR_CUT
-                                                : COR_HARMLESS;
+    j->v.outcome = told ? COR_QUARANTINED : j->v.missing_batches > 0 ? COR_CUT : COR_HARMLESS;
 }
 
 void cor_judge(struct env *env, struct cor_model *m, const struct cor_layout *l,

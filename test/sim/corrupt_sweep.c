@@ -1,19 +1,21 @@
 /*
  * The corruption sweep: data directories made by the real store, broker and groups on the simulated
- * disk; then every block of every file is harmed in every way, one harm at a time, and a start on it
- * must end in one of four outcomes: what was derived is rebuilt or nobody misses it (a full read is
- * equal), the range answers an error that names it and everything else is served, or the start is
- * refused with a reason. Never other bytes, never a shorter log, never silence; common_corrupt.h has
- * the one exception. `leat verify`'s code looks first and must come to the same end. On every other
- * disk the scrub goes over everything before anybody reads, and must leave nothing for a read to find.
+ * disk; then every block of every file is harmed in every way, one harm at a time, and a start on
+ * it must end in one of four outcomes: what was derived is rebuilt or nobody misses it (a full read
+ * is equal), the range answers an error that names it and everything else is served, or the start
+ * is refused with a reason. Never other bytes, never a shorter log, never silence; common_corrupt.h
+ * has the one exception. `leat verify`'s code looks first and must come to the same end. On every
+ * other disk the scrub goes over everything before anybody reads, and must leave nothing for a read
+ * to find.
  *
  * Four directories: killed with frames that only the ring has; stopped; stopped, started and killed
- * before the next checkpoint; the same so small that an image is one block, whose older version is a
- * whole older image. Older copies of their files were taken on the way.
+ * before the next checkpoint; the same so small that an image is one block, whose older version is
+ * a whole older image. Older copies of their files were taken on the way.
  *
  *   corrupt_sweep [--seed N] [--share I/N] [--sample N] [--only N] [--fault NAME] [-v]
  *
- * --sample N: every N-th harm; --share I/N: the I-th of N processes; --only N: one harm, told about;
+ * --sample N: every N-th harm; --share I/N: the I-th of N processes; --only N: one harm, told
+ * about;
  * --fault NAME: a fault is planted into the store, and not finding it is the failure.
  */
 #include <stdio.h>
@@ -44,8 +46,8 @@ struct scenario {
     uint32_t older_count;
 };
 enum kind { FLIP, ZERO, CUT, SWAP, SWAP_ALIGNED, OLD, OLDEST, FOREIGN, KINDS };
-static const char *const kind_names[KINDS] = {"bit flipped",   "zeroed",         "cut off there",
-                                              "swapped",       "swapped, aligned", "older version",
+static const char *const kind_names[KINDS] = {"bit flipped",    "zeroed",           "cut off there",
+                                              "swapped",        "swapped, aligned", "older version",
                                               "oldest version", "from another file"};
 
 static struct {
@@ -136,8 +138,7 @@ static void some_batches(struct cor_node *n, struct cor_model *m, uint32_t round
 {
     for (uint32_t i = 0; i < rounds && !m->bad; i++) {
         cor_produce(n, m, 0, 0, 20, 8, (int)(i % 2));
-        cor_produce(n, m, 1, (int)(i % 2), 100 + (uint32_t)cor_rnd(m, 700), 3,
-                    (int)(i % 3) - 1);
+        cor_produce(n, m, 1, (int)(i % 2), 100 + (uint32_t)cor_rnd(m, 700), 3, (int)(i % 3) - 1);
         if (i % 3 == 0) {
             cor_produce(n, m, 1, (int)cor_rnd(m, 2), 2500, 2, -1);
             cor_produce(n, m, 2, 0, 3000, 1, 2);
@@ -435,8 +436,9 @@ static void one(struct scenario *s, const struct copy_file *f, uint64_t at, enum
     if (s->model.bad) {
         failed++;
         printf("%s number %llu, seed %llu, %s: %s, byte %llu %s: %s\n",
-               opt.fault != NULL ? "  found:" : "FAIL", (unsigned long long)numbered, (unsigned long long)opt.seed, s->name, f->path,
-               (unsigned long long)at, kind_names[kind], s->model.why);
+               opt.fault != NULL ? "  found:" : "FAIL", (unsigned long long)numbered,
+               (unsigned long long)opt.seed, s->name, f->path, (unsigned long long)at,
+               kind_names[kind], s->model.why);
         (void)fflush(stdout);
     } else if (opt.verbose) {
         printf("  %llu %s: %s, byte %llu %s: %s, %u batches damaged, %u missing\n",
@@ -531,9 +533,8 @@ static bool parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (!parse(argc, argv)) {
-        fprintf(stderr,
-                "usage: corrupt_sweep [--seed N] [--share I/N] [--sample N] [--only N] "
-                "[--fault NAME] [-v]\n");
+        fprintf(stderr, "usage: corrupt_sweep [--seed N] [--share I/N] [--sample N] [--only N] "
+                        "[--fault NAME] [-v]\n");
         return 2;
     }
     if (opt.fault != NULL && !plant(opt.fault)) {
@@ -550,8 +551,7 @@ int main(int argc, char **argv)
         }
         build(s, which, opt.seed);
         if (s->model.bad) {
-            printf("FAIL seed %llu, %s: %s\n", (unsigned long long)opt.seed, s->name,
-                   s->model.why);
+            printf("FAIL seed %llu, %s: %s\n", (unsigned long long)opt.seed, s->name, s->model.why);
             failed++;
         } else {
             sweep(s);
@@ -571,9 +571,9 @@ int main(int argc, char **argv)
     printf("; %llu harmless, %llu quarantined, %llu refused, %llu like a torn tail; %llu batches "
            "damaged, %llu cut off\n",
            (unsigned long long)outcomes[COR_HARMLESS],
-           (unsigned long long)outcomes[COR_QUARANTINED],
-           (unsigned long long)outcomes[COR_REFUSED], (unsigned long long)outcomes[COR_CUT],
-           (unsigned long long)damaged, (unsigned long long)missing);
+           (unsigned long long)outcomes[COR_QUARANTINED], (unsigned long long)outcomes[COR_REFUSED],
+           (unsigned long long)outcomes[COR_CUT], (unsigned long long)damaged,
+           (unsigned long long)missing);
     if (opt.fault != NULL) {
         printf(failed > 0 ? "  caught %s\n" : "  MISSED %s\n", opt.fault);
         return failed > 0 ? 0 : 1;

@@ -82,7 +82,8 @@ TEST(scrub_finds_damage_before_a_reader)
 TEST(scrub_reads_everything_that_is_stored)
 {
     /* Each byte of each entry, of sealed segments and of the one that is written, of all
-     * partitions: none escapes. Nothing is found where nothing is wrong, frames in flight or not. */
+     * partitions: none escapes. Nothing is found where nothing is wrong, frames in flight or not.
+     */
     struct world w;
     open_world(&w, 52, 1 << 20);
     w.part_cfg.segment_bytes = 8 << 10;
@@ -147,7 +148,8 @@ TEST(scrub_keeps_its_rate)
 
 TEST(scrub_replaces_a_damaged_image)
 {
-    /* The damaged one is written over, never the good one: at each moment one can be started from. */
+    /* The damaged one is written over, never the good one: at each moment one can be started from.
+     */
     static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
     for (int i = 0; i < 2; i++) {
         struct world w;
