@@ -14,7 +14,7 @@
 #include "core/check.h"
 #include "core/mem.h"
 
-enum { FACT_LEASE = 1 };
+enum { FACT_LEASE = 1, LEASE_FRAME_MIN = 64 /* bytes of a frame and an item around a lease */ };
 
 /* ---- Handing out ids
  * ------------------------------------------------------------------------------- */
@@ -268,6 +268,15 @@ static enum err restore(void *ctx, struct slice image, struct ectx *ec)
     return ERR_OK;
 }
 
+/* Leases are among the lost facts: as many as fit, each in a frame of its own, may have been given
+ * out. */
+static void lost(void *ctx, uint64_t bytes)
+{
+    struct broker *b = ctx;
+    b->producer_ids_leased += (int64_t)(bytes / LEASE_FRAME_MIN + 1) * BROKER_PRODUCER_ID_BLOCK;
+    b->next_producer_id = b->producer_ids_leased;
+}
+
 static void attach(void *ctx, struct store *store)
 {
     struct broker *b = ctx;
@@ -282,6 +291,7 @@ struct store_participant producers_participant(struct broker *b)
                                       .attach = attach,
                                       .apply = apply,
                                       .batch = batch,
+                                      .lost = lost,
                                       .snapshot = snapshot,
                                       .restore = restore};
 }

@@ -192,6 +192,14 @@ static void judge(struct status *s)
         problem(s, "%.0f reads met damaged data; run `leat verify`",
                 metric(s, "leat_store_damaged_reads_total", 0));
     }
+    if (metric(s, "leat_store_damaged_ranges", 0) > 0) {
+        problem(s, "%.0f ranges of offsets are damaged and set aside; run `leat verify`",
+                metric(s, "leat_store_damaged_ranges", 0));
+    }
+    if (metric(s, "leat_store_scrub_damaged_total", 0) > 0) {
+        problem(s, "the scrub found damage in %.0f places; see the log",
+                metric(s, "leat_store_scrub_damaged_total", 0));
+    }
     if (metric(s, "leat_store_checkpoint_failures_total", 0) > 0) {
         problem(s, "%.0f checkpoints failed; see the log",
                 metric(s, "leat_store_checkpoint_failures_total", 0));

@@ -69,6 +69,8 @@ static void store_config_of(const struct config *c, struct store_config *out)
     int64_t ms = config_i64(c, NULL, "leat.checkpoint.ms");
     out->checkpoint_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
     out->tail_memory_bytes = (uint64_t)config_i64(c, NULL, "leat.tail.memory.bytes");
+    out->scrub_bytes_per_second = (uint64_t)config_i64(c, NULL, "leat.scrub.bytes.per.second");
+    out->scrub_interval_ms = (uint64_t)config_i64(c, NULL, "leat.scrub.interval.ms");
     out->min_free_bytes = (uint64_t)config_i64(c, NULL, "leat.min.free.bytes");
 }
 

@@ -66,8 +66,9 @@ static void put_part(struct buf *b, const struct store_part *p)
         buf_put_le32(b, (uint32_t)p->epochs[i].epoch);
         buf_put_le64(b, (uint64_t)p->epochs[i].start_offset);
     }
-    buf_put_le32(b, p->damage_count);
-    for (uint32_t i = 0; i < p->damage_count; i++) {
+    const uint32_t damaged = STORE_FAULT(forget_quarantine) ? 0 : p->damage_count;
+    buf_put_le32(b, damaged);
+    for (uint32_t i = 0; i < damaged; i++) {
         buf_put_le64(b, (uint64_t)p->damage[i].from);
         buf_put_le64(b, (uint64_t)p->damage[i].to);
     }

@@ -174,6 +174,9 @@ void store_part_remove(struct store *s, uint32_t id)
     s->part_count--;
     part_relaxed_set(p, false);
     p->removed = true;
+    if (s->recovering && !map_put_u64(&s->removed, id, s)) {
+        s->removed_incomplete = true;
+    }
     s->changes++;
     if (!p->packing) {
         part_bury(p);

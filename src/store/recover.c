@@ -156,7 +156,8 @@ struct replay {
     struct store *store;
     uint8_t *buffer;
     size_t cap;
-    bool flushed; /* of the frame at hand */
+    bool flushed;  /* of the frame at hand */
+    bool orphaned; /* the replay was stopped by replay_orphan */
 };
 
 enum err recover_batch_hooks(struct store_part *p, const struct entry *e, const uint8_t *payload,
@@ -329,6 +330,27 @@ static enum err place_hooks(struct store_part *p, const struct entry *e, const u
     return recover_batch_hooks(p, &short_entry, head, ec);
 }
 
+/* A batch of a partition that is not there: a frame before this one removed it. If none did, the
+ * one that made it is among the damaged ones, and its topic's name is lost with it. */
+static enum err replay_orphan(struct replay *r, const struct entry *e, struct ectx *ec)
+{
+    const struct store *s = r->store;
+    if (s->ring_damaged_bytes == 0 || map_get_u64(&s->removed, e->part_id) != NULL ||
+        STORE_FAULT(drop_orphans)) {
+        return ERR_OK;
+    }
+    if (s->removed_incomplete) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for recovery");
+    }
+    r->orphaned = true;
+    IGNORE(ectx_fail(ec, ERR_DAMAGED,
+                     "the log is damaged below position %llu: what made the partition with id %u "
+                     "is lost, and batches of it are there",
+                     (unsigned long long)s->ring_damaged_to, e->part_id));
+    ectx_hint(ec, "restore the data directory from a backup; nothing was changed");
+    return ERR_STOPPED; /* not ERR_DAMAGED, which would be this frame alone */
+}
+
 static enum err replay_batch(struct replay *r, const struct item *it, struct slice bytes,
                              struct ectx *ec)
 {
@@ -342,8 +364,11 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
     }
     s->last_position = e.commit_position > s->last_position ? e.commit_position : s->last_position;
     struct store_part *p = store_part_find(s, e.part_id);
-    if (p == NULL || e.base_offset < p->log_end) {
-        return ERR_OK; /* of a partition that a frame before this one removed; or known */
+    if (p == NULL) {
+        return replay_orphan(r, &e, ec);
+    }
+    if (e.base_offset < p->log_end) {
+        return ERR_OK; /* known */
     }
     enum err err = replay_gap(p, e.base_offset, e.commit_position, ec);
     if (err != ERR_OK) {
@@ -507,6 +532,13 @@ static void replay_damage(void *ctx, uint64_t from, uint64_t to)
 
 /* ---- The whole ------------------------------------------------------------------------------ */
 
+static struct meta meta_now(const struct store *s)
+{
+    return (struct meta){.id = s->id,
+                         .ring_file_bytes = s->cfg.ring_file_bytes,
+                         .ring_file_count = s->cfg.ring_file_count};
+}
+
 static enum err wal_start(struct store *s, const struct image_slot *from, struct ectx *ec)
 {
     char dir[STORE_PATH_MAX];
@@ -515,26 +547,20 @@ static enum err wal_start(struct store *s, const struct image_slot *from, struct
     if (r.buffer == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for recovery");
     }
-    const uint32_t group =
-        s->cfg.ring_file_bytes / 4 < (4u << 20) ? s->cfg.ring_file_bytes / 4 : 4u << 20;
-    const struct wal_config cfg = {.dir = dir,
-                                   .file_bytes = s->cfg.ring_file_bytes,
-                                   .file_count = s->cfg.ring_file_count,
-                                   .group_bytes = group,
-                                   .store_id = s->id,
-                                   .generation = s->generation,
-                                   .start = from->position,
-                                   .start_generation = from->generation,
-                                   .flushed = from->flushed,
-                                   .clean = from->clean,
-                                   .existing = !from->clean};
+    const struct meta m = meta_now(s);
+    struct wal_config cfg;
+    store_wal_config(&m, dir, from, &cfg);
+    cfg.generation = s->generation;
+    cfg.clean = from->clean;
+    cfg.existing = !from->clean;
     const struct wal_visitor visitor = {&r, replay_frame, replay_damage};
     enum err e = wal_open(s->env, s->poll, &cfg, &visitor, &s->wal, ec);
     mem_free(r.buffer);
+    e = r.orphaned ? ERR_DAMAGED : e;
     if (e == ERR_OK) {
         s->generation = wal_generation(s->wal);
     }
-    s->frame_max = group - 4096 - 512;
+    s->frame_max = cfg.group_bytes - 4096 - 512;
     return e;
 }
 
@@ -554,8 +580,13 @@ static bool unlink_one(void *ctx, const char *name, bool is_dir)
 static enum err wipe_first_start(struct store *s, struct ectx *ec)
 {
     char path[STORE_PATH_MAX];
+    const struct meta m = meta_now(s);
+    enum err e = first_start_check(s->env, s->dir, &m, s->cfg.image_max_bytes, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
     store_path(s->dir, "wal", path);
-    enum err e = env_dir_list(s->env, path, unlink_one, s, ec);
+    e = env_dir_list(s->env, path, unlink_one, s, ec);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
@@ -608,12 +639,23 @@ static enum err recover_existing(struct store *s, struct ectx *ec)
         const bool other_bad = s->slots[1 - chosen].present && !s->slots[1 - chosen].valid;
         from.clean =
             from.clean && !other_bad; /* a damaged newer image may have had frames behind it */
+        if (from.clean) {
+            const struct meta m = meta_now(s);
+            e = image_is_end(s->env, s->dir, &m, &from, &from.clean, ec);
+            if (e == ERR_OK && !from.clean) {
+                LOG_WARN("image.outdated",
+                         KV_Z("file", chosen == 0 ? "checkpoint-b" : "checkpoint-a"),
+                         KV_Z("instead", "the other image and the log behind it"));
+            }
+        }
         s->recovery.clean = from.clean;
         s->newest = chosen;
         s->image_sequence = from.sequence + (other_bad ? 1 : 0);
         s->image_generation = from.generation;
         s->generation = from.generation + (other_bad ? 2 : 1);
         s->last_position = get_le64(v[chosen].bytes + 88);
+    }
+    if (e == ERR_OK) {
         e = image_sync(s->env, s->dir, chosen, ec);
     }
     if (e == ERR_OK) {
@@ -645,6 +687,12 @@ enum err recover_run(struct store *s, struct ectx *ec)
     } else {
         e = recover_existing(s, ec);
     }
+    for (size_t i = 0; i < s->participant_count && s->ring_damaged_bytes > 0; i++) {
+        const struct store_participant *pt = &s->participants[i];
+        if (e == ERR_OK && pt->lost != NULL) {
+            pt->lost(pt->ctx, s->ring_damaged_bytes);
+        }
+    }
     if (e == ERR_OK) {
         LIST_FOR_EACH (n, tmp, &s->part_list) {
             struct store_part *p = CONTAINER_OF(n, struct store_part, link);
@@ -661,6 +709,8 @@ enum err recover_run(struct store *s, struct ectx *ec)
         e = store_dir_ready(s, ec);
     }
     s->recovering = false;
+    map_deinit(&s->removed);
+    map_init(&s->removed);
     s->recovery.took_ns = env_mono_ns(s->env) - started;
     return e;
 }

@@ -179,12 +179,12 @@ enum err relaxed_recover(struct store *s, struct ectx *ec)
             if (e == ERR_OK && p->lease_end > p->log_end) {
                 e = continue_above(p, p->lease_end, ec);
             }
-        } else if (s->ring_damaged_bytes > 0) {
+        } else if (s->ring_damaged_bytes > 0 && !STORE_FAULT(reuse_after_damage)) {
             /* Frames are lost that may have held batches of any partition. What was packed before
              * is in the file; how many offsets beyond it were told nobody knows, but each took a
              * byte at least. */
             e = relaxed_scan(p, INT64_MAX, s->ring_damaged_to, ec);
-            if (e == ERR_OK && p->log_end > 0) {
+            if (e == ERR_OK) {
                 e = continue_above(p, p->log_end + (int64_t)s->ring_damaged_bytes, ec);
             }
         }

@@ -26,6 +26,8 @@ void store_config_init(struct store_config *cfg)
         .tail_memory_bytes = 32u << 20,
         .min_free_bytes = 64u << 20,
         .image_max_bytes = 1u << 30,
+        .scrub_bytes_per_second = 2u << 20,
+        .scrub_interval_ms = 24 * 3600 * 1000,
     };
 }
 
@@ -72,6 +74,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     map_init(&s->parts);
     map_init(&s->dirs);
     map_init(&s->image_parts);
+    map_init(&s->removed);
     list_init(&s->part_list);
     list_init(&s->tail_parts);
     list_init(&s->aheads);
@@ -119,6 +122,7 @@ static void store_free(struct store *s)
         wal_close(s->wal);
     }
     frames_abandon(s);
+    scrub_free(s);
     LIST_FOR_EACH (n, tmp, &s->pending) {
         struct pending *p = CONTAINER_OF(n, struct pending, link);
         list_remove(n);
@@ -136,6 +140,7 @@ static void store_free(struct store *s)
         mem_free(it.value);
     }
     map_deinit(&s->image_parts);
+    map_deinit(&s->removed);
     map_deinit(&s->parts);
     map_deinit(&s->dirs);
     pool_deinit(&s->pool);
@@ -289,6 +294,7 @@ void store_tick(struct store *s)
         pool_trim(&s->pool);
     }
     checkpoint_tick(s);
+    scrub_tick(s);
     frames_submit(s);
     wal_kick(s->wal, false);
     store_ready_check(s);
@@ -322,6 +328,7 @@ void store_stats_get(const struct store *s, struct store_stats *out)
     LIST_FOR_EACH (n, tmp, &s->part_list) {
         const struct store_part *p = CONTAINER_OF(n, struct store_part, link);
         st.segment_files += p->seg_count;
+        st.damaged_ranges += p->damage_count;
         for (uint32_t i = 0; i < p->seg_count; i++) {
             st.segment_bytes += p->segs[i]->size;
         }

@@ -70,6 +70,9 @@ struct store_participant {
      * interested. */
     enum err (*batch)(void *ctx, struct store_part *part, const struct store_batch_info *info,
                       struct ectx *ec);
+    /* Recovery: frames in this many bytes of the log are damaged and lost; what a fact in them may
+     * have promised must not be promised again. NULL: nothing. */
+    void (*lost)(void *ctx, uint64_t bytes);
     /* Checkpoint: all of the state, to be given to `restore`. Must not depend on history. */
     enum err (*snapshot)(void *ctx, struct buf *out);
     enum err (*restore)(void *ctx, struct slice image, struct ectx *ec);
@@ -89,7 +92,10 @@ struct store_config {
     uint64_t
         tail_memory_bytes; /* group memory kept for reading the tail before it is packed; 32 MiB */
     uint64_t min_free_bytes; /* below it appends of batches are refused with ERR_NO_SPACE; 64 MiB */
-    uint64_t image_max_bytes; /* a snapshot above it fails the checkpoint by name; 1 GiB */
+    uint64_t image_max_bytes;        /* a snapshot above it fails the checkpoint by name; 1 GiB */
+    uint64_t scrub_bytes_per_second; /* all that is stored is read at this rate, in the background;
+                                        0: never; 2 MiB */
+    uint64_t scrub_interval_ms;      /* from the beginning of one pass to the next; a day */
 };
 void store_config_init(struct store_config *cfg); /* the defaults */
 
@@ -295,6 +301,9 @@ struct store_stats {
     uint64_t segment_bytes, segment_files, open_files;
     uint64_t cold_reads, damaged_reads;
     uint64_t ahead_reads; /* answered from what was read ahead */
+    uint64_t damaged_ranges; /* quarantined now */
+    uint64_t scrub_bytes, scrub_passes, scrub_damaged;
+    int64_t scrub_last_pass_ms; /* wall clock; 0: none since the start */
     uint32_t part_count;
     uint32_t relaxed_parts; /* with durability os */
 };

@@ -66,6 +66,11 @@ struct store_faults {
     bool clock_trusted;       /* retention by time believes a clock that jumped */
     bool retain_unwritten;    /* retention moves the log start without a frame */
     bool image_unflushed;     /* an image counts as written before it is flushed */
+    bool believe_old_meta;    /* a meta file from before the first start's end is believed */
+    bool believe_old_image;   /* an image of a clean stop is believed to be the end of the log */
+    bool drop_orphans;        /* batches of a partition whose making was lost are passed over */
+    bool forget_quarantine;   /* images do not keep what was found damaged */
+    bool reuse_after_damage;  /* after damage in the ring partitions go on where they are known */
 };
 #ifdef LEAT_DEBUG
 extern struct store_faults store_faults;
@@ -243,6 +248,19 @@ struct pending {
     void (*abandon)(struct pending *p);
 };
 
+/* scrub.c: where the pass is. */
+struct scrub {
+    uint64_t begin_ns; /* not before: the next pass; 0: not decided yet */
+    uint64_t next_ns;  /* not before: the next step */
+    bool busy;         /* a step is on a worker */
+    uint32_t *ids;     /* the partitions of this pass; NULL: none is under way */
+    uint32_t id_count, index;
+    int64_t base; /* the segment, or the first one behind it */
+    uint64_t at;  /* in its file */
+    int64_t next; /* offset that must come next */
+    uint64_t began_ns, bytes, damaged;
+};
+
 enum work_state { WORK_IDLE, WORK_PACK, WORK_CHECKPOINT };
 
 struct checkpoint {
@@ -334,9 +352,12 @@ struct store {
 
     struct pool pool; /* of chunks; the loop's */
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
+    struct scrub scrub;
     bool failed, recovering;
     atomic_bool harmed;     /* as `failed`, for workers */
-    struct map image_parts; /* recovery: id -> struct image_part, not adopted yet */
+    struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
+    struct map removed;      /* recovery: ids of partitions that frames removed */
+    bool removed_incomplete; /* no memory for one of them */
     uint64_t ring_damaged_bytes, ring_damaged_to;
     uint32_t image_generation; /* of the image that was restored */
 
@@ -505,6 +526,17 @@ bool image_next_seg(struct slice *segs, struct image_seg *out);
 bool image_next_epoch(struct slice *epochs, struct store_epoch *out);
 bool image_next_damage(struct slice *damage, struct damage_range *out);
 
+/* doubt.c: valid by itself, but not the newest */
+void store_wal_config(const struct meta *m, const char *dir, const struct image_slot *from,
+                      struct wal_config *out);
+/* The image of a clean stop: nothing was committed behind it. */
+enum err image_is_end(struct env *env, const char *dir, const struct meta *m,
+                      const struct image_slot *image, bool *end, struct ectx *ec);
+/* The meta file says that the first start was not completed: ERR_DAMAGED if there is data that only
+ * later ones can have made. */
+enum err first_start_check(struct env *env, const char *dir, const struct meta *m, uint64_t most,
+                           struct ectx *ec);
+
 /* recover.c */
 enum err recover_run(struct store *s, struct ectx *ec);
 enum err part_adopt_image(struct store_part *p);
@@ -520,10 +552,15 @@ enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t befor
 /* retain.c */
 void retain_tick(struct store *s);
 
+/* scrub.c */
+void scrub_tick(struct store *s);
+void scrub_free(struct store *s); /* gives up the pass */
+
 /* walk.c: walking the entries of a file */
 struct entry_walk {
     struct env_file *file;
-    bool cached; /* never wait for the disk: ERR_AGAIN */
+    bool cached;  /* never wait for the disk: ERR_AGAIN */
+    bool aligned; /* read whole blocks (ENV_DIRECT): buffer and cap are multiples of ENV_BLOCK */
     const struct segment_identity *id;
     uint64_t end;    /* no entry beyond */
     uint8_t *buffer; /* of `cap` bytes */
@@ -535,6 +572,9 @@ struct entry_walk {
  * *skipped: bytes that were not an entry. */
 enum err entry_walk_next(struct entry_walk *w, uint64_t *position, struct entry *out,
                          uint64_t *skipped, struct ectx *ec);
+/* Whether the payload of an entry that was just found has its checksum; reads on as needed. */
+enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *good,
+                            struct ectx *ec);
 void segment_identity_get(const struct segment *g, struct segment_identity *out);
 /* End in `g` of what can be read from its file. */
 uint64_t segment_file_end(const struct store_part *p, const struct segment *g);

@@ -467,22 +467,24 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
     if (e != ERR_OK) {
         return e;
     }
-    const bool clean = view->info.clean && !other_bad;
+    bool clean = view->info.clean && !other_bad;
+    if (clean) {
+        e = image_is_end(v->env, v->dir, m, &view->info, &clean, &v->ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+        if (!clean) {
+            say(v, false, "the newest image is older than the log; what follows it is there");
+        }
+    }
     if (!clean) {
         verify_ring_files(v, m);
     }
     store_path(v->dir, "wal", path);
-    const struct wal_config cfg = {
-        .dir = path,
-        .file_bytes = m->ring_file_bytes,
-        .file_count = m->ring_file_count,
-        .group_bytes = m->ring_file_bytes / 4 < (4u << 20) ? m->ring_file_bytes / 4 : 4u << 20,
-        .store_id = m->id,
-        .generation = view->info.generation + (other_bad ? 2 : 1),
-        .start = view->info.position,
-        .start_generation = view->info.generation,
-        .flushed = view->info.flushed,
-        .clean = clean};
+    struct wal_config cfg;
+    store_wal_config(m, path, &view->info, &cfg);
+    cfg.generation += other_bad ? 1 : 0;
+    cfg.clean = clean;
     const struct wal_visitor visitor = {v, verify_frame, verify_damage};
     e = wal_verify(v->env, &cfg, &visitor, &v->ec);
     return e == ERR_OK ? verify_topics(v, verify_file) : e;
@@ -552,6 +554,9 @@ enum err store_verify(struct env *env, const char *dir,
     map_init(&v.parts);
     v.buffer = mem_alloc(VERIFY_WALK);
     e = v.buffer == NULL ? ectx_fail(&v.ec, ERR_NO_MEMORY, "no memory") : ERR_OK;
+    if (e == ERR_OK && !m.ready) {
+        e = first_start_check(env, dir, &m, UINT32_MAX, &v.ec);
+    }
     if (e == ERR_OK && !m.ready) {
         say(&v, false, "the first start was not completed; the next one begins afresh");
     } else if (e == ERR_OK) {

@@ -6,11 +6,16 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/crc32c.h"
 #include "store/store_int.h"
 
 static enum err walk_fill(struct entry_walk *w, uint64_t position, struct ectx *ec)
 {
+    if (w->aligned) {
+        position -= position % ENV_BLOCK;
+    }
     uint64_t want = w->end - position;
+    want = w->aligned ? (want + ENV_BLOCK - 1) / ENV_BLOCK * ENV_BLOCK : want;
     want = want < w->cap ? want : w->cap;
     size_t got = 0;
     w->at = position;
@@ -51,7 +56,7 @@ enum err entry_walk_next(struct entry_walk *w, uint64_t *position, struct entry 
             if (e != ERR_OK) {
                 return e;
             }
-            if (w->have < ENTRY_HEADER_SIZE) {
+            if (at + ENTRY_HEADER_SIZE > w->at + w->have) {
                 if (w->cached) {
                     return ERR_AGAIN;
                 }
@@ -68,6 +73,31 @@ enum err entry_walk_next(struct entry_walk *w, uint64_t *position, struct entry 
         at = w->at + next;
     }
     return ERR_NOT_FOUND;
+}
+
+enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *good,
+                            struct ectx *ec)
+{
+    uint64_t at = e->position + ENTRY_HEADER_SIZE;
+    uint32_t crc = 0;
+    *good = false;
+    while (at < entry_end(e)) {
+        if (at < w->at || at >= w->at + w->have) {
+            enum err err = walk_fill(w, at, ec);
+            if (err != ERR_OK) {
+                return err;
+            }
+            if (at >= w->at + w->have) {
+                return ERR_OK; /* the file is shorter than it should be */
+            }
+        }
+        const uint64_t left = entry_end(e) - at, have = w->at + w->have - at;
+        const size_t n = (size_t)(left < have ? left : have);
+        crc = crc32c(crc, w->buffer + (at - w->at), n);
+        at += n;
+    }
+    *good = crc == e->payload_crc;
+    return ERR_OK;
 }
 
 uint64_t segment_file_end(const struct store_part *p, const struct segment *g)

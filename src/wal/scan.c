@@ -453,6 +453,31 @@ enum err wal_scan(struct wal_ring *ring, const struct wal_config *cfg,
     return ERR_OK;
 }
 
+enum err wal_begun(struct env *env, const struct wal_config *cfg, bool *yes, struct ectx *ec)
+{
+    struct wal_ring ring;
+    struct wal_reader reader;
+    enum err e = wal_ring_check(cfg, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = wal_ring_open(&ring, env, cfg, false, false, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    const uint8_t *p;
+    wal_reader_init(&reader, &ring);
+    e = wal_reader_get(&reader, cfg->start, WAL_BODY_OFFSET, ENV_BLOCK, &p, ec);
+    if (e == ERR_OK) {
+        struct wal_header h;
+        *yes = wal_header_get(p, wal_seed(&cfg->store_id), &h) != WAL_SEEN_NOTHING &&
+               h.position == cfg->start;
+    }
+    wal_reader_deinit(&reader);
+    wal_ring_close(&ring);
+    return e;
+}
+
 enum err wal_verify(struct env *env, const struct wal_config *cfg,
                     const struct wal_visitor *visitor, struct ectx *ec)
 {

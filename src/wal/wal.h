@@ -148,4 +148,9 @@ void wal_stats_get(const struct wal *w, struct wal_stats *out);
 MUST_USE enum err wal_verify(struct env *env, const struct wal_config *cfg,
                              const struct wal_visitor *visitor, struct ectx *ec);
 
+/* Does a group begin at cfg->start? Then somebody has started since a checkpoint took that as its
+ * tail. Reads one block, changes nothing. */
+MUST_USE enum err wal_begun(struct env *env, const struct wal_config *cfg, bool *yes,
+                            struct ectx *ec);
+
 #endif

@@ -462,6 +462,8 @@ enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean
     cfg.checkpoint_ms = 5000;
     cfg.tail_memory_bytes = 24 << 10;
     cfg.min_free_bytes = 4096;
+    cfg.scrub_bytes_per_second = 1 << 20;
+    cfg.scrub_interval_ms = 1000;
     const struct store_participant pt = {.tag = STORE_TAG_TOPICS,
                                          .name = "node",
                                          .ctx = p,

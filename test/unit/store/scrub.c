@@ -1,0 +1,235 @@
+/* The scrub: it finds what nobody reads, at its rate, and disturbs nothing. */
+#include "store/store_int.h"
+#include "test.h"
+#include "world.h"
+
+#define SEG "/data/topics/a/0-1-00000000000000000000.seg"
+
+static struct store_stats stats(struct world *w)
+{
+    struct store_stats st;
+    store_stats_get(w->store, &st);
+    return st;
+}
+
+/* Lets `ms` pass, in ticks as the server makes them. */
+static void pass_time(struct world *w, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i += 100) {
+        env_sim_advance_ns(w->env, 100000000);
+        store_tick(w->store);
+        world_settle(w);
+    }
+}
+
+static void open_world(struct world *w, uint64_t seed, uint64_t rate)
+{
+    world_init(w, seed, 0);
+    w->cfg.scrub_bytes_per_second = rate;
+    w->cfg.scrub_interval_ms = 10000;
+    assert_int_equal(world_open(w), ERR_OK);
+}
+
+static struct store_part *fill(struct world *w, int n)
+{
+    struct store_part *p = world_add(w, 1, "a", 0, false);
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(world_append(w, p, i % 7 == 3 ? 3000 : 200, 1, i), i);
+    }
+    world_checkpoint(w);
+    return p;
+}
+
+TEST(scrub_finds_damage_before_a_reader)
+{
+    /* Any byte of any entry, header or payload: its offsets and no others are quarantined. */
+    for (int place = 0; place < 3; place++) {
+        struct world w;
+        struct store_read r;
+        uint64_t size;
+        open_world(&w, 51, 1 << 20);
+        struct store_part *p = fill(&w, 60);
+        uint8_t *b = env_sim_file_bytes(w.env, SEG, &size);
+        assert_non_null(b);
+        /* An entry of 200 bytes of value takes 354 bytes or so: the third one. */
+        b[place == 0 ? 2 * 354 + 30 : place == 1 ? 2 * 354 + 200 : 100] ^= 1;
+        const uint64_t reads = stats(&w).damaged_reads;
+        pass_time(&w, 12000);
+        struct store_stats st = stats(&w);
+        assert_int_equal(st.scrub_passes, 1);
+        assert_int_equal(st.scrub_damaged, 1);
+        assert_int_equal(st.damaged_ranges, 1);
+        assert_int_equal(st.damaged_reads, reads);
+        assert_true(st.scrub_last_pass_ms > 0);
+        const int64_t bad = p->damage[0].from;
+        assert_int_equal(p->damage[0].to, bad + 1);
+        assert_true(bad < 4);
+        arena_reset(&w.arena, 1 << 20);
+        assert_int_equal(world_read(&w, p, bad, 1, &r), ERR_DAMAGED);
+        assert_int_equal(world_count(&w, p, bad + 1), 59 - bad);
+        /* The next pass does not count it again, and a start keeps it. */
+        pass_time(&w, 12000);
+        st = stats(&w);
+        assert_int_equal(st.scrub_passes, 2);
+        assert_int_equal(st.scrub_damaged, 1);
+        world_close(&w);
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_int_equal(stats(&w).damaged_ranges, 1);
+        world_deinit(&w);
+    }
+}
+
+TEST(scrub_reads_everything_that_is_stored)
+{
+    /* Each byte of each entry, of sealed segments and of the one that is written, of all
+     * partitions: none escapes. Nothing is found where nothing is wrong, frames in flight or not.
+     */
+    struct world w;
+    open_world(&w, 52, 1 << 20);
+    w.part_cfg.segment_bytes = 8 << 10;
+    struct store_part *p = fill(&w, 60);
+    struct store_part *q = world_add(&w, 2, "b", 0, true);
+    for (int i = 0; i < 40; i++) {
+        assert_true(world_append(&w, q, 300, 2, i) >= 0);
+    }
+    assert_true(p->seg_count > 3);
+    pass_time(&w, 12000);
+    struct store_stats st = stats(&w);
+    assert_int_equal(st.scrub_passes, 1);
+    assert_int_equal(st.scrub_damaged, 0);
+    assert_true(st.scrub_bytes >= st.segment_bytes);
+    world_checkpoint(&w);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < p->seg_count; i++) {
+        char path[STORE_PATH_MAX];
+        uint64_t size;
+        segment_path(p->segs[i], false, path);
+        uint8_t *b = env_sim_file_bytes(w.env, path, &size);
+        assert_non_null(b);
+        b[p->segs[i]->size - 1] ^= 1; /* the last byte of the last entry */
+        found++;
+    }
+    pass_time(&w, 12000);
+    assert_int_equal(stats(&w).scrub_damaged, found);
+    int64_t offsets = 0;
+    for (uint32_t i = 0; i < p->damage_count; i++) { /* neighbours are one range */
+        offsets += p->damage[i].to - p->damage[i].from;
+    }
+    assert_int_equal(offsets, found);
+    world_deinit(&w);
+}
+
+TEST(scrub_keeps_its_rate)
+{
+    /* 64 KiB a second: what is stored takes as long as it must, and 0 is never. */
+    struct world w;
+    open_world(&w, 53, 64 << 10);
+    w.part_cfg.segment_bytes = 1 << 20;
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(world_append(&w, p, 3000, 1, i), i);
+    }
+    world_checkpoint(&w);
+    pass_time(&w, 10000); /* the interval, before the first pass */
+    const uint64_t before = stats(&w).scrub_bytes;
+    pass_time(&w, 5000);
+    const uint64_t read = stats(&w).scrub_bytes - before;
+    assert_true(read >= 4 * (64 << 10) && read <= 7 * (64 << 10));
+    assert_int_equal(stats(&w).scrub_passes, 0);
+    pass_time(&w, 10000);
+    assert_int_equal(stats(&w).scrub_passes, 1);
+    world_deinit(&w);
+    open_world(&w, 53, 0);
+    (void)fill(&w, 10);
+    pass_time(&w, 30000);
+    assert_int_equal(stats(&w).scrub_bytes, 0);
+    world_deinit(&w);
+}
+
+TEST(scrub_replaces_a_damaged_image)
+{
+    /* The damaged one is written over, never the good one: at each moment one can be started from.
+     */
+    static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+        uint64_t size;
+        open_world(&w, 54, 1 << 20);
+        (void)fill(&w, 10);
+        world_checkpoint(&w);
+        uint8_t *b = env_sim_file_bytes(w.env, names[i], &size);
+        assert_non_null(b);
+        b[150] ^= 1;
+        pass_time(&w, 12000);
+        assert_int_equal(stats(&w).scrub_damaged, 1);
+        pass_time(&w, 12000); /* replaced: the next pass finds nothing */
+        assert_int_equal(stats(&w).scrub_passes, 2);
+        assert_int_equal(stats(&w).scrub_damaged, 1);
+        /* The replaced one alone is enough. */
+        world_cut(&w, 1);
+        assert_int_equal(env_unlink(w.env, names[1 - i], NULL), ERR_OK);
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 10);
+        world_deinit(&w);
+    }
+}
+
+TEST(scrub_says_that_the_meta_file_or_a_segment_is_gone)
+{
+    /* They are not quarantined: somebody may put them back. Each pass says it. */
+    struct world w;
+    uint64_t size;
+    open_world(&w, 55, 1 << 20);
+    struct store_part *p = fill(&w, 10);
+    segment_close_file(p->segs[0]);
+    uint8_t *b = env_sim_file_bytes(w.env, "/data/meta", &size);
+    assert_non_null(b);
+    b[20] ^= 1;
+    assert_int_equal(env_rename(w.env, SEG, "/data/aside", NULL), ERR_OK);
+    pass_time(&w, 12000);
+    assert_int_equal(stats(&w).scrub_damaged, 2);
+    assert_int_equal(stats(&w).damaged_ranges, 0);
+    assert_int_equal(env_rename(w.env, "/data/aside", SEG, NULL), ERR_OK);
+    assert_int_equal(world_count(&w, p, 0), 10);
+    world_deinit(&w);
+}
+
+TEST(scrub_takes_no_passing_error_for_damage)
+{
+    /* A read of the device that fails, for the scrub alone or for a while: nothing is set aside. */
+    for (int forever = 0; forever < 2; forever++) {
+        struct world w;
+        open_world(&w, 56, 1 << 20);
+        struct store_part *p = fill(&w, 30);
+        pass_time(&w, 9500);
+        env_sim_fail_nth(w.env, ENV_SIM_READ, 1, ERR_IO, forever != 0);
+        pass_time(&w, 2000);
+        env_sim_fail_nth(w.env, ENV_SIM_READ, 0, ERR_OK, false);
+        assert_true(stats(&w).scrub_damaged > 0);
+        assert_int_equal(stats(&w).damaged_ranges, 0);
+        pass_time(&w, 12000);
+        assert_int_equal(world_count(&w, p, 0), 30);
+        world_deinit(&w);
+    }
+}
+
+TEST(scrub_survives_retention_and_removal)
+{
+    /* What it is about to read goes away: nothing is told, nothing hangs. */
+    struct world w;
+    open_world(&w, 57, 64 << 10);
+    w.part_cfg.segment_bytes = 8 << 10;
+    struct store_part *p = fill(&w, 200);
+    pass_time(&w, 10300);
+    assert_true(stats(&w).scrub_bytes > 0);
+    assert_int_equal(stats(&w).scrub_passes, 0);
+    part_log_start_set(p, 150);
+    pass_time(&w, 300);
+    world_remove(&w, 1);
+    world_checkpoint(&w);
+    world_checkpoint(&w);
+    pass_time(&w, 12000);
+    assert_true(stats(&w).scrub_passes > 0);
+    assert_int_equal(stats(&w).scrub_damaged, 0);
+    world_deinit(&w);
+}
