@@ -317,11 +317,15 @@ enum err sim_file_pwritev(struct env_file *file, const struct iovec *iov, int io
 enum err sim_file_datasync(struct env_file *file, struct ectx *ec)
 {
     struct sim_file *f = file_of(file);
+    if (f->generation == f->w->generation && f->w->flush_failed) {
+        return env_flush_refused(ec, f->path);
+    }
     enum err e = file_begin(f, ENV_SIM_SYNC, 0, 0, 0, ec);
     if (f->generation != f->w->generation) {
         return e;
     }
     if (e != ERR_OK) {
+        f->w->flush_failed = true;
         sim_file_doom(&f->w->disk, f->inode);
         return e;
     }

@@ -60,6 +60,7 @@ struct sim {
     uint64_t cut_at;
     bool is_cut;
     uint64_t generation; /* handles of an older one are void */
+    bool flush_failed;   /* in this process */
     struct sim_fault faults[ENV_SIM_OP_COUNT + 1];
     uint64_t event_hash;
     bool trace;
