@@ -76,11 +76,11 @@ MUST_USE enum err env_file_pwritev(struct env_file *f, const struct iovec *iov, 
                                    uint64_t offset, struct ectx *ec);
 MUST_USE enum err env_file_pwrite(struct env_file *f, const void *p, size_t n, uint64_t offset,
                                   struct ectx *ec);
-/* Data and size. After a flush that failed, of whatever (this, env_dir_sync, env_fs_sync), no flush
- * of this env succeeds: ERR_IO. The system tells one of those who flush of a failed write, forgets
- * it, and the next one would believe that all is well. When two flush one file at once, the second
- * is not done before the first has its answer. Only the next process, which reads the device, may
- * go on. */
+/* Data and size. After a flush that failed, of whatever (this, env_dir_sync, env_fs_sync, a write
+ * through ENV_DSYNC), none of these three succeeds in this env: ERR_IO. The system tells one of
+ * those who flush of a failed write, forgets it, and the next one would believe that all is well.
+ * When two flush one handle at once, the second is not done before the first has its answer. Only
+ * the next process, which reads the device, may go on. */
 MUST_USE enum err env_file_datasync(struct env_file *f, struct ectx *ec);
 /* Claims blocks for [offset, offset+n): after it, writes there cannot fail for space. Extends the
  * size only if `extend`. ERR_NO_SPACE leaves the file as it was (as far as a reader can tell). */

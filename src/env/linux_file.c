@@ -54,6 +54,7 @@ enum err linux_file_open(struct env *env, const char *path, unsigned flags, stru
     memcpy(f->path, path, path_size);
     int os_flags = open_flags(flags);
     f->direct = (flags & ENV_DIRECT) != 0;
+    f->dsync = (flags & ENV_DSYNC) != 0;
     f->fd = open_retried(path, os_flags);
     if (f->fd < 0 && errno == EINVAL && f->direct) {
         f->direct = false;
@@ -149,6 +150,14 @@ static ssize_t write_some(int fd, const struct iovec *iov, int iov_count, size_t
     return pwritev(fd, copy, n, (off_t)offset);
 }
 
+static enum err write_failed(struct linux_file *f, int errno_value, struct ectx *ec)
+{
+    if (f->dsync) {
+        f->env->flush_failed = true;
+    }
+    return linux_fail(ec, errno_value, "write", f->path);
+}
+
 enum err linux_file_pwritev(struct env_file *file, const struct iovec *iov, int iov_count,
                             uint64_t offset, struct ectx *ec)
 {
@@ -168,10 +177,10 @@ enum err linux_file_pwritev(struct env_file *file, const struct iovec *iov, int 
             if (errno == EINTR) {
                 continue;
             }
-            return linux_fail(ec, errno, "write", f->path);
+            return write_failed(f, errno, ec);
         }
         if (part == 0) {
-            return linux_fail(ec, EIO, "write", f->path);
+            return write_failed(f, EIO, ec);
         }
         offset += (size_t)part;
         skip += (size_t)part;

@@ -32,7 +32,7 @@ struct linux_file {
     struct linux_env *env;
     pthread_mutex_t flushing;
     int fd;
-    bool direct;
+    bool direct, dsync;
     _Atomic(bool) no_nowait; /* the file system knows no RWF_NOWAIT */
     char path[];
 };

@@ -62,6 +62,10 @@ TEST(linux_no_flush_succeeds_after_one_that_failed)
     assert_int_equal(env_fs_sync(env, dir, NULL), ERR_IO);
     assert_int_equal(env_file_pwrite(f, "x", 1, 0, NULL), ERR_OK);
     assert_int_equal(env_dir_sync(other, dir, NULL), ERR_OK); /* as the next process would */
+    struct env_file *full = open_ok(other, "/dev/full", ENV_WRITE | ENV_DSYNC);
+    assert_int_not_equal(env_file_pwrite(full, "x", 1, 0, NULL), ERR_OK); /* flushes as it writes */
+    assert_int_equal(env_dir_sync(other, dir, NULL), ERR_IO);
+    env_file_close(full);
     close(real);
     close(ends[0]);
     close(ends[1]);

@@ -153,14 +153,16 @@ TEST(sim_failed_directory_sync_stays_lost)
 TEST(sim_no_flush_succeeds_after_one_that_failed)
 {
     /* Of whatever kind and of whatever thing, until the process ends; writes go on. */
-    for (int first = 0; first < 3; first++) {
+    for (int first = 0; first < 4; first++) {
         struct env *env = sim_new(4);
         struct env_file *f = sim_open(env, "a", ENV_READ | ENV_WRITE | ENV_CREATE);
         struct env_file *g = sim_open(env, "b", ENV_READ | ENV_WRITE | ENV_CREATE);
+        struct env_file *d = sim_open(env, "a", ENV_WRITE | ENV_DSYNC);
         env_sim_fail_nth(env, ENV_SIM_SYNC, 1, ERR_NO_SPACE, false);
         enum err e = first == 0   ? env_file_datasync(f, NULL)
                      : first == 1 ? env_dir_sync(env, "/", NULL)
-                                  : env_fs_sync(env, "/", NULL);
+                     : first == 2 ? env_fs_sync(env, "/", NULL)
+                                  : env_file_pwrite(d, "d", 1, 0, NULL);
         assert_int_equal(e, ERR_NO_SPACE);
         assert_int_equal(env_file_datasync(f, NULL), ERR_IO);
         assert_int_equal(env_file_datasync(g, NULL), ERR_IO);
@@ -171,6 +173,7 @@ TEST(sim_no_flush_succeeds_after_one_that_failed)
         assert_int_equal(env_file_pwrite(g, "y", 1, 0, NULL), ERR_STOPPED);
         assert_int_equal(env_file_datasync(f, NULL), ERR_STOPPED);
         assert_int_equal(env_dir_sync(env, "/", NULL), ERR_STOPPED);
+        env_file_close(d);
         env_file_close(f);
         env_file_close(g);
         env_sim_power_cut(env, 1);
