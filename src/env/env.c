@@ -71,6 +71,14 @@ enum err env_file_pwrite(struct env_file *f, const void *p, size_t n, uint64_t o
     return f->ops->file_pwritev(f, &piece, 1, offset, ec);
 }
 
+enum err env_flush_refused(struct ectx *ec, const char *path)
+{
+    return ectx_fail(ec, ERR_IO,
+                     "could not flush '%s': an earlier flush failed, and what came after it would "
+                     "prove nothing",
+                     path);
+}
+
 enum err env_file_datasync(struct env_file *f, struct ectx *ec)
 {
     return f->ops->file_datasync(f, ec);

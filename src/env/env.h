@@ -76,7 +76,12 @@ MUST_USE enum err env_file_pwritev(struct env_file *f, const struct iovec *iov, 
                                    uint64_t offset, struct ectx *ec);
 MUST_USE enum err env_file_pwrite(struct env_file *f, const void *p, size_t n, uint64_t offset,
                                   struct ectx *ec);
-MUST_USE enum err env_file_datasync(struct env_file *f, struct ectx *ec); /* data and size */
+/* Data and size. After a flush that failed, of whatever (this, env_dir_sync, env_fs_sync, a write
+ * through ENV_DSYNC), none of these three succeeds in this env: ERR_IO. The system tells one of
+ * those who flush of a failed write, forgets it, and the next one would believe that all is well.
+ * When two flush one handle at once, the second is not done before the first has its answer. Only
+ * the next process, which reads the device, may go on. */
+MUST_USE enum err env_file_datasync(struct env_file *f, struct ectx *ec);
 /* Claims blocks for [offset, offset+n): after it, writes there cannot fail for space. Extends the
  * size only if `extend`. ERR_NO_SPACE leaves the file as it was (as far as a reader can tell). */
 MUST_USE enum err env_file_allocate(struct env_file *f, uint64_t offset, uint64_t n, bool extend,
@@ -92,6 +97,7 @@ MUST_USE enum err env_unlink(struct env *env, const char *path, struct ectx *ec)
 MUST_USE enum err env_dir_make(struct env *env, const char *path,
                                struct ectx *ec); /* ERR_EXISTS if there */
 MUST_USE enum err env_dir_remove(struct env *env, const char *path, struct ectx *ec);
+/* The names in a folder; see env_file_datasync. */
 MUST_USE enum err env_dir_sync(struct env *env, const char *path, struct ectx *ec);
 /* Calls fn for each entry but . and .. (order unspecified); fn returns false to stop. */
 MUST_USE enum err env_dir_list(struct env *env, const char *path,
@@ -106,7 +112,8 @@ struct env_stat {
 };
 MUST_USE enum err env_stat(struct env *env, const char *path, struct env_stat *out,
                            struct ectx *ec);
-/* Flushes everything written so far on the file system of `path` (syncfs). */
+/* Flushes everything written so far on the file system of `path` (syncfs). See env_file_datasync.
+ */
 MUST_USE enum err env_fs_sync(struct env *env, const char *path, struct ectx *ec);
 MUST_USE enum err env_fs_space(struct env *env, const char *path, uint64_t *free_bytes,
                                uint64_t *total_bytes, struct ectx *ec);

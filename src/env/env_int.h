@@ -135,4 +135,7 @@ struct env_ops {
     uint64_t (*open_files_limit)(struct env *env);
 };
 
+/* What both worlds answer to a flush after one that failed. */
+enum err env_flush_refused(struct ectx *ec, const char *path);
+
 #endif

@@ -40,8 +40,10 @@ enum err linux_dir_remove(struct env *env, const char *path, struct ectx *ec)
 }
 
 /* Opens `path` for a flush, flushes it, closes it. */
-static enum err open_and_flush(const char *path, int flags, int (*flush)(int fd), struct ectx *ec)
+static enum err open_and_flush(struct env *base, const char *path, int flags, int (*flush)(int fd),
+                               struct ectx *ec)
 {
+    struct linux_env *env = linux_env_of(base);
     int fd;
     do {
         fd = open(path, O_RDONLY | O_CLOEXEC | flags);
@@ -49,25 +51,19 @@ static enum err open_and_flush(const char *path, int flags, int (*flush)(int fd)
     if (fd < 0) {
         return linux_fail(ec, errno, "open", path);
     }
-    int failed;
-    do {
-        failed = flush(fd);
-    } while (failed != 0 && errno == EINTR);
-    enum err e = failed == 0 ? ERR_OK : linux_fail(ec, errno, "flush", path);
+    enum err e = linux_flush(env, &env->folders, fd, flush, path, ec);
     close(fd);
     return e;
 }
 
 enum err linux_dir_sync(struct env *env, const char *path, struct ectx *ec)
 {
-    (void)env;
-    return open_and_flush(path, O_DIRECTORY, fsync, ec);
+    return open_and_flush(env, path, O_DIRECTORY, fsync, ec);
 }
 
 enum err linux_fs_sync(struct env *env, const char *path, struct ectx *ec)
 {
-    (void)env;
-    return open_and_flush(path, 0, syncfs, ec);
+    return open_and_flush(env, path, 0, syncfs, ec);
 }
 
 static bool entry_is_dir(DIR *d, const struct dirent *entry)

@@ -23,11 +23,6 @@
 
 #define NS_PER_S 1000000000u
 
-struct linux_env {
-    struct env base;
-    uint64_t open_files_limit;
-};
-
 enum err linux_fail(struct ectx *ec, int errno_value, const char *what, const char *path)
 {
     char reason[128];
@@ -131,7 +126,7 @@ static uint64_t linux_open_files(struct env *env)
 
 static uint64_t linux_open_files_limit(struct env *env)
 {
-    return CONTAINER_OF(env, struct linux_env, base)->open_files_limit;
+    return linux_env_of(env)->open_files_limit;
 }
 
 static void log_line(void *ctx, const char *line, size_t n)
@@ -176,6 +171,7 @@ enum err env_linux_create(struct env **out, struct ectx *ec)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     env->open_files_limit = raise_open_files();
+    CHECK(pthread_mutex_init(&env->folders, NULL) == 0); /* Linux: it cannot fail */
     log_set_sink(log_line, log_clock, &env->base);
     *out = &env->base;
     return ERR_OK;
@@ -184,7 +180,8 @@ enum err env_linux_create(struct env **out, struct ectx *ec)
 static void linux_destroy(struct env *env)
 {
     log_set_sink(NULL, NULL, NULL);
-    mem_free(CONTAINER_OF(env, struct linux_env, base));
+    pthread_mutex_destroy(&linux_env_of(env)->folders);
+    mem_free(linux_env_of(env));
 }
 
 const struct env_ops linux_ops = {

@@ -5,7 +5,8 @@
  * Surprises: a file system that refuses O_DIRECT may have created the file before it said so, so
  * the second attempt does not ask for exclusive creation again. A direct read that is not a
  * multiple of a block is the end of the file: going on would be refused, the offset is not aligned
- * any more.
+ * any more. A write that failed in the background is told to one flush of an open file, once:
+ * flushes of one file go one after the other, and after the first failure there are none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/check.h"
 #include "core/mem.h"
 #include "env/linux_int.h"
 
@@ -43,7 +45,6 @@ static int open_retried(const char *path, int os_flags)
 enum err linux_file_open(struct env *env, const char *path, unsigned flags, struct env_file **out,
                          struct ectx *ec)
 {
-    (void)env;
     size_t path_size = strlen(path) + 1;
     struct linux_file *f = mem_zalloc(1, sizeof(*f) + path_size);
     if (f == NULL) {
@@ -53,6 +54,7 @@ enum err linux_file_open(struct env *env, const char *path, unsigned flags, stru
     memcpy(f->path, path, path_size);
     int os_flags = open_flags(flags);
     f->direct = (flags & ENV_DIRECT) != 0;
+    f->dsync = (flags & ENV_DSYNC) != 0;
     f->fd = open_retried(path, os_flags);
     if (f->fd < 0 && errno == EINVAL && f->direct) {
         f->direct = false;
@@ -63,6 +65,8 @@ enum err linux_file_open(struct env *env, const char *path, unsigned flags, stru
         mem_free(f);
         return e;
     }
+    f->env = linux_env_of(env);
+    CHECK(pthread_mutex_init(&f->flushing, NULL) == 0); /* Linux: it cannot fail */
     *out = &f->base;
     return ERR_OK;
 }
@@ -71,6 +75,7 @@ void linux_file_close(struct env_file *file)
 {
     struct linux_file *f = linux_file_of(file);
     close(f->fd);
+    pthread_mutex_destroy(&f->flushing);
     mem_free(f);
 }
 
@@ -145,6 +150,14 @@ static ssize_t write_some(int fd, const struct iovec *iov, int iov_count, size_t
     return pwritev(fd, copy, n, (off_t)offset);
 }
 
+static enum err write_failed(struct linux_file *f, int errno_value, struct ectx *ec)
+{
+    if (f->dsync) {
+        f->env->flush_failed = true;
+    }
+    return linux_fail(ec, errno_value, "write", f->path);
+}
+
 enum err linux_file_pwritev(struct env_file *file, const struct iovec *iov, int iov_count,
                             uint64_t offset, struct ectx *ec)
 {
@@ -164,25 +177,40 @@ enum err linux_file_pwritev(struct env_file *file, const struct iovec *iov, int 
             if (errno == EINTR) {
                 continue;
             }
-            return linux_fail(ec, errno, "write", f->path);
+            return write_failed(f, errno, ec);
         }
         if (part == 0) {
-            return linux_fail(ec, EIO, "write", f->path);
+            return write_failed(f, EIO, ec);
         }
         offset += (size_t)part;
         skip += (size_t)part;
     }
 }
 
+enum err linux_flush(struct linux_env *env, pthread_mutex_t *lock, int fd, int (*flush)(int fd),
+                     const char *path, struct ectx *ec)
+{
+    int failure = 0;
+    pthread_mutex_lock(lock);
+    while (failure == 0 && !env->flush_failed && flush(fd) != 0) {
+        failure = errno == EINTR ? 0 : errno;
+    }
+    if (failure != 0) {
+        env->flush_failed = true;
+    }
+    /* Asked again: the failure may have come meanwhile, through another handle of the same file. */
+    const bool refused = failure == 0 && env->flush_failed;
+    pthread_mutex_unlock(lock);
+    if (refused) {
+        return env_flush_refused(ec, path);
+    }
+    return failure == 0 ? ERR_OK : linux_fail(ec, failure, "flush", path);
+}
+
 enum err linux_file_datasync(struct env_file *file, struct ectx *ec)
 {
     struct linux_file *f = linux_file_of(file);
-    while (fdatasync(f->fd) != 0) {
-        if (errno != EINTR) {
-            return linux_fail(ec, errno, "flush", f->path);
-        }
-    }
-    return ERR_OK;
+    return linux_flush(f->env, &f->flushing, f->fd, fdatasync, f->path, ec);
 }
 
 enum err linux_file_truncate(struct env_file *file, uint64_t size, struct ectx *ec)

@@ -15,11 +15,24 @@ extern const struct env_ops linux_ops;
 /* ERR of `errno_value`, with "could not WHAT 'PATH': REASON" and a hint where there is one. */
 enum err linux_fail(struct ectx *ec, int errno_value, const char *what, const char *path);
 
+struct linux_env {
+    struct env base;
+    uint64_t open_files_limit;
+    _Atomic(bool) flush_failed;
+    pthread_mutex_t folders; /* one flush of a folder or file system at a time */
+};
+static inline struct linux_env *linux_env_of(const struct env *env)
+{
+    return CONTAINER_OF((uintptr_t)env, struct linux_env, base);
+}
+
 /* linux_file.c, linux_space.c */
 struct linux_file {
     struct env_file base;
+    struct linux_env *env;
+    pthread_mutex_t flushing;
     int fd;
-    bool direct;
+    bool direct, dsync;
     _Atomic(bool) no_nowait; /* the file system knows no RWF_NOWAIT */
     char path[];
 };
@@ -39,6 +52,9 @@ enum err linux_file_pread_cached(struct env_file *f, void *p, size_t n, uint64_t
 enum err linux_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                             uint64_t offset, struct ectx *ec);
 enum err linux_file_datasync(struct env_file *f, struct ectx *ec);
+/* flush(fd), if none has failed before; `lock` is that of all flushes of the same thing. */
+enum err linux_flush(struct linux_env *env, pthread_mutex_t *lock, int fd, int (*flush)(int fd),
+                     const char *path, struct ectx *ec);
 enum err linux_file_allocate(struct env_file *f, uint64_t offset, uint64_t n, bool extend,
                              struct ectx *ec);
 /* The fallback of file_allocate for file systems without fallocate; its own function for its test.

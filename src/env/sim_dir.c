@@ -119,10 +119,14 @@ static enum err find_dir(struct sim *w, const char *verb, const char *path, stru
 enum err sim_dir_sync(struct env *env, const char *path, struct ectx *ec)
 {
     struct sim *w = sim_of(env);
+    if (w->flush_failed) {
+        return env_flush_refused(ec, path);
+    }
     enum err fault = sim_begin(w, ENV_SIM_SYNC, path, 0, 0, ec);
     if (w->is_cut || w->device.hung > 0) {
         return fault;
     }
+    w->flush_failed = fault != ERR_OK;
     struct sim_path at;
     struct ectx found_ec = {.code = ERR_OK};
     enum err e = find_dir(w, "sync", path, &at, fault == ERR_OK ? ec : &found_ec);
@@ -191,10 +195,14 @@ enum err sim_stat(struct env *env, const char *path, struct env_stat *out, struc
 enum err sim_fs_sync(struct env *env, const char *path, struct ectx *ec)
 {
     struct sim *w = sim_of(env);
+    if (w->flush_failed) {
+        return env_flush_refused(ec, path);
+    }
     enum err e = sim_begin(w, ENV_SIM_SYNC, path, 0, 0, ec);
     if (w->is_cut || w->device.hung > 0) {
         return e;
     }
+    w->flush_failed = e != ERR_OK;
     for (uint32_t id = SIM_ROOT; id < w->disk.n; id++) {
         if (w->disk.slots[id].inode == NULL) {
             continue;

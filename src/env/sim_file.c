@@ -311,6 +311,9 @@ enum err sim_file_pwritev(struct env_file *file, const struct iovec *iov, int io
     void *owned;
     const void *p = gather(iov, iov_count, total, &owned);
     enum err e = write_all(f, p, total, offset, ec);
+    if (e != ERR_OK && (f->flags & ENV_DSYNC) != 0 && f->generation == f->w->generation) {
+        f->w->flush_failed = true;
+    }
     sim_free(owned);
     return e;
 }
@@ -318,11 +321,15 @@ enum err sim_file_pwritev(struct env_file *file, const struct iovec *iov, int io
 enum err sim_file_datasync(struct env_file *file, struct ectx *ec)
 {
     struct sim_file *f = file_of(file);
+    if (f->generation == f->w->generation && f->w->flush_failed) {
+        return env_flush_refused(ec, f->path);
+    }
     enum err e = file_begin(f, ENV_SIM_SYNC, 0, 0, 0, ec);
     if (f->generation != f->w->generation || f->w->device.hung > 0) {
         return e;
     }
     if (e != ERR_OK) {
+        f->w->flush_failed = true;
         sim_file_doom(&f->w->disk, f->inode);
         return e;
     }

@@ -139,6 +139,7 @@ enum err sim_alive(struct sim *w, uint64_t generation, const char *what, struct 
 static void forget_process(struct sim *w)
 {
     w->generation++;
+    w->flush_failed = false;
     w->open_files = 0;
     LIST_FOR_EACH (l, tmp, &w->locks) {
         list_remove(l);

@@ -2,6 +2,7 @@
 """Tests of test/run: parts that pass, fail, hang, lie, crash and leave processes behind. Run by part 10-lint."""
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
@@ -25,12 +26,12 @@ class RunnerTest(unittest.TestCase):
         path.write_text((HEAD.format(budget) if head is None else head) + body + "\n")
         path.chmod(mode)
 
-    def run_all(self, *args, tier="test", **extra):
+    def run_all(self, *args, tier="test", prepare=None, **extra):
         environ = dict(os.environ, LEAT_PARTS=str(self.parts), LEAT_BUILD=self.temp.name, LEAT_TIER=tier)
         environ.pop("LEAT_SLOW", None)
         environ.update(extra)
         done = subprocess.run([str(ROOT / "test/run"), *args], env=environ, capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=60, check=False, preexec_fn=prepare)
         self.text = done.stdout + done.stderr
         self.last = done.stdout.strip().splitlines()[-1]
         return done.returncode
@@ -74,6 +75,17 @@ class RunnerTest(unittest.TestCase):
         self.part("10-a", "echo '1 passed, 0 failed, 0 skipped'\nkill -SEGV $$")
         self.assertEqual(self.run_all(), 1)
         self.assertIn("SIGSEGV", self.text)
+
+    def test_a_part_hears_signals_that_a_shell_in_the_background_ignores(self):
+        def ignore():
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+
+        for name in ("INT", "QUIT", "HUP"):
+            with self.subTest(name):
+                self.part("10-a", f"kill -{name} $$\necho '1 passed, 0 failed, 0 skipped'")
+                self.assertEqual(self.run_all(prepare=ignore), 1)
+                self.assertIn(f"was ended by signal SIG{name}", self.text)
 
     def test_lies_are_failures(self):
         lies = {

@@ -40,6 +40,41 @@ static struct env_file *open_ok(struct env *env, const char *path, unsigned flag
     return f;
 }
 
+TEST(linux_no_flush_succeeds_after_one_that_failed)
+{
+    /* The kernel tells of a failed write once: the second flush of the same file would succeed. */
+    const char *dir = test_dir();
+    struct env *env = new_env(), *other = new_env();
+    struct env_file *f = open_ok(env, join(0, dir, "a"), ENV_READ | ENV_WRITE | ENV_CREATE);
+    struct env_file *g = open_ok(env, join(1, dir, "b"), ENV_READ | ENV_WRITE | ENV_CREATE);
+    const int fd = linux_file_of(f)->fd, real = dup(fd);
+    int ends[2];
+    assert_int_equal(env_file_datasync(f, NULL), ERR_OK);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[0], fd), fd); /* a pipe cannot be flushed */
+    assert_int_not_equal(env_file_datasync(f, NULL), ERR_OK);
+    assert_int_equal(dup2(real, fd), fd);
+    struct ectx ec = {0};
+    assert_int_equal(env_file_datasync(f, &ec), ERR_IO);
+    assert_non_null(strstr(ec.text, "an earlier flush failed"));
+    assert_int_equal(env_file_datasync(g, NULL), ERR_IO);
+    assert_int_equal(env_dir_sync(env, dir, NULL), ERR_IO);
+    assert_int_equal(env_fs_sync(env, dir, NULL), ERR_IO);
+    assert_int_equal(env_file_pwrite(f, "x", 1, 0, NULL), ERR_OK);
+    assert_int_equal(env_dir_sync(other, dir, NULL), ERR_OK); /* as the next process would */
+    struct env_file *full = open_ok(other, "/dev/full", ENV_WRITE | ENV_DSYNC);
+    assert_int_not_equal(env_file_pwrite(full, "x", 1, 0, NULL), ERR_OK); /* flushes as it writes */
+    assert_int_equal(env_dir_sync(other, dir, NULL), ERR_IO);
+    env_file_close(full);
+    close(real);
+    close(ends[0]);
+    close(ends[1]);
+    env_file_close(f);
+    env_file_close(g);
+    env_destroy(env);
+    env_destroy(other);
+}
+
 TEST(linux_clocks_random_process)
 {
     struct env *env = new_env();

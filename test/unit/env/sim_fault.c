@@ -51,6 +51,10 @@ TEST(sim_sync_fails_then_lies)
     sim_put(f, 0, "new");
     env_sim_fail_nth(env, ENV_SIM_SYNC, 1, ERR_IO, false);
     assert_int_equal(env_file_datasync(f, NULL), ERR_IO);
+    assert_int_equal(env_file_datasync(f, NULL), ERR_IO); /* not asked again in this process */
+    env_file_close(f);
+    env_sim_process_kill(env);
+    f = sim_open(env, "a", ENV_READ | ENV_WRITE);
     assert_int_equal(env_file_datasync(f, NULL), ERR_OK); /* the lie */
     assert_string_equal(sim_content(env, "a"), "new");    /* the page cache still shows it */
     env_file_close(f);
@@ -79,6 +83,9 @@ TEST(sim_write_after_a_failed_sync_is_durable_again)
     sim_put(f, 0, "bad");
     env_sim_fail_nth(env, ENV_SIM_SYNC, 1, ERR_IO, false);
     assert_int_equal(env_file_datasync(f, NULL), ERR_IO);
+    env_file_close(f);
+    env_sim_process_kill(env);
+    f = sim_open(env, "a", ENV_READ | ENV_WRITE);
     sim_put(f, 0, "new");
     assert_int_equal(env_file_datasync(f, NULL), ERR_OK);
     env_file_close(f);
@@ -135,11 +142,44 @@ TEST(sim_failed_directory_sync_stays_lost)
     sim_write_file(env, "a", "x", true);
     env_sim_fail_nth(env, ENV_SIM_SYNC, 1, ERR_IO, false);
     assert_int_equal(env_dir_sync(env, "/", NULL), ERR_IO);
+    env_sim_process_kill(env);
     assert_int_equal(env_dir_sync(env, "/", NULL), ERR_OK);
     assert_non_null(sim_content(env, "a"));
     env_sim_power_cut_as(env, ENV_SIM_LOSE_ALL, 0);
     assert_null(sim_content(env, "a"));
     env_destroy(env);
+}
+
+TEST(sim_no_flush_succeeds_after_one_that_failed)
+{
+    /* Of whatever kind and of whatever thing, until the process ends; writes go on. */
+    for (int first = 0; first < 4; first++) {
+        struct env *env = sim_new(4);
+        struct env_file *f = sim_open(env, "a", ENV_READ | ENV_WRITE | ENV_CREATE);
+        struct env_file *g = sim_open(env, "b", ENV_READ | ENV_WRITE | ENV_CREATE);
+        struct env_file *d = sim_open(env, "a", ENV_WRITE | ENV_DSYNC);
+        env_sim_fail_nth(env, ENV_SIM_SYNC, 1, ERR_NO_SPACE, false);
+        enum err e = first == 0   ? env_file_datasync(f, NULL)
+                     : first == 1 ? env_dir_sync(env, "/", NULL)
+                     : first == 2 ? env_fs_sync(env, "/", NULL)
+                                  : env_file_pwrite(d, "d", 1, 0, NULL);
+        assert_int_equal(e, ERR_NO_SPACE);
+        assert_int_equal(env_file_datasync(f, NULL), ERR_IO);
+        assert_int_equal(env_file_datasync(g, NULL), ERR_IO);
+        assert_int_equal(env_dir_sync(env, "/", NULL), ERR_IO);
+        assert_int_equal(env_fs_sync(env, "/", NULL), ERR_IO);
+        sim_put(g, 0, "x");
+        env_sim_cut_at(env, env_sim_ops(env) + 1);
+        assert_int_equal(env_file_pwrite(g, "y", 1, 0, NULL), ERR_STOPPED);
+        assert_int_equal(env_file_datasync(f, NULL), ERR_STOPPED);
+        assert_int_equal(env_dir_sync(env, "/", NULL), ERR_STOPPED);
+        env_file_close(d);
+        env_file_close(f);
+        env_file_close(g);
+        env_sim_power_cut(env, 1);
+        assert_int_equal(env_fs_sync(env, "/", NULL), ERR_OK);
+        env_destroy(env);
+    }
 }
 
 /* ---- L7: space ---- */
