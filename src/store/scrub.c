@@ -307,13 +307,33 @@ static bool pass_begin(struct store *s)
     return true;
 }
 
+/* The first batch that is not in its file yet; NULL: all are. Those that are only kept in memory
+ * for readers that follow closely are in their files, too. */
+static const struct tail_entry *first_unfiled(const struct store_part *p)
+{
+    for (uint32_t i = 0; i < p->tail.count; i++) {
+        const struct tail_entry *e = tail_at(&p->tail, i);
+        if (!e->filed) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* Where in the file to stop; 0: nothing of this segment is in its file. */
+static uint64_t scrub_end(const struct store_part *p, const struct segment *g)
+{
+    const struct tail_entry *e = first_unfiled(p);
+    return e == NULL || g->base < e->seg->base ? g->size : e->seg == g ? e->position : 0;
+}
+
 /* The segment at the cursor, or the next one that has bytes; moves the cursor there. */
 static struct segment *segment_at_cursor(struct store *s, struct store_part *p)
 {
     struct scrub *c = &s->scrub;
     for (uint32_t i = 0; i < p->seg_count; i++) {
         struct segment *g = p->segs[i];
-        if (g->base < c->base || segment_file_end(p, g) == 0) {
+        if (g->base < c->base || scrub_end(p, g) == 0) {
             continue;
         }
         if (g->base != c->base || c->at == 0) {
@@ -347,10 +367,11 @@ static void step_start(struct store *s, struct store_part *p, struct segment *g)
         segment_identity_get(g, &st->id);
         st->at = s->scrub.at;
         st->next = s->scrub.next;
-        st->end = segment_file_end(p, g);
+        st->end = scrub_end(p, g);
         st->limit = g->end < p->high_watermark ? g->end : p->high_watermark;
-        if (p->tail.count > 0 && tail_at(&p->tail, 0)->base < st->limit) {
-            st->limit = tail_at(&p->tail, 0)->base; /* not packed: nothing is in the file */
+        const struct tail_entry *e = first_unfiled(p);
+        if (e != NULL && e->base < st->limit) {
+            st->limit = e->base;
         }
     }
     s->scrub.busy = true;

@@ -300,7 +300,7 @@ struct store_stats {
     bool out_of_space;                /* refusing batches */
     uint64_t segment_bytes, segment_files, open_files;
     uint64_t cold_reads, damaged_reads;
-    uint64_t ahead_reads; /* answered from what was read ahead */
+    uint64_t ahead_reads;    /* answered from what was read ahead */
     uint64_t damaged_ranges; /* quarantined now */
     uint64_t scrub_bytes, scrub_passes, scrub_damaged;
     int64_t scrub_last_pass_ms; /* wall clock; 0: none since the start */

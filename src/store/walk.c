@@ -79,9 +79,10 @@ enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *g
                             struct ectx *ec)
 {
     uint64_t at = e->position + ENTRY_HEADER_SIZE;
+    const uint64_t end = at + e->payload_size;
     uint32_t crc = 0;
     *good = false;
-    while (at < entry_end(e)) {
+    while (at < end) {
         if (at < w->at || at >= w->at + w->have) {
             enum err err = walk_fill(w, at, ec);
             if (err != ERR_OK) {
@@ -91,7 +92,7 @@ enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *g
                 return ERR_OK; /* the file is shorter than it should be */
             }
         }
-        const uint64_t left = entry_end(e) - at, have = w->at + w->have - at;
+        const uint64_t left = end - at, have = w->at + w->have - at;
         const size_t n = (size_t)(left < have ? left : have);
         crc = crc32c(crc, w->buffer + (at - w->at), n);
         at += n;

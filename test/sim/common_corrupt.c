@@ -429,7 +429,7 @@ static bool read_segment(void *ctx, const char *name, bool is_dir)
         if (b != NULL) {
             memcpy(b->seg, path, sizeof(b->seg));
             b->at = at;
-            b->size = entry_end(&e) - at;
+            b->size = ENTRY_HEADER_SIZE + e.payload_size;
         }
         at = entry_end(&e);
     }
