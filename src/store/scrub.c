@@ -126,7 +126,7 @@ static enum err step_walk(struct scrub_step *st, struct env_file *f, uint8_t *bu
 
 static enum err step_segment(struct scrub_step *st, struct ectx *ec)
 {
-    uint8_t *buffer = mem_alloc_aligned(st->step, ENV_BLOCK);
+    uint8_t *buffer = mem_alloc_aligned(ENV_BLOCK, st->step);
     if (buffer == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the scrub");
     }
