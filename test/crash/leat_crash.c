@@ -373,12 +373,12 @@ static bool everybody_worked(struct run *r)
     const struct model_totals *t = &r->totals;
     bool ok = need(r, t->acked >= 10ull * r->crashes, "hardly anything was acknowledged");
     for (size_t i = 0; i < LOAD_WRITERS && r->crashes >= 5; i++) {
-        ok = need(r, r->writers[i] >= r->crashes, r->load.writers[i].kind->name) && ok;
+        ok = need(r, 4 * r->writers[i] >= r->crashes, r->load.writers[i].kind->name) && ok;
     }
     if (r->crashes >= 5) {
-        ok = need(r, r->member_commits >= r->crashes, "hardly a commit of the member") && ok;
+        ok = need(r, 4 * r->member_commits >= r->crashes, "hardly a commit of the member") && ok;
     }
-    if (r->crashes >= 20) {
+    if (r->crashes >= 50) {
         ok = need(r, t->topics > 0 && t->grown > 0 && t->trims > 0 && t->settings > 0,
                   "a kind of topic administration never happened") &&
              ok;
