@@ -16,7 +16,7 @@
  *       connection; others are served all the while.
  * wait: the same, but all produces and commits may wait for the end of the fault.
  * stop: the server ends by itself with status 4.
- * A server that may live may also stop with status 4; WORK/leat.log says why.
+ * In full and wait a server may also stop with status 4; WORK/leat.log says why.
  *
  * WORK/history.log is what was told to whom. Ends with lines of figures; status 0: all is well.
  */
@@ -188,6 +188,7 @@ static void judge_fault(struct run *r, const struct marks *before, const struct 
         need(r, code == STORAGE_ERROR || errors_of(before, b, code) == 0, "another error");
     }
     if (r->stopped) {
+        need(r, r->expect != EXPECT_LIVE, "the server lives");
         return;
     }
     need(r, b->seen > a->seen, "reads go on");
