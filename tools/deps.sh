@@ -5,7 +5,7 @@
 #
 #   build    compiler and libraries           run      node for the order-flow example, kcat
 #   test     cmocka, clang 14, tools          clients  node, java, python and go clients of test/compat
-#   kafka    a real Apache Kafka, in build/deps/kafka (version: tools/kafka/pom.xml)
+#   kafka    a real Apache Kafka, in build/deps/kafka (version: tools/kafka/pom.xml), and Redis
 #   bench    the same as kafka
 #
 # Debian packages have the version of the distribution (Debian 12). Everything else is pinned: npm by
@@ -57,6 +57,7 @@ packages_of() {
     kafka | bench)
         packages_java
         have mvn || echo maven
+        have redis-check-rdb || echo redis-tools # the server under another name, without a service that starts
         ;;
     esac
 }

@@ -114,7 +114,9 @@ void env_sim_disk_free(struct env_sim_disk *d);
 /* The n-th operation from now (1 = the next) of `kind` (ENV_SIM_OP_COUNT = of any kind) fails with
  * e; if `forever`, all later ones of that kind too. e == ERR_OK clears. A failed SYNC drops what
  * was pending to unspecified; later syncs do not write it (Linux marks pages clean). In this
- * process they fail (env_file_datasync), in the next one they succeed. */
+ * process they fail (env_file_datasync), in the next one they succeed. ERR_NO_DESCRIPTORS is
+ * different: a folder that could not be opened for its flush was not flushed, and nothing is
+ * dropped. */
 void env_sim_fail_nth(struct env *env, enum env_sim_op kind, uint64_t n, enum err e, bool forever);
 /* What holds until then: a failed WRITE has written a seeded part of its bytes; a failed other call
  * changed nothing. After a failed SYNC reads still show what was written, as from a page cache.

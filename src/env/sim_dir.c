@@ -126,7 +126,9 @@ enum err sim_dir_sync(struct env *env, const char *path, struct ectx *ec)
     if (w->is_cut || w->device.hung > 0) {
         return fault;
     }
-    w->flush_failed = fault != ERR_OK;
+    /* Without a descriptor it could not even be opened: nothing was flushed, nothing is lost. */
+    const bool unopened = fault == ERR_NO_DESCRIPTORS;
+    w->flush_failed = fault != ERR_OK && !unopened;
     struct sim_path at;
     struct ectx found_ec = {.code = ERR_OK};
     enum err e = find_dir(w, "sync", path, &at, fault == ERR_OK ? ec : &found_ec);
@@ -134,7 +136,9 @@ enum err sim_dir_sync(struct env *env, const char *path, struct ectx *ec)
         return fault == ERR_OK ? e : fault;
     }
     if (fault != ERR_OK) {
-        sim_names_doom(&w->disk, at.inode);
+        if (!unopened) {
+            sim_names_doom(&w->disk, at.inode);
+        }
         return fault;
     }
     sim_names_sync(&w->disk, at.inode);

@@ -76,7 +76,7 @@ static enum err flush_segments(struct checkpoint *c, struct ectx *ec)
     } else if (!STORE_FAULT(skip_dir_sync)) {
         e = sync_dirs(c, ec);
     }
-    c->fatal = c->fatal || e != ERR_OK;
+    c->fatal = c->fatal || dir_flush_failed(e);
     return e;
 }
 
@@ -320,9 +320,10 @@ static enum err checkpoint_finish(struct checkpoint *c, struct ectx *ec)
         checkpoint_took_effect(c);
     } else {
         s->stats.checkpoint_failures++;
-        /* The slot may be half written. */
+        /* The slot may be half written, and is perhaps not in its folder yet: the next image in it
+         * makes that durable again. */
         s->slots[c->slot].valid = false;
-        s->slots[c->slot].present = true;
+        s->slots[c->slot].present = false;
         s->checkpoint_asked = true;
         s->retry_after_ns = env_mono_ns(s->env) + STORE_RETRY_NS;
         if (fatal) {

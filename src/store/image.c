@@ -167,7 +167,7 @@ enum err image_write(struct env *env, const char *dir, int slot, const struct bu
     env_file_close(f);
     if (e == ERR_OK && fresh) {
         e = env_dir_sync(env, dir, ec);
-        *fatal = *fatal || e != ERR_OK;
+        *fatal = *fatal || dir_flush_failed(e);
     }
     return e == ERR_OK ? ERR_OK : ectx_wrap(ec, e, "writing '%s'", path);
 }

@@ -483,6 +483,12 @@ void checkpoint_free(struct checkpoint *c);
 enum err checkpoint_now(struct store *s, bool clean,
                         struct ectx *ec); /* recovery and close: on this thread */
 void store_fail(struct store *s, const struct ectx *ec);
+/* Whether a flush of a folder failed. One that could not be opened for want of a descriptor was not
+ * flushed, so nothing was lost by it, and it can be flushed later. */
+static inline bool dir_flush_failed(enum err e)
+{
+    return e != ERR_OK && e != ERR_NO_DESCRIPTORS;
+}
 void store_ready_check(struct store *s);
 
 /* image.c */

@@ -8,19 +8,6 @@
 #include "common_load_int.h"
 #include "common_server.h"
 
-/* Topics that the writers use. Small segments, so that rolls happen. */
-static const struct fixed_topic {
-    const char *name;
-    int32_t partitions;
-    bool relaxed;
-    const char *config[2];
-} fixed_topics[] = {
-    {"small", 4, false, {NULL, NULL}},
-    {"mixed", 3, false, {"segment.bytes", "1048576"}},
-    {"large", 2, false, {"segment.bytes", "4194304"}},
-    {"relaxed", 1, true, {"leat.durability", "os"}},
-};
-
 static const struct load_kind kinds[LOAD_WRITERS] = {
     {"one in flight, small", false, 1, 1, 1, 100, 200, 0, -1, RECORD_CODEC_NONE, "small"},
     {"pipelined, mixed", false, 8, 1, 20, 100, 20000, 2, -1, RECORD_CODEC_NONE, "mixed"},
@@ -29,6 +16,7 @@ static const struct load_kind kinds[LOAD_WRITERS] = {
     {"many partitions in a request", false, 2, 3, 3, 100, 70000, 6, 1, RECORD_CODEC_NONE, "mixed"},
     {"idempotent, compressed", true, 3, 1, 50, 50, 500, 3, -1, RECORD_CODEC_LZ4, "mixed"},
     {"relaxed durability", false, 4, 1, 5, 100, 90000, 4, -1, RECORD_CODEC_NONE, "relaxed"},
+    {"idempotent, trimmed", true, 4, 1, 10, 100, 20000, 2, -1, RECORD_CODEC_NONE, "trimmed"},
 };
 
 uint64_t load_random(uint64_t *state)
@@ -44,9 +32,10 @@ void load_init(struct load *l, struct model *m, uint64_t seed)
     memset(l, 0, sizeof(*l));
     l->model = m;
     l->random = seed;
-    for (size_t i = 0; i < ARRAY_LEN(fixed_topics); i++) {
-        for (int32_t p = 0; p < fixed_topics[i].partitions; p++) {
-            model_part_add(m, fixed_topics[i].name, p, fixed_topics[i].relaxed);
+    for (size_t i = 0; i < LOAD_TOPICS; i++) {
+        const struct load_topic *t = &load_fixed_topics[i];
+        for (int32_t p = 0; p < t->partitions; p++) {
+            l->trimmed = model_part_add(m, t->name, p, t->relaxed); /* the last one */
         }
     }
     for (uint32_t i = 0; i < LOAD_WRITERS; i++) {
@@ -62,139 +51,15 @@ void load_init(struct load *l, struct model *m, uint64_t seed)
             }
         }
     }
-    l->group = model_group_add(m, "counters");
+    l->admin_random = load_random(&l->random);
+    for (uint32_t i = 0; i < LOAD_GROUPS; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof(name), "counters-%u", i);
+        l->groups[i] = model_group_add(m, name);
+    }
+    l->setting = model_setting_add(m, "small");
     l->member.group = model_group_add(m, "members");
     l->member.random = load_random(&l->random);
-}
-
-/* ---- Topics -----------------------------------------------------------------------------------
- */
-
-/* Creates one topic; *code is the broker's error, valid if true is returned. */
-static bool topic_create(struct load *l, struct client *c, const char *name, int32_t partitions,
-                         const char *const config[2], int16_t *code, uint32_t *topic)
-{
-    struct wire_create_topics_request_config setting;
-    struct wire_create_topics_request_topic t;
-    struct wire_create_topics_request q;
-    struct wire_create_topics_response r;
-    WIRE_INIT(wire_create_topics_request_config, &setting);
-    WIRE_INIT(wire_create_topics_request_topic, &t);
-    WIRE_INIT(wire_create_topics_request, &q);
-    t.name = str_of(name);
-    t.num_partitions = partitions;
-    t.replication_factor = 1;
-    if (config[0] != NULL) {
-        setting.name = str_of(config[0]);
-        setting.value = str_of(config[1]);
-        t.configs = &setting;
-        t.configs_count = 1;
-    }
-    q.topics = &t;
-    q.topics_count = 1;
-    *topic = model_topic_create(l->model, name, partitions);
-    if (*topic == UINT32_MAX || !client_call(c, WIRE_CREATE_TOPICS, 7, &q, &r) ||
-        r.topics_count != 1) {
-        return false;
-    }
-    *code = r.topics[0].error_code;
-    if (*code == 0) {
-        model_topic_created(l->model, *topic, r.topics[0].topic_id);
-    } else if (*code != load_code_unknown) {
-        model_topic_refused(l->model, *topic, *code);
-    }
-    return true;
-}
-
-static bool topics_list(struct client *c, struct wire_metadata_response *r)
-{
-    struct wire_metadata_request q;
-    WIRE_INIT(wire_metadata_request, &q);
-    q.topics_count = -1;
-    return client_call(c, WIRE_METADATA, 12, &q, r);
-}
-
-static bool topic_listed(const struct wire_metadata_response *r, const char *name)
-{
-    for (int32_t i = 0; i < r->topics_count; i++) {
-        if (str_eq_z(r->topics[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool load_topics(struct load *l, double timeout_ms)
-{
-    struct client c;
-    if (!client_open(&c, l->port, (int)timeout_ms)) {
-        return false;
-    }
-    bool ok = true;
-    for (size_t i = 0; i < ARRAY_LEN(fixed_topics) && ok; i++) {
-        struct wire_metadata_response r;
-        int16_t code = 0;
-        uint32_t topic;
-        ok = topics_list(&c, &r);
-        if (ok && !topic_listed(&r, fixed_topics[i].name)) {
-            ok = topic_create(l, &c, fixed_topics[i].name, fixed_topics[i].partitions,
-                              fixed_topics[i].config, &code, &topic) &&
-                 code == 0;
-            if (!ok && code != 0) {
-                model_note(l->model, "topic %s: error %d", fixed_topics[i].name, code);
-            }
-        }
-    }
-    client_close(&c);
-    l->fixed_topics_there = ok;
-    return ok;
-}
-
-static bool topic_delete(struct load *l, struct client *c, uint32_t topic)
-{
-    struct wire_delete_topics_request q;
-    struct wire_delete_topics_response r;
-    struct str name = str_of(model_topic_name(l->model, topic));
-    WIRE_INIT(wire_delete_topics_request, &q);
-    q.topic_names = &name;
-    q.topic_names_count = 1;
-    q.timeout_ms = 5000;
-    model_topic_delete(l->model, topic);
-    if (!client_call(c, WIRE_DELETE_TOPICS, 5, &q, &r) || r.responses_count != 1) {
-        return false;
-    }
-    if (r.responses[0].error_code == 0) {
-        model_topic_deleted(l->model, topic);
-    }
-    return true;
-}
-
-static void *admin_run(void *arg)
-{
-    struct load *l = arg;
-    uint64_t random = load_random(&l->random);
-    struct client c;
-    static const char *const none[2] = {NULL, NULL};
-    if (!client_open(&c, l->port, LOAD_TIMEOUT_MS)) {
-        return NULL;
-    }
-    bool ok = true;
-    while (ok && !atomic_load(&l->stop)) {
-        uint64_t dice = load_random(&random);
-        uint32_t topic = dice % 3 == 0 ? model_topic_pick(l->model, dice >> 8) : UINT32_MAX;
-        int16_t code;
-        if (topic != UINT32_MAX) {
-            ok = topic_delete(l, &c, topic);
-        } else {
-            char name[32];
-            (void)snprintf(name, sizeof(name), "made-%u", l->topic_number++);
-            ok = topic_create(l, &c, name, 1 + (int32_t)((dice >> 8) % 4 * ((dice >> 20) % 8 == 0)),
-                              none, &code, &topic);
-        }
-        sleep_ms(20 + (double)(dice >> 32 & 31));
-    }
-    load_lost(l, &c, "admin");
-    return NULL;
 }
 
 /* ---- Committing -------------------------------------------------------------------------------
@@ -239,20 +104,20 @@ int16_t load_commit(struct load *l, struct client *c, uint32_t group, int64_t nu
 static void *committer_run(void *arg)
 {
     struct load *l = arg;
-    struct client c;
-    if (!client_open(&c, l->port, LOAD_TIMEOUT_MS)) {
-        return NULL;
-    }
-    int16_t code = 0;
-    while (code != -99 && !atomic_load(&l->stop)) {
-        int64_t number = model_commit(l->model, l->group);
-        code = load_commit(l, &c, l->group, number, -1, "");
-        if (code == 0) {
-            model_committed(l->model, l->group, number);
+    do {
+        struct client c;
+        int16_t code = client_open(&c, l->port, LOAD_TIMEOUT_MS) ? 0 : -99;
+        for (uint32_t i = 0; code != -99 && !atomic_load(&l->stop); i++) {
+            uint32_t group = l->groups[i % LOAD_GROUPS];
+            int64_t number = model_commit(l->model, group);
+            code = load_commit(l, &c, group, number, -1, "");
+            if (code == 0) {
+                model_committed(l->model, group, number);
+            }
+            sleep_ms((double)(number % 4));
         }
-        sleep_ms((double)(number % 4));
-    }
-    load_lost(l, &c, "committer");
+        load_lost(l, &c, "committer");
+    } while (load_again(l));
     return NULL;
 }
 
@@ -288,55 +153,86 @@ static void consumer_records(struct load *l, uint32_t part,
     model_end_told(l->model, part, p->high_watermark);
 }
 
+/* False: this connection is of no more use. */
+static bool consumer_part(struct load *l, uint32_t part,
+                          const struct wire_fetch_response_partition *p,
+                          struct record_scratch *scratch)
+{
+    bool moves = model_part_relaxed(l->model, part) || part == l->trimmed;
+    if (p->error_code == 0) {
+        consumer_records(l, part, p, scratch);
+        return true;
+    }
+    if (p->error_code == 1 && moves) {
+        l->position[part] = p->log_start_offset < 0 ? 0 : p->log_start_offset;
+        return true;
+    }
+    if (atomic_load(&l->reads_may_fail)) {
+        return true;
+    }
+    if (p->error_code != load_code_unknown || !l->disk_may_go) {
+        model_violation(l->model, MODEL_PROTOCOL, "fetch of %s/%d at %lld: error %d",
+                        model_part_topic(l->model, part), model_part_index(l->model, part),
+                        (long long)l->position[part], p->error_code);
+    }
+    return false;
+}
+
+static bool consumer_fetch(struct load *l, struct client *c, struct record_scratch *scratch)
+{
+    struct wire_fetch_response r;
+    bool ok = load_fetch(l, c, 0, model_part_count(l->model), l->position, 50, &r);
+    int64_t bytes = 0;
+    for (int32_t i = 0; ok && i < r.responses_count; i++) {
+        for (int32_t j = 0; ok && j < r.responses[i].partitions_count; j++) {
+            const struct wire_fetch_response_partition *p = &r.responses[i].partitions[j];
+            uint32_t part = load_part_of(l, r.responses[i].topic, p->partition_index);
+            bytes += p->records.n > 0 ? p->records.n : 0;
+            ok = part == UINT32_MAX || consumer_part(l, part, p, scratch);
+        }
+    }
+    if (ok && bytes == 0 && l->faulty) {
+        memset(l->position, 0, sizeof(l->position));
+        sleep_ms(10);
+    }
+    return ok;
+}
+
 static void *consumer_run(void *arg)
 {
     struct load *l = arg;
-    struct client c;
     struct record_scratch scratch;
-    if (!client_open(&c, l->port, LOAD_TIMEOUT_MS)) {
-        return NULL;
-    }
     record_scratch_init(&scratch, RECORD_DECOMPRESSED_MAX);
-    bool ok = true;
-    while (ok && !atomic_load(&l->stop)) {
-        struct wire_fetch_response r;
-        ok = load_fetch(l, &c, 0, model_part_count(l->model), l->position, 50, &r);
-        for (int32_t i = 0; ok && i < r.responses_count; i++) {
-            for (int32_t j = 0; j < r.responses[i].partitions_count; j++) {
-                const struct wire_fetch_response_partition *p = &r.responses[i].partitions[j];
-                uint32_t part = load_part_of(l, r.responses[i].topic, p->partition_index);
-                if (part == UINT32_MAX) {
-                    continue;
-                }
-                if (p->error_code == 1 && model_part_relaxed(l->model, part)) {
-                    l->position[part] = p->log_start_offset < 0 ? 0 : p->log_start_offset;
-                } else if (p->error_code == load_code_unknown && l->disk_may_go) {
-                    ok = false;
-                } else if (p->error_code != 0) {
-                    model_violation(l->model, MODEL_PROTOCOL, "fetch of %s/%d at %lld: error %d",
-                                    model_part_topic(l->model, part),
-                                    model_part_index(l->model, part), (long long)l->position[part],
-                                    p->error_code);
-                    ok = false;
-                } else {
-                    consumer_records(l, part, p, &scratch);
-                }
-            }
+    do {
+        struct client c;
+        bool ok = client_open(&c, l->port, LOAD_TIMEOUT_MS);
+        while (ok && !atomic_load(&l->stop)) {
+            ok = consumer_fetch(l, &c, &scratch);
         }
-    }
+        load_lost(l, &c, "consumer");
+    } while (load_again(l));
     record_scratch_deinit(&scratch);
-    load_lost(l, &c, "consumer");
     return NULL;
 }
 
 /* ---- Together ---------------------------------------------------------------------------------
  */
 
+bool load_again(struct load *l)
+{
+    if (!l->faulty || atomic_load(&l->stop)) {
+        return false;
+    }
+    sleep_ms(20);
+    return !atomic_load(&l->stop);
+}
+
 void load_lost(struct load *l, struct client *c, const char *who)
 {
     if (c->strange) {
         model_violation(l->model, MODEL_PROTOCOL, "%s: %s", who, c->why);
     }
+    atomic_fetch_add(&l->closed, c->why[0] != '\0');
     client_close(c);
 }
 
@@ -358,7 +254,7 @@ void load_start(struct load *l, uint16_t port)
     }
     start(&l->consumer, consumer_run, l);
     start(&l->committer, committer_run, l);
-    start(&l->admin, admin_run, l);
+    start(&l->admin, load_admin_run, l);
     start(&l->member.thread, load_member_run, l);
 }
 
@@ -410,23 +306,6 @@ static bool check_group(struct load *l, struct client *c, uint32_t group)
         const struct wire_offset_fetch_response_partition *p = &r.topics[0].partitions[i];
         model_commit_read(l->model, group, i == 0, p->committed_offset, p->metadata);
     }
-    return true;
-}
-
-static bool check_topics(struct load *l, struct client *c)
-{
-    struct wire_metadata_response r;
-    if (!topics_list(c, &r)) {
-        return false;
-    }
-    model_topics_begin(l->model);
-    for (int32_t i = 0; i < r.topics_count; i++) {
-        if (!r.topics[i].is_internal) {
-            model_topics_read(l->model, r.topics[i].name, r.topics[i].topic_id,
-                              r.topics[i].partitions_count);
-        }
-    }
-    model_topics_end(l->model);
     return true;
 }
 
@@ -484,17 +363,21 @@ bool load_check(struct load *l, uint16_t port, bool everything)
         model_violation(l->model, MODEL_BOOT, "it said ready and takes no connection");
         return false;
     }
-    bool ok = check_topics(l, &c);
+    bool ok = load_check_topics(l, &c);
     if (ok && !l->fixed_topics_there) {
         ok = load_topics(l, 20000);
     }
+    ok = ok && load_check_start(l, &c) && load_check_setting(l, &c);
     struct record_scratch scratch;
     record_scratch_init(&scratch, RECORD_DECOMPRESSED_MAX);
     for (uint32_t i = 0; ok && i < model_part_count(l->model); i++) {
         ok = check_part(l, &c, i, everything, &scratch);
     }
     record_scratch_deinit(&scratch);
-    ok = ok && check_group(l, &c, l->group) && check_group(l, &c, l->member.group);
+    for (uint32_t i = 0; ok && i < LOAD_GROUPS; i++) {
+        ok = check_group(l, &c, l->groups[i]);
+    }
+    ok = ok && check_group(l, &c, l->member.group);
     if (!ok) {
         model_violation(l->model, MODEL_PROTOCOL, "the check after a restart failed: %s", c.why);
     } else {

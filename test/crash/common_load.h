@@ -14,7 +14,15 @@
 #include "common_model.h"
 #include "record/batch.h"
 
-enum { LOAD_WRITERS = 7, LOAD_WINDOW = 8, LOAD_ENTRIES = 4 };
+enum { LOAD_WRITERS = 8, LOAD_TOPICS = 5, LOAD_GROUPS = 3, LOAD_WINDOW = 8, LOAD_ENTRIES = 4 };
+
+/* A topic that the writers use. */
+struct load_topic {
+    const char *name;
+    int32_t partitions;
+    bool relaxed;
+    const char *config[2];
+};
 
 struct load_kind {
     const char *name;
@@ -51,7 +59,8 @@ struct load_writer {
     int32_t sequence[MODEL_PARTS]; /* next, by part of the model */
     struct load_request pending[LOAD_WINDOW];
     uint32_t pending_count;
-    bool cut_line; /* close the connection soon and send everything again */
+    atomic_uint acked; /* batches */
+    bool cut_line;     /* close the connection soon and send everything again */
     pthread_t thread;
 };
 
@@ -63,6 +72,7 @@ struct load_member {
     int32_t generation;
     int32_t complete; /* the last generation whose assignment was received */
     bool joined;      /* in it, with the assignment received */
+    atomic_uint commits;
     pthread_t thread;
 };
 
@@ -72,15 +82,19 @@ struct load {
     atomic_bool stop;
     bool running;
     bool disk_may_go; /* the power may be cut: reads may fail before the server ends */
-    uint64_t random;
+    /* Faults that the server is to survive: errors are answers, every thread comes back until the
+     * load is stopped, and the consumer begins again when it has read everything. */
+    bool faulty;
+    atomic_bool reads_may_fail; /* for now, and only by an error or a closed connection */
+    uint64_t random, admin_random;
     struct load_writer writers[LOAD_WRITERS];
     int64_t position[MODEL_PARTS]; /* of the consumer */
-    uint32_t group, topic_number;
+    uint32_t groups[LOAD_GROUPS], setting, trimmed, topic_number;
     struct load_member member;
     bool fixed_topics_there;
-    /* Errors that a produce met since they were last cleared, by code + 1 (0..127). */
+    /* Errors that a produce met, by code + 1 (0..127). */
     atomic_uint produce_errors[128];
-    atomic_uint acked;
+    atomic_uint closed; /* connections that the server ended */
     pthread_t consumer, committer, admin;
 };
 

@@ -30,8 +30,16 @@ bool load_fetch(struct load *l, struct client *c, uint32_t first, uint32_t count
 uint32_t load_part_of(const struct load *l, struct str topic, int32_t index);
 /* Closes the connection; a failure that is not the end of the broker is a violation. */
 void load_lost(struct load *l, struct client *c, const char *who);
+/* Whether a thread whose connection ended begins another; after a pause. */
+bool load_again(struct load *l);
 void *load_writer_run(void *arg);
+void *load_admin_run(void *arg);
 void *load_member_run(void *arg);
+extern const struct load_topic load_fixed_topics[LOAD_TOPICS];
+/* What is there after a restart; false: no answer. */
+bool load_check_topics(struct load *l, struct client *c);
+bool load_check_start(struct load *l, struct client *c);
+bool load_check_setting(struct load *l, struct client *c);
 /* Commits `number` for all partitions of a topic; the error, or -99 without an answer. */
 int16_t load_commit(struct load *l, struct client *c, uint32_t group, int64_t number,
                     int32_t generation, const char *member);

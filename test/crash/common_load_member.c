@@ -88,6 +88,7 @@ static bool commit(struct load *l, struct client *c)
     int16_t code = load_commit(l, c, l->member.group, number, l->member.generation, l->member.id);
     if (code == 0) {
         model_committed(l->model, l->member.group, number);
+        atomic_fetch_add(&l->member.commits, 1);
     } else if (code == UNKNOWN_MEMBER || code == ILLEGAL_GENERATION || code == REBALANCING) {
         model_violation(l->model, MODEL_MEMBER, "commit of a member in generation %d: error %d",
                         l->member.generation, code);
@@ -117,28 +118,28 @@ static bool rejoin(struct load *l, struct client *c)
 void *load_member_run(void *arg)
 {
     struct load *l = arg;
-    struct client c;
-    if (!client_open(&c, l->port, LOAD_TIMEOUT_MS)) {
-        return NULL;
-    }
-    bool ok = true;
-    if (l->member.joined) {
-        int16_t code = heartbeat(l, &c);
-        if (code == UNKNOWN_MEMBER || code == ILLEGAL_GENERATION || code == REBALANCING) {
-            model_violation(l->model, MODEL_MEMBER,
-                            "generation %d was complete before the crash, its member gets error %d",
-                            l->member.generation, code);
+    do {
+        struct client c;
+        bool ok = client_open(&c, l->port, LOAD_TIMEOUT_MS);
+        if (ok && l->member.joined) {
+            int16_t code = heartbeat(l, &c);
+            if (code == UNKNOWN_MEMBER || code == ILLEGAL_GENERATION || code == REBALANCING) {
+                model_violation(
+                    l->model, MODEL_MEMBER,
+                    "generation %d was complete before the crash, its member gets error %d",
+                    l->member.generation, code);
+            }
+            ok = code == 0;
         }
-        ok = code == 0;
-    }
-    for (uint64_t i = 0; ok && !atomic_load(&l->stop); i++) {
-        if (!l->member.joined || load_random(&l->member.random) % 24 == 0) {
-            ok = rejoin(l, &c);
-        } else {
-            ok = i % 3 == 0 ? heartbeat(l, &c) == 0 : commit(l, &c);
+        for (uint64_t i = 0; ok && !atomic_load(&l->stop); i++) {
+            if (!l->member.joined || load_random(&l->member.random) % 24 == 0) {
+                ok = rejoin(l, &c);
+            } else {
+                ok = i % 3 == 0 ? heartbeat(l, &c) == 0 : commit(l, &c);
+            }
+            sleep_ms(2);
         }
-        sleep_ms(2);
-    }
-    load_lost(l, &c, "member");
+        load_lost(l, &c, "member");
+    } while (load_again(l));
     return NULL;
 }

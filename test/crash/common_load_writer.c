@@ -152,10 +152,13 @@ static bool note_answer(struct session *s, const struct load_entry *entry, int16
         if (!model_ok(m, w->id, entry->batch, offset)) {
             return false;
         }
-        atomic_fetch_add(&w->load->acked, 1);
+        atomic_fetch_add(&w->acked, 1);
         return true;
     }
-    if (code == load_code_unknown || code == 7) {
+    if (code == load_code_unknown || code == 7 || (w->load->faulty && code == -1)) {
+        if (w->load->faulty && !w->kind->idempotent) {
+            model_doubt(m, w->id, entry->batch);
+        }
         return false;
     }
     if (w->kind->idempotent && !model_is_dark(m)) {
@@ -192,10 +195,11 @@ static bool receive_one(struct session *s)
         }
         unknown |= !note_answer(s, entry, found->error_code, found->base_offset);
     }
-    go_on = !unknown;
     if (unknown && w->kind->idempotent) {
         return false; /* stays pending: sent again on the next connection */
     }
+    go_on = !unknown || w->load->faulty;
+    sleep_ms(unknown && go_on ? 5 : 0);
     s->in_flight--;
     w->pending_count--;
     memmove(&w->pending[0], &w->pending[1], w->pending_count * sizeof(w->pending[0]));
@@ -208,6 +212,7 @@ static bool get_producer_id(struct session *s)
     struct wire_init_producer_id_request q;
     struct wire_init_producer_id_response r;
     WIRE_INIT(wire_init_producer_id_request, &q);
+    q.transactional_id = STR_NULL;
     q.transaction_timeout_ms = 60000;
     if (!client_call(&s->c, WIRE_INIT_PRODUCER_ID, 4, &q, &r) || r.error_code != 0 ||
         model_is_dark(w->load->model)) {
@@ -251,6 +256,18 @@ static bool connection_run(struct session *s)
     return ok && again;
 }
 
+/* What is in flight when a connection ends: only an idempotent producer sends it again, with the
+ * old sequences; for the others it is unknown for ever. */
+static void forget_pending(struct load_writer *w)
+{
+    for (uint32_t i = 0; i < w->pending_count && !w->kind->idempotent; i++) {
+        for (uint32_t j = 0; w->load->faulty && j < w->pending[i].count; j++) {
+            model_doubt(w->load->model, w->id, w->pending[i].entries[j].batch);
+        }
+    }
+    w->pending_count = w->kind->idempotent ? w->pending_count : 0;
+}
+
 void *load_writer_run(void *arg)
 {
     struct load_writer *w = arg;
@@ -261,11 +278,11 @@ void *load_writer_run(void *arg)
     struct buf value;
     buf_init(&value, w->kind->size_max);
     s.value = buf_extend(&value, w->kind->size_max);
-    if (!w->kind->idempotent) {
-        w->pending_count = 0; /* unknown for ever */
-    }
-    while (s.value != NULL && connection_run(&s)) {
-        /* It hung up with requests in flight: again, with the old sequences. */
+    if (s.value != NULL) {
+        bool again = true;
+        for (forget_pending(w); again; forget_pending(w)) {
+            again = connection_run(&s) || load_again(w->load);
+        }
     }
     record_scratch_deinit(&s.scratch);
     batch_builder_deinit(&s.builder);

@@ -365,6 +365,9 @@ bool model_ok(struct model *m, uint32_t writer, uint32_t batch, int64_t base_off
             }
         }
         b->offset = base_offset;
+        struct model_part *p = &m->parts[b->part];
+        int64_t end = base_offset + b->records;
+        p->acked_end = end > p->acked_end ? end : p->acked_end;
     }
     b->state = MODEL_OK;
     pthread_mutex_unlock(&m->mutex);
@@ -378,6 +381,45 @@ void model_refused(struct model *m, uint32_t writer, uint32_t batch, int16_t cod
     if (!m->dark) {
         m->writers[writer].batches[batch].state = MODEL_REFUSED_BATCH;
         m->totals.refused++;
+    }
+    pthread_mutex_unlock(&m->mutex);
+}
+
+void model_doubt(struct model *m, uint32_t writer, uint32_t batch)
+{
+    pthread_mutex_lock(&m->mutex);
+    model_line(m, "doubt %u %u", writer, batch);
+    m->writers[writer].batches[batch].doubt = true;
+    pthread_mutex_unlock(&m->mutex);
+}
+
+int64_t model_trim(struct model *m, uint32_t part, uint64_t salt)
+{
+    pthread_mutex_lock(&m->mutex);
+    struct model_part *p = &m->parts[part];
+    int64_t from = p->start_asked, offset = -1;
+    if (p->acked_end > from) {
+        offset = from + 1 + (int64_t)(salt % (uint64_t)(p->acked_end - from));
+        p->start_asked = offset;
+        model_line(m, "trim %u %lld", part, (long long)offset);
+    }
+    pthread_mutex_unlock(&m->mutex);
+    return offset;
+}
+
+void model_trimmed(struct model *m, uint32_t part, int64_t offset, int64_t start)
+{
+    pthread_mutex_lock(&m->mutex);
+    struct model_part *p = &m->parts[part];
+    model_line(m, "trimmed %u %lld", part, (long long)offset);
+    if (!m->dark) {
+        if (start != offset) {
+            model_violation_locked(m, MODEL_PROTOCOL,
+                                   "%s/%d: deleted up to %lld, it begins at %lld", p->topic,
+                                   p->index, (long long)offset, (long long)start);
+        }
+        p->start_told = offset;
+        m->totals.trims++;
     }
     pthread_mutex_unlock(&m->mutex);
 }
@@ -465,6 +507,23 @@ void model_crashed(struct model *m, const char *how)
     pthread_mutex_unlock(&m->mutex);
 }
 
+void model_start_read(struct model *m, uint32_t part, int64_t start)
+{
+    pthread_mutex_lock(&m->mutex);
+    struct model_part *p = &m->parts[part];
+    if (start < p->start_told) {
+        model_violation_locked(m, MODEL_START_BACK, "%s/%d begins at %lld, deleted up to %lld",
+                               p->topic, p->index, (long long)start, (long long)p->start_told);
+    } else if (start > p->start_asked) {
+        model_violation_locked(m, MODEL_START_INVENTED, "%s/%d begins at %lld, deleted up to %lld",
+                               p->topic, p->index, (long long)start, (long long)p->start_asked);
+    } else {
+        /* What was unknown is known now, for ever. */
+        p->start_told = p->start_asked = start;
+    }
+    pthread_mutex_unlock(&m->mutex);
+}
+
 int64_t model_read_begin(struct model *m, uint32_t part, bool everything)
 {
     pthread_mutex_lock(&m->mutex);
@@ -473,6 +532,7 @@ int64_t model_read_begin(struct model *m, uint32_t part, bool everything)
         p->judged = 0;
         memset(p->order, 0, sizeof(p->order));
     }
+    p->judged = p->judged > p->start_told ? p->judged : p->start_told;
     p->next = p->judged;
     int64_t from = p->next;
     pthread_mutex_unlock(&m->mutex);
@@ -590,7 +650,9 @@ static void settle_writer(struct model *m, uint32_t writer)
         if (b->state == MODEL_UNKNOWN && b->offset < 0) {
             b->state = MODEL_ABSENT;
             m->totals.absent++;
-            absent[b->part] = absent[b->part] == 0 ? i + 1 : absent[b->part];
+            if (!b->doubt) {
+                absent[b->part] = absent[b->part] == 0 ? i + 1 : absent[b->part];
+            }
             continue;
         }
         bool stored = b->state == MODEL_UNKNOWN || b->state == MODEL_OK;

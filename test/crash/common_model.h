@@ -46,6 +46,10 @@ enum { MODEL_KEY_SIZE = 24 };
     X(COMMIT_INVENTED, "a group's offset was never committed")            \
     X(COMMIT_TORN, "a part of an offset commit is there")                 \
     X(MEMBER, "a group forgot what it had told its member")               \
+    X(START_BACK, "deleted records are there again")                      \
+    X(START_INVENTED, "more was deleted than was asked for")              \
+    X(CONFIG_BACK, "an acknowledged setting is not there")                \
+    X(CONFIG_INVENTED, "a setting has a value that nobody gave it")       \
     X(TOPIC_LOST, "the topic was created, and is not there")              \
     X(TOPIC_RETURNED, "the topic was deleted, and is there")              \
     X(TOPIC_CHANGED, "the topic has another id or number of partitions")  \
@@ -77,6 +81,7 @@ __attribute__((format(printf, 2, 3))) void model_note(struct model *m, const cha
 
 struct model_totals {
     uint64_t sent, acked, refused, seen, read, commits, topics, present, absent, given_up;
+    uint64_t grown, trims, settings;
 };
 void model_totals_get(struct model *m, struct model_totals *out);
 
@@ -108,6 +113,9 @@ void model_send_again(struct model *m, uint32_t writer, uint32_t batch);
 /* False: it came too late to count (model_dark), the batch stays unknown. */
 bool model_ok(struct model *m, uint32_t writer, uint32_t batch, int64_t base_offset);
 void model_refused(struct model *m, uint32_t writer, uint32_t batch, int16_t code);
+/* The server lives on and this batch has no answer: its writer goes on behind it, so it may be
+ * missing although later ones are there. */
+void model_doubt(struct model *m, uint32_t writer, uint32_t batch);
 /* True if the batch is known to be stored or was acknowledged. */
 bool model_is_stored(struct model *m, uint32_t writer, uint32_t batch);
 
@@ -119,11 +127,22 @@ void model_key(uint32_t writer, uint32_t batch, uint32_t index, uint32_t size,
                char out[MODEL_KEY_SIZE + 1]);
 void model_value(uint32_t writer, uint32_t batch, uint32_t index, uint32_t size, uint8_t *out);
 
+/*
+ * DeleteRecords, for a partition with one writer that is idempotent, so that everything below the
+ * end of an acknowledged batch is acknowledged. The offset up to which to delete, about to be
+ * asked for; -1: there is nothing to delete.
+ */
+int64_t model_trim(struct model *m, uint32_t part, uint64_t salt);
+/* It was acknowledged, with this first offset. */
+void model_trimmed(struct model *m, uint32_t part, int64_t offset, int64_t start);
+
 /* ---- After a restart --------------------------------------------------------------------------
  */
 
 /* What happened: how is "kill" or "cut"; only a cut may take from relaxed partitions. */
 void model_crashed(struct model *m, const char *how);
+/* The first offset of a partition whose records were deleted; before it is read. */
+void model_start_read(struct model *m, uint32_t part, int64_t start);
 /* Reading a partition: everything, or what was not judged yet. Returns the offset to begin with. */
 int64_t model_read_begin(struct model *m, uint32_t part, bool everything);
 void model_read(struct model *m, uint32_t part, int64_t offset, struct str key, struct str value);
@@ -131,10 +150,13 @@ void model_read_end(struct model *m, uint32_t part, int64_t end);
 /* After all partitions were read. */
 void model_settle(struct model *m);
 
-/* ---- Groups: counters that only grow, committed as offsets of all partitions at once
- * ------------- */
+/* ---- Groups -----------------------------------------------------------------------------------
+ * Counters that only grow, committed as offsets of all partitions at once. A setting of a topic is
+ * the same: its value only grows.
+ */
 
 uint32_t model_group_add(struct model *m, const char *name);
+uint32_t model_setting_add(struct model *m, const char *topic);
 const char *model_group_name(const struct model *m, uint32_t group);
 int64_t model_commit(struct model *m, uint32_t group); /* the next number, about to be sent */
 void model_committed(struct model *m, uint32_t group, int64_t number);
@@ -152,6 +174,9 @@ void model_topic_created(struct model *m, uint32_t topic, struct uuid id);
 void model_topic_refused(struct model *m, uint32_t topic, int16_t code);
 void model_topic_delete(struct model *m, uint32_t topic);
 void model_topic_deleted(struct model *m, uint32_t topic);
+/* It is about to get one partition more: how many it will have. Later: it has them. */
+int32_t model_topic_grow(struct model *m, uint32_t topic);
+void model_topic_grown(struct model *m, uint32_t topic, int32_t partitions);
 /* A topic that is there and not to be deleted, or UINT32_MAX. salt: which of them. */
 uint32_t model_topic_pick(struct model *m, uint64_t salt);
 const char *model_topic_name(const struct model *m, uint32_t topic);

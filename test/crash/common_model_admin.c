@@ -14,6 +14,13 @@ uint32_t model_group_add(struct model *m, const char *name)
     return m->group_count++;
 }
 
+uint32_t model_setting_add(struct model *m, const char *topic)
+{
+    uint32_t group = model_group_add(m, topic);
+    m->groups[group].setting = true;
+    return group;
+}
+
 const char *model_group_name(const struct model *m, uint32_t group)
 {
     return m->groups[group].name;
@@ -33,7 +40,8 @@ void model_committed(struct model *m, uint32_t group, int64_t number)
     pthread_mutex_lock(&m->mutex);
     if (!m->dark) {
         m->groups[group].acked = number;
-        m->totals.commits++;
+        m->totals.settings += m->groups[group].setting;
+        m->totals.commits += !m->groups[group].setting;
     }
     model_line(m, "committed %u %lld", group, (long long)number);
     pthread_mutex_unlock(&m->mutex);
@@ -48,15 +56,16 @@ void model_commit_read(struct model *m, uint32_t group, bool first, int64_t offs
     char text[24];
     (void)snprintf(text, sizeof(text), "%lld", (long long)found);
     if (found < g->acked) {
-        model_violation_locked(m, MODEL_COMMIT_BACK, "group %s: %lld was acknowledged, it has %lld",
-                               g->name, (long long)g->acked, (long long)found);
+        model_violation_locked(m, g->setting ? MODEL_CONFIG_BACK : MODEL_COMMIT_BACK,
+                               "%s: %lld was acknowledged, it has %lld", g->name,
+                               (long long)g->acked, (long long)found);
     } else if (found > g->sent) {
-        model_violation_locked(m, MODEL_COMMIT_INVENTED,
-                               "group %s: it has %lld, at most %lld was sent", g->name,
-                               (long long)found, (long long)g->sent);
+        model_violation_locked(m, g->setting ? MODEL_CONFIG_INVENTED : MODEL_COMMIT_INVENTED,
+                               "%s: it has %lld, at most %lld was sent", g->name, (long long)found,
+                               (long long)g->sent);
     } else if (found > 0 && !str_eq_z(metadata, text)) {
-        model_violation_locked(m, MODEL_COMMIT_TORN, "group %s: offset %lld has metadata '%.*s'",
-                               g->name, (long long)found, STR(metadata));
+        model_violation_locked(m, MODEL_COMMIT_TORN, "%s: offset %lld has metadata '%.*s'", g->name,
+                               (long long)found, STR(metadata));
     }
     if (first) {
         g->first_read = found;
@@ -79,7 +88,7 @@ uint32_t model_topic_create(struct model *m, const char *name, int32_t partition
         topic = m->topic_count++;
         struct model_topic *t = &m->topics[topic];
         (void)snprintf(t->name, sizeof(t->name), "%s", name);
-        t->partitions = partitions;
+        t->partitions = t->partitions_asked = partitions;
         t->state = TOPIC_UNKNOWN;
         model_line(m, "create %u %s %d", topic, name, partitions);
     }
@@ -135,6 +144,27 @@ void model_topic_deleted(struct model *m, uint32_t topic)
     topic_set(m, topic, TOPIC_GONE, "deleted");
 }
 
+int32_t model_topic_grow(struct model *m, uint32_t topic)
+{
+    pthread_mutex_lock(&m->mutex);
+    struct model_topic *t = &m->topics[topic];
+    int32_t partitions = t->partitions_asked = t->partitions + 1;
+    model_line(m, "grow %u %d", topic, partitions);
+    pthread_mutex_unlock(&m->mutex);
+    return partitions;
+}
+
+void model_topic_grown(struct model *m, uint32_t topic, int32_t partitions)
+{
+    pthread_mutex_lock(&m->mutex);
+    if (!m->dark) {
+        m->topics[topic].partitions = partitions;
+        m->totals.grown++;
+    }
+    model_line(m, "grown %u %d", topic, partitions);
+    pthread_mutex_unlock(&m->mutex);
+}
+
 uint32_t model_topic_pick(struct model *m, uint64_t salt)
 {
     pthread_mutex_lock(&m->mutex);
@@ -176,13 +206,15 @@ void model_topics_read(struct model *m, struct str name, struct uuid id, int32_t
         model_violation_locked(m, MODEL_TOPIC_INVENTED, "%.*s", STR(name));
     } else if (t->state == TOPIC_GONE) {
         model_violation_locked(m, MODEL_TOPIC_RETURNED, "%s", t->name);
-    } else if (t->partitions != partitions || (t->has_id && !uuid_eq(t->id, id))) {
+    } else if ((t->partitions != partitions && t->partitions_asked != partitions) ||
+               (t->has_id && !uuid_eq(t->id, id))) {
         model_violation_locked(m, MODEL_TOPIC_CHANGED, "%s has %d partitions, was made with %d%s",
                                t->name, partitions, t->partitions,
                                t->has_id && !uuid_eq(t->id, id) ? ", and another id" : "");
     }
     if (t != NULL) {
         t->found = true;
+        t->partitions = t->partitions_asked = partitions; /* known now, for ever */
         t->id = id;
         t->has_id = true;
     }

@@ -24,6 +24,7 @@ struct model_batch {
     uint32_t part, records;
     enum model_state state;
     uint32_t found; /* records read in a row */
+    bool doubt;     /* it may be missing although later ones of its writer are there */
     int64_t offset; /* -1: not known */
 };
 
@@ -40,14 +41,18 @@ struct model_part {
     uint64_t *told;
     size_t told_cap;
     int64_t told_count;
-    int64_t end_told; /* highest high watermark */
-    int64_t judged;   /* everything below was read and judged */
-    int64_t next;     /* of the reading that is going on */
+    int64_t end_told;  /* highest high watermark */
+    int64_t judged;    /* everything below was read and judged */
+    int64_t next;      /* of the reading that is going on */
+    int64_t acked_end; /* of the last acknowledged batch */
+    /* Up to where it was asked to delete records, and was told that they are. */
+    int64_t start_asked, start_told;
     uint64_t order[MODEL_WRITERS];
 };
 
 struct model_group {
     char name[32];
+    bool setting;
     int64_t sent, acked, first_read;
 };
 
@@ -55,7 +60,7 @@ enum topic_state { TOPIC_UNKNOWN, TOPIC_THERE, TOPIC_DELETING, TOPIC_GONE };
 struct model_topic {
     char name[32];
     enum topic_state state;
-    int32_t partitions;
+    int32_t partitions, partitions_asked;
     struct uuid id;
     bool has_id, found;
 };

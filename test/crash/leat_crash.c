@@ -49,8 +49,10 @@ struct run {
     struct server_process server;
     struct model *model;
     struct load load;
-    uint32_t crashes, crashes_in_start, directories, first_second;
-    uint64_t violations, acked, seen, commits, present, absent, given_up;
+    uint32_t crashes, crashes_in_start, before_ready, directories, first_second;
+    uint64_t violations;
+    struct model_totals totals;
+    uint64_t writers[LOAD_WRITERS], member_commits; /* what each of them was acknowledged */
     double ready_max, ready_sum, stop_max;
     uint32_t ready_count;
     bool first_start; /* of this directory is still to come */
@@ -200,7 +202,9 @@ static bool crash_in_start(struct run *r)
         if (!need(r, server_spawn(&r->server), "fork")) {
             return false;
         }
-        sleep_ms(random_ms(r, 0, usual * 1.3));
+        double end = now_ms() + random_ms(r, 0, usual * 1.3);
+        r->before_ready += !server_wait_ready(&r->server, end - now_ms());
+        sleep_ms(end - now_ms());
         r->crashes_in_start++;
         if (!crash(r)) {
             return false;
@@ -317,12 +321,21 @@ static bool directory_end(struct run *r)
     struct model_totals t;
     uint64_t bad = model_violations(r->model);
     model_totals_get(r->model, &t);
-    r->acked += t.acked;
-    r->seen += t.seen;
-    r->commits += t.commits;
-    r->present += t.present;
-    r->absent += t.absent;
-    r->given_up += t.given_up;
+    struct model_totals *all = &r->totals;
+    all->acked += t.acked;
+    all->seen += t.seen;
+    all->commits += t.commits;
+    all->present += t.present;
+    all->absent += t.absent;
+    all->given_up += t.given_up;
+    all->topics += t.topics;
+    all->grown += t.grown;
+    all->trims += t.trims;
+    all->settings += t.settings;
+    for (size_t i = 0; i < LOAD_WRITERS; i++) {
+        r->writers[i] += atomic_load(&r->load.writers[i].acked);
+    }
+    r->member_commits += atomic_load(&r->load.member.commits);
     r->violations += bad;
     model_destroy(r->model);
     r->model = NULL;
@@ -352,6 +365,25 @@ static bool run_all(struct run *r)
         ok = directory_end(r) && ok;
     }
     return ok && r->violations == 0;
+}
+
+/* A load that does nothing proves nothing. */
+static bool everybody_worked(struct run *r)
+{
+    const struct model_totals *t = &r->totals;
+    bool ok = need(r, t->acked >= 10ull * r->crashes, "hardly anything was acknowledged");
+    for (size_t i = 0; i < LOAD_WRITERS && r->crashes >= 5; i++) {
+        ok = need(r, 4 * r->writers[i] >= r->crashes, r->load.writers[i].kind->name) && ok;
+    }
+    if (r->crashes >= 5) {
+        ok = need(r, 4 * r->member_commits >= r->crashes, "hardly a commit of the member") && ok;
+    }
+    if (r->crashes >= 50) {
+        ok = need(r, t->topics > 0 && t->grown > 0 && t->trims > 0 && t->settings > 0,
+                  "a kind of topic administration never happened") &&
+             ok;
+    }
+    return ok;
 }
 
 static void paths(struct run *r)
@@ -409,19 +441,20 @@ int main(int argc, char **argv)
     r.random = r.seed;
     paths(&r);
     bool ok = run_all(&r);
-    /* A load that does nothing proves nothing. */
-    if (ok && r.acked < 10ull * r.crashes) {
-        ok = need(&r, false, "hardly anything was acknowledged");
-    }
-    printf("%s: %u under load (%u in the first second of a directory), %u in starts, %u "
-           "directories; %llu batches acknowledged, %llu records seen by a consumer, %llu commits; "
-           "unknown: %llu found, %llu not; given up (relaxed): %llu; start at most %.0f ms, clean "
-           "stop "
-           "at most %.0f ms; %llu violations; seed %llu\n",
-           argv[1], r.crashes, r.first_second, r.crashes_in_start, r.directories,
-           (unsigned long long)r.acked, (unsigned long long)r.seen, (unsigned long long)r.commits,
-           (unsigned long long)r.present, (unsigned long long)r.absent,
-           (unsigned long long)r.given_up, r.ready_max, r.stop_max,
-           (unsigned long long)r.violations, (unsigned long long)r.seed);
+    const struct model_totals *t = &r.totals;
+    ok = ok && everybody_worked(&r);
+    printf("%s: %u under load (%u in the first second of a directory), %u in starts (%u of them "
+           "before it was ready), %u directories\n",
+           argv[1], r.crashes, r.first_second, r.crashes_in_start, r.before_ready, r.directories);
+    printf("%llu batches acknowledged, %llu records seen by a consumer, %llu commits, %llu topics "
+           "created, %llu grown, %llu times records deleted, %llu settings; unknown: %llu found, "
+           "%llu not; given up (relaxed): %llu\n",
+           (unsigned long long)t->acked, (unsigned long long)t->seen,
+           (unsigned long long)t->commits, (unsigned long long)t->topics,
+           (unsigned long long)t->grown, (unsigned long long)t->trims,
+           (unsigned long long)t->settings, (unsigned long long)t->present,
+           (unsigned long long)t->absent, (unsigned long long)t->given_up);
+    printf("start at most %.0f ms, clean stop at most %.0f ms; %llu violations; seed %llu\n",
+           r.ready_max, r.stop_max, (unsigned long long)r.violations, (unsigned long long)r.seed);
     return ok ? 0 : 1;
 }

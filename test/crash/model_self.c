@@ -2,16 +2,16 @@
  * The judge is judged: a good history passes, and each anomaly planted into it is found under its
  * own name. A checker that finds nothing proves nothing.
  *
- * The history: three writers, two partitions and a relaxed one; some batches acknowledged, one
- * refused, the last ones unknown; a consumer saw a part; a crash; then everything is read from a
- * plain array, the "log", into which the anomaly is planted.
+ * The history: four writers, three partitions and a relaxed one, records deleted from one; some
+ * batches acknowledged, one refused, the last ones unknown; a consumer saw a part; a crash; then
+ * everything is read from a plain array, the "log", into which the anomaly is planted.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "common_model.h"
 
-enum { ROWS = 64, SIZE = 40 };
+enum { ROWS = 64, SIZE = 40, PARTS = 4 };
 struct row {
     int64_t offset;
     uint32_t writer, batch, index, size;
@@ -24,8 +24,10 @@ struct log {
 };
 struct world {
     struct model *m;
-    struct log logs[3];
-    uint32_t writers[3], parts[3], group, topic_kept, topic_gone;
+    struct log logs[PARTS];
+    uint32_t writers[PARTS], parts[PARTS], group, setting, topic_kept, topic_gone;
+    int64_t start, setting_found; /* of part 3; of the setting */
+    int32_t partitions;           /* of the topic that is kept */
     uint32_t refused;
     int64_t committed;
     struct uuid ids[2];
@@ -71,11 +73,12 @@ static void history(struct world *w)
 {
     memset(w, 0, sizeof(*w));
     w->m = model_create(NULL, true);
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < PARTS; i++) {
         w->writers[i] = model_writer_add(w->m);
-        w->parts[i] = model_part_add(w->m, i < 2 ? "t" : "relaxed", i < 2 ? (int32_t)i : 0, i == 2);
+        w->parts[i] = model_part_add(w->m, i != 2 ? "t" : "relaxed", (int32_t)i, i == 2);
     }
     w->group = model_group_add(w->m, "g");
+    w->setting = model_setting_add(w->m, "kept");
     memset(w->ids[0].b, 1, 16);
     memset(w->ids[1].b, 2, 16);
     w->topic_kept = model_topic_create(w->m, "kept", 2);
@@ -89,6 +92,7 @@ static void history(struct world *w)
         batch(w, 1, 1, ACKED);
         batch(w, 1, 0, ACKED);
         batch(w, 2, 2, ACKED);
+        batch(w, 3, 3, ACKED);
     }
     w->refused = batch(w, 0, 0, REFUSE);
     for (uint32_t i = 0; i < 5; i++) {
@@ -103,13 +107,22 @@ static void history(struct world *w)
     model_committed(w->m, w->group, w->committed);
     w->committed = model_commit(w->m, w->group);
     w->commit_found[0] = w->commit_found[1] = w->committed;
+    /* Everything of part 3 but its last record is deleted, or all. */
+    w->start = model_trim(w->m, w->parts[3], 6);
+    model_trimmed(w->m, w->parts[3], w->start, w->start);
+    (void)model_trim(w->m, w->parts[3], 0);
+    model_committed(w->m, w->setting, model_commit(w->m, w->setting));
+    model_committed(w->m, w->setting, model_commit(w->m, w->setting));
+    w->setting_found = model_commit(w->m, w->setting);
+    w->partitions = model_topic_grow(w->m, w->topic_kept);
+    model_topic_grown(w->m, w->topic_kept, w->partitions);
 }
 
 static void read_all(struct world *w)
 {
     model_topics_begin(w->m);
     if (!w->no_topic) {
-        model_topics_read(w->m, STR_LIT("kept"), w->ids[w->other_id ? 1 : 0], 2);
+        model_topics_read(w->m, STR_LIT("kept"), w->ids[w->other_id ? 1 : 0], w->partitions);
     }
     if (w->deleted_topic_there) {
         model_topics_read(w->m, STR_LIT("gone"), w->ids[1], 1);
@@ -118,7 +131,11 @@ static void read_all(struct world *w)
         model_topics_read(w->m, STR_LIT("strange"), w->ids[1], 1);
     }
     model_topics_end(w->m);
-    for (uint32_t p = 0; p < 3; p++) {
+    model_start_read(w->m, w->parts[3], w->start);
+    char value[24];
+    (void)snprintf(value, sizeof(value), "%lld", (long long)w->setting_found);
+    model_commit_read(w->m, w->setting, true, w->setting_found, str_of(value));
+    for (uint32_t p = 0; p < PARTS; p++) {
         int64_t from = model_read_begin(w->m, w->parts[p], false);
         for (uint32_t i = 0; i < w->logs[p].count; i++) {
             if (w->logs[p].rows[i].offset >= from) {
@@ -250,6 +267,37 @@ static void topic_changed(struct world *w)
 {
     w->other_id = true;
 }
+static void topic_shrunk(struct world *w)
+{
+    w->partitions--;
+}
+static void start_back(struct world *w)
+{
+    w->start--;
+}
+static void start_invented(struct world *w)
+{
+    w->start += 2;
+}
+/* The unknown deletion happened. */
+static void start_unknown(struct world *w)
+{
+    w->start++;
+}
+static void setting_back(struct world *w)
+{
+    w->setting_found -= 2;
+}
+static void setting_invented(struct world *w)
+{
+    w->setting_found++;
+}
+/* A writer whose server lives on goes on behind a batch without an answer. */
+static void doubted(struct world *w)
+{
+    hole(w);
+    model_doubt(w->m, w->writers[0], w->refused + 1);
+}
 static void topic_invented(struct world *w)
 {
     w->strange_topic = true;
@@ -301,6 +349,13 @@ static const struct plant {
     {"a deleted topic", topic_returned, MODEL_TOPIC_RETURNED},
     {"a topic with another id", topic_changed, MODEL_TOPIC_CHANGED},
     {"a topic of nobody", topic_invented, MODEL_TOPIC_INVENTED},
+    {"a topic lost a partition", topic_shrunk, MODEL_TOPIC_CHANGED},
+    {"deleted records that are back", start_back, MODEL_START_BACK},
+    {"more deleted than asked for", start_invented, MODEL_START_INVENTED},
+    {"an unknown deletion that happened", start_unknown, MODEL_KIND_COUNT},
+    {"a setting lost", setting_back, MODEL_CONFIG_BACK},
+    {"a setting of nobody", setting_invented, MODEL_CONFIG_INVENTED},
+    {"a doubtful batch that is missing", doubted, MODEL_KIND_COUNT},
     {"relaxed: the tail lost by a cut", relaxed_lost, MODEL_KIND_COUNT},
     {"relaxed: the tail lost by a kill", relaxed_killed, MODEL_LOST},
     {"relaxed: an offset used twice", relaxed_reused, MODEL_RENUMBERED},

@@ -445,6 +445,40 @@ TEST(store_does_not_take_a_failing_read_for_a_torn_tail)
     world_deinit(&w);
 }
 
+TEST(store_goes_on_when_a_folder_cannot_be_opened_for_its_flush)
+{
+    /* Without a descriptor nothing was flushed and nothing failed to be: the checkpoint is made
+     * later, and what it made is durable then. Of the first flushes of a checkpoint three are of
+     * folders: that of the segment, that of the topics, that of a new image. */
+    uint32_t folders = 0;
+    for (uint64_t n = 1; n <= 5; n++) {
+        struct world w;
+        world_init(&w, 17, 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        struct store_part *p = world_add(&w, 1, "a", 0, false);
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(world_append(&w, p, 100, 1, i), i);
+        }
+        env_sim_fail_nth(w.env, ENV_SIM_SYNC, n, ERR_NO_DESCRIPTORS, false);
+        store_checkpoint_request(w.store);
+        store_tick(w.store);
+        world_settle(&w);
+        struct store_stats stats;
+        store_stats_get(w.store, &stats);
+        if (w.failures == 0 && stats.checkpoint_failures > 0) {
+            folders++;
+            world_checkpoint(&w);
+            world_checkpoint(&w);
+            assert_int_equal(w.failures, 0);
+        }
+        world_cut(&w, n);
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 5);
+        world_deinit(&w);
+    }
+    assert_int_equal(folders, 3);
+}
+
 TEST(store_opens_ten_thousand_partitions_at_once)
 {
     /* A start touches no file of a partition. */
