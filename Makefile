@@ -139,7 +139,7 @@ $(foreach r,$(UNIT_ROOMS),$(eval $(call unit_rule,$(r))))
 
 # One program for each C file of these folders, linked with every room but cli. A file named common*.c
 # is not a program: it is linked into each program of its folder.
-PROGRAM_DIRS := test/sim test/crash test/net test/codec bench/micro
+PROGRAM_DIRS := test/sim test/crash test/net test/codec bench/micro bench/load
 programs = $(patsubst %.c,$(O)/%,$(filter-out $(1)/common%.c,$(wildcard $(1)/*.c)))
 PROGRAMS := $(foreach d,$(PROGRAM_DIRS),$(call programs,$(d)))
 define program_rule
@@ -229,8 +229,8 @@ clang: ## build everything with clang, warnings as errors, and run the unit test
 programs: $(PROGRAMS) ## build the programs of crash tests, simulations and micro-benchmarks
 fuzzers: $(FUZZ) ## build the fuzz targets (V=fuzz: libFuzzer; else: replay of the corpora)
 
-bench: ## start-up, idle memory, latency, throughput beside Apache Kafka
-	@tools/deps.sh build run test clients kafka bench
+bench: ## speed, latency, memory, start-up beside Kafka, Redis, NATS and the floor; ARGS="--rows inflight --quick"
+	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory V=release build programs
 	@bench/run $(ARGS)
 fuzz: ## fuzz every target for SECONDS (default 60); TARGET=name for one
