@@ -173,7 +173,7 @@ endif
 # ---- Targets: each line with two hashes is a line of `make help` -----------------------------------
 
 .PHONY: help deps build release run serve test gate unit programs fuzzers bench fuzz soak asan tsan \
-    units objects clang-syntax clang lint analyze format gen compdb install uninstall clean test-clean-room
+    bench-check units objects clang-syntax clang lint analyze format gen compdb install uninstall clean test-clean-room
 
 help: ## list what make can do (this)
 	@echo "Leat: make TARGET [V=debug|release|asan|tsan|fuzz|cov] [CC=clang] [WERROR=1]"
@@ -233,6 +233,9 @@ bench: ## speed, latency, memory, start-up beside Kafka, Redis, NATS and the flo
 	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory V=release build programs
 	@bench/run $(ARGS)
+bench-check: ## did a hot path grow? counts instructions here and in BASE (origin/main)
+	@tools/deps.sh build bench
+	@LEAT_BUILD=$(abspath $(BUILD)) bench/check $(BASE)
 fuzz: ## fuzz every target for SECONDS (default 60); TARGET=name for one
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory V=fuzz fuzzers
