@@ -6,6 +6,7 @@ stopped by the object that started it.
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -33,16 +34,36 @@ def free_port():
         return s.getsockname()[1]
 
 
-def program(name, mode, /, timeout=600, **options):
-    """Runs a program of bench/load and returns its JSON. Options that are None are left out."""
-    argv = [os.path.join(PROGRAMS, name), mode]
-    for key, value in options.items():
-        if value is not None:
-            argv += ['--' + key, str(value)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
-    if done.returncode != 0:
-        raise RuntimeError(f'{name} {mode}: {done.stderr.strip() or done.returncode}')
-    return json.loads(done.stdout.splitlines()[-1])
+class Program:
+    """A program of bench/load that runs. Options that are None are left out."""
+
+    def __init__(self, name, mode, /, **options):
+        self.what = f'{name} {mode}'
+        argv = [os.path.join(PROGRAMS, name), mode]
+        for key, value in options.items():
+            if value is not None:
+                argv += ['--' + key, str(value)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def result(self, timeout=600):
+        """Waits for its end and returns its JSON."""
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise
+        if self.process.returncode != 0:
+            raise RuntimeError(f'{self.what}: {err.strip() or self.process.returncode}')
+        return json.loads(out.splitlines()[-1])
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def program(name, mode, /, **options):
+    return Program(name, mode, **options).result()
 
 
 # ---- A calm machine ------------------------------------------------------------------------------------------------
@@ -65,7 +86,9 @@ def foreign_cores(ours=(), seconds=1.0):
     before, began = cpu_by_process(), time.monotonic()
     time.sleep(seconds)
     after, took = cpu_by_process(), time.monotonic() - began
-    return sum(max(0, cpu - before.get(p, cpu)) for p, cpu in after.items() if p not in skip) / took
+    # Sums, because what a process has used moves to its parent when it ends.
+    more = sum(after[p] for p in after if p not in skip) - sum(before[p] for p in before if p not in skip)
+    return max(0, more) / took
 
 
 def wait_calm(ours=(), limit_s=10):
@@ -74,6 +97,28 @@ def wait_calm(ours=(), limit_s=10):
         load = foreign_cores(ours, 0.5)
         if load <= FOREIGN_MOST or time.monotonic() > until:
             return load
+
+
+def allow_descriptors(wanted):
+    """So many connections are possible from now on, here and in brokers that are started (fewer if it is not allowed)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    return wanted
+
+
+def forget_files(folder):
+    """What is cached of the files below `folder` goes out of memory."""
+    os.sync()
+    for at, _, names in os.walk(folder):
+        for name in names:
+            try:
+                fd = os.open(os.path.join(at, name), os.O_RDONLY)
+            except OSError:
+                continue
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
 
 
 # ---- Brokers -------------------------------------------------------------------------------------------------------
@@ -120,12 +165,22 @@ class Broker:
         argv = self.command()
         with open(os.path.join(self.work, 'log'), 'ab') as log:
             began = time.monotonic()
-            self.process = subprocess.Popen(argv, executable=self.executable, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.work)
+            self.process = subprocess.Popen(argv, executable=self.executable, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, cwd=self.work)
         while not self.answers(topic):
             if self.process.poll() is not None or time.monotonic() - began > limit_s:
                 raise RuntimeError(f'{self.name} did not start: see {self.work}/log')
             time.sleep(0.0002)
         return (time.monotonic() - began) * 1e3
+
+    # What a client says on a connection that it keeps open, and the least bytes of an answer.
+    hello = struct.pack('>ihhi', 15, 18, 0, 1) + kafka_string('bench')  # ApiVersions
+
+    def connect_idle(self):
+        s = socket.create_connection(('127.0.0.1', self.port), timeout=30)
+        s.sendall(self.hello)
+        s.recv(65536)
+        return s
 
     def ask(self, request, enough):
         """Sends `request`, reads until enough(answer); None if it is not there yet."""
@@ -240,6 +295,7 @@ class Kafka(Broker):
 
 class Redis(Broker):
     protocol = 'redis'
+    hello = b'PING\r\n'
     executable = REDIS
 
     def command(self):
@@ -255,6 +311,7 @@ class Nats(Broker):
     """JetStream that flushes before every acknowledgement."""
 
     protocol = 'nats'
+    hello = b'CONNECT {"verbose":false,"lang":"c","version":"1"}\r\nPING\r\n'
 
     def prepare(self):
         self.conf = os.path.join(self.work, 'nats.conf')
@@ -266,8 +323,8 @@ class Nats(Broker):
         return [NATS, '-c', self.conf]
 
     def answers(self, topic):
-        hello = b'CONNECT {"verbose":false,"lang":"c","version":"1"}\r\nSUB _INBOX.b 1\r\nPUB $JS.API.INFO _INBOX.b 0\r\n\r\n'
-        return self.ask(hello, lambda a: b'account_info_response' in a) is not None
+        question = self.hello + b'SUB _INBOX.b 1\r\nPUB $JS.API.INFO _INBOX.b 0\r\n\r\n'
+        return self.ask(question, lambda a: b'account_info_response' in a) is not None
 
 
 def missing(peer):

@@ -1,6 +1,8 @@
 """The rows of bench/run. Each group is a function that makes one turn: it declares its rows, starts each peer that has
 them, measures, and stops it. GROUPS, at the end, names them; bench/README.md explains them.
 """
+import time
+
 import harness
 
 KEEP = 'segment.bytes=268435456,retention.bytes=1073741824,file.delete.delay.ms=1000'
@@ -38,7 +40,8 @@ def speaks_kafka(broker):
 
 def floor_disk(run):
     """Once in each turn of a group that is read beside it. Returns the best stream of durable 1 MiB writes."""
-    for key, name in (('buffered_growing', 'write + fdatasync, growing file'), ('buffered_written', 'the same, written blocks'),
+    for key, name in (('buffered_growing', 'write + fdatasync, growing file'),
+                      ('buffered_written', 'the same, written blocks'),
                       ('direct_written', 'direct + dsync, written blocks'),
                       ('direct_fallocated', 'direct + dsync, fallocated blocks'),
                       ('direct_written_4', 'direct + dsync, written blocks, 4 at once')):
@@ -48,7 +51,8 @@ def floor_disk(run):
     for key in ('buffered_growing', 'buffered_written', 'direct_written', 'direct_fallocated', 'direct_written_4'):
         run.put(f'disk_{key}', 'floor', out[f'{key}_gb_s'])
         run.put(f'disk_{key}_cpu', 'floor', out[f'{key}_cpu_s_gb'])
-    return max(out[f'{key}_gb_s'] for key in ('buffered_growing', 'buffered_written', 'direct_written', 'direct_fallocated'))
+    one_at_a_time = ('buffered_growing', 'buffered_written', 'direct_written', 'direct_fallocated')
+    return max(out[f'{key}_gb_s'] for key in one_at_a_time)
 
 
 def floor_ingest(run):
@@ -126,6 +130,7 @@ def inflight(run):
 
 def rate(run):
     latencies(run, 'rate', '5,000/s of 1 KiB, from due time to acknowledgement', ('250', '1,000', '3,000'))
+    run.declare('rate_rate', '  messages/s that were acknowledged', '5,000')
     run.declare('rate_cpu', '  broker CPU us a message', '', 1)
     latencies(run, 'rate_rdk', 'the same through librdkafka', ('', '', ''))
     seconds = run.seconds(15, 3)
@@ -133,6 +138,7 @@ def rate(run):
         broker.create('rate')
         out = run.load(broker, 'wire', 'paced', 'rate', rate=5000, seconds=seconds, warm=run.seconds(3, 1))
         put_latencies(run, 'rate', broker.name, out)
+        run.put('rate_rate', broker.name, out['per_second'])
         run.put('rate_cpu', broker.name, out['broker_cpu_s'] / out['messages'] * 1e6)
         if speaks_kafka(broker):
             out = run.load(broker, 'rdk', 'paced', 'rate', rate=5000, seconds=seconds / 3, warm=1)
@@ -215,6 +221,10 @@ def bulk_other(run, broker, size, name):
 
 
 def bulk(run):
+    for size, name in SIZES:
+        declare_bulk(run, size, name, False)
+    for size, name in SIZES:
+        declare_bulk(run, size, name, True)
     run.warm()
     limit = floor_disk(run)
     cpu = floor_ingest(run)
@@ -228,9 +238,206 @@ def bulk(run):
         for size, name in SIZES:
             if speaks_kafka(broker):
                 bulk_kafka(run, broker, size, name, False)
-                bulk_kafka(run, broker, size, name, True)
+                if not run.args.quick:
+                    bulk_kafka(run, broker, size, name, True)
             else:
                 bulk_other(run, broker, size, name)
 
 
-GROUPS = {'floor': floor, 'inflight': inflight, 'rate': rate, 'fleet': fleet, 'bulk': bulk}
+# ---- Consume -------------------------------------------------------------------------------------------------------
+
+def fill(run, broker, topic, size, total_bytes):
+    """Writes about so many bytes; returns the count of messages."""
+    out = run.load(broker, 'rdk', 'produce', topic, bytes=size, seconds=0.1, warm=0, least=int(total_bytes))
+    return out['messages']
+
+
+def consume(run):
+    for size, name in SIZES:
+        run.declare(f'consume_{size}', f'consume from the start, {name}, messages/s', 'as Kafka')
+        run.declare(f'consume_{size}_cpu', '  broker CPU s a million', '1.2 x floor', 3)
+    run.warm(2048)
+    cheapest = floor_socket(run)
+    for size, _ in SIZES:
+        run.put(f'consume_{size}_cpu', 'floor', cheapest * size / 1e3)
+    for broker in each(run, ('leat', 'kafka-flush', 'kafka')):
+        for size, _ in SIZES:
+            topic = f'c{size}'
+            broker.create(topic)
+            count = fill(run, broker, topic, size, run.seconds(2e9, 3e8))
+            for counted in (False, True):  # the first warms the JVM
+                out = run.load(broker, 'rdk', 'consume', topic, count=int(count), seconds=60)
+                if counted:
+                    run.put(f'consume_{size}', broker.name, out['per_second'])
+                    run.put(f'consume_{size}_cpu', broker.name, out['broker_cpu_per_million'])
+
+
+def tail(run):
+    """What a consumer at the end adds to the broker's CPU: the same produce load without it and with it."""
+    run.declare('tail', 'a consumer at the tail, 50,000/s of 1 KiB: broker CPU s a million consumed', '0.30', 3)
+    run.declare('tail_alone', '  produce alone: broker CPU s a million', '', 3)
+    run.declare('tail_share', '  of the messages the consumer got', '', 3)
+    seconds = run.seconds(10, 3)
+    for broker in each(run, ('leat', 'kafka-flush', 'kafka')):
+        broker.create('tail')
+        load = dict(bytes=1024, rate=50000, seconds=seconds, warm=2, dir=None)  # no folder: no wait until it is drained
+        alone = run.load(broker, 'rdk', 'produce', 'tail', **load)
+        consumer = harness.Program('rdk', 'consume', **broker.target('tail'), seconds=seconds + 3, **{'from': 'end'})
+        try:
+            both = run.load(broker, 'rdk', 'produce', 'tail', **load)
+            got = consumer.result()
+        finally:
+            consumer.end()
+        share = got['messages'] / (50000 * (seconds + 2))
+        run.put('tail', broker.name, both['broker_cpu_per_million'] - alone['broker_cpu_per_million'])
+        run.put('tail_alone', broker.name, alone['broker_cpu_per_million'])
+        run.put('tail_share', broker.name, share)
+
+
+# ---- Start ---------------------------------------------------------------------------------------------------------
+
+def start(run):
+    run.declare('start_0', 'start to the first answered request, empty, ms', '15', 1)
+    counts = ((1000, '100'),) if run.args.quick else ((1000, '100'), (10000, '1,000'))
+    for count, target in counts:
+        run.declare(f'start_{count}', f'  {count:,} partitions, ms', target, 1)
+    for peer in run.peers:
+        broker = run.broker(peer)
+        try:
+            run.put('start_0', peer, broker.start())
+            if not speaks_kafka(broker):
+                continue
+            before = 0
+            for count, _ in counts:
+                broker.create(f'p{count}', partitions=count - before)  # topics add up
+                before = count
+                time.sleep(1)
+                broker.stop()
+                run.put(f'start_{count}', peer, broker.start(f'p{count}'))
+        finally:
+            broker.remove()
+
+
+def restart(run):
+    """Killed at the end of a load; the acknowledged messages must be there (leat) and the first request answered."""
+    run.declare('restart_1m', 'start after kill -9 with 1 million messages of 1 KiB, ms', '30', 0)
+    run.declare('restart_1m_count', '  messages it had (Redis, NATS: what a while brought)')
+    if not run.args.quick:
+        run.declare('restart_10g', 'start after kill -9 with 10 GB, ms', '1,000', 0)
+    for broker in each(run, harness.PEERS):
+        broker.create('kept')
+        if not speaks_kafka(broker):
+            out = run.load(broker, 'wire', 'fleet', 'kept', seconds=run.seconds(20, 3), connections=1, depth=500)
+            restart_once(run, broker, 'restart_1m', None)
+            run.put('restart_1m_count', broker.name, out['messages'])
+            continue
+        count = fill(run, broker, 'kept', 1024, run.seconds(1.024e9, 2e8))
+        restart_once(run, broker, 'restart_1m', count)
+        run.put('restart_1m_count', broker.name, count)
+        if not run.args.quick:
+            count += fill(run, broker, 'kept', 1024, 9e9)
+            restart_once(run, broker, 'restart_10g', count)
+
+
+def restart_once(run, broker, key, count):
+    broker.kill()
+    run.put(key, broker.name, broker.start('kept' if count else None))
+    if count and broker.name in ('leat', 'kafka-flush'):
+        end = harness.program('wire', 'end', at=broker.at, name='kept')['end']
+        if end < count:
+            raise RuntimeError(f'{broker.name} has lost messages: {count:.0f} acknowledged, the partition ends at {end}')
+
+
+# ---- Memory --------------------------------------------------------------------------------------------------------
+
+def memory(run):
+    run.declare('memory_idle', 'resident memory idle, MiB', '12', 1)
+    run.declare('memory_loaded', '  after bulk and 64 connections of 1 KiB, anonymous, MiB', '40', 1)
+    run.declare('memory_loaded_all', '  the same with mapped files, MiB', '', 1)
+    run.declare('memory_connection', '  an idle connection, KiB', '4', 2)
+    count = min(run.seconds(10000, 2000), harness.allow_descriptors(25000) - 200)
+    for broker in each(run, harness.PEERS):
+        time.sleep(1)
+        before = broker.memory_mib()
+        run.put('memory_idle', broker.name, before[0])
+        idle = []
+        try:
+            for _ in range(count):
+                idle.append(broker.connect_idle())
+            time.sleep(0.5)
+            run.put('memory_connection', broker.name, (broker.memory_mib()[0] - before[0]) * 1024 / count)
+        finally:
+            for s in idle:
+                s.close()
+        broker.create('m')
+        if speaks_kafka(broker):
+            fill(run, broker, 'm', 1024, run.seconds(2e9, 2e8))
+        run.load(broker, 'wire', 'fleet', 'm', seconds=run.seconds(5, 2), warm=1)
+        every, anonymous = broker.memory_mib()
+        run.put('memory_loaded', broker.name, anonymous)
+        run.put('memory_loaded_all', broker.name, every)
+
+
+# ---- As work grows -------------------------------------------------------------------------------------------------
+
+def growth_partitions(run, broker):
+    counts = (1, 100, 10000) if broker.name == 'leat' or not run.args.quick else (1, 100)
+    for count in counts:
+        topic = f'g{count}'
+        broker.create(topic, partitions=count, config='retention.bytes=268435456,segment.bytes=67108864')
+        out = run.load(broker, 'wire', 'fleet', topic, bytes=16384, connections=4, depth=16, partitions=count,
+                       seconds=run.seconds(10, 2), warm=run.seconds(3, 1))
+        run.put(f'growth_{count}', broker.name, out['per_second'])
+        run.put(f'growth_{count}_cpu', broker.name, out['broker_cpu_s'] / out['messages'] * 1e6)
+
+
+def growth_cold(run, broker):
+    broker.create('cold')
+    broker.create('live')
+    count = int(fill(run, broker, 'cold', 1024, run.seconds(2e9, 3e8)))
+    paced = dict(rate=1000, seconds=run.seconds(6, 2), warm=1)
+    alone = run.load(broker, 'wire', 'paced', 'live', **paced)
+    harness.forget_files(broker.work)
+    fetch = run.load(broker, 'rdk', 'consume', 'cold', count=count, seconds=60)
+    harness.forget_files(broker.work)
+    load = harness.Program('wire', 'paced', **broker.target('live'), **paced)
+    try:
+        time.sleep(1)
+        both = run.load(broker, 'rdk', 'consume', 'cold', count=count, seconds=60)
+        with_fetch = load.result()
+    finally:
+        load.end()
+    run.put('growth_fetch', broker.name, fetch['per_second'])
+    run.put('growth_fetch_both', broker.name, both['per_second'])
+    run.put('growth_ack', broker.name, alone['p99_us'])
+    run.put('growth_ack_both', broker.name, with_fetch['p99_us'])
+
+
+def growth_groups(run, broker):
+    broker.create('done')
+    for count in (100, 1000):
+        out = run.load(broker, 'wire', 'commits', 'done', groups=count, rate=count, connections=10,
+                       seconds=run.seconds(8, 2), warm=1)
+        run.put(f'growth_commit_{count}', broker.name, out['p99_us'])
+        run.put(f'growth_commit_{count}_cpu', broker.name, out['broker_cpu_s'] / out['messages'] * 1e6)
+
+
+def growth(run):
+    for count, target in ((1, ''), (100, '0.7 x one'), (10000, '0.5 x one')):
+        run.declare(f'growth_{count}', f'requests of a 16 KiB batch, {count:,} partitions, batches/s', target)
+        run.declare(f'growth_{count}_cpu', '  broker CPU us a batch', '1.5 x one' if count == 10000 else '', 1)
+    run.declare('growth_fetch', 'fetch from the disk, 1 KiB, messages/s')
+    run.declare('growth_fetch_both', '  while 1,000/s are produced')
+    run.declare('growth_ack', '1,000/s of 1 KiB, from due time, p99 us')
+    run.declare('growth_ack_both', '  while another consumer fetches from the disk')
+    for count in (100, 1000):
+        run.declare(f'growth_commit_{count}', f'{count:,} groups that commit every second, p99 us')
+        run.declare(f'growth_commit_{count}_cpu', '  broker CPU us a commit', '', 1)
+    for broker in each(run, ('leat', 'kafka-flush', 'kafka')):
+        growth_groups(run, broker)
+        growth_cold(run, broker)
+        growth_partitions(run, broker)
+
+
+GROUPS = {'floor': floor, 'inflight': inflight, 'rate': rate, 'fleet': fleet, 'bulk': bulk, 'consume': consume,
+          'tail': tail, 'start': start, 'restart': restart, 'memory': memory, 'growth': growth}

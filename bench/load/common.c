@@ -212,10 +212,12 @@ static double process_cpu_s(const char *pid, bool children, int *parent)
     return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* CPU of the broker, and of everything that is neither it, nor we, nor the kernel's own threads. */
+/* CPU of the broker, and of everything that is neither it, nor we, nor another program that the
+ * same parent has started (a second load), nor the kernel's own threads. */
 static void look_at_processes(const struct meter *m, double *broker, double *foreign)
 {
     int self = (int)getpid();
+    int above = (int)getppid();
     *broker = *foreign = 0;
     DIR *d = opendir("/proc");
     if (d == NULL) {
@@ -233,7 +235,7 @@ static void look_at_processes(const struct meter *m, double *broker, double *for
         }
         if (pid == m->pid) {
             *broker += cpu;
-        } else {
+        } else if (parent != above) {
             *foreign += cpu;
         }
     }

@@ -117,6 +117,29 @@ size_t kafka_call(int fd, const struct buf *frame, uint8_t *reply, size_t capaci
     return size;
 }
 
+void kafka_await_group(int fd, const char *group, const struct buf *commit)
+{
+    struct buf out;
+    struct wire_find_coordinator_request req;
+    uint8_t reply[1024];
+    WIRE_INIT(wire_find_coordinator_request, &req);
+    req.key = str_of(group);
+    buf_init(&out, 4096);
+    put_request(&out, 10, 2, &req);
+    for (double began = now_s();; sleep_s(0.05)) {
+        (void)kafka_call(fd, &out, reply, sizeof(reply));
+        size_t size = kafka_call(fd, commit, reply, sizeof(reply));
+        /* The answer has one topic and partition and ends with the error. */
+        if (size >= 2 && get_be16(reply + size - 2) == 0) {
+            break;
+        }
+        if (now_s() - began > 60) {
+            die(group, "the broker takes no commits");
+        }
+    }
+    buf_deinit(&out);
+}
+
 int64_t kafka_end_offset(int fd, const char *topic, int32_t partition)
 {
     struct buf out;

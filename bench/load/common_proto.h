@@ -40,6 +40,9 @@ size_t kafka_partition_at(const struct buf *frame, const struct place *place);
 void kafka_put_produce(struct buf *out, const char *topic, size_t bytes, unsigned records);
 /* OffsetCommit of one partition by a group without members. */
 void kafka_put_commit(struct buf *out, const char *group, const char *topic, int64_t offset);
+/* Asks for the coordinator of a group and commits until the broker takes it: Apache Kafka makes the
+ * topic of its offsets when the first group asks. */
+void kafka_await_group(int fd, const char *group, const struct buf *commit);
 /* Sends `frame` and waits for the answer; it goes to reply[0..capacity), its size is returned. */
 size_t kafka_call(int fd, const struct buf *frame, uint8_t *reply, size_t capacity);
 /* The end of a partition. */
