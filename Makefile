@@ -139,7 +139,7 @@ $(foreach r,$(UNIT_ROOMS),$(eval $(call unit_rule,$(r))))
 
 # One program for each C file of these folders, linked with every room but cli. A file named common*.c
 # is not a program: it is linked into each program of its folder.
-PROGRAM_DIRS := test/sim test/crash test/net test/codec bench/micro
+PROGRAM_DIRS := test/sim test/crash test/net test/codec bench/micro bench/load
 programs = $(patsubst %.c,$(O)/%,$(filter-out $(1)/common%.c,$(wildcard $(1)/*.c)))
 PROGRAMS := $(foreach d,$(PROGRAM_DIRS),$(call programs,$(d)))
 define program_rule
@@ -173,7 +173,7 @@ endif
 # ---- Targets: each line with two hashes is a line of `make help` -----------------------------------
 
 .PHONY: help deps build release run serve test gate unit programs fuzzers bench fuzz soak asan tsan \
-    units objects clang-syntax clang lint analyze format gen compdb install uninstall clean test-clean-room
+    bench-check units objects clang-syntax clang lint analyze format gen compdb install uninstall clean test-clean-room
 
 help: ## list what make can do (this)
 	@echo "Leat: make TARGET [V=debug|release|asan|tsan|fuzz|cov] [CC=clang] [WERROR=1]"
@@ -229,10 +229,13 @@ clang: ## build everything with clang, warnings as errors, and run the unit test
 programs: $(PROGRAMS) ## build the programs of crash tests, simulations and micro-benchmarks
 fuzzers: $(FUZZ) ## build the fuzz targets (V=fuzz: libFuzzer; else: replay of the corpora)
 
-bench: ## start-up, idle memory, latency, throughput beside Apache Kafka
-	@tools/deps.sh build run test clients kafka bench
+bench: ## speed, latency, memory, start-up beside Kafka, Redis, NATS and the floor; ARGS="--rows inflight --quick"
+	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory V=release build programs
 	@bench/run $(ARGS)
+bench-check: ## did a hot path grow? counts instructions here and in BASE (origin/main)
+	@tools/deps.sh build bench
+	@LEAT_BUILD=$(abspath $(BUILD)) bench/check $(BASE)
 fuzz: ## fuzz every target for SECONDS (default 60); TARGET=name for one
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory V=fuzz fuzzers

@@ -6,7 +6,7 @@
 #   build    compiler and libraries           run      node for the order-flow example, kcat
 #   test     cmocka, clang 14, tools          clients  node, java, python and go clients of test/compat
 #   kafka    a real Apache Kafka, in build/deps/kafka (version: tools/kafka/pom.xml), and Redis
-#   bench    the same as kafka
+#   bench    the same, and valgrind; NATS in build/deps/nats where there is Go (left out if it cannot be had)
 #
 # Debian packages have the version of the distribution (Debian 12). Everything else is pinned: npm by
 # package-lock.json, pip by requirements.txt, Maven by tools/kafka/pom.xml, Go by go.sum. node, java, mvn, python
@@ -54,10 +54,15 @@ packages_of() {
         have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
         echo kcat
         ;;
-    kafka | bench)
+    kafka)
         packages_java
         have mvn || echo maven
         have redis-check-rdb || echo redis-tools # the server under another name, without a service that starts
+        ;;
+    bench)
+        packages_of kafka
+        have python3 || echo python3
+        echo git valgrind
         ;;
     esac
 }
@@ -183,6 +188,24 @@ real_kafka() {
     mv "$deps/kafka.new" "$deps/kafka"
 }
 
+# A peer of the benchmark, not needed for anything else: what stands in the way is said, and fails nothing.
+nats_version=v2.15.2
+nats_server() {
+    [ "$(cat "$deps/nats/version" 2>/dev/null)" = "$nats_version" ] && return 0
+    if [ "$(go_minor)" -lt 26 ]; then
+        say "NATS needs Go 1.26 or newer: it will be left out of the benchmark"
+        return 0
+    fi
+    mkdir -p "$deps/nats"
+    say "building NATS $nats_version"
+    if GOBIN="$deps/nats" GOTOOLCHAIN=local GOFLAGS=-modcacherw go install \
+        "github.com/nats-io/nats-server/v2@$nats_version" >"$deps/nats/log" 2>&1; then
+        echo "$nats_version" >"$deps/nats/version"
+    else
+        say "NATS could not be built (see $deps/nats/log): it will be left out of the benchmark"
+    fi
+}
+
 [ $# -gt 0 ] || die "say what for: build run test clients kafka bench"
 for group in "$@"; do
     case $group in
@@ -212,6 +235,10 @@ for group in "$@"; do
         python_venv
         go_modules
         ;;
-    kafka | bench) real_kafka ;;
+    kafka) real_kafka ;;
+    bench)
+        real_kafka
+        nats_server
+        ;;
     esac
 done

@@ -1,0 +1,367 @@
+"""What all measurements of bench/run share: brokers to start and stop, programs to run, a calm machine to wait for.
+
+Everything is on 127.0.0.1 on ports that the system gave, with data under one folder; every broker that is started is
+stopped by the object that started it.
+"""
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ.get('LEAT_BUILD', os.path.join(ROOT, 'build'))
+DEPS = os.environ.get('LEAT_DEPS_DIR', os.path.join(ROOT, 'build', 'deps'))
+LEAT = os.environ.get('LEAT_BIN', os.path.join(BUILD, 'release', 'leat'))
+PROGRAMS = os.path.join(BUILD, 'release', 'bench', 'load')
+KAFKA = os.path.join(DEPS, 'kafka', 'libs')
+REDIS = shutil.which('redis-server') or shutil.which('redis-check-rdb')  # one program with two names
+NATS = os.path.join(DEPS, 'nats', 'nats-server')
+PEERS = ('leat', 'kafka-flush', 'kafka', 'redis', 'nats')
+TICK = os.sysconf('SC_CLK_TCK')
+FOREIGN_MOST = 0.12
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class Program:
+    """A program of bench/load that runs. Options that are None are left out."""
+
+    def __init__(self, name, mode, /, **options):
+        self.what = f'{name} {mode}'
+        argv = [os.path.join(PROGRAMS, name), mode]
+        for key, value in options.items():
+            if value is not None:
+                argv += ['--' + key, str(value)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def result(self, timeout=600):
+        """Waits for its end and returns its JSON."""
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise
+        if self.process.returncode != 0:
+            raise RuntimeError(f'{self.what}: {err.strip() or self.process.returncode}')
+        return json.loads(out.splitlines()[-1])
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def program(name, mode, /, **options):
+    return Program(name, mode, **options).result()
+
+
+# ---- A calm machine ------------------------------------------------------------------------------------------------
+
+def cpu_by_process():
+    total = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            fields = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()
+        except OSError:
+            continue
+        if pid != '2' and fields[1] != '2':  # the kernel's own threads are nobody's
+            total[pid] = sum(map(int, fields[11:15])) / TICK
+    return total
+
+
+def foreign_cores(ours=(), seconds=1.0):
+    """How much of a core processes other than we and `ours` take."""
+    skip = {str(p) for p in ours} | {str(os.getpid())}
+    before, began = cpu_by_process(), time.monotonic()
+    time.sleep(seconds)
+    after, took = cpu_by_process(), time.monotonic() - began
+    # Sums, because what a process has used moves to its parent when it ends.
+    more = sum(after[p] for p in after if p not in skip) - sum(before[p] for p in before if p not in skip)
+    return max(0, more) / took
+
+
+def wait_calm(ours=(), limit_s=10):
+    until = time.monotonic() + limit_s
+    while True:
+        load = foreign_cores(ours, 0.5)
+        if load <= FOREIGN_MOST or time.monotonic() > until:
+            return load
+
+
+def allow_descriptors(wanted):
+    """So many connections are possible from now on, here and in brokers that are started (fewer if it is not allowed)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    return wanted
+
+
+def forget_files(folder):
+    """What is cached of the files below `folder` goes out of memory."""
+    os.sync()
+    for at, _, names in os.walk(folder):
+        for name in names:
+            try:
+                fd = os.open(os.path.join(at, name), os.O_RDONLY)
+            except OSError:
+                continue
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+# ---- Brokers -------------------------------------------------------------------------------------------------------
+
+def kafka_string(text):
+    return struct.pack('>h', len(text)) + text.encode()
+
+
+def metadata_request(topic=None):
+    """Metadata v4 of one topic, or of none."""
+    topics = struct.pack('>i', 1) + kafka_string(topic) if topic else struct.pack('>i', 0)
+    body = struct.pack('>hhi', 3, 4, 1) + kafka_string('bench') + topics + b'\0'
+    return struct.pack('>i', len(body)) + body
+
+
+class Broker:
+    """A broker that runs. `protocol` is what the load programs call it."""
+
+    protocol = 'kafka'
+    executable = None  # if it is not the first word of the command
+
+    def __init__(self, name, work):
+        self.name, self.work, self.port = name, work, free_port()
+        self.process = None
+        os.makedirs(work, exist_ok=True)
+        self.prepare()
+
+    def prepare(self):
+        """What is done once, before the first start."""
+
+    def command(self):
+        raise NotImplementedError
+
+    @property
+    def at(self):
+        return f'127.0.0.1:{self.port}'
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def start(self, topic=None, limit_s=120):
+        """Starts it, and returns the milliseconds until it answered a request (about `topic`, where it has topics)."""
+        argv = self.command()
+        with open(os.path.join(self.work, 'log'), 'ab') as log:
+            began = time.monotonic()
+            self.process = subprocess.Popen(argv, executable=self.executable, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, cwd=self.work)
+        while not self.answers(topic):
+            if self.process.poll() is not None or time.monotonic() - began > limit_s:
+                raise RuntimeError(f'{self.name} did not start: see {self.work}/log')
+            time.sleep(0.0002)
+        return (time.monotonic() - began) * 1e3
+
+    # What a client says on a connection that it keeps open, and the least bytes of an answer.
+    hello = struct.pack('>ihhi', 15, 18, 0, 1) + kafka_string('bench')  # ApiVersions
+
+    def connect_idle(self):
+        s = socket.create_connection(('127.0.0.1', self.port), timeout=30)
+        s.sendall(self.hello)
+        s.recv(65536)
+        return s
+
+    def ask(self, request, enough):
+        """Sends `request`, reads until enough(answer); None if it is not there yet."""
+        try:
+            with socket.create_connection(('127.0.0.1', self.port), timeout=60) as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                s.sendall(request)
+                answer = b''
+                while not enough(answer):
+                    more = s.recv(1 << 20)
+                    if not more:
+                        return None
+                    answer += more
+                return answer
+        except OSError:
+            return None
+
+    def answers(self, topic):
+        answer = self.ask(metadata_request(topic),
+                          lambda a: len(a) >= 4 and len(a) >= 4 + struct.unpack('>i', a[:4])[0])
+        if answer is None or topic is None:
+            return answer is not None
+        # ... topics: error, name, internal, partitions
+        at = answer.find(kafka_string(topic))
+        return at >= 2 and answer[at - 2:at] == b'\0\0'
+
+    def cpu_s(self):
+        fields = open(f'/proc/{self.pid}/stat').read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def memory_mib(self):
+        """Resident memory: all of it, and what is not files (RssAnon)."""
+        status = dict(re.findall(r'^(\w+):\s+(\d+) kB', open(f'/proc/{self.pid}/status').read(), re.M))
+        return int(status['VmRSS']) / 1024, int(status['RssAnon']) / 1024
+
+    def target(self, name, **more):
+        """Options of a load program that is to write to `name` here."""
+        return dict(at=self.at, name=name, pid=self.pid, dir=self.work, **more)
+
+    def create(self, name, partitions=1, config=''):
+        program('wire', 'create', proto=self.protocol, at=self.at, name=name, partitions=partitions,
+                config=config)
+        time.sleep(0.3)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+class Leat(Broker):
+    options = []  # --leat-set of bench/run
+
+    def prepare(self):
+        self.http = free_port()
+
+    def command(self):
+        sets = [word for option in self.options for word in ('--set', option)]
+        return [LEAT, 'serve', '--data', os.path.join(self.work, 'data'), '--kafka', self.at, '--http',
+                f'127.0.0.1:{self.http}', *sets]
+
+    def metric(self, name):
+        """The sum over all series of a metric."""
+        with socket.create_connection(('127.0.0.1', self.http), timeout=10) as s:
+            s.sendall(b'GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+            text = b''.join(iter(lambda: s.recv(65536), b'')).decode()
+        found = re.findall(rf'^{name}(?:{{.*}})? ([0-9.e+-]+)\r?$', text, re.M)
+        if not found:
+            raise RuntimeError(f'leat has no metric {name}')
+        return sum(map(float, found))
+
+
+class Kafka(Broker):
+    """Apache Kafka with the options of its start script. kafka-flush flushes before every acknowledgement."""
+
+    def prepare(self):
+        self.conf, controller = os.path.join(self.work, 'kafka.properties'), free_port()
+        lines = ['process.roles=broker,controller', 'node.id=1', f'controller.quorum.voters=1@127.0.0.1:{controller}',
+                 f'listeners=PLAINTEXT://{self.at},CONTROLLER://127.0.0.1:{controller}',
+                 'controller.listener.names=CONTROLLER', f'log.dirs={self.work}/logs', 'num.partitions=1',
+                 'offsets.topic.replication.factor=1', 'transaction.state.log.replication.factor=1',
+                 'transaction.state.log.min.isr=1', 'group.initial.rebalance.delay.ms=0',
+                 'log.retention.check.interval.ms=1000']
+        if self.name == 'kafka-flush':
+            lines.append('log.flush.interval.messages=1')
+        with open(self.conf, 'w') as f:
+            f.write('\n'.join(lines) + '\n')
+        tool = [self.java(), '-cp', f'{KAFKA}/*', 'kafka.tools.StorageTool']
+        uid = subprocess.run(tool + ['random-uuid'], capture_output=True, text=True, check=True).stdout.split()[-1]
+        subprocess.run(tool + ['format', '-t', uid, '-c', self.conf], capture_output=True, check=True)
+
+    @staticmethod
+    def java():
+        return os.environ.get('KAFKA_JAVA', 'java')
+
+    def command(self):
+        return [self.java(), '-Xms1g', '-Xmx1g', '-server', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20',
+                '-XX:InitiatingHeapOccupancyPercent=35', '-XX:+ExplicitGCInvokesConcurrent',
+                '-Djava.awt.headless=true', '-cp', f'{KAFKA}/*', 'kafka.Kafka', self.conf]
+
+
+class Redis(Broker):
+    protocol = 'redis'
+    hello = b'PING\r\n'
+    executable = REDIS
+
+    def command(self):
+        return ['redis-server', '--port', str(self.port), '--bind', '127.0.0.1', '--dir', self.work, '--appendonly',
+                'yes', '--appendfsync', 'always', '--save', '', '--maxclients', '60000']
+
+    def answers(self, topic):
+        answer = self.ask(b'PING\r\n', lambda a: a.endswith(b'\n'))
+        return answer is not None and answer.startswith(b'+PONG')
+
+
+class Nats(Broker):
+    """JetStream that flushes before every acknowledgement."""
+
+    protocol = 'nats'
+    hello = b'CONNECT {"verbose":false,"lang":"c","version":"1"}\r\nPING\r\n'
+
+    def prepare(self):
+        self.conf = os.path.join(self.work, 'nats.conf')
+        with open(self.conf, 'w') as f:
+            f.write(f'listen: "{self.at}"\nmax_connections: 65536\n'
+                    f'jetstream {{ store_dir: "{self.work}/js", max_mem: 1G, max_file: 60G, sync_interval: always }}\n')
+
+    def command(self):
+        return [NATS, '-c', self.conf]
+
+    def answers(self, topic):
+        question = self.hello + b'SUB _INBOX.b 1\r\nPUB $JS.API.INFO _INBOX.b 0\r\n\r\n'
+        return self.ask(question, lambda a: b'account_info_response' in a) is not None
+
+
+def missing(peer):
+    """Why a peer cannot run here; None if it can."""
+    if peer == 'leat':
+        return None if os.access(LEAT, os.X_OK) else f'{LEAT} is not there: make release'
+    if peer.startswith('kafka'):
+        return None if os.path.isdir(KAFKA) else 'no Apache Kafka: tools/deps.sh kafka'
+    if peer == 'redis':
+        return None if REDIS else 'no Redis: tools/deps.sh bench'
+    return None if os.access(NATS, os.X_OK) else 'no nats-server: tools/deps.sh bench (needs Go)'
+
+
+def make(peer, work):
+    kind = {'leat': Leat, 'redis': Redis, 'nats': Nats}.get(peer, Kafka)
+    return kind(peer, work)
+
+
+def version(peer):
+    def first(argv, executable=None):
+        done = subprocess.run(argv, executable=executable, capture_output=True, text=True)
+        return done.stdout.strip().splitlines()[0]
+    if peer == 'leat':
+        return first([LEAT, 'version'])
+    if peer.startswith('kafka'):
+        jars = [re.match(r'kafka_[\d.]+-([\d.]+)\.jar', n) for n in os.listdir(KAFKA)]
+        return f'Apache Kafka {next(m.group(1) for m in jars if m)}'
+    if peer == 'redis':
+        return 'Redis ' + re.search(r'v=(\S+)', first(['redis-server', '--version'], REDIS)).group(1)
+    return first([NATS, '--version'])
+
+
+def machine():
+    cpu = next((line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')), 'unknown')
+    kib = int(re.search(r'MemTotal:\s+(\d+)', open('/proc/meminfo').read()).group(1))
+    return f'{os.cpu_count()} cores ({cpu}), {kib / (1 << 20):.0f} GiB, kernel {os.uname().release}'
+
+
+def say(text):
+    print(f'{time.strftime("%H:%M:%S")} {text}', file=sys.stderr, flush=True)

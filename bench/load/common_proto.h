@@ -1,0 +1,51 @@
+/*
+ * The three protocols that the load programs speak: Kafka's (leat, Apache Kafka), RESP (Redis
+ * Streams: XADD) and NATS (JetStream: a publish with a reply). Requests are built once and sent
+ * many times; an answer is only told from the next and looked at for an error.
+ */
+#ifndef BENCH_LOAD_COMMON_PROTO_H
+#define BENCH_LOAD_COMMON_PROTO_H
+
+#include "core/buf.h"
+#include "load/common.h"
+
+/* What is written to: a topic, a stream's key, a subject. */
+struct place {
+    const char *name;
+    uint32_t partitions;
+    const char *config; /* name=value,... for a new topic; "" for none */
+};
+
+struct protocol {
+    const char *name;
+    /* One durable message of `bytes` for `place`, appended to `out`. */
+    void (*put_message)(struct buf *out, const struct place *place, size_t bytes);
+    /* Said once on a new connection, blocking. `id` tells connections apart. NULL: nothing. */
+    void (*greet)(int fd, unsigned id);
+    /* Makes a request that put_message built belong to connection `id`. NULL: nothing to do. */
+    void (*sign)(struct buf *frame, unsigned id);
+    /* The size of the first answer in p[0..n), 0 if it is not whole. Dies of an answer that says
+     * that the message was not stored. *counts = false: it answers no message. */
+    size_t (*answer)(const uint8_t *p, size_t n, bool *counts);
+    /* Makes the place, empty. */
+    void (*create)(int fd, const struct place *place);
+};
+
+const struct protocol *protocol_find(const char *name); /* kafka, redis, nats; dies */
+
+/* Where the partition's number stands in a Kafka request of one batch of `bytes`, so that it can be
+ * changed in place (it is under no checksum). `frame` as put_message made it. */
+size_t kafka_partition_at(const struct buf *frame, const struct place *place);
+/* A Produce request of one batch of `records` records of `bytes`. */
+void kafka_put_produce(struct buf *out, const char *topic, size_t bytes, unsigned records);
+/* OffsetCommit of one partition by a group without members. */
+void kafka_put_commit(struct buf *out, const char *group, const char *topic, int64_t offset);
+/* Asks for the coordinator of a group and commits until the broker takes it: Apache Kafka makes the
+ * topic of its offsets when the first group asks. */
+void kafka_await_group(int fd, const char *group, const struct buf *commit);
+/* Sends `frame` and waits for the answer; it goes to reply[0..capacity), its size is returned. */
+size_t kafka_call(int fd, const struct buf *frame, uint8_t *reply, size_t capacity);
+/* The end of a partition. */
+int64_t kafka_end_offset(int fd, const char *topic, int32_t partition);
+
+#endif
