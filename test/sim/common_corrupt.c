@@ -24,7 +24,7 @@ void cor_bad(struct cor_model *m, const char *fmt, ...)
 uint64_t cor_rnd(struct cor_model *m, uint64_t below)
 {
     m->rng++;
-    return svc_mix(m->rng) % below;
+    return run_mix(m->rng) % below;
 }
 
 /* ---- The node ------------------------------------------------------------------------------- */

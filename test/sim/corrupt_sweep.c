@@ -45,7 +45,7 @@ struct scenario {
     struct copy now, older[COPIES];
     uint32_t older_count;
 };
-enum kind { FLIP, ZERO, CUT, SWAP, SWAP_ALIGNED, OLD, OLDEST, FOREIGN, KINDS };
+enum harm_kind { FLIP, ZERO, CUT, SWAP, SWAP_ALIGNED, OLD, OLDEST, FOREIGN, KINDS };
 static const char *const kind_names[KINDS] = {"bit flipped",    "zeroed",           "cut off there",
                                               "swapped",        "swapped, aligned", "older version",
                                               "oldest version", "from another file"};
@@ -328,7 +328,7 @@ static bool harm_swap(struct scenario *s, const struct copy_file *f, uint64_t at
         return false;
     }
     /* Three blocks on, an index has its entries at the same places again. */
-    uint64_t other = aligned ? block + 3 : svc_mix(at + opt.seed) % blocks;
+    uint64_t other = aligned ? block + 3 : run_mix(at + opt.seed) % blocks;
     other = other == block ? (other + 1) % blocks : other;
     if (other >= blocks) {
         return false;
@@ -373,7 +373,7 @@ static bool harm_foreign(struct scenario *s, const struct copy_file *f, uint64_t
 }
 
 /* false: this harm changes nothing here. */
-static bool harm(struct scenario *s, const struct copy_file *f, uint64_t at, enum kind kind,
+static bool harm(struct scenario *s, const struct copy_file *f, uint64_t at, enum harm_kind kind,
                  struct cor_harm *h)
 {
     static const uint8_t zeros[BLOCK];
@@ -385,7 +385,7 @@ static bool harm(struct scenario *s, const struct copy_file *f, uint64_t at, enu
     memcpy(h->path, f->path, sizeof(h->path));
     switch (kind) {
     case FLIP: {
-        const uint64_t r = svc_mix(at * 31 + opt.seed);
+        const uint64_t r = run_mix(at * 31 + opt.seed);
         h->from = at + r % n;
         h->to = h->from + 1;
         env_sim_file_bytes(s->env, f->path, &size)[h->from] ^= (uint8_t)(1u << (r >> 32) % 8);
@@ -417,7 +417,7 @@ static bool harm(struct scenario *s, const struct copy_file *f, uint64_t at, enu
     return false;
 }
 
-static void one(struct scenario *s, const struct copy_file *f, uint64_t at, enum kind kind)
+static void one(struct scenario *s, const struct copy_file *f, uint64_t at, enum harm_kind kind)
 {
     static const char *const words[COR_OUTCOMES] = {"refused", "quarantined", "torn tail",
                                                     "harmless"};
@@ -429,7 +429,7 @@ static void one(struct scenario *s, const struct copy_file *f, uint64_t at, enum
     }
     s->model.bad = false;
     tried[kind]++;
-    cor_judge(s->env, &s->model, &s->layout, &h, svc_mix(numbered) % 2 == 0, &v);
+    cor_judge(s->env, &s->model, &s->layout, &h, run_mix(numbered) % 2 == 0, &v);
     outcomes[v.outcome]++;
     damaged += v.damaged_batches;
     missing += v.missing_batches;
@@ -463,9 +463,9 @@ static void sweep(struct scenario *s)
             for (int kind = 0; kind < KINDS && failed < failures_max(); kind++) {
                 const uint64_t number = ++numbered;
                 if (opt.only != UINT64_MAX ? number == opt.only
-                                           : svc_mix(number * 977 + opt.seed) % opt.sample == 0 &&
+                                           : run_mix(number * 977 + opt.seed) % opt.sample == 0 &&
                                                  number / opt.sample % opt.shares == opt.share) {
-                    one(s, f, at, (enum kind)kind);
+                    one(s, f, at, (enum harm_kind)kind);
                 }
             }
         }

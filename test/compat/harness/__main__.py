@@ -138,6 +138,8 @@ def run(session):
     else:
         left = {client: load_golden(GOLDEN, client) for client in session.commands}
     right = with_broker(leat, lambda broker: session.run_all(broker, "l"))
+    if live:
+        ask_again(session, left, right, differences)
     session.judge(left, right, differences)
     if live and not options.client and not options.scenario and not session.report.skipped:
         for entry in differences.unused():
@@ -145,6 +147,25 @@ def run(session):
     if options.live_subset and not live:
         live_subset(session, kafka, options.live_subset, left)
     return session.report.last_line()
+
+
+def ask_again(session, left, right, differences):
+    """On a busy machine a Kafka that meets eight clients at once answers some of them too late. Where the two brokers
+    differ, Kafka is asked once more, one client at a time, and that answer counts. leat is asked once only."""
+    unclear = {}
+    for client, outcomes in right.items():
+        for scenario, outcome in outcomes.items():
+            problems = compare(client, scenario, left[client].get(scenario), outcome, differences)
+            if problems:
+                unclear.setdefault(client, []).append(scenario)
+                print("again on kafka: %s %s: %s" % (client, scenario, "; ".join(problems)), flush=True)
+
+    def work(broker):
+        for client, names in unclear.items():
+            left[client].update(session.run_all(broker, "m", [client], names)[client])
+
+    if unclear:
+        with_broker(session.kafka(), work)
 
 
 def live_subset(session, kafka, clients, golden):

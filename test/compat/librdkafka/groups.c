@@ -60,10 +60,6 @@ static struct member join(const struct setting *setting, const char *group, cons
     return member;
 }
 
-static void leave(struct member *member)
-{
-    consumer_end(member->client);
-}
 
 static void wait_sizes(struct member *a, int count, struct member *b, int other)
 {
@@ -78,6 +74,16 @@ static void wait_sizes(struct member *a, int count, struct member *b, int other)
             poll_member(b, 20);
         }
     }
+}
+
+/* Gives up its partitions, then closes: of a cooperative member close() alone may end the client
+ * before it has told the group (librdkafka 2.0), and then it stays a member until its session times
+ * out. */
+static void leave(struct member *member)
+{
+    rd_kafka_unsubscribe(member->client);
+    wait_sizes(member, 0, NULL, 0);
+    consumer_end(member->client);
 }
 
 static int distinct(const struct member *a, const struct member *b)
@@ -108,7 +114,6 @@ static void wait_count(struct member *a, struct member *b, int count)
     }
 }
 
-/* A cooperative member leaves after close() has returned, so the state is awaited. */
 static const char *state_in_the_end(rd_kafka_t *client, const char *group)
 {
     const struct rd_kafka_group_list *known;
