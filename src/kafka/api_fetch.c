@@ -344,7 +344,9 @@ KAFKA_HANDLER(api_fetch)
     heap_node_init(&w->timer.node);
     int64_t broker_max = config_i64(k->s.config, NULL, "fetch.max.bytes");
     w->max_bytes = req->max_bytes < broker_max ? req->max_bytes : broker_max;
-    w->min_bytes = req->min_bytes;
+    int64_t fair = kafka_reply_bytes(r);
+    w->max_bytes = w->max_bytes < fair ? w->max_bytes : fair;
+    w->min_bytes = req->min_bytes < w->max_bytes ? req->min_bytes : (int32_t)w->max_bytes;
     uint64_t wait_ms = req->max_wait_ms < 0 ? 0 : (uint64_t)req->max_wait_ms;
     w->deadline_ns = env_mono_ns(k->s.env) + wait_ms * 1000000;
     enum err e = resolve(w, req);

@@ -73,6 +73,13 @@ static enum err measure(void *state, const uint8_t *p, size_t n, size_t *total, 
     return ERR_OK;
 }
 
+int64_t kafka_reply_bytes(const struct kafka_request *r)
+{
+    const struct kafka_pending *p = r->internal;
+    size_t bytes = p->conn == NULL ? 0 : net_conn_reply_bytes(p->conn->conn);
+    return bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes;
+}
+
 static void on_message(void *state, struct net_message *m)
 {
     kafka_dispatch(state, m);

@@ -79,6 +79,8 @@ void kafka_reply(struct kafka_request *r, const void *body);
 void kafka_reply_held(struct kafka_request *r, const void *body, void (*release)(void *ctx),
                       void *ctx);
 void kafka_drop(struct kafka_request *r); /* no reply (acks=0, connection gone) */
+/* How many record bytes the reply may have: fewer when others wait for the server too. */
+int64_t kafka_reply_bytes(const struct kafka_request *r);
 void kafka_close(struct kafka_request *r, const char *reason); /* closes the connection, logged */
 
 /* The rows of api_table.c. */

@@ -3,17 +3,43 @@
  * them over, and is closed when the peer is gone, slow, idle or wrong.
  *
  * Reading is switched off (the socket is not polled for input) while: the connection is paused by
- * its protocol, its pipeline or send queue is full, or the memory of all requests is spent. That is
- * the back-pressure: TCP holds the peer.
+ * its protocol, its pipeline or send queue is full, its share of what is in progress is used up, or
+ * there is no memory for it. That is the back-pressure: TCP holds the peer.
+ *
+ * Shares, so that a greedy peer costs the others little:
+ * - of the loop: a turn takes a bounded number of bytes and a bounded time from one connection;
+ * what else it has waits for the next turn.
+ * - of the log: the others' messages wait for what is in progress before them. So the bytes of
+ *   messages that are not answered are limited when others are busy too, to the same for each
+ *   (in_progress_share). One message is always in progress, however large.
+ * - of memory: a connection may hold an eighth of what is free, for requests and for replies.
+ * However many are greedy, something stays free for the modest, and one alone gets a ninth of all.
  */
 #include "core/check.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "net/net_int.h"
 
-/* One turn takes at most this much from one connection, so that a greedy one does not starve the
- * others. */
-#define CONN_TURN_BYTES (2u * 1024 * 1024)
+/* One turn takes at most this much from one connection, and sends it as much: when it is the only
+ * busy one, and when not.
+ */
+#define CONN_TURN_BYTES        (2u * 1024 * 1024)
+#define CONN_TURN_BYTES_SHARED (256u * 1024)
+/* A reply of chosen size (net_conn_reply_bytes), when others are busy: half a millisecond of work.
+ */
+#define CONN_REPLY_BYTES_SHARED (1024u * 1024)
+/* ... and begins no more messages after this time: a few bytes can ask for much work. */
+#define CONN_TURN_NS 100000u
+/* Busy is who handed over a message in this time or the same time before it. */
+#define CONN_WINDOW_NS 100000000u
+/* Unanswered messages of all busy connections together, when there are several, and what each may
+ * have however many there are. Of 4 MiB a disk that writes 400 MB/s makes 10 ms. */
+#define CONN_IN_PROGRESS     (4u * 1024 * 1024)
+#define CONN_IN_PROGRESS_MIN (64u * 1024)
+/* Of free memory one connection may hold one part in so many. */
+#define CONN_MEMORY_PART 8
+/* Replies of all connections together, in send queues of one. */
+#define CONN_REPLIES_TOTAL 4
 /* First receive of a message: its size is not known yet. On a connection whose messages are small
  * it is less: a long poll holds its buffer for as long as it waits, and there may be thousands. */
 #define CONN_FIRST_RECV       (64u * 1024)
@@ -23,14 +49,75 @@
  * arrived. */
 #define CONN_GROW_AT_ONCE (2u * 1024 * 1024)
 
+/* Who has no reply to be sent may always ask for one: the others do not depend on a slow reader. */
+static bool may_reply(const struct net_conn *c)
+{
+    const struct net *n = c->net;
+    uint64_t total = CONN_REPLIES_TOTAL * n->cfg.send_queue_bytes;
+    uint64_t free = total > n->send_bytes ? total - n->send_bytes : 0;
+    return c->send_bytes == 0 ||
+           (c->send_bytes < n->cfg.send_queue_bytes && c->send_bytes <= free / CONN_MEMORY_PART);
+}
+
 static bool may_read(const struct net_conn *c)
 {
-    return !c->dead && !c->closing && !c->paused && c->queued < NET_PIPELINE_MAX &&
-           c->send_bytes < c->net->cfg.send_queue_bytes && list_empty(&c->starved_link);
+    return !c->dead && !c->closing && !c->paused && c->over_share == 0 &&
+           c->queued < NET_PIPELINE_MAX && may_reply(c) && list_empty(&c->starved_link);
+}
+
+static uint32_t busy_conns(const struct net *n)
+{
+    return n->busy > n->busy_before ? n->busy : n->busy_before;
+}
+
+size_t conn_turn_bytes(const struct net *n)
+{
+    return busy_conns(n) <= 1 ? CONN_TURN_BYTES : CONN_TURN_BYTES_SHARED;
+}
+
+size_t net_conn_reply_bytes(const struct net_conn *c)
+{
+    return busy_conns(c->net) <= 1 ? SIZE_MAX : CONN_REPLY_BYTES_SHARED;
+}
+
+static size_t in_progress_share(const struct net *n)
+{
+    uint32_t busy = busy_conns(n);
+    if (busy <= 1) {
+        return SIZE_MAX;
+    }
+    size_t share = CONN_IN_PROGRESS / busy;
+    return share > CONN_IN_PROGRESS_MIN ? share : CONN_IN_PROGRESS_MIN;
+}
+
+static bool fits_share(const struct net_conn *c, size_t message_bytes)
+{
+    return c->queued == 0 || c->queued_bytes + message_bytes <= in_progress_share(c->net);
+}
+
+static void note_busy(struct net_conn *c, uint64_t now)
+{
+    struct net *n = c->net;
+    if (now - n->window_since_ns >= CONN_WINDOW_NS) {
+        n->busy_before = now - n->window_since_ns < 2 * CONN_WINDOW_NS ? n->busy : 0;
+        n->busy = 0;
+        n->window++;
+        n->window_since_ns = now;
+    }
+    if (c->window != n->window) {
+        c->window = n->window;
+        n->busy++;
+    }
 }
 
 void conn_update_interest(struct net_conn *c)
 {
+    if (c->over_share > 0 && fits_share(c, c->over_share)) {
+        c->over_share = 0;
+    }
+    if (!list_empty(&c->starved_link)) {
+        conn_feed(c);
+    }
     unsigned want = (may_read(c) ? ENV_POLL_IN : 0u) | (c->blocked_out ? ENV_POLL_OUT : 0u);
     if (want == c->interest || c->dead) {
         return;
@@ -114,6 +201,7 @@ void conn_destroy(struct net_conn *c)
     list_remove(&c->starved_link);
     list_remove(&c->resume_link);
     list_push_back(&n->graves, &c->link);
+    n->send_bytes -= c->send_bytes;
     if (n->exempt == c) {
         n->exempt = NULL;
     }
@@ -196,10 +284,16 @@ static bool hand_over(struct net_conn *c, size_t total, uint64_t now)
         net_conn_close(c, true, "out of memory for a message");
         return false;
     }
-    s->buf = c->in;
-    c->in->refs++;
+    s->buf = total <= NET_INBUF_SMALL ? net_inbuf_small(&n->pool, total) : NULL;
+    if (s->buf != NULL) {
+        memcpy(s->buf->p, c->in->p + c->in_start, total);
+        s->m.p = s->buf->p;
+    } else {
+        s->buf = c->in;
+        c->in->refs++;
+        s->m.p = c->in->p + c->in_start;
+    }
     s->m.conn = c;
-    s->m.p = c->in->p + c->in_start;
     s->m.n = total;
     s->m.received_ns = now;
     c->in_start += total;
@@ -207,6 +301,12 @@ static bool hand_over(struct net_conn *c, size_t total, uint64_t now)
     c->message_since_ns = 0;
     list_push_back(&c->queue, &s->m.link);
     c->queued++;
+    c->queued_bytes += total;
+    note_busy(c, now);
+    if (n->exempt == c) {
+        n->exempt = NULL; /* for one message */
+        net_memory_freed(n);
+    }
     if (c->handed_over_turn != n->turn) {
         c->handed_over_turn = n->turn;
         n->active++;
@@ -217,13 +317,13 @@ static bool hand_over(struct net_conn *c, size_t total, uint64_t now)
 
 /*
  * Cuts complete messages off the buffer. *total: size of the unfinished one at its start (0: not
- * known). false: the connection was destroyed.
+ * known); *late: the time of this turn is over. false: the connection was destroyed.
  */
-static bool cut_messages(struct net_conn *c, size_t *total, uint64_t now)
+static bool cut_messages(struct net_conn *c, size_t *total, bool *late, uint64_t now)
 {
     const struct net_protocol *protocol = c->listener->protocol;
     *total = 0;
-    while (may_read(c) && c->in->n > c->in_start) {
+    while (may_read(c) && !*late && c->in->n > c->in_start) {
         size_t have = c->in->n - c->in_start;
         size_t size = 0;
         struct ectx ec = {0};
@@ -240,25 +340,75 @@ static bool cut_messages(struct net_conn *c, size_t *total, uint64_t now)
             }
             return true;
         }
+        if (!fits_share(c, size)) {
+            c->over_share = size;
+            return true;
+        }
         if (!hand_over(c, size, now)) {
             return false;
         }
+        *late = env_mono_ns(c->net->env) - now >= CONN_TURN_NS;
     }
     return true;
 }
 
-static bool out_of_memory_budget(struct net_conn *c, size_t more)
+/* Whether this connection may take `more` bytes for requests. When not even the one message for
+ * which it needs them fits, one connection at a time may all the same, so that something always
+ * finishes. */
+static bool may_take(struct net_conn *c, size_t more)
 {
     struct net *n = c->net;
-    if (n->pool.used_bytes + more <= n->cfg.request_memory_bytes || n->exempt == c) {
+    uint64_t limit = n->cfg.request_memory_bytes;
+    uint64_t free = limit > n->pool.used_bytes ? limit - n->pool.used_bytes : 0;
+    uint64_t held = c->queued_bytes + (c->in == NULL ? 0 : c->in->cap);
+    if (held + more <= free / CONN_MEMORY_PART || n->exempt == c) {
+        return true;
+    }
+    if (n->exempt != NULL || c->queued > 0) {
         return false;
     }
-    if (n->exempt == NULL) {
-        n->exempt = c;
-        return false;
-    }
-    list_push_back(&n->starved, &c->starved_link);
+    n->exempt = c;
     return true;
+}
+
+bool conn_feed(struct net_conn *c)
+{
+    if (!may_take(c, c->starved_of)) {
+        return false;
+    }
+    list_remove(&c->starved_link);
+    net_resume_soon(c);
+    return true;
+}
+
+/* What waits for the rest of a message, or for its turn, should not hold more than it needs. */
+static void shrink(struct net_conn *c)
+{
+    size_t have = c->in->n - c->in_start;
+    if (have > NET_INBUF_SMALL / 2 || c->in->cap <= NET_INBUF_SMALL) {
+        return;
+    }
+    struct net_inbuf *b = net_inbuf_small(&c->net->pool, NET_INBUF_SMALL);
+    if (b == NULL) {
+        return;
+    }
+    memcpy(b->p, c->in->p + c->in_start, have);
+    b->n = have;
+    net_inbuf_unref(&c->net->pool, c->in);
+    c->in = b;
+    c->in_start = 0;
+}
+
+static void drop_buffer(struct net_conn *c)
+{
+    struct net *n = c->net;
+    net_inbuf_unref(&n->pool, c->in);
+    c->in = NULL;
+    c->in_start = 0;
+    if (n->exempt == c) {
+        n->exempt = NULL;
+    }
+    net_memory_freed(n);
 }
 
 void conn_read(struct net_conn *c)
@@ -266,14 +416,18 @@ void conn_read(struct net_conn *c)
     struct net *n = c->net;
     size_t total = 0;
     size_t taken = 0;
+    bool late = false;
     uint64_t now = env_mono_ns(n->env);
-    if (c->in != NULL && c->in->n > c->in_start && !cut_messages(c, &total, now)) {
+    if (c->in != NULL && c->in->n > c->in_start && !cut_messages(c, &total, &late, now)) {
         return;
     }
-    while (taken < CONN_TURN_BYTES && may_read(c)) {
+    const size_t most = conn_turn_bytes(n);
+    while (taken < most && !late && may_read(c)) {
         if (!has_room(c, total)) {
             size_t wanted = room_wanted(c, total);
-            if (out_of_memory_budget(c, wanted)) {
+            if (!may_take(c, wanted)) {
+                c->starved_of = wanted;
+                list_push_back(&n->starved, &c->starved_link);
                 break;
             }
             if (!make_room(c, wanted)) {
@@ -299,7 +453,7 @@ void conn_read(struct net_conn *c)
         c->in->n += got;
         taken += got;
         c->last_active_ns = now;
-        if (!cut_messages(c, &total, now)) {
+        if (!cut_messages(c, &total, &late, now)) {
             return;
         }
         if (got < want) {
@@ -308,13 +462,12 @@ void conn_read(struct net_conn *c)
     }
     metric_add(n->bytes_in, taken);
     if (c->in != NULL && c->in->n == c->in_start) {
-        net_inbuf_unref(&n->pool, c->in);
-        c->in = NULL;
-        c->in_start = 0;
-        if (n->exempt == c) {
-            n->exempt = NULL;
-            net_memory_freed(n);
-        }
+        drop_buffer(c);
+    } else if (c->in != NULL) {
+        shrink(c);
+    }
+    if (late && c->in != NULL) {
+        net_resume_soon(c); /* the socket would not wake us for what lies in the buffer */
     }
     conn_update_interest(c);
 }

@@ -1,8 +1,9 @@
 /*
  * Receive buffers and their pool. The pool keeps what a steady load needs (at most
  * NET_POOL_KEEP_BYTES) and gives back, at each trim, what was not needed since the last one, so
- * that an idle server is small again.
+ * that an idle server is small again. Small blocks are no matter of the pool.
  */
+#include "core/check.h"
 #include "core/mem.h"
 #include "net/net_int.h"
 
@@ -74,12 +75,29 @@ struct net_inbuf *net_inbuf_get(struct net_pool *pool, size_t cap)
     return b;
 }
 
+struct net_inbuf *net_inbuf_small(struct net_pool *pool, size_t cap)
+{
+    CHECK(cap < NET_INBUF_MIN);
+    struct net_inbuf *b = mem_alloc(sizeof(*b) + cap);
+    if (b == NULL) {
+        return NULL;
+    }
+    *b = (struct net_inbuf){.refs = 1, .p = (uint8_t *)(b + 1), .cap = cap};
+    list_init(&b->link);
+    pool->used_bytes += cap;
+    return b;
+}
+
 void net_inbuf_unref(struct net_pool *pool, struct net_inbuf *b)
 {
     if (--b->refs > 0) {
         return;
     }
     pool->used_bytes -= b->cap;
+    if (b->cap < NET_INBUF_MIN) {
+        mem_free(b);
+        return;
+    }
     if (pool->free_bytes + b->cap > NET_POOL_KEEP_BYTES) {
         inbuf_destroy(b);
         return;

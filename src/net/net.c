@@ -11,10 +11,16 @@
 
 #define NET_BACKLOG        1024
 #define NET_ACCEPTS_A_TURN 64
-#define NET_SWEEP_NS       1000000000ull
+/* Each connection is looked at once in NET_SWEEP_NS, some of them in each step: fifty thousand at
+ * once would hold up the others for milliseconds. */
+#define NET_SWEEP_NS      1000000000ull
+#define NET_SWEEP_STEP_NS 50000000ull
+/* Starved connections that are looked at whenever memory was given back. */
+#define NET_FEED_AT_ONCE 8
 /* Without descriptors, waiting connections stay in the kernel's queue and we look again after this.
  */
 #define NET_ACCEPT_RETRY_NS 100000000ull
+#define NET_TELL_NS         1000000000ull
 
 static void set_accepting(struct net *n, bool on)
 {
@@ -36,11 +42,34 @@ static void on_sweep(struct net_timer *t)
 {
     struct net *n = CONTAINER_OF(t, struct net, sweep);
     uint64_t now = env_mono_ns(n->env);
-    LIST_FOR_EACH (l, next, &n->conns) {
+    uint64_t share = now - n->swept_ns < NET_SWEEP_NS ? now - n->swept_ns : NET_SWEEP_NS;
+    uint64_t count = (n->conn_count * share + NET_SWEEP_NS - 1) / NET_SWEEP_NS;
+    n->swept_ns = now;
+    while (count-- > 0 && !list_empty(&n->conns)) {
+        struct list *l = list_pop_front(&n->conns);
+        list_push_back(&n->conns, l);
         conn_sweep(CONTAINER_OF(l, struct net_conn, link), now);
     }
-    net_pool_trim(&n->pool);
-    IGNORE(net_timer_set(n, &n->sweep, now + NET_SWEEP_NS)); /* its place in the heap is there */
+    if (now - n->trimmed_ns >= NET_SWEEP_NS) {
+        n->trimmed_ns = now;
+        net_pool_trim(&n->pool);
+    }
+    IGNORE(
+        net_timer_set(n, &n->sweep, now + NET_SWEEP_STEP_NS)); /* its place in the heap is there */
+}
+
+/* Once a second: clients that cannot connect try again and again. The metric counts all. */
+static void tell_refused(struct net_listener *l, const struct env_addr *peer)
+{
+    struct net *n = l->net;
+    uint64_t now = env_mono_ns(n->env);
+    if (n->refused_told_ns != 0 && now - n->refused_told_ns < NET_TELL_NS) {
+        return;
+    }
+    n->refused_told_ns = now;
+    LOG_WARN("connection.refused", KV_Z("protocol", l->protocol->name), KV_Z("peer", peer->host),
+             KV_Z("reason", "as many connections are open as are allowed"),
+             KV_U64("limit", n->cfg.max_connections));
 }
 
 static void on_accept(void *ctx, unsigned events)
@@ -65,9 +94,7 @@ static void on_accept(void *ctx, unsigned events)
         }
         if (n->conn_count >= n->cfg.max_connections) {
             metric_add(l->refused, 1);
-            LOG_WARN("connection.refused", KV_Z("protocol", l->protocol->name),
-                     KV_Z("peer", peer.host), KV_Z("reason", "max.connections is reached"),
-                     KV_U64("limit", n->cfg.max_connections));
+            tell_refused(l, &peer);
             env_sock_close(sock);
             continue;
         }
@@ -88,7 +115,7 @@ MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struc
     n->cfg = *cfg;
     n->metrics = metrics;
     n->accepting = true;
-    n->turn = 1;
+    n->turn = n->window = 1; /* 0 is a connection that has done nothing yet */
     struct list *const heads[] = {&n->listeners, &n->conns,  &n->dirty,     &n->starved,
                                   &n->resume,    &n->graves, &n->slots_free};
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
@@ -109,7 +136,8 @@ MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struc
     n->closed_stalled = metrics_counter(metrics, closed, help, "reason=\"stalled\"");
     n->closed_idle = metrics_counter(metrics, closed, help, "reason=\"idle\"");
     n->closed_malformed = metrics_counter(metrics, closed, help, "reason=\"malformed\"");
-    if (net_timer_set(n, &n->sweep, env_mono_ns(env) + NET_SWEEP_NS) != ERR_OK) {
+    n->swept_ns = n->trimmed_ns = env_mono_ns(env);
+    if (net_timer_set(n, &n->sweep, n->swept_ns + NET_SWEEP_STEP_NS) != ERR_OK) {
         net_destroy(n);
         return ectx_fail(ec, ERR_NO_MEMORY, "could not set up connections: out of memory");
     }
@@ -268,14 +296,10 @@ void net_resume_soon(struct net_conn *c)
 
 void net_memory_freed(struct net *n)
 {
-    while (!list_empty(&n->starved) &&
-           (n->exempt == NULL || n->pool.used_bytes < n->cfg.request_memory_bytes)) {
+    for (int i = 0; i < NET_FEED_AT_ONCE && !list_empty(&n->starved); i++) {
         struct list *l = list_pop_front(&n->starved);
-        struct net_conn *c = CONTAINER_OF(l, struct net_conn, starved_link);
-        if (n->pool.used_bytes >= n->cfg.request_memory_bytes) {
-            n->exempt = c;
-        }
-        conn_update_interest(c);
-        net_resume_soon(c);
+        list_push_back(&n->starved,
+                       l); /* the others have their turn before it is looked at again */
+        conn_feed(CONTAINER_OF(l, struct net_conn, starved_link));
     }
 }

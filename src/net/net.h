@@ -98,6 +98,10 @@ void net_conn_close(struct net_conn *c, bool now, const char *reason);
 const struct env_addr *net_conn_peer(const struct net_conn *c);
 const struct env_addr *net_conn_local(
     const struct net_conn *c); /* the address on which the client connected */
+/* How large a reply may be whose size the server may choose (a Fetch): with others busy, one that
+ * is made and sent in little time; the client asks again. SIZE_MAX: as large as the client likes.
+ */
+size_t net_conn_reply_bytes(const struct net_conn *c);
 /* Stops and restarts handing over messages of this connection (a parked request must be the last).
  */
 void net_conn_pause(struct net_conn *c, bool paused);

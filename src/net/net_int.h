@@ -20,7 +20,10 @@ struct net_inbuf {
     size_t n; /* bytes received */
 };
 
-#define NET_INBUF_MIN       (16u * 1024)
+#define NET_INBUF_MIN (16u * 1024)
+/* A message or a piece of one up to this size gets a block of its own size from the heap, so that
+ * what waits for long (a long poll, a slow peer) holds no more than it is. */
+#define NET_INBUF_SMALL     1024u
 #define NET_INBUF_CLASSES   16 /* 16 KiB << 0..15: up to 512 MiB */
 #define NET_POOL_KEEP_BYTES (32u * 1024 * 1024)
 
@@ -32,7 +35,8 @@ struct net_pool {
 };
 void net_pool_init(struct net_pool *pool);
 void net_pool_deinit(struct net_pool *pool);
-struct net_inbuf *net_inbuf_get(struct net_pool *pool, size_t cap); /* NULL: out of memory */
+struct net_inbuf *net_inbuf_get(struct net_pool *pool, size_t cap);   /* NULL: out of memory */
+struct net_inbuf *net_inbuf_small(struct net_pool *pool, size_t cap); /* the same, exactly */
 void net_inbuf_unref(struct net_pool *pool, struct net_inbuf *b);
 void net_pool_trim(
     struct net_pool *pool); /* gives back what was free all the time since the last call */
@@ -71,13 +75,17 @@ struct net_conn {
     struct list resume_link;  /* in net->resume: has unread messages in its buffer */
     struct list queue;        /* slots in order of arrival (by m.link) */
     uint32_t queued;          /* slots in the queue */
+    size_t queued_bytes;      /* of the messages in it */
     size_t send_bytes;        /* of replies given and not sent */
     struct net_inbuf *in;     /* NULL while nothing is half received */
     size_t in_start;          /* where the unfinished message begins in `in` */
     size_t expect;            /* size of the last message: what to make room for */
+    size_t over_share;        /* size of its next message, which waits until one is answered; 0 */
+    size_t starved_of;        /* while starved: the bytes that it waits for */
     unsigned interest;
     bool paused, closing, dead, blocked_out;
     uint32_t handed_over_turn; /* net->turn when it last handed over a message */
+    uint32_t window;           /* net->window when it last did */
     struct env_addr peer, local;
     uint64_t last_active_ns;   /* last byte either way */
     uint64_t message_since_ns; /* first byte of the unfinished message; 0: none */
@@ -107,6 +115,12 @@ struct net {
     uint32_t conn_count;
     uint32_t active; /* connections that handed over messages in this turn */
     uint32_t turn;
+    /* Connections that handed over messages in this window of time and in the one before: among so
+     * many the server is shared. */
+    uint32_t busy, busy_before, window;
+    uint64_t window_since_ns;
+    size_t send_bytes; /* of replies given and not sent, all connections */
+    uint64_t swept_ns, trimmed_ns, refused_told_ns;
     struct net_pool pool;
     struct net_conn
         *exempt; /* may receive although the request memory is spent, so that something finishes */
@@ -120,6 +134,8 @@ void conn_create(struct net_listener *l, struct env_sock *sock, const struct env
 void conn_destroy(struct net_conn *c);
 void conn_bury(struct net_conn *c);
 void conn_update_interest(struct net_conn *c);
+size_t conn_turn_bytes(const struct net *n); /* what one connection gets of a turn, each way */
+bool conn_feed(struct net_conn *c);          /* a starved one goes on if there is memory for it */
 void conn_read(struct net_conn *c);
 bool conn_flush(struct net_conn *c); /* false: the connection was destroyed */
 void conn_sweep(struct net_conn *c, uint64_t now_ns);

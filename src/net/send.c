@@ -103,6 +103,7 @@ void net_reply(struct net_message *m, const struct iovec *iov, int iov_count,
     }
     s->iov_count = iov_count;
     c->send_bytes += s->bytes;
+    c->net->send_bytes += s->bytes;
     mark_dirty(c);
 }
 
@@ -138,7 +139,9 @@ static void slot_leave(struct net_conn *c, struct net_slot *s)
 {
     list_remove(&s->m.link);
     c->queued--;
+    c->queued_bytes -= s->m.n;
     c->send_bytes -= s->bytes;
+    c->net->send_bytes -= s->bytes;
     s->m.conn = NULL;
     s->sent = true;
     slot_release_reply(s);
@@ -167,7 +170,8 @@ static void queue_consume(struct net_conn *c, size_t sent)
     }
 }
 
-static int queue_gather(struct net_conn *c, struct iovec *out, int max)
+/* At most `max` pieces of at most `bytes` together. */
+static int queue_gather(struct net_conn *c, struct iovec *out, int max, size_t bytes)
 {
     int n = 0;
     LIST_FOR_EACH (l, next, &c->queue) {
@@ -175,10 +179,12 @@ static int queue_gather(struct net_conn *c, struct iovec *out, int max)
         if (!s->replied) {
             break;
         }
-        for (int i = s->iov_at; i < s->iov_count && n < max; i++) {
-            out[n++] = s->iov[i];
+        for (int i = s->iov_at; i < s->iov_count && n < max && bytes > 0; i++) {
+            out[n] = s->iov[i];
+            out[n].iov_len = out[n].iov_len < bytes ? out[n].iov_len : bytes;
+            bytes -= out[n++].iov_len;
         }
-        if (n == max) {
+        if (n == max || bytes == 0) {
             break;
         }
     }
@@ -189,10 +195,11 @@ bool conn_flush(struct net_conn *c)
 {
     struct net *n = c->net;
     list_remove(&c->dirty_link);
+    size_t left = conn_turn_bytes(n);
     for (;;) {
         queue_consume(c, 0); /* replies without bytes (acks=0) leave at once */
         struct iovec iov[NET_SEND_IOV_MAX];
-        int count = queue_gather(c, iov, NET_SEND_IOV_MAX);
+        int count = queue_gather(c, iov, NET_SEND_IOV_MAX, left);
         if (count == 0) {
             c->blocked_out = false;
             c->send_since_ns = 0;
@@ -217,9 +224,10 @@ bool conn_flush(struct net_conn *c)
             metric_add(n->bytes_out, sent);
             queue_consume(c, sent);
         }
-        if (sent < want) {
-            c->blocked_out = true;
-            if (c->send_since_ns == 0) {
+        left -= sent;
+        if (sent < want || left == 0) {
+            c->blocked_out = true; /* or its turn is over: the socket wakes us in the next one */
+            if (sent < want && c->send_since_ns == 0) {
                 c->send_since_ns = now;
             }
             break;

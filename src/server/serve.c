@@ -97,12 +97,35 @@ static enum err open_store(struct server *s, struct ectx *ec)
     return ERR_OK;
 }
 
+/*
+ * Connections never take every descriptor: the store must be able to open files whatever clients
+ * do. It keeps up to an eighth of the limit open (at most 512), twice that before a checkpoint, and
+ * the ring.
+ */
+static uint32_t connections_max(const struct server *s)
+{
+    const struct config *c = &s->options.config;
+    const uint64_t limit = env_open_files_limit(s->env);
+    const uint64_t ring = (uint64_t)config_i64(c, NULL, "leat.wal.files");
+    const uint64_t share = limit / 4 < 1024 ? limit / 4 : 1024;
+    const uint64_t kept = share + ring + SERVER_FILES_KEPT;
+    const uint64_t room = limit > kept ? limit - kept : 1;
+    const uint64_t wanted = (uint64_t)config_i64(c, NULL, "max.connections");
+    if (limit == 0 || wanted <= room) {
+        return (uint32_t)wanted;
+    }
+    LOG_INFO("connections.limited", KV_U64("limit", room), KV_U64("max.connections", wanted),
+             KV_U64("open_files", limit),
+             KV_Z("hint", "for more, raise the limit of open files (ulimit -Hn, LimitNOFILE=)"));
+    return (uint32_t)room;
+}
+
 static enum err open_net(struct server *s, struct ectx *ec)
 {
-    struct config *c = &s->options.config;
+    const struct config *c = &s->options.config;
     int64_t idle_ms = config_i64(c, NULL, "connections.max.idle.ms");
     struct net_config cfg = {
-        .max_connections = (uint32_t)config_i64(c, NULL, "max.connections"),
+        .max_connections = connections_max(s),
         .request_memory_bytes = (uint64_t)config_i64(c, NULL, "leat.request.memory.bytes"),
         .send_queue_bytes = 64ull * 1024 * 1024,
         .idle_ms = idle_ms < 0 ? UINT64_MAX / 2000000 : (uint64_t)idle_ms,

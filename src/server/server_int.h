@@ -11,8 +11,10 @@
 #include "server/options.h"
 #include "store/store.h"
 
-#define SERVER_TICK_NS  100000000ull
-#define SERVER_DRAIN_NS 3000000000ull
+/* Descriptors for everything that is neither a connection nor a file of the store's data. */
+#define SERVER_FILES_KEPT 32u
+#define SERVER_TICK_NS    100000000ull
+#define SERVER_DRAIN_NS   3000000000ull
 /* How long a commit may take to reach the disk before all that wait in groups are told to go. */
 #define SERVER_GROUPS_NS 300000000ull
 

@@ -485,6 +485,7 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
 struct read_job {
     struct env_job job;
     struct pending pending;
+    struct list turn_link; /* in store->reads_waiting */
     struct read_task task;
     struct store_part *part;
     struct segment *seg; /* referenced; NULL: the result is there */
@@ -610,15 +611,20 @@ static void read_finish(struct read_job *j)
     user->done(user);
 }
 
+static void read_next(struct store *s);
+
 static void read_job_done(struct env_job *job)
 {
     struct read_job *j = CONTAINER_OF(job, struct read_job, job);
     struct store_read_job *user = j->user;
+    struct store *s = j->part->store;
     if (j->seg != NULL && j->submitted) {
         seg_open_finish(&j->open);
+        s->reads_running--;
     }
     if (j->seg == NULL || user->err != ERR_OK) {
         read_finish(j);
+        read_next(s);
         return;
     }
     j->part->store->stats.cold_reads++;
@@ -634,6 +640,7 @@ static void read_job_done(struct env_job *job)
         user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
     }
     read_finish(j);
+    read_next(s);
 }
 
 static void read_refuse(void *ctx)
@@ -641,21 +648,42 @@ static void read_refuse(void *ctx)
     read_finish(ctx);
 }
 
-static void read_submit(struct read_job *j)
+static void read_start(struct read_job *j)
 {
     struct store *s = j->part->store;
     struct store_read_job *user = j->user;
     if (j->seg != NULL) {
-        user->err = read_task_prepare(j->part, &j->task, &user->ec);
+        user->err = s->read_bytes > STORE_READ_MEMORY_MAX
+                        ? ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a read")
+                        : read_task_prepare(j->part, &j->task, &user->ec);
         if (user->err != ERR_OK) {
             env_poll_post(s->poll, read_refuse, j);
             return;
         }
         seg_open_prepare(&j->open, j->seg, j->seg->direct_reads);
+        s->reads_running++;
     }
     j->submitted = true;
     j->job = (struct env_job){.run = read_job_run, .done = read_job_done};
     env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
+}
+
+/* A thousand readers who do not take their replies must not have a thousand buffers filled. */
+static void read_submit(struct read_job *j)
+{
+    struct store *s = j->part->store;
+    if (j->seg != NULL && s->reads_running >= STORE_READS_AT_ONCE) {
+        list_push_back(&s->reads_waiting, &j->turn_link);
+        return;
+    }
+    read_start(j);
+}
+
+static void read_next(struct store *s)
+{
+    while (s->reads_running < STORE_READS_AT_ONCE && !list_empty(&s->reads_waiting)) {
+        read_start(CONTAINER_OF(list_pop_front(&s->reads_waiting), struct read_job, turn_link));
+    }
 }
 
 /* What was read ahead is here, or is not what is wanted. */
@@ -673,6 +701,7 @@ static void read_resume(struct ahead_waiter *w)
 static void read_abandon(struct pending *pending)
 {
     struct read_job *j = CONTAINER_OF(pending, struct read_job, pending);
+    list_remove(&j->turn_link);
     if (j->submitted && j->seg != NULL) {
         seg_open_finish(&j->open);
     }
@@ -706,6 +735,7 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
     j->user = user;
     j->arena = a;
     j->part = p;
+    list_init(&j->turn_link);
     part_ref(p);
     j->task.max_bytes = max_bytes;
     j->task.at_least_one = at_least_one;

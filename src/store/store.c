@@ -82,6 +82,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     list_init(&s->open_files);
     list_init(&s->drops);
     list_init(&s->waiting);
+    list_init(&s->reads_waiting);
     list_init(&s->flying);
     list_init(&s->pending);
     s->dir = str_dup_z(str_of(cfg->dir));

@@ -34,8 +34,9 @@ enum {
     STORE_INDEX_ENTRIES_MAX = 1 << 20, /* of one segment; a full index rolls */
     STORE_INDEX_APPEND_MIN =
         64, /* new entries that are worth touching the .idx of an open segment */
-    STORE_INDEX_MEMORY_MAX = 64 << 20,              /* loaded indexes of sealed segments */
-    STORE_READ_MEMORY_MAX = 256 << 20,              /* buffers of reads not yet released */
+    STORE_INDEX_MEMORY_MAX = 64 << 20, /* loaded indexes of sealed segments */
+    STORE_READ_MEMORY_MAX = 256 << 20, /* buffers of reads not yet released */
+    STORE_READS_AT_ONCE = 32, /* on workers: read_bytes counts a buffer when it is filled */
     STORE_READ_BUFFER_MAX = (4 << 20) - (64 << 10), /* one read from a file, unless a single batch
                                                        is larger */
     STORE_CACHE_MAX = 16 << 20,     /* batches in place that readers still find in memory */
@@ -352,6 +353,8 @@ struct store {
 
     struct pool pool; /* of chunks; the loop's */
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
+    struct list reads_waiting; /* struct read_job: more than run at once */
+    uint32_t reads_running;
     struct scrub scrub;
     bool failed, recovering;
     atomic_bool harmed;     /* as `failed`, for workers */
