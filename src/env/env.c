@@ -234,6 +234,7 @@ void env_cond_broadcast(struct env_cond *c)
 
 void env_job_submit(struct env_poll *poll, enum env_lane lane, struct env_job *job)
 {
+    ENV_CHECK_LOOP(poll);
     poll->ops->job_submit(poll, lane, job);
 }
 
@@ -257,16 +258,19 @@ void env_poll_destroy(struct env_poll *p)
 enum err env_poll_add(struct env_poll *p, struct env_sock *s, unsigned events,
                       void (*fn)(void *ctx, unsigned events), void *ctx, struct ectx *ec)
 {
+    ENV_CHECK_LOOP(p);
     return p->ops->poll_add(p, s, events, fn, ctx, ec);
 }
 
 void env_poll_change(struct env_poll *p, struct env_sock *s, unsigned events)
 {
+    ENV_CHECK_LOOP(p);
     p->ops->poll_change(p, s, events);
 }
 
 void env_poll_remove(struct env_poll *p, struct env_sock *s)
 {
+    ENV_CHECK_LOOP(p);
     p->ops->poll_remove(p, s);
 }
 
@@ -278,6 +282,11 @@ size_t env_poll_run(struct env_poll *p, uint64_t timeout_ns)
 void env_poll_post(struct env_poll *p, void (*fn)(void *ctx), void *ctx)
 {
     p->ops->poll_post(p, fn, ctx);
+}
+
+bool env_poll_is_here(struct env_poll *p)
+{
+    return p->ops->poll_is_here(p);
 }
 
 enum err env_poll_on_signal(struct env_poll *p, void (*fn)(void *ctx, int signal_number), void *ctx,

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "core/check.h"
 #include "core/compiler.h"
 #include "core/err.h"
 #include "core/list.h"
@@ -178,6 +179,14 @@ size_t env_poll_run(struct env_poll *p, uint64_t timeout_ns);
 /* Makes env_poll_run call fn(ctx) soon, from its own thread. Thread-safe, async-signal-safe it is
  * not. */
 void env_poll_post(struct env_poll *p, void (*fn)(void *ctx), void *ctx);
+/* True on the thread that runs this loop, and on any thread before its first run. What the loop
+ * owns is touched there only: ENV_CHECK_LOOP says so in debug, sanitizer and simulation builds. */
+bool env_poll_is_here(struct env_poll *p);
+#ifdef LEAT_DEBUG
+#define ENV_CHECK_LOOP(poll) CHECK(env_poll_is_here(poll))
+#else
+#define ENV_CHECK_LOOP(poll) ((void)(poll))
+#endif
 /* Routes SIGTERM and SIGINT to fn, called from env_poll_run; other threads must not receive them.
  * Once one was told they stay blocked when the poll is destroyed: a second one is not the end. */
 MUST_USE enum err env_poll_on_signal(struct env_poll *p, void (*fn)(void *ctx, int signal_number),

@@ -115,6 +115,7 @@ struct env_ops {
     void (*poll_remove)(struct env_poll *p, struct env_sock *s);
     size_t (*poll_run)(struct env_poll *p, uint64_t timeout_ns);
     void (*poll_post)(struct env_poll *p, void (*fn)(void *ctx), void *ctx);
+    bool (*poll_is_here)(struct env_poll *p);
     enum err (*poll_on_signal)(struct env_poll *p, void (*fn)(void *ctx, int signal_number),
                                void *ctx, struct ectx *ec);
 

@@ -234,6 +234,7 @@ const struct env_ops linux_ops = {
     .poll_remove = linux_poll_remove,
     .poll_run = linux_poll_run,
     .poll_post = linux_poll_post,
+    .poll_is_here = linux_poll_is_here,
     .poll_on_signal = linux_poll_on_signal,
     .listen = linux_listen,
     .accept = linux_accept,

@@ -121,6 +121,7 @@ void linux_poll_change(struct env_poll *p, struct env_sock *s, unsigned events);
 void linux_poll_remove(struct env_poll *p, struct env_sock *s);
 size_t linux_poll_run(struct env_poll *p, uint64_t timeout_ns);
 void linux_poll_post(struct env_poll *p, void (*fn)(void *ctx), void *ctx);
+bool linux_poll_is_here(struct env_poll *p);
 enum err linux_poll_on_signal(struct env_poll *p, void (*fn)(void *ctx, int signal_number),
                               void *ctx, struct ectx *ec);
 

@@ -273,6 +273,15 @@ void linux_poll_post(struct env_poll *base, void (*fn)(void *ctx), void *ctx)
     }
 }
 
+bool linux_poll_is_here(struct env_poll *base)
+{
+    struct linux_poll *p = poll_of(base);
+    pthread_mutex_lock(&p->mutex);
+    bool here = !p->inbox.has_loop || pthread_equal(p->inbox.loop_thread, pthread_self());
+    pthread_mutex_unlock(&p->mutex);
+    return here;
+}
+
 /* Calls `done` of the jobs that have run and the calls that were posted before this turn. */
 static size_t empty_inbox(struct linux_poll *p)
 {

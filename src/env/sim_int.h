@@ -166,6 +166,7 @@ void sim_poll_change(struct env_poll *p, struct env_sock *s, unsigned events);
 void sim_poll_remove(struct env_poll *p, struct env_sock *s);
 size_t sim_poll_run(struct env_poll *p, uint64_t timeout_ns);
 void sim_poll_post(struct env_poll *p, void (*fn)(void *ctx), void *ctx);
+bool sim_poll_is_here(struct env_poll *p);
 enum err sim_poll_on_signal(struct env_poll *p, void (*fn)(void *ctx, int signal_number), void *ctx,
                             struct ectx *ec);
 /* Jobs, posted calls and waiting connections vanish: the process is gone. */

@@ -146,6 +146,13 @@ void sim_poll_post(struct env_poll *base, void (*fn)(void *ctx), void *ctx)
     post_add(poll_of(base), (struct sim_post){.fn = fn, .ctx = ctx});
 }
 
+/* There is one thread. */
+bool sim_poll_is_here(struct env_poll *base)
+{
+    (void)base;
+    return true;
+}
+
 enum err sim_poll_on_signal(struct env_poll *base, void (*fn)(void *ctx, int signal_number),
                             void *ctx, struct ectx *ec)
 {

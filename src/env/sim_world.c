@@ -503,6 +503,7 @@ const struct env_ops sim_ops = {
     .poll_remove = sim_poll_remove,
     .poll_run = sim_poll_run,
     .poll_post = sim_poll_post,
+    .poll_is_here = sim_poll_is_here,
     .poll_on_signal = sim_poll_on_signal,
     .listen = sim_listen,
     .accept = sim_accept,

@@ -243,6 +243,7 @@ bool conn_flush(struct net_conn *c)
 
 void net_flush(struct net *n)
 {
+    ENV_CHECK_LOOP(n->poll);
     struct list *l;
     while ((l = list_pop_front(&n->dirty)) != NULL) {
         IGNORE(conn_flush(CONTAINER_OF(l, struct net_conn, dirty_link)));

@@ -61,6 +61,7 @@ struct store_frame {
 
 struct store_frame *store_frame_begin(struct store *s)
 {
+    ENV_CHECK_LOOP(s->poll);
     CHECK(store_ready(s));
     struct store_frame *f = mem_new(struct store_frame);
     if (f == NULL) {
@@ -587,6 +588,7 @@ void store_frame_commit(struct store_frame *f, void (*done)(void *ctx, uint64_t 
                         void *ctx)
 {
     struct store *s = f->store;
+    ENV_CHECK_LOOP(s->poll);
     f->done = done;
     f->ctx = ctx;
     if (s->sequencing == f) {

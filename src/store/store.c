@@ -269,6 +269,7 @@ void store_ready_check(struct store *s)
 
 void store_kick(struct store *s, bool may_block)
 {
+    ENV_CHECK_LOOP(s->poll);
     if (s->failed) {
         return;
     }
@@ -279,6 +280,7 @@ void store_kick(struct store *s, bool may_block)
 
 void store_tick(struct store *s)
 {
+    ENV_CHECK_LOOP(s->poll);
     if (s->failed || s->closing) {
         return;
     }

@@ -539,3 +539,22 @@ TEST(linux_loop_without_descriptors_is_an_error)
     assert_null(poll);
     env_destroy(env);
 }
+
+static void ask_where(void *ctx)
+{
+    struct world *w = ctx;
+    assert_false(env_poll_is_here(w->poll));
+}
+
+/* What is the loop's own is touched on its thread only; a thread can ask whether it is that one. */
+TEST(a_loop_knows_its_thread)
+{
+    struct world w = new_world();
+    struct env_thread *t;
+    assert_true(env_poll_is_here(w.poll)); /* nobody has run it yet */
+    (void)env_poll_run(w.poll, 0);
+    assert_true(env_poll_is_here(w.poll));
+    assert_int_equal(env_thread_start(w.env, "other", ask_where, &w, &t, NULL), ERR_OK);
+    env_thread_join(t);
+    end_world(&w);
+}
