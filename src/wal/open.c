@@ -167,6 +167,7 @@ uint32_t wal_generation(const struct wal *w)
 
 void wal_release(struct wal *w, uint64_t position)
 {
+    ENV_CHECK_LOOP(w->poll);
     CHECK(position <= w->tail);
     if (position > w->released) {
         w->released = position;

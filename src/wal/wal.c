@@ -13,6 +13,33 @@
 #include "core/mem.h"
 #include "wal/wal_int.h"
 
+/* ---- Who holds the tail ---------------------------------------------------------------------- */
+
+/* From where each state may be entered. README.md draws it; nothing else changes `hold`. */
+static const unsigned enter_from[] = {
+    [WAL_HOLD_LOOP] = 1u << WAL_HOLD_DONE,
+    [WAL_HOLD_CALLER] = 1u << WAL_HOLD_LOOP,
+    [WAL_HOLD_WAIT] = 1u << WAL_HOLD_LOOP,
+    [WAL_HOLD_LANES] = 1u << WAL_HOLD_LOOP | 1u << WAL_HOLD_WAIT,
+    [WAL_HOLD_DONE] = 1u << WAL_HOLD_CALLER | 1u << WAL_HOLD_LANES,
+    [WAL_HOLD_DEAD] =
+        1u << WAL_HOLD_LOOP | 1u << WAL_HOLD_CALLER | 1u << WAL_HOLD_WAIT | 1u << WAL_HOLD_LANES,
+};
+
+bool wal_hold_may(enum wal_hold from, enum wal_hold to)
+{
+    return (enter_from[to] >> from & 1u) != 0;
+}
+
+static void hold_move(struct wal *w, enum wal_hold to)
+{
+    ENV_CHECK_LOOP(w->poll);
+    CHECK(wal_hold_may(w->hold, to));
+    /* The unit belongs to the jobs from LANES on until the last of them is back. */
+    CHECK(to == WAL_HOLD_DEAD || w->unit.pending == 0);
+    w->hold = to;
+}
+
 /* ---- Where the next frame goes --------------------------------------------------------------- */
 
 static bool group_is_open(const struct wal *w)
@@ -122,6 +149,7 @@ void wal_submit(struct wal *w, struct wal_frame *f)
     f->copy = NULL;
     f->position = w->tail;
     list_init(&f->link);
+    ENV_CHECK_LOOP(w->poll);
     if (w->failed) {
         return;
     }
@@ -249,7 +277,7 @@ void wal_die(struct wal *w, enum err e, const struct ectx *ec)
         w->failed = true;
         w->failure = *ec;
         w->failure.code = e;
-        w->hold = WAL_HOLD_DEAD;
+        hold_move(w, WAL_HOLD_DEAD);
     }
     wal_tell_failure(w);
 }
@@ -283,7 +311,6 @@ static bool unit_finish(struct wal *w)
         wal_tell_failure(w);
         return false;
     }
-    CHECK(w->hold == WAL_HOLD_CALLER || w->hold == WAL_HOLD_LANES);
     if (u->ring_err != ERR_OK && !WAL_PLANTED(w, WAL_FAULT_RETRY)) {
         wal_die(w, u->ring_err, &u->ring_ec);
         return false;
@@ -300,10 +327,10 @@ static bool unit_finish(struct wal *w)
     w->stats.place_bytes += u->place_bytes;
     w->stats.flush_ns_sum += env_mono_ns(w->env) - u->started_ns;
     w->stats.groups_on_caller += w->hold == WAL_HOLD_CALLER ? 1 : 0;
-    w->hold = WAL_HOLD_DONE;
+    hold_move(w, WAL_HOLD_DONE);
     unit_call_done(w);
     wal_unit_drop_groups(w);
-    w->hold = WAL_HOLD_LOOP;
+    hold_move(w, WAL_HOLD_LOOP);
     return true;
 }
 
@@ -343,8 +370,7 @@ static void place_job_done(struct env_job *job)
 void wal_unit_start(struct wal *w)
 {
     struct wal_unit *u = &w->unit;
-    CHECK(w->hold == WAL_HOLD_LOOP || w->hold == WAL_HOLD_WAIT);
-    w->hold = WAL_HOLD_LANES;
+    hold_move(w, WAL_HOLD_LANES);
     if (WAL_PLANTED(w, WAL_FAULT_DONE_EARLY)) {
         unit_call_done(w);
     }
@@ -372,7 +398,7 @@ void wal_kick(struct wal *w, bool may_block)
     }
     unit_build(w);
     if (wal_prewrite_in_way(w)) {
-        w->hold = WAL_HOLD_WAIT;
+        hold_move(w, WAL_HOLD_WAIT);
         return;
     }
     if (!may_block || w->unit.place_count > 0 || w->unit.bytes == 0 ||
@@ -380,14 +406,14 @@ void wal_kick(struct wal *w, bool may_block)
         wal_unit_start(w);
         return;
     }
-    w->hold = WAL_HOLD_CALLER;
+    hold_move(w, WAL_HOLD_CALLER);
     wal_write_ring(w);
     if (unit_finish(w)) {
         /* What `done` submitted goes at once, on the lane: this thread has blocked enough. */
         if (!list_empty(&w->queued)) {
             unit_build(w);
             if (wal_prewrite_in_way(w)) {
-                w->hold = WAL_HOLD_WAIT;
+                hold_move(w, WAL_HOLD_WAIT);
             } else {
                 wal_unit_start(w);
             }

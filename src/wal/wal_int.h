@@ -190,6 +190,8 @@ enum wal_hold {
     WAL_HOLD_DONE,   /* done callbacks are running: submit is allowed */
     WAL_HOLD_DEAD,   /* the first error; for ever */
 };
+/* Whether the tail may change hands like this; wal.c CHECKs every change. */
+bool wal_hold_may(enum wal_hold from, enum wal_hold to);
 
 struct wal_unit {
     struct iovec iov[WAL_UNIT_IOV];

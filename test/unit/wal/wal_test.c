@@ -633,3 +633,27 @@ TEST(wal_header_is_what_format_md_says)
         p[i] ^= 0x10;
     }
 }
+
+/* Who may hold the tail after whom: what README.md draws, and nothing else. */
+TEST(the_tail_changes_hands_only_as_drawn)
+{
+    static const struct {
+        enum wal_hold from, to;
+    } drawn[] = {
+        {WAL_HOLD_LOOP, WAL_HOLD_CALLER}, {WAL_HOLD_LOOP, WAL_HOLD_WAIT},
+        {WAL_HOLD_LOOP, WAL_HOLD_LANES},  {WAL_HOLD_WAIT, WAL_HOLD_LANES},
+        {WAL_HOLD_CALLER, WAL_HOLD_DONE}, {WAL_HOLD_LANES, WAL_HOLD_DONE},
+        {WAL_HOLD_DONE, WAL_HOLD_LOOP},   {WAL_HOLD_LOOP, WAL_HOLD_DEAD},
+        {WAL_HOLD_CALLER, WAL_HOLD_DEAD}, {WAL_HOLD_WAIT, WAL_HOLD_DEAD},
+        {WAL_HOLD_LANES, WAL_HOLD_DEAD},
+    };
+    for (int from = WAL_HOLD_LOOP; from <= WAL_HOLD_DEAD; from++) {
+        for (int to = WAL_HOLD_LOOP; to <= WAL_HOLD_DEAD; to++) {
+            bool is_drawn = false;
+            for (size_t i = 0; i < ARRAY_LEN(drawn); i++) {
+                is_drawn |= (int)drawn[i].from == from && (int)drawn[i].to == to;
+            }
+            assert_int_equal(wal_hold_may((enum wal_hold)from, (enum wal_hold)to), is_drawn);
+        }
+    }
+}
