@@ -53,6 +53,11 @@ MODE_release := -O2 -g $(HARDEN)
 MODE_asan := -O1 -g -DLEAT_DEBUG -fno-omit-frame-pointer -fsanitize=address,undefined \
     -fno-sanitize-recover=all
 MODE_tsan := -O1 -g -DLEAT_DEBUG -fno-omit-frame-pointer -fsanitize=thread
+# LEAT_SANITIZE=asan|tsan in the environment: what V=release builds, so that every part of the tests can run with it
+# (in a build folder of its own; see test/parts/80-sanitizers).
+ifneq ($(LEAT_SANITIZE),)
+MODE_release := $(MODE_$(LEAT_SANITIZE))
+endif
 MODE_fuzz := -O1 -g -DLEAT_DEBUG -fno-omit-frame-pointer \
     -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 MODE_cov := -O0 -g -DLEAT_DEBUG --coverage
