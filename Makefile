@@ -245,10 +245,10 @@ fuzz: ## fuzz every target for SECONDS (default 60); TARGET=name for one
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory V=fuzz fuzzers
 	@tools/run_fuzz.sh $(BUILD)/fuzz/fuzz "$(TARGET)" "$(or $(SECONDS),60)"
-soak: ## load leat for hours and check it all the time (HOURS=2)
-	@tools/deps.sh build run test clients
-	@$(MAKE) --no-print-directory V=release build programs
-	@test/soak/run $(or $(HOURS),2)
+soak: ## everything at once for HOURS (2), checked all the time; goes on where it stopped, keeps a tally
+	@tools/deps.sh build
+	@$(MAKE) --no-print-directory V=release build $(BUILD)/release/test/crash/leat_soak
+	@LEAT_BUILD=$(abspath $(BUILD)) test/soak/run $(or $(HOURS),2)
 
 lint: ## layout, layers, house rules, warnings of both compilers
 	@tools/lint.sh $(CHECK)
@@ -269,4 +269,4 @@ uninstall: ## remove what install put there (never the data)
 	@tools/install.sh uninstall '$(BUILD)/release/leat' '$(DESTDIR)' '$(PREFIX)'
 clean: ## remove what was built (not build/deps)
 	@rm -rf $(addprefix $(BUILD)/,debug release asan tsan fuzz cov clang clang-syntax sim \
-	    compat bench test-logs layers.mk)
+	    compat bench soak sanitize-asan sanitize-tsan test-logs layers.mk)

@@ -158,13 +158,8 @@ static bool consumer_part(struct load *l, uint32_t part,
                           const struct wire_fetch_response_partition *p,
                           struct record_scratch *scratch)
 {
-    bool moves = model_part_relaxed(l->model, part) || part == l->trimmed;
     if (p->error_code == 0) {
         consumer_records(l, part, p, scratch);
-        return true;
-    }
-    if (p->error_code == 1 && moves) {
-        l->position[part] = p->log_start_offset < 0 ? 0 : p->log_start_offset;
         return true;
     }
     if (atomic_load(&l->reads_may_fail)) {
@@ -178,18 +173,43 @@ static bool consumer_part(struct load *l, uint32_t part,
     return false;
 }
 
+/* Its offset is out of range: it goes on where the log begins. */
+static bool consumer_is_behind(struct load *l, struct client *c, uint32_t part)
+{
+    int64_t log_start;
+    if (!load_log_start(l, c, part, &log_start)) {
+        return false;
+    }
+    if (log_start <= l->position[part] && !model_part_relaxed(l->model, part)) {
+        model_violation(l->model, MODEL_PROTOCOL, "fetch of %s/%d at %lld: error 1",
+                        model_part_topic(l->model, part), model_part_index(l->model, part),
+                        (long long)l->position[part]);
+        return false;
+    }
+    l->position[part] = log_start;
+    return true;
+}
+
 static bool consumer_fetch(struct load *l, struct client *c, struct record_scratch *scratch)
 {
     struct wire_fetch_response r;
     bool ok = load_fetch(l, c, 0, model_part_count(l->model), l->position, 50, &r);
     int64_t bytes = 0;
+    uint32_t behind[MODEL_PARTS], behind_count = 0;
     for (int32_t i = 0; ok && i < r.responses_count; i++) {
         for (int32_t j = 0; ok && j < r.responses[i].partitions_count; j++) {
             const struct wire_fetch_response_partition *p = &r.responses[i].partitions[j];
             uint32_t part = load_part_of(l, r.responses[i].topic, p->partition_index);
             bytes += p->records.n > 0 ? p->records.n : 0;
-            ok = part == UINT32_MAX || consumer_part(l, part, p, scratch);
+            if (part != UINT32_MAX && p->error_code == 1) {
+                behind[behind_count++] = part;
+            } else {
+                ok = part == UINT32_MAX || consumer_part(l, part, p, scratch);
+            }
         }
+    }
+    for (uint32_t i = 0; ok && i < behind_count; i++) {
+        ok = consumer_is_behind(l, c, behind[i]);
     }
     if (ok && bytes == 0 && l->faulty) {
         memset(l->position, 0, sizeof(l->position));
@@ -254,7 +274,9 @@ void load_start(struct load *l, uint16_t port)
     }
     start(&l->consumer, consumer_run, l);
     start(&l->committer, committer_run, l);
-    start(&l->admin, load_admin_run, l);
+    if (!l->no_admin) {
+        start(&l->admin, load_admin_run, l);
+    }
     start(&l->member.thread, load_member_run, l);
 }
 
@@ -270,7 +292,9 @@ void load_stop(struct load *l)
     }
     pthread_join(l->consumer, NULL);
     pthread_join(l->committer, NULL);
-    pthread_join(l->admin, NULL);
+    if (!l->no_admin) {
+        pthread_join(l->admin, NULL);
+    }
     pthread_join(l->member.thread, NULL);
 }
 
@@ -309,12 +333,27 @@ static bool check_group(struct load *l, struct client *c, uint32_t group)
     return true;
 }
 
+/* A fetch was refused: true if the records there were deleted meanwhile. Whether the log may begin
+ * where it does is judged with the answer. */
+static bool check_skips(struct load *l, struct client *c, uint32_t part, int16_t code, int64_t at)
+{
+    int64_t log_start = -1;
+    if (code == 1 && load_log_start(l, c, part, &log_start) && log_start > at) {
+        return true;
+    }
+    model_violation(l->model, MODEL_PROTOCOL, "fetch of %s/%d at %lld: error %d",
+                    model_part_topic(l->model, part), model_part_index(l->model, part),
+                    (long long)at, code);
+    return false;
+}
+
 static bool check_part(struct load *l, struct client *c, uint32_t part, bool everything,
                        struct record_scratch *scratch)
 {
     int64_t at[MODEL_PARTS];
     int64_t end = INT64_MAX;
     at[part] = model_read_begin(l->model, part, everything);
+    l->kept_bytes[part] = 0;
     while (at[part] < end) {
         struct wire_fetch_response r;
         if (!load_fetch(l, c, part, 1, at, 0, &r)) {
@@ -325,13 +364,16 @@ static bool check_part(struct load *l, struct client *c, uint32_t part, bool eve
         }
         const struct wire_fetch_response_partition *p = &r.responses[0].partitions[0];
         if (p->error_code != 0) {
-            model_violation(l->model, MODEL_PROTOCOL, "fetch of %s/%d at %lld: error %d",
-                            model_part_topic(l->model, part), model_part_index(l->model, part),
-                            (long long)at[part], p->error_code);
             end = p->high_watermark < 0 ? at[part] : p->high_watermark;
-            break;
+            if (!check_skips(l, c, part, p->error_code, at[part])) {
+                break;
+            }
+            at[part] = model_read_begin(l->model, part, everything);
+            end = INT64_MAX;
+            continue;
         }
         end = p->high_watermark;
+        l->kept_bytes[part] += p->records.n > 0 ? p->records.n : 0;
         int64_t before = at[part];
         struct load_walk walk;
         struct record record;

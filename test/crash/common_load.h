@@ -81,6 +81,8 @@ struct load {
     uint16_t port;
     atomic_bool stop;
     bool running;
+    bool no_admin;                   /* somebody else does what the administrator does */
+    int64_t kept_bytes[MODEL_PARTS]; /* what a check read of each partition */
     bool disk_may_go; /* the power may be cut: reads may fail before the server ends */
     /* Faults that the server is to survive: errors are answers, every thread comes back until the
      * load is stopped, and the consumer begins again when it has read everything. */

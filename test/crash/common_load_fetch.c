@@ -70,13 +70,55 @@ bool load_fetch(struct load *l, struct client *c, uint32_t first, uint32_t count
         p[i].fetch_offset = position[part];
         p[i].partition_max_bytes = count == 1 ? 8 << 20 : 1 << 19;
     }
+    int64_t floors[MODEL_PARTS];
+    for (uint32_t i = 0; i < count; i++) {
+        floors[i] = model_floor(l->model, first + i);
+    }
     WIRE_INIT(wire_fetch_request, &q);
     q.max_wait_ms = max_wait_ms;
     q.min_bytes = 1;
     q.max_bytes = 16 << 20;
     q.topics = t;
     q.topics_count = topics;
-    return client_call(c, WIRE_FETCH, 12, &q, r);
+    if (!client_call(c, WIRE_FETCH, 12, &q, r)) {
+        return false;
+    }
+    for (int32_t i = 0; i < r->responses_count; i++) {
+        for (int32_t j = 0; j < r->responses[i].partitions_count; j++) {
+            const struct wire_fetch_response_partition *answer = &r->responses[i].partitions[j];
+            uint32_t part = load_part_of(l, r->responses[i].topic, answer->partition_index);
+            if (part >= first && part < first + count && answer->log_start_offset >= 0) {
+                model_start_moved(l->model, part, floors[part - first], answer->log_start_offset);
+            }
+        }
+    }
+    return true;
+}
+
+bool load_log_start(struct load *l, struct client *c, uint32_t part, int64_t *out)
+{
+    struct wire_list_offsets_request_partition p;
+    struct wire_list_offsets_request_topic t;
+    struct wire_list_offsets_request q;
+    struct wire_list_offsets_response r;
+    int64_t floor = model_floor(l->model, part);
+    WIRE_INIT(wire_list_offsets_request_partition, &p);
+    p.partition_index = model_part_index(l->model, part);
+    p.timestamp = -2; /* the earliest */
+    WIRE_INIT(wire_list_offsets_request_topic, &t);
+    t.name = str_of(model_part_topic(l->model, part));
+    t.partitions = &p;
+    t.partitions_count = 1;
+    WIRE_INIT(wire_list_offsets_request, &q);
+    q.topics = &t;
+    q.topics_count = 1;
+    if (!client_call(c, WIRE_LIST_OFFSETS, 7, &q, &r) || r.topics_count != 1 ||
+        r.topics[0].partitions_count != 1 || r.topics[0].partitions[0].error_code != 0) {
+        return false;
+    }
+    *out = r.topics[0].partitions[0].offset;
+    model_start_moved(l->model, part, floor, *out);
+    return true;
 }
 
 uint32_t load_part_of(const struct load *l, struct str topic, int32_t index)

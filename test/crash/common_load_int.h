@@ -26,6 +26,8 @@ bool load_walk_next(struct load_walk *w, struct record *out);
 /* Fetches `count` partitions of the model from `first` on, each at position[part]. */
 bool load_fetch(struct load *l, struct client *c, uint32_t first, uint32_t count,
                 const int64_t *position, int32_t max_wait_ms, struct wire_fetch_response *r);
+/* Where the log begins, as the broker says. */
+bool load_log_start(struct load *l, struct client *c, uint32_t part, int64_t *out);
 /* The model's number of a partition; UINT32_MAX: it has none. */
 uint32_t load_part_of(const struct load *l, struct str topic, int32_t index);
 /* Closes the connection; a failure that is not the end of the broker is a violation. */

@@ -413,12 +413,12 @@ void model_trimmed(struct model *m, uint32_t part, int64_t offset, int64_t start
     struct model_part *p = &m->parts[part];
     model_line(m, "trimmed %u %lld", part, (long long)offset);
     if (!m->dark) {
-        if (start != offset) {
+        if (start < offset || (start > offset && !m->retention)) {
             model_violation_locked(m, MODEL_PROTOCOL,
                                    "%s/%d: deleted up to %lld, it begins at %lld", p->topic,
                                    p->index, (long long)offset, (long long)start);
         }
-        p->start_told = offset;
+        p->start_told = offset > p->start_told ? offset : p->start_told;
         m->totals.trims++;
     }
     pthread_mutex_unlock(&m->mutex);
@@ -514,11 +514,12 @@ void model_start_read(struct model *m, uint32_t part, int64_t start)
     if (start < p->start_told) {
         model_violation_locked(m, MODEL_START_BACK, "%s/%d begins at %lld, deleted up to %lld",
                                p->topic, p->index, (long long)start, (long long)p->start_told);
-    } else if (start > p->start_asked) {
+    } else if (start > p->start_asked && !m->retention) {
         model_violation_locked(m, MODEL_START_INVENTED, "%s/%d begins at %lld, deleted up to %lld",
                                p->topic, p->index, (long long)start, (long long)p->start_asked);
     } else {
         /* What was unknown is known now, for ever. */
+        p->retained = start > p->start_asked ? start : p->retained;
         p->start_told = p->start_asked = start;
     }
     pthread_mutex_unlock(&m->mutex);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/str.h"
 #include "core/uuid.h"
@@ -50,6 +51,9 @@ enum { MODEL_KEY_SIZE = 24 };
     X(START_INVENTED, "more was deleted than was asked for")              \
     X(CONFIG_BACK, "an acknowledged setting is not there")                \
     X(CONFIG_INVENTED, "a setting has a value that nobody gave it")       \
+    X(FENCE, "a group believed a member of the past")                     \
+    X(ASSIGNMENT, "a member got another assignment than its leader gave") \
+    X(GROWTH, "memory, descriptors or disk grow")                         \
     X(TOPIC_LOST, "the topic was created, and is not there")              \
     X(TOPIC_RETURNED, "the topic was deleted, and is there")              \
     X(TOPIC_CHANGED, "the topic has another id or number of partitions")  \
@@ -136,6 +140,20 @@ int64_t model_trim(struct model *m, uint32_t part, uint64_t salt);
 /* It was acknowledged, with this first offset. */
 void model_trimmed(struct model *m, uint32_t part, int64_t offset, int64_t start);
 
+/*
+ * Retention (common_model_soak.c): from here on the broker may delete the oldest segments by
+ * itself. Where a log begins is then judged with every answer that says so: it never moves back.
+ * An answer is compared with what was known before its request left (model_floor), because two
+ * connections may give us theirs in another order.
+ */
+void model_retention(struct model *m);
+int64_t model_floor(struct model *m, uint32_t part);
+void model_start_moved(struct model *m, uint32_t part, int64_t floor, int64_t start);
+/* True if the log begins where retention has put it, and nobody else. */
+bool model_retention_took(struct model *m, uint32_t part);
+/* As model_trim for a partition with any writers: deletes only what was read and judged. */
+int64_t model_trim_judged(struct model *m, uint32_t part, uint64_t salt);
+
 /* ---- After a restart --------------------------------------------------------------------------
  */
 
@@ -177,6 +195,10 @@ void model_topic_deleted(struct model *m, uint32_t topic);
 /* It is about to get one partition more: how many it will have. Later: it has them. */
 int32_t model_topic_grow(struct model *m, uint32_t topic);
 void model_topic_grown(struct model *m, uint32_t topic, int32_t partitions);
+/* A topic that is gone is created again: its row is used again (common_model_soak.c). */
+void model_topic_again(struct model *m, uint32_t topic, int32_t partitions);
+/* True if it is known to be there; its partitions, -1: known to be gone. */
+bool model_topic_known(struct model *m, uint32_t topic, int32_t *partitions);
 /* A topic that is there and not to be deleted, or UINT32_MAX. salt: which of them. */
 uint32_t model_topic_pick(struct model *m, uint64_t salt);
 const char *model_topic_name(const struct model *m, uint32_t topic);
@@ -184,5 +206,14 @@ const char *model_topic_name(const struct model *m, uint32_t topic);
 void model_topics_begin(struct model *m);
 void model_topics_read(struct model *m, struct str name, struct uuid id, int32_t partitions);
 void model_topics_end(struct model *m);
+
+/* ---- Going on later (common_model_save.c) ------------------------------------------------------
+ */
+
+bool model_save(const struct model *m, FILE *out);
+/* false: not written by this program, or not whole; the model is then of no use. */
+bool model_load(struct model *m, FILE *in);
+/* Begins a new history file when this one is longer than `bytes`; the one before is kept. */
+void model_history_turn(struct model *m, const char *path, uint64_t bytes);
 
 #endif

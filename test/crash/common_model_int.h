@@ -47,6 +47,7 @@ struct model_part {
     int64_t acked_end; /* of the last acknowledged batch */
     /* Up to where it was asked to delete records, and was told that they are. */
     int64_t start_asked, start_told;
+    int64_t retained; /* the highest start that only retention explains */
     uint64_t order[MODEL_WRITERS];
 };
 
@@ -68,7 +69,7 @@ struct model_topic {
 struct model {
     pthread_mutex_t mutex;
     int fd;
-    bool quiet, after_cut, dark;
+    bool quiet, after_cut, dark, retention;
     uint64_t counts[MODEL_KIND_COUNT];
     struct model_totals totals;
     struct model_part parts[MODEL_PARTS];
