@@ -223,7 +223,8 @@ class Broker:
     def create(self, name, partitions=1, config=''):
         program('wire', 'create', proto=self.protocol, at=self.at, name=name, partitions=partitions,
                 config=config)
-        time.sleep(0.3)
+        # Apache Kafka answers before its partitions have taken up their work.
+        time.sleep(1 + partitions / 500 if self.name.startswith('kafka') else 0.3)
 
     def kill(self):
         self.process.kill()
