@@ -149,15 +149,15 @@ $(1): $(patsubst $(O)/%,$(O)/obj/%.o,$(1)) \
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
-# A fuzz target is test/fuzz/targets/NAME.c with LLVMFuzzerTestOneInput. V=fuzz links it with libFuzzer,
-# every other V with test/fuzz/replay.c, which runs the files of a corpus through it.
+# A fuzz target is test/fuzz/targets/NAME.c with LLVMFuzzerTestOneInput, and test/fuzz/common*.c. V=fuzz links it
+# with libFuzzer, every other V with test/fuzz/replay.c, which runs the files of a corpus through it.
 FUZZ := $(patsubst test/fuzz/targets/%.c,$(O)/fuzz/%,$(wildcard test/fuzz/targets/*.c))
 ifeq ($(V),fuzz)
 $(FUZZ): LDFLAGS_ALL := $(subst fuzzer-no-link,fuzzer,$(LDFLAGS_ALL))
 else
 $(FUZZ): $(call objects,$(wildcard test/fuzz/replay.c))
 endif
-$(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(ENGINE)
+$(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(call objects,$(wildcard test/fuzz/common*.c)) $(ARCHIVES)
 	$(link)
 
 # The parts of the tests ask for files by their absolute names.
