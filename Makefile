@@ -153,6 +153,8 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 # with libFuzzer, every other V with test/fuzz/replay.c, which runs the files of a corpus through it.
 FUZZ := $(patsubst test/fuzz/targets/%.c,$(O)/fuzz/%,$(wildcard test/fuzz/targets/*.c))
 ifeq ($(V),fuzz)
+# The simulated world is no target: what it compares and where it goes would only distract the fuzzer.
+$(O)/obj/src/env/sim_%.o: EXTRA = -fno-sanitize=fuzzer,fuzzer-no-link
 $(FUZZ): LDFLAGS_ALL := $(subst fuzzer-no-link,fuzzer,$(LDFLAGS_ALL))
 else
 $(FUZZ): $(call objects,$(wildcard test/fuzz/replay.c))
