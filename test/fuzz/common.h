@@ -84,4 +84,14 @@ size_t fuzz_batch_change(struct fuzz_source *s, uint8_t *data, size_t size, size
 /* Makes the checksum right if the header is readable. */
 void fuzz_batch_repair(uint8_t *p, size_t n);
 
+/* ---- Text -------------------------------------------------------------------------------------
+ */
+
+/* name: value, LEAT_NAME=value, name=value. */
+enum fuzz_option_form { FUZZ_OPTION_YAML, FUZZ_OPTION_VARIABLE, FUZZ_OPTION_PAIR };
+/* Appends an option of the table with a value that fits, or nearly. */
+void fuzz_option_put(struct fuzz_source *s, enum fuzz_option_form form, struct buf *out);
+/* Inserts `line` (with its end) before one of the lines; the new size. */
+size_t fuzz_insert(struct fuzz_source *s, uint8_t *data, size_t size, size_t max, struct str line);
+
 #endif

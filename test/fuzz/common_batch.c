@@ -142,7 +142,8 @@ static size_t change_records(struct fuzz_source *s, uint8_t *data, const struct 
                 memcpy(data + BATCH_HEADER_SIZE, packed.p, packed.n);
             }
             size = packed.n + BATCH_HEADER_SIZE;
-            data[BATCH_AT_ATTRIBUTES + 1] = (uint8_t)((h->attributes & ~BATCH_ATTR_CODEC) | (int)to);
+            data[BATCH_AT_ATTRIBUTES + 1] =
+                (uint8_t)((h->attributes & ~BATCH_ATTR_CODEC) | (int)to);
             put_be32(data + BATCH_AT_LENGTH, (uint32_t)(size - BATCH_LENGTH_END));
         }
         mem_free(work);

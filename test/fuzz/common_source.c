@@ -58,9 +58,8 @@ uint32_t fuzz_below(struct fuzz_source *s, uint32_t n)
 int64_t fuzz_number(struct fuzz_source *s)
 {
     static const int64_t edges[] = {
-        -1,        -2,         INT8_MAX,  INT8_MIN,   INT16_MAX, INT16_MIN,
-        INT32_MAX, INT32_MIN,  INT64_MAX, INT64_MIN,  100,       1000,
-        65536,     1700000000, 1 << 20,   1700000000000};
+        -1,        -2,        INT8_MAX, INT8_MIN, INT16_MAX, INT16_MIN,  INT32_MAX, INT32_MIN,
+        INT64_MAX, INT64_MIN, 100,      1000,     65536,     1700000000, 1 << 20,   1700000000000};
     switch (fuzz_below(s, 8)) {
     case 6:
         return edges[fuzz_below(s, ARRAY_LEN(edges))];

@@ -29,11 +29,13 @@ static struct str make_string(const struct wire_field *f, struct fuzz_source *s,
     static const char *const groups[] = {"g", "h", "", "nobody"};
     static const char *const members[] = {FUZZ_MEMBER_ID, FUZZ_MEMBER_ID, FUZZ_MEMBER_ID, "", "x"};
     static const char *const keys[] = {
-        "retention.ms",   "retention.bytes", "segment.bytes", "cleanup.policy",  "max.message.bytes",
-        "leat.durability", "compression.type", "segment.ms",    "message.timestamp.type",
-        "num.partitions", "nothing",         "",              "log.retention.ms"};
-    static const char *const values[] = {"1", "-1", "1048576", "os", "fsync", "delete", "compact",
-                                         "gzip", "LogAppendTime", "x", "", "true"};
+        "retention.ms",           "retention.bytes", "segment.bytes",    "cleanup.policy",
+        "max.message.bytes",      "leat.durability", "compression.type", "segment.ms",
+        "message.timestamp.type", "num.partitions",  "nothing",          "",
+        "log.retention.ms"};
+    static const char *const values[] = {
+        "1",       "-1",   "1048576",       "os", "fsync", "delete",
+        "compact", "gzip", "LogAppendTime", "x",  "",      "true"};
     static const char *const protocols[] = {"consumer", "range", "roundrobin", "uniform", ""};
     uint32_t how = fuzz_below(s, 16);
     if (how == 15) {
@@ -74,6 +76,12 @@ static int64_t make_number(const struct wire_field *f, struct fuzz_source *s)
     if (learnt && fuzz_below(s, 4) != 3) {
         return FUZZ_GENERATION;
     }
+    if (named(f, "error_code") && fuzz_below(s, 8) < 7) {
+        return fuzz_below(s, 4) == 3 ? (int64_t)fuzz_below(s, 130) - 1 : 0;
+    }
+    if (strcmp(f->name, "port") == 0 && fuzz_below(s, 8) < 7) {
+        return 9092;
+    }
     if (named(f, "_ms") && fuzz_below(s, 4) != 3) {
         return fuzz_below(s, 2) == 0 ? 30000 : (int64_t)fuzz_below(s, 100);
     }
@@ -102,7 +110,8 @@ static void make_records(struct fuzz_source *s, struct arena *a, struct wire_rec
         b.p[fuzz_below(s, (uint32_t)b.n)] ^= (uint8_t)(1 + fuzz_below(s, 255));
     }
     struct str kept = arena_str(a, str_make(b.n > 0 ? (const char *)b.p : "", b.n));
-    *out = (struct wire_records){.p = (const uint8_t *)kept.p, .n = kept.p == NULL ? 0 : (int64_t)kept.n};
+    *out = (struct wire_records){.p = (const uint8_t *)kept.p,
+                                 .n = kept.p == NULL ? 0 : (int64_t)kept.n};
     buf_deinit(&b);
 }
 
@@ -143,9 +152,10 @@ static void make_fixed(const struct wire_field *f, struct fuzz_source *s, void *
 /* A subscription or an assignment of Kafka's consumer, or any bytes. */
 static struct str make_blob(struct fuzz_source *s, struct arena *a)
 {
-    static const uint8_t subscription[] = {0, 1, 0, 0, 0, 1, 0, 1, 't', 255, 255, 255, 255, 0, 0, 0, 0};
-    static const uint8_t assignment[] = {0, 0, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1,
-                                         0, 0, 0, 0, 255, 255, 255, 255};
+    static const uint8_t subscription[] = {0,   1,   0,   0,   0, 1, 0, 1, 't',
+                                           255, 255, 255, 255, 0, 0, 0, 0};
+    static const uint8_t assignment[] = {0, 0, 0, 0, 0, 1, 0,   1,   't', 0,  0,
+                                         0, 1, 0, 0, 0, 0, 255, 255, 255, 255};
     switch (fuzz_below(s, 4)) {
     case 0:
         return str_make(subscription, sizeof(subscription));
@@ -353,9 +363,8 @@ static void change_in(struct change *c, const struct wire_message *m, void *in)
         }
         if (!c->counting && c->left == 0) {
             c->done = true;
-            c->failed = !((f->flags & WIRE_ARRAY) != 0
-                              ? change_array(c, f, in)
-                              : make_field(f, c->version, c->s, c->a, in));
+            c->failed = !((f->flags & WIRE_ARRAY) != 0 ? change_array(c, f, in)
+                                                       : make_field(f, c->version, c->s, c->a, in));
             return;
         }
         c->left += c->counting ? 1u : (uint32_t)-1;
@@ -427,7 +436,8 @@ size_t fuzz_wire_make_bytes(const struct wire_message *m, int16_t version, struc
     arena_init(&a, WORK_BYTES);
     void *message = mem_alloc(m->size);
     CHECK(message != NULL);
-    size_t n = fuzz_wire_make(m, version, s, &a, message) ? encode(m, version, message, data, max) : 0;
+    size_t n =
+        fuzz_wire_make(m, version, s, &a, message) ? encode(m, version, message, data, max) : 0;
     mem_free(message);
     arena_deinit(&a);
     return n;

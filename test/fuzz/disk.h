@@ -16,8 +16,8 @@ static inline void disk_on_produced(struct broker_produce *p)
     *done = true;
 }
 
-/* One batch of one record with a value of this size; waits until it is acknowledged or refused. With
- * a producer the second one in a partition is a retry of the first. */
+/* One batch of one record with a value of this size; waits until it is acknowledged or refused.
+ * With a producer the second one in a partition is a retry of the first. */
 static inline void disk_append(struct world *w, const char *topic, int32_t index, size_t size,
                                bool producer)
 {

@@ -2,16 +2,19 @@
  * Any bytes as the requests of a connection, through framing, decoding, handlers, store and reply,
  * over the simulated network. Input: pieces, each two bytes of length and the bytes. The top bit of
  * the length says that the piece is a request without its size in front, which is put there; else
- * it is sent as it is, so that a request can arrive in parts. Length 0 cuts the connection and opens
- * another; with the top bit it lets a second pass.
+ * it is sent as it is, so that a request can arrive in parts. Length 0 cuts the connection and
+ * opens another; with the top bit it lets a second pass.
  *
  * What only the server can know (member id, generation, session, producer id, topic id) stands in a
- * request as a placeholder (fuzz/common.h) and is replaced by what the last answer said. The mutator
- * works on whole requests: it makes legal ones of every API and version, chains of them that belong
- * together, and changes single fields of those that are there, all by the tables of src/wire.
+ * request as a placeholder (fuzz/common.h) and is replaced by what the last answer said. The
+ * mutator works on whole requests: it makes legal ones of every API and version, chains of them
+ * that belong together, and changes single fields of those that are there, all by the tables of
+ * src/wire.
  *
  * Beyond "no crash, no leak": each answer belongs to the oldest request that has none, and its body
  * is what the tables say for that request's version, to the last byte.
+ *
+ * libFuzzer: -max_len=8192
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,8 +119,8 @@ static void check_answer(struct client *c, const struct sent *s, const uint8_t *
     CHECK(correlation_id == s->correlation_id);
     enum err e = wire_decode(api->response, version, &in, &arena, body, &ec);
     CHECK(e == ERR_LIMIT || (e == ERR_OK && slice_left(&in) == 0));
-    if (e == ERR_OK && (s->key == WIRE_JOIN_GROUP || s->key == WIRE_FETCH ||
-                        s->key == WIRE_INIT_PRODUCER_ID)) {
+    if (e == ERR_OK &&
+        (s->key == WIRE_JOIN_GROUP || s->key == WIRE_FETCH || s->key == WIRE_INIT_PRODUCER_ID)) {
         fuzz_wire_each(api->response, version, body, learn, c->learnt);
     }
     free(body);
@@ -318,7 +321,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- The mutator ------------------------------------------------------------------------------ */
+/* ---- The mutator ------------------------------------------------------------------------------
+ */
 
 struct piece {
     uint8_t *p; /* with room for PIECE_BYTES */

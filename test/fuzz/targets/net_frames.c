@@ -7,6 +7,8 @@
  *
  * Beyond "no crash, no leak": what is handed over is what was sent, message by message, however it
  * was cut; replies leave in the order of messages; no limit is passed by more than one message.
+ *
+ * libFuzzer: -len_control=0 -max_len=1000
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,27 +19,27 @@
 #include "fuzz/common.h"
 #include "net/net.h"
 
-#define CLIENTS        4
-#define STEPS_MAX      400
-#define WAITING_MAX    64
-#define HEAD           3u
-#define SENT_MAX       (1u << 20)
-#define MEMORY_BYTES   (256u << 10)
-#define KIND_BAD       255
-#define KIND_CLOSE     254
-#define SECOND         1000000000u
-#define REPLY_MAX      5000u
-#define NUMBERS_MAX    4096
+#define CLIENTS         4
+#define STEPS_MAX       400
+#define WAITING_MAX     64
+#define HEAD            3u
+#define SENT_MAX        (64u << 20)
+#define MEMORY_BYTES    (256u << 10)
+#define KIND_BAD        255
+#define KIND_CLOSE      254
+#define SECOND          1000000000u
+#define REPLY_MAX       5000u
+#define NUMBERS_MAX     4096
 #define CONNECTIONS_MAX 3u
 
 struct client {
     struct env_sock *sock;
     uint16_t port;
     struct buf sent, got;
-    size_t handed_over;            /* bytes of `sent` that came out as messages */
-    uint32_t messages;             /* handed over */
-    bool answered[NUMBERS_MAX];    /* with bytes, rather than with nothing */
-    uint32_t next_reply;           /* number of the next one that the client may see */
+    size_t handed_over;         /* bytes of `sent` that came out as messages */
+    uint32_t messages;          /* handed over */
+    bool answered[NUMBERS_MAX]; /* with bytes, rather than with nothing */
+    uint32_t next_reply;        /* number of the next one that the client may see */
 };
 struct waiting {
     struct net_message *m;
@@ -121,8 +123,11 @@ static void on_closed(void *state)
     free(state);
 }
 
-static const struct net_protocol PROTOCOL = {
-    .name = "toy", .opened = on_opened, .measure = on_measure, .message = on_message, .closed = on_closed};
+static const struct net_protocol PROTOCOL = {.name = "toy",
+                                             .opened = on_opened,
+                                             .measure = on_measure,
+                                             .message = on_message,
+                                             .closed = on_closed};
 
 /* Replies to a waiting message; size 0: without a reply. */
 static void answer(struct rig *r, size_t at, uint32_t size)

@@ -92,8 +92,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
     uint8_t *work = mem_zalloc(1, PLAIN_MAX);
     CHECK(work != NULL);
     size_t have = 0;
-    if (record_decompress(&scratch, codec, str_make(data + 1, size - 1), OUTPUT_MAX, &plain, NULL) ==
-            ERR_OK &&
+    if (record_decompress(&scratch, codec, str_make(data + 1, size - 1), OUTPUT_MAX, &plain,
+                          NULL) == ERR_OK &&
         plain.n > 0) {
         have = plain.n < PLAIN_MAX ? plain.n : PLAIN_MAX;
         memcpy(work, plain.p, have);

@@ -6,6 +6,8 @@
  *
  * Beyond "no crash, no leak": what does not open says why; what opens can be read from end to end,
  * written to, closed and opened again.
+ *
+ * libFuzzer: -len_control=0 -max_len=600
  */
 #include <stdlib.h>
 #include <string.h>

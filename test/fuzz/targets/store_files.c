@@ -3,9 +3,11 @@
  * changed are made right, 2: it had a clean stop); then changes, see change(): numbers in the
  * structures of meta, images, ring, segments and indexes, files cut, copied over others, removed.
  *
- * Beyond "no crash, no leak": verify changes nothing; what does not open says why; what opens can be
- * read from end to end, written to, closed and opened again. Without made-up checksums no byte that
- * is read is wrong.
+ * Beyond "no crash, no leak": verify changes nothing; what does not open says why; what opens can
+ * be read from end to end, written to, closed and opened again. Without made-up checksums no byte
+ * that is read is wrong.
+ *
+ * libFuzzer: -len_control=0 -max_len=300
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,14 +46,14 @@ static struct {
     uint32_t file_count, mark_count;
 } the;
 
-/* ---- Structures, and their checksums ----------------------------------------------------------- */
+/* ---- Structures, and their checksums -----------------------------------------------------------
+ */
 
 /* With fix: makes checksums right. Without: notes where the structures are. */
 static void structure(uint32_t file, const uint8_t *base, const uint8_t *p, size_t size)
 {
     if (the.mark_count < MARKS_MAX) {
-        the.marks[the.mark_count++] =
-            (struct mark){file, (uint32_t)(p - base), (uint32_t)size};
+        the.marks[the.mark_count++] = (struct mark){file, (uint32_t)(p - base), (uint32_t)size};
     }
 }
 
@@ -198,7 +200,8 @@ static void walk_file(uint32_t f, bool fix)
     }
 }
 
-/* ---- The good directory ------------------------------------------------------------------------ */
+/* ---- The good directory ------------------------------------------------------------------------
+ */
 
 static void add_file(const char *path, enum kind kind)
 {
@@ -290,7 +293,8 @@ static void make_disk(void)
     CHECK(the.mark_count > 20 && the.mark_count < MARKS_MAX && the.file_count > 10);
 }
 
-/* ---- Changes ----------------------------------------------------------------------------------- */
+/* ---- Changes -----------------------------------------------------------------------------------
+ */
 
 static void put_number(uint8_t *p, size_t left, uint32_t width, uint64_t v, bool add)
 {
@@ -319,7 +323,7 @@ static void change_number(struct fuzz_source *s)
     uint64_t size = 0;
     uint8_t *p = env_sim_file_bytes(the.env, the.files[m->file].path, &size);
     uint32_t width = 1u << fuzz_below(s, 4);
-    uint32_t at = m->at + fuzz_below(s, m->size + 1) / width * width;
+    uint32_t at = m->at + fuzz_below(s, m->size + 1);
     bool add = fuzz_below(s, 2) == 1;
     uint64_t v = (uint64_t)fuzz_number(s);
     if (p != NULL && at < size) {

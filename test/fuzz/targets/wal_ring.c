@@ -1,13 +1,15 @@
 /*
  * A ring of the write-ahead log that a crash, a bad disk or somebody with a checksum program left.
- * Input: a program: runs of the real log (frames of some sizes, an end without a clean stop), single
- * bytes changed, blocks swapped, copied or zeroed, and headers forged with the right checksum but
- * any numbers in them.
+ * Input: a program: runs of the real log (frames of some sizes, an end without a clean stop),
+ * single bytes changed, blocks swapped, copied or zeroed, and headers forged with the right
+ * checksum but any numbers in them.
  *
  * Beyond "no crash, no leak": what recovery delivers is in order, does not overlap and has the
  * checksum it says; the log goes on behind it; and a second recovery delivers the same frames and
  * those that were written since. The last is a promise about disks, not about forgery: it is not
  * asked for once a header was forged.
+ *
+ * libFuzzer: -len_control=0 -max_len=300
  */
 #include <stdio.h>
 #include <string.h>
@@ -82,8 +84,8 @@ static struct wal *recover(struct rig *r)
     if (e != ERR_OK) {
         return NULL;
     }
-    CHECK(wal_tail(w) % ENV_BLOCK == 0 && (r->seen_count == 0 || r->damaged ||
-                                           wal_tail(w) >= r->seen[r->seen_count - 1].position));
+    CHECK(wal_tail(w) % ENV_BLOCK == 0 &&
+          (r->seen_count == 0 || r->damaged || wal_tail(w) >= r->seen[r->seen_count - 1].position));
     r->cfg.generation = wal_generation(w);
     return w;
 }
