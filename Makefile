@@ -238,10 +238,11 @@ bench: ## speed, latency, memory, start-up beside Kafka, Redis, NATS and the flo
 bench-check: ## did a hot path grow? counts instructions here and in BASE (origin/main)
 	@tools/deps.sh build bench
 	@LEAT_BUILD=$(abspath $(BUILD)) bench/check $(BASE)
-fuzz: ## fuzz every target for SECONDS (default 60); TARGET=name for one
+fuzz: ## go on fuzzing for HOURS=n (or SECONDS=n, default 60), tallied; GROUP=wire or TARGET=name for some
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory V=fuzz fuzzers
-	@tools/run_fuzz.sh $(BUILD)/fuzz/fuzz "$(TARGET)" "$(or $(SECONDS),60)"
+	@tools/run_fuzz.py --tally test/fuzz/TALLY.md $(if $(HOURS),--hours $(HOURS),--seconds $(or $(SECONDS),60)) \
+	    $(BUILD)/fuzz/fuzz $(or $(TARGET),$(GROUP))
 soak: ## load leat for hours and check it all the time (HOURS=2)
 	@tools/deps.sh build run test clients
 	@$(MAKE) --no-print-directory V=release build programs
