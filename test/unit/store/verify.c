@@ -181,7 +181,7 @@ TEST(store_verify_says_so_when_an_image_makes_no_sense)
 
 TEST(store_verify_refuses_a_ring_of_impossible_size)
 {
-    /* A meta file with a right checksum and a ring of four billion files: the check told of each. */
+    /* A meta file with a right checksum and a ring of four billion files: each was told of. */
     struct world w;
     struct findings f = {0};
     struct store_verify_report r;
