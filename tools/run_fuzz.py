@@ -6,7 +6,7 @@ tools/run_fuzz.py [--seconds N | --hours N] [--cpu-of-group N] [--tally FILE] FO
 FOLDER holds the targets (build/fuzz/fuzz); without a name all run, as many at a time as LEAT_JOBS or the machine has.
 
   --seconds N       CPU seconds for each target (60)
-  --hours N         all of them in turn, in rounds, for N hours; Ctrl-C ends it well
+  --hours N         all of them in turn, in rounds of 5 CPU minutes a group, for N hours; Ctrl-C ends it well
   --cpu-of-group N  CPU seconds for each group, divided by the shares of test/fuzz/GROUPS
   --tally FILE      appends a row for each group
 
@@ -24,8 +24,9 @@ import subprocess
 import sys
 import time
 
-ROUND_SECONDS = 60      # of a share, in a round of --hours
+ROUND_SECONDS = 300     # of CPU for each group, in a round of --hours
 WALL_FACTOR = 4         # a busy machine may take so much longer than the CPU time
+INTERRUPTED = 72        # libFuzzer's status when it was told to stop by Ctrl-C
 TALLY_HEAD = """# What has been fuzzed
 
 Written by `make fuzz` (`tools/run_fuzz.py`), a row for each group of `test/fuzz/GROUPS`. A finding is a crash, a broken
@@ -105,7 +106,7 @@ class Run:
     def result(self):
         text = self.log.read_text(errors="replace")
         found = re.search(r"stat::number_of_executed_units: *(\d+)", text)
-        bad = self.status != 0
+        bad = self.status not in (0, INTERRUPTED)
         if bad:
             print("\n".join(text.splitlines()[-40:]))
             kept = re.findall(r"Test unit written to (\S+)", text)
@@ -116,25 +117,20 @@ class Run:
                 "new": max(0, len(list(self.corpus.iterdir())) - self.before), "findings": int(bad)}
 
 
-def run_all(folder, tasks, jobs, deadline=None):
-    """tasks: (target, seconds). Yields results as runs end; the rest is stopped at the deadline or by Ctrl-C."""
+def run_all(folder, tasks, jobs, over):
+    """tasks: (target, seconds). Yields results as runs end; what is left when over() is stopped."""
     waiting, running = list(tasks), []
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(Run(folder, *waiting.pop(0)))
-            time.sleep(0.2)
-            if deadline is not None and time.monotonic() > deadline:
-                waiting = []
-                for run in running:
-                    run.stop()
-            for run in [r for r in running if r.poll()]:
-                running.remove(run)
-                yield run.result()
-    finally:
-        for run in running:
-            run.process.kill()
-            run.process.wait()
+    while waiting or running:
+        if over():
+            waiting = []
+            for run in running:
+                run.stop()
+        while waiting and len(running) < jobs:
+            running.append(Run(folder, *waiting.pop(0)))
+        time.sleep(0.2)
+        for run in [r for r in running if r.poll()]:
+            running.remove(run)
+            yield run.result()
 
 
 def write_tally(path, groups, results):
@@ -168,29 +164,27 @@ def main():
     if unknown or missing or not groups:
         print(f"fuzz: no such target or group: {' '.join(unknown + missing)}", file=sys.stderr)
         return 2
-    results, bad = [], set()
+    results, bad, signals = [], set(), []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: signals.append(number))
     deadline = time.monotonic() + args.hours * 3600 if args.hours else None
-    try:
-        while True:
-            tasks = [(t, args.seconds) for _, t, _ in groups]
-            if args.cpu_of_group:
-                total = {g: sum(s for h, _, s in groups if h == g) for g, _, _ in groups}
-                tasks = [(t, args.cpu_of_group * s / total[g]) for g, t, s in groups]
-            elif args.hours:
-                total = {g: sum(s for h, _, s in groups if h == g) for g, _, _ in groups}
-                tasks = [(t, ROUND_SECONDS * 5 * s / total[g]) for g, t, s in groups if t not in bad]
-            for one in run_all(args.folder, sorted(tasks, key=lambda task: -task[1]), jobs, deadline):
-                results.append(one)
-                bad |= {one["target"]} if one["findings"] else set()
-                print(f"fuzz: {one['target']}: {one['cpu']:.0f} CPU s, {one['executions']} executions, "
-                      f"{one['new']} new inputs, {one['findings']} findings", flush=True)
-            if deadline is None or time.monotonic() > deadline or not tasks:
-                break
-    except KeyboardInterrupt:
-        print("fuzz: stopped")
-    finally:
-        if args.tally:
-            write_tally(args.tally, groups, results)
+
+    def over():
+        return bool(signals) or (deadline is not None and time.monotonic() > deadline)
+
+    total = {g: sum(s for h, _, s in groups if h == g) for g, _, _ in groups}
+    of_group = args.cpu_of_group or (ROUND_SECONDS if args.hours else None)
+    while True:
+        tasks = [(t, of_group * s / total[g] if of_group else args.seconds) for g, t, s in groups if t not in bad]
+        for one in run_all(args.folder, sorted(tasks, key=lambda task: -task[1]), jobs, over):
+            results.append(one)
+            bad |= {one["target"]} if one["findings"] else set()
+            print(f"fuzz: {one['target']}: {one['cpu']:.0f} CPU s, {one['executions']} executions, "
+                  f"{one['new']} new inputs, {one['findings']} findings", flush=True)
+        if deadline is None or over() or not tasks:
+            break
+    if args.tally:
+        write_tally(args.tally, groups, results)
     return 1 if bad else 0
 
 

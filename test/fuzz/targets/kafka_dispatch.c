@@ -35,6 +35,7 @@
 struct sent {
     int16_t key, version;
     int32_t correlation_id;
+    bool silent; /* a produce with acks=0: there is no answer */
 };
 /* What the server's answers said. */
 struct learnt {
@@ -127,8 +128,6 @@ static void check_answer(struct client *c, const struct sent *s, const uint8_t *
     arena_deinit(&arena);
 }
 
-static bool is_acks_0(const struct sent *s, size_t i);
-
 /* Takes what there is; false: the server has closed. */
 static bool client_pump(struct client *c)
 {
@@ -142,8 +141,7 @@ static bool client_pump(struct client *c)
     while (c->in.n >= 4 && c->in.n - 4 >= get_be32(c->in.p)) {
         size_t n = 4 + (size_t)get_be32(c->in.p);
         if (c->known) {
-            while (c->answered < c->sent_count && is_acks_0(c->sent, c->answered) &&
-                   get_be32(c->in.p + 4) != (uint32_t)c->sent[c->answered].correlation_id) {
+            while (c->answered < c->sent_count && c->sent[c->answered].silent) {
                 c->answered++;
             }
             CHECK(c->answered < c->sent_count);
@@ -155,10 +153,20 @@ static bool client_pump(struct client *c)
     return true;
 }
 
-/* A produce request may have no answer. */
-static bool is_acks_0(const struct sent *s, size_t i)
+static bool is_silent(const uint8_t *p, size_t n)
 {
-    return s[i].key == 0;
+    struct slice in = slice_of(p, n);
+    struct wire_request_head head;
+    struct wire_produce_request body;
+    struct arena arena;
+    arena_init(&arena, 16u << 20);
+    bool silent =
+        wire_request_head(&in, &arena, &head, NULL) == ERR_OK && head.key == WIRE_PRODUCE &&
+        head.supported &&
+        wire_decode(&wire_produce_request_type, head.version, &in, &arena, &body, NULL) == ERR_OK &&
+        body.acks == 0;
+    arena_deinit(&arena);
+    return silent;
 }
 
 struct fill_in {
@@ -253,8 +261,8 @@ static void send_request(struct client *c, const uint8_t *p, size_t n)
     if (n < 8 || c->sent_count == REQUESTS_MAX) {
         c->known = false;
     } else {
-        c->sent[c->sent_count++] =
-            (struct sent){(int16_t)get_be16(p), (int16_t)get_be16(p + 2), (int32_t)get_be32(p + 4)};
+        c->sent[c->sent_count++] = (struct sent){(int16_t)get_be16(p), (int16_t)get_be16(p + 2),
+                                                 (int32_t)get_be32(p + 4), is_silent(p, n)};
     }
     if (fill_in(c, frame + 4, n, &filled)) {
         client_send(c, filled.p, filled.n);
