@@ -358,7 +358,8 @@ static void cut_file(struct fuzz_source *s, const char *path)
         return;
     }
     CHECK(env_file_size(f, &size, NULL) == ERR_OK);
-    uint64_t to = size * fuzz_below(s, 256) / 128; /* shorter, or longer with zeros */
+    uint64_t by = fuzz_below(s, 256); /* shorter, or longer with zeros */
+    uint64_t to = by < 128 ? size * by / 128 : size + (by - 128) * 64;
     IGNORE(env_file_truncate(f, to, NULL));
     env_file_close(f);
 }
