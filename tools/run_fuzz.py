@@ -30,7 +30,8 @@ INTERRUPTED = 72        # libFuzzer's status when it was told to stop by Ctrl-C
 TALLY_HEAD = """# What has been fuzzed
 
 Written by `make fuzz` (`tools/run_fuzz.py`), a row for each group of `test/fuzz/GROUPS`. A finding is a crash, a broken
-invariant, a leak, or an input that takes longer than 30 s; each is fixed, and its input is in `test/fuzz/corpus`.
+invariant, a leak, or an input that takes longer than 30 s; each is fixed, and its input is in `test/fuzz/corpus`
+unless the fault was the target's own. A `+` behind the commit: the tree had changes beside it.
 
 | date (UTC) | commit | group | targets | CPU minutes | executions | new inputs | findings |
 |---|---|---|---|---|---|---|---|
