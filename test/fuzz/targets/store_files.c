@@ -433,8 +433,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     world_close(&w);
     if (e == ERR_OK) {
-        CHECK(world_open(&w, the.env, &ec) == ERR_OK);
-        disk_read_all(&w, !forged);
+        ec = (struct ectx){0};
+        e = world_open(&w, the.env, &ec);
+        /* A forged header of a newer version may lie where only the second start looks. */
+        CHECK(e == ERR_OK || (forged && ec.text[0] != '\0'));
+        if (e == ERR_OK) {
+            disk_read_all(&w, !forged);
+        }
         world_close(&w);
     }
     return 0;
