@@ -154,15 +154,17 @@ $(1): $(patsubst $(O)/%,$(O)/obj/%.o,$(1)) \
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
-# A fuzz target is test/fuzz/targets/NAME.c with LLVMFuzzerTestOneInput. V=fuzz links it with libFuzzer,
-# every other V with test/fuzz/replay.c, which runs the files of a corpus through it.
+# A fuzz target is test/fuzz/targets/NAME.c with LLVMFuzzerTestOneInput, and test/fuzz/common*.c. V=fuzz links it
+# with libFuzzer, every other V with test/fuzz/replay.c, which runs the files of a corpus through it.
 FUZZ := $(patsubst test/fuzz/targets/%.c,$(O)/fuzz/%,$(wildcard test/fuzz/targets/*.c))
 ifeq ($(V),fuzz)
+# The simulated world is no target: what it compares and where it goes would only distract the fuzzer.
+$(O)/obj/src/env/sim_%.o: EXTRA = -fno-sanitize=fuzzer,fuzzer-no-link
 $(FUZZ): LDFLAGS_ALL := $(subst fuzzer-no-link,fuzzer,$(LDFLAGS_ALL))
 else
 $(FUZZ): $(call objects,$(wildcard test/fuzz/replay.c))
 endif
-$(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(ENGINE)
+$(FUZZ): $(O)/fuzz/%: $(O)/obj/test/fuzz/targets/%.o $(call objects,$(wildcard test/fuzz/common*.c)) $(ARCHIVES)
 	$(link)
 
 # The parts of the tests ask for files by their absolute names.
@@ -241,10 +243,11 @@ bench: ## speed, latency, memory, start-up beside Kafka, Redis, NATS and the flo
 bench-check: ## did a hot path grow? counts instructions here and in BASE (origin/main)
 	@tools/deps.sh build bench
 	@LEAT_BUILD=$(abspath $(BUILD)) bench/check $(BASE)
-fuzz: ## fuzz every target for SECONDS (default 60); TARGET=name for one
+fuzz: ## go on fuzzing for HOURS=n (or SECONDS=n, default 60), tallied; GROUP=wire or TARGET=name for some
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory V=fuzz fuzzers
-	@tools/run_fuzz.sh $(BUILD)/fuzz/fuzz "$(TARGET)" "$(or $(SECONDS),60)"
+	@tools/run_fuzz.py --tally test/fuzz/TALLY.md $(if $(HOURS),--hours $(HOURS),--seconds $(or $(SECONDS),60)) \
+	    $(BUILD)/fuzz/fuzz $(or $(TARGET),$(GROUP))
 soak: ## everything at once for HOURS (2), checked all the time; goes on where it stopped, keeps a tally
 	@tools/deps.sh build
 	@$(MAKE) --no-print-directory V=release build $(BUILD)/release/test/crash/leat_soak

@@ -312,11 +312,12 @@ MUST_USE enum err cluster_disk(struct client *c, const struct wire_metadata_resp
         for (int32_t d = 0; d < r.results_count; d++) {
             const struct wire_describe_log_dirs_response_log_dir *dir = &r.results[d];
             volumes_known = volumes_known && dir->total_bytes >= 0;
-            sum.total_bytes += dir->total_bytes;
-            sum.usable_bytes += dir->usable_bytes;
+            sum.total_bytes = clamped_add(sum.total_bytes, dir->total_bytes);
+            sum.usable_bytes = clamped_add(sum.usable_bytes, dir->usable_bytes);
             for (int32_t t = 0; t < dir->topics_count; t++) {
                 for (int32_t p = 0; p < dir->topics[t].partitions_count; p++) {
-                    sum.log_bytes += dir->topics[t].partitions[p].partition_size;
+                    sum.log_bytes =
+                        clamped_add(sum.log_bytes, dir->topics[t].partitions[p].partition_size);
                 }
             }
         }
@@ -345,7 +346,7 @@ MUST_USE enum err cluster_topic_bytes(struct client *c, const struct wire_metada
                 for (int32_t p = 0; str_eq(rt->name, topic) && p < rt->partitions_count; p++) {
                     int32_t index = rt->partitions[p].partition_index;
                     if (index >= 0 && (size_t)index < partitions) {
-                        bytes[index] += rt->partitions[p].partition_size;
+                        bytes[index] = clamped_add(bytes[index], rt->partitions[p].partition_size);
                     }
                 }
             }

@@ -274,9 +274,10 @@ MUST_USE enum err cluster_group_lag(struct client *c, struct str group, int32_t 
         return e;
     }
     for (size_t i = 0; i < n; i++) {
-        rows[i].lag = rows[i].end < 0                   ? -1
-                      : rows[i].end > rows[i].committed ? rows[i].end - rows[i].committed
-                                                        : 0;
+        rows[i].lag = rows[i].end < 0 ? -1
+                      : rows[i].end > rows[i].committed
+                          ? clamped_sub(rows[i].end, rows[i].committed)
+                          : 0;
     }
     note_members(c, &g, rows, n);
     *out = rows;

@@ -230,6 +230,13 @@ static enum err plan(struct consume *s, struct client *c, const char *from, int3
     if (e != ERR_OK) {
         return e;
     }
+    for (size_t i = 0; i < n; i++) {
+        if (places[i].partition < 0 || places[i].partition >= t.partitions_count) {
+            return ectx_fail(&cli->ec, ERR_MALFORMED,
+                             "the broker tells of partition %d of topic '%s', which has %d",
+                             places[i].partition, s->topic, t.partitions_count);
+        }
+    }
     s->partitions = (size_t)t.partitions_count;
     s->done = arena_new_n(&cli->arena, bool, s->partitions);
     s->end = arena_new_n(&cli->arena, int64_t, s->partitions);

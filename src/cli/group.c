@@ -100,7 +100,7 @@ static int64_t lag_total(const struct lag_row *rows, size_t n)
 {
     int64_t total = 0;
     for (size_t i = 0; i < n; i++) {
-        total += rows[i].lag > 0 ? rows[i].lag : 0;
+        total = clamped_add(total, rows[i].lag > 0 ? rows[i].lag : 0);
     }
     return total;
 }

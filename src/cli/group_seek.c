@@ -81,7 +81,7 @@ static enum err print_moves(struct cli *cli, const struct seek *s)
     for (size_t i = 0; i < s->count; i++) {
         char text[32];
         int64_t before = committed_before(s, s->places[i].partition);
-        int64_t moved = s->places[i].at - before;
+        int64_t moved = clamped_sub(s->places[i].at, before);
         table_str(&table, COLOUR_NONE, s->topic.name);
         table_cell(&table, COLOUR_NONE, "%d", s->places[i].partition);
         table_cell(&table, COLOUR_NONE, "%s", before < 0 ? "none" : format_count(before, text));

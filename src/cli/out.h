@@ -63,6 +63,18 @@ MUST_USE enum err json_print(struct json *j, struct ectx *ec);
 MUST_USE enum err out_write(struct str s, struct ectx *ec);
 PRINTF_LIKE(1, 2) void out_printf(const char *fmt, ...);
 /* "1.5 GiB"; "3 d 4 h"; "12,345": into `out`, which is returned. */
+/* Numbers of brokers and of people may be anything: these end at the ends of the type. */
+static inline int64_t clamped_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(a, b, &sum) ? sum : b < 0 ? INT64_MIN : INT64_MAX;
+}
+static inline int64_t clamped_sub(int64_t a, int64_t b)
+{
+    int64_t difference;
+    return !__builtin_sub_overflow(a, b, &difference) ? difference : b < 0 ? INT64_MAX : INT64_MIN;
+}
+
 const char *format_bytes(double bytes, char out[24]);
 const char *format_duration(double seconds, char out[32]);
 const char *format_count(int64_t n, char out[32]);

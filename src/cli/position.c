@@ -93,7 +93,7 @@ MUST_USE enum err position_resolve(struct client *c, const struct wire_metadata_
         places[i].end = q[i].offset;
         int64_t wanted = p->kind == POSITION_START    ? places[i].start
                          : p->kind == POSITION_OFFSET ? p->value
-                         : p->kind == POSITION_LAST   ? places[i].end - p->value
+                         : p->kind == POSITION_LAST   ? clamped_sub(places[i].end, p->value)
                                                       : places[i].end;
         places[i].at = within(wanted, places[i].start, places[i].end);
     }

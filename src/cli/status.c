@@ -108,7 +108,7 @@ static enum err take_sample(struct status *s, struct sample *out)
     out->at_ns = clock_ns();
     enum err e = cluster_offsets(s->c, q, n, &s->cli->ec);
     for (size_t i = 0; i < n; i++) {
-        out->records += q[i].code == 0 ? q[i].offset : 0;
+        out->records = clamped_add(out->records, q[i].code == 0 ? q[i].offset : 0);
     }
     if (e == ERR_OK && s->asked_http) {
         fetch_http(s);
@@ -153,7 +153,7 @@ static enum err count_groups(struct status *s)
         struct behind *b = &s->groups[s->group_count++];
         *b = (struct behind){rows[i].id, rows[i].state, 0};
         for (size_t k = 0; k < rows_of_group; k++) {
-            b->lag += lag[k].lag > 0 ? lag[k].lag : 0;
+            b->lag = clamped_add(b->lag, lag[k].lag > 0 ? lag[k].lag : 0);
         }
         s->groups_behind += b->lag > 0;
     }

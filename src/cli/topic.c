@@ -67,7 +67,7 @@ static enum err print_list(struct cli *cli, const struct wire_metadata_response_
         bool known = true;
         for (int32_t p = 0; p < count; p++, at++) {
             known = known && q[at].code == 0 && q[queries + at].code == 0;
-            records += q[queries + at].offset - q[at].offset;
+            records = clamped_add(records, clamped_sub(q[queries + at].offset, q[at].offset));
         }
         int32_t replicas = count > 0 ? t[i].partitions[0].replica_nodes_count : 0;
         char text[32];
@@ -200,7 +200,7 @@ static enum err show_text(struct cli *cli, const struct shown_topic *s)
                    end->code == 0 ? format_count(end->offset, text) : "?");
         table_cell(&table, COLOUR_NONE, "%s",
                    start->code == 0 && end->code == 0
-                       ? format_count(end->offset - start->offset, text)
+                       ? format_count(clamped_sub(end->offset, start->offset), text)
                        : "?");
         table_cell(&table, COLOUR_NONE, "%s",
                    s->bytes == NULL ? "?" : format_bytes((double)s->bytes[i], text));

@@ -464,6 +464,10 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
     }
     enum err e = image_parse_parts(body, verify_part, verify_drop, v);
     e = v->err != ERR_OK ? v->err : e;
+    if (e == ERR_DAMAGED && v->ec.text[0] == '\0') {
+        say(v, true, "the image's section of the store cannot be read");
+        return ERR_OK;
+    }
     if (e != ERR_OK) {
         return e;
     }
@@ -477,16 +481,16 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
             say(v, false, "the newest image is older than the log; what follows it is there");
         }
     }
-    if (!clean) {
-        verify_ring_files(v, m);
-    }
     store_path(v->dir, "wal", path);
     struct wal_config cfg;
     store_wal_config(m, path, &view->info, &cfg);
     cfg.generation += other_bad ? 1 : 0;
     cfg.clean = clean;
     const struct wal_visitor visitor = {v, verify_frame, verify_damage};
-    e = wal_verify(v->env, &cfg, &visitor, &v->ec);
+    e = wal_verify(v->env, &cfg, &visitor, &v->ec); /* refuses a ring of impossible size */
+    if (e == ERR_OK && !clean) {
+        verify_ring_files(v, m);
+    }
     return e == ERR_OK ? verify_topics(v, verify_file) : e;
 }
 
@@ -570,6 +574,9 @@ enum err store_verify(struct env *env, const char *dir,
         env_lock_release(lock);
     }
     if (e != ERR_OK) {
+        if (v.ec.text[0] == '\0') {
+            IGNORE(ectx_fail(&v.ec, e, "could not check '%s': %s", dir, err_text(e)));
+        }
         if (ec != NULL) {
             *ec = v.ec;
         }

@@ -80,6 +80,10 @@ static enum err header_at(struct scan *s, uint64_t position, bool *found, struct
     if (h->position != position && !WAL_PLANTED(s, WAL_FAULT_NO_POSITION)) {
         return ERR_OK;
     }
+    /* Nobody knows of what comes after. Believed, such a claim could lead the walk anywhere. */
+    if (h->flushed > h->position && !WAL_PLANTED(s, WAL_FAULT_FLUSHED_HIGH)) {
+        return ERR_OK;
+    }
     *found = true;
     return ERR_OK;
 }
@@ -180,9 +184,10 @@ static enum err leads_to_witness(struct scan *s, uint64_t position, const struct
 
 /* Is there any later header that says so? A group that followed is no further than the largest
  * unit, or at the start of a file; so an ordinary end of the log costs one small read, not a turn
- * of the ring. */
-static enum err find_witness(struct scan *s, uint64_t point, bool *yes)
+ * of the ring. What an earlier generation left is no witness: the walk could never get there. */
+static enum err find_witness(struct scan *s, const struct walk *k, bool *yes)
 {
+    uint64_t point = k->at;
     *yes = s->flushed > point;
     uint64_t near =
         point + wal_align_up(s->cfg->group_bytes + WAL_BODY_OFFSET, ENV_BLOCK) + ENV_BLOCK;
@@ -193,7 +198,7 @@ static enum err find_witness(struct scan *s, uint64_t point, bool *yes)
         if (e != ERR_OK) {
             return e;
         }
-        *yes = found && h.flushed > point;
+        *yes = found && h.flushed > point && h.generation >= k->generation;
         q = q < near ? q + ENV_BLOCK : wal_ring_file_end(s->ring, q);
     }
     return ERR_OK;
@@ -202,7 +207,7 @@ static enum err find_witness(struct scan *s, uint64_t point, bool *yes)
 static enum err find_resume(struct scan *s, const struct walk *k, bool *damage, bool *found,
                             uint64_t *at)
 {
-    enum err e = find_witness(s, k->at, damage);
+    enum err e = find_witness(s, k, damage);
     *found = false;
     for (uint64_t q = k->at + ENV_BLOCK; e == ERR_OK && *damage && !*found && q < s->limit;
          q += ENV_BLOCK) {
@@ -423,6 +428,13 @@ enum err wal_scan(struct wal_ring *ring, const struct wal_config *cfg,
                   struct wal_scan_result *out, struct ectx *ec)
 {
     struct ectx unused;
+    if (cfg->start > INT64_MAX || cfg->start % ENV_BLOCK != 0 ||
+        cfg->flushed > cfg->start + wal_ring_bytes(ring)) {
+        return ectx_fail(ec, ERR_DAMAGED,
+                         "the checkpoint says that the log begins at %llu and is flushed up to "
+                         "%llu, which it cannot be",
+                         (unsigned long long)cfg->start, (unsigned long long)cfg->flushed);
+    }
     struct scan s = {.ring = ring,
                      .cfg = cfg,
                      .visitor = visitor,

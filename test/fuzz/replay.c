@@ -3,6 +3,9 @@
  * line, and the files of the folders named there, through the target once each. Prints how many.
  * A finding ends the process, by the sanitizer or by CHECK; the name of the input is the last line
  * before it.
+ *
+ * --rounds N: each input is also changed N times, by the target's mutator or a small one here, and
+ * the results run too. The same seeds every time: what passes once passes always.
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -13,8 +16,76 @@
 #include <sys/stat.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+__attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
+                                                     unsigned int seed);
 
-static int run_file(const char *path)
+#define CHANGED_MAX 4096
+
+/* The files come in the order of their names, so a run repeats. */
+static uint32_t next_random(void)
+{
+    static uint32_t state = 1;
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max)
+{
+    size_t at = size == 0 ? 0 : next_random() % size;
+    switch (next_random() % 4) {
+    case 0: /* one more */
+        if (size < max) {
+            memmove(data + at + 1, data + at, size - at);
+            data[at] = (uint8_t)next_random();
+            return size + 1;
+        }
+        break;
+    case 1: /* one less */
+        if (size > 1) {
+            memmove(data + at, data + at + 1, size - at - 1);
+            return size - 1;
+        }
+        break;
+    case 2:
+        if (size > 0) {
+            data[at] ^= (uint8_t)(1u << next_random() % 8);
+        }
+        break;
+    default:
+        if (size > 0) {
+            data[at] = (uint8_t)next_random();
+        }
+        break;
+    }
+    return size;
+}
+
+/* The input after each of `rounds` changes, which add up. */
+static void run_changed(const uint8_t *bytes, size_t size, unsigned rounds)
+{
+    uint8_t *work = malloc(CHANGED_MAX);
+    size_t n = size < CHANGED_MAX ? size : CHANGED_MAX;
+    if (work == NULL) {
+        abort();
+    }
+    memcpy(work, bytes, n);
+    for (unsigned i = 0; i < rounds; i++) {
+        n = LLVMFuzzerCustomMutator == NULL
+                ? LLVMFuzzerMutate(work, n, CHANGED_MAX)
+                : LLVMFuzzerCustomMutator(work, n, CHANGED_MAX, next_random());
+        uint8_t *exact = malloc(n > 0 ? n : 1);
+        if (exact == NULL) {
+            abort();
+        }
+        memcpy(exact, work, n);
+        LLVMFuzzerTestOneInput(exact, n);
+        free(exact);
+    }
+    free(work);
+}
+
+static int run_file(const char *path, unsigned rounds)
 {
     FILE *f = fopen(path, "rb");
     if (f == NULL) {
@@ -36,11 +107,12 @@ static int run_file(const char *path)
     printf("%s\n", path);
     fflush(stdout);
     LLVMFuzzerTestOneInput(bytes, (size_t)size);
+    run_changed(bytes, (size_t)size, rounds);
     free(bytes);
-    return 1;
+    return 1 + (int)rounds;
 }
 
-static int run_folder(const char *path)
+static int run_folder(const char *path, unsigned rounds)
 {
     struct dirent **names = NULL;
     int n = scandir(path, &names, NULL, alphasort);
@@ -50,7 +122,7 @@ static int run_folder(const char *path)
         int one = 0;
         if (names[i]->d_name[0] != '.') {
             snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name);
-            one = run_file(file);
+            one = run_file(file, rounds);
         }
         ran = one < 0 || ran < 0 ? -1 : ran + one;
         free(names[i]);
@@ -61,11 +133,16 @@ static int run_folder(const char *path)
 
 int main(int argc, char **argv)
 {
-    int ran = 0;
-    for (int i = 1; i < argc; i++) {
+    int ran = 0, first = 1;
+    unsigned rounds = 0;
+    if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
+        rounds = (unsigned)strtoul(argv[2], NULL, 10);
+        first = 3;
+    }
+    for (int i = first; i < argc; i++) {
         struct stat st;
         bool folder = stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode);
-        int n = folder ? run_folder(argv[i]) : run_file(argv[i]);
+        int n = folder ? run_folder(argv[i], rounds) : run_file(argv[i], rounds);
         if (n < 0) {
             return 1;
         }

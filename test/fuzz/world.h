@@ -24,6 +24,7 @@ struct world {
     struct store *store;
     struct kafka *kafka; /* NULL until world_listen */
     struct env_addr addr;
+    bool failed; /* the store has stopped: nothing more is answered */
 };
 
 static inline void world_on_advance(void *ctx, struct store_part *part)
@@ -40,10 +41,12 @@ static inline void world_on_ready(void *ctx)
     }
 }
 
+/* The server would end here. */
 static inline void world_on_failure(void *ctx, const struct ectx *ec)
 {
-    (void)ctx;
-    (void)ec;
+    struct world *w = ctx;
+    CHECK(ec->text[0] != '\0');
+    w->failed = true;
 }
 
 static inline void world_on_topic_gone(void *ctx, struct str topic)
@@ -80,6 +83,7 @@ static inline enum err world_recover(struct world *w, struct env *env, struct ec
     cfg.ring_file_bytes = 64 << 10;
     cfg.ring_file_count = 4;
     cfg.min_free_bytes = 64 << 10;
+    cfg.inline_max_bytes = 2 << 10; /* else nothing small is written in place */
     broker_participants(w->broker, participants);
     participants[2] = groups_participant(w->groups);
     return store_open(env, w->poll, &cfg, participants, 3, &w->store, ec);

@@ -9,9 +9,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "core/check.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz/common.h"
 
 #define VARIABLES_MAX 64
 
@@ -112,4 +110,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config_deinit(&c);
     free(text);
     return 0;
+}
+
+/* Another option, in the form that byte 0 asks for. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+    struct fuzz_source s = fuzz_source_seed(seed);
+    struct buf line;
+    if (size < 1 || fuzz_below(&s, 3) != 0) {
+        return LLVMFuzzerMutate(data, size, max);
+    }
+    buf_init(&line, 1000);
+    uint32_t form = data[0] % 3u;
+    fuzz_option_put(&s, (enum fuzz_option_form)form, &line);
+    buf_put_z(&line, form == FUZZ_OPTION_PAIR ? "" : "\n");
+    if (form == FUZZ_OPTION_PAIR) {
+        size = 1;
+    }
+    size = 1 + fuzz_insert(&s, data + 1, size - 1, max - 1, buf_str(&line));
+    buf_deinit(&line);
+    return size;
 }

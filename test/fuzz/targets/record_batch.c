@@ -1,26 +1,16 @@
 /*
  * Bytes of a produce request: validated under rules that the first byte chooses. What is accepted
- * must be a sound batch, and must be accepted again as it is.
+ * must be a sound batch, and must be accepted again as it is. The mutator makes batches, changes
+ * fields of the header, and changes records below their compression; it repairs the checksum.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
-#include "core/check.h"
 #include "core/mem.h"
+#include "fuzz/common.h"
 #include "record/record.h"
 #include "record/validate.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Most inputs would end at the checksum; the second bit of the first byte repairs it. */
-static void repair(uint8_t *p, size_t n)
-{
-    struct batch_header h;
-    if (batch_header_parse(p, n, &h, NULL) == ERR_OK) {
-        put_be32(p + BATCH_AT_CRC, batch_crc(p, &h));
-    }
-}
 
 static void choose(unsigned choice, struct record_rules *rules)
 {
@@ -74,8 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(p != NULL);
     size_t n = size - 1;
     memcpy(p, data + 1, n);
-    if (data[0] & 2) {
-        repair(p, n);
+    if (data[0] & 2) { /* most inputs would end at the checksum */
+        fuzz_batch_repair(p, n);
     }
     struct record_rules rules;
     choose(data[0], &rules);
@@ -103,4 +93,37 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     record_scratch_deinit(&scratch);
     mem_free(p);
     return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+    struct fuzz_source s = fuzz_source_seed(seed);
+    size_t n = 0;
+    switch (fuzz_below(&s, 6)) {
+    case 0: {
+        struct buf b;
+        buf_init(&b, max);
+        fuzz_batch_make(&s, &b);
+        if (!buf_failed(&b) && b.n + 1 <= max && b.n > 0) {
+            memcpy(data + 1, b.p, b.n);
+            data[0] = size > 0 ? data[0] : fuzz_u8(&s);
+            n = b.n + 1;
+        }
+        buf_deinit(&b);
+        break;
+    }
+    case 1:
+        if (size > 0) {
+            data[0] = fuzz_u8(&s);
+            n = size;
+        }
+        break;
+    case 2:
+        break;
+    default:
+        n = size < 1 ? 0 : fuzz_batch_change(&s, data + 1, size - 1, max - 1);
+        n += n > 0 ? 1 : 0;
+        break;
+    }
+    return n > 0 ? n : LLVMFuzzerMutate(data, size, max);
 }

@@ -6,65 +6,19 @@
  *
  * Beyond "no crash, no leak": what does not open says why; what opens can be read from end to end,
  * written to, closed and opened again.
+ *
+ * libFuzzer: -len_control=0 -max_len=600
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
-#include "fuzz/world.h"
-#include "record/builder.h"
+#include "fuzz/disk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct env *the_env;
 static struct env_sim_disk *the_disk, *empty_disk;
-
-static void on_produced(struct broker_produce *p)
-{
-    bool *done = p->ctx;
-    *done = true;
-}
-
-static void append(struct world *w, const char *topic, int32_t index)
-{
-    struct batch_builder b;
-    struct batch_spec spec;
-    struct record_scratch scratch;
-    struct buf out;
-    struct arena arena;
-    bool done = false;
-    batch_builder_init(&b, 1 << 20);
-    batch_spec_init(&spec);
-    record_scratch_init(&scratch, 1 << 20);
-    buf_init(&out, 1 << 20);
-    arena_init(&arena, 1 << 20);
-    spec.producer_id = 7;
-    spec.producer_epoch = 0;
-    spec.base_sequence = 0;
-    CHECK(batch_builder_append(&b, 1, STR_LIT("k"), STR_LIT("v"), NULL, 0) == ERR_OK);
-    CHECK(batch_builder_finish(&b, &spec, &scratch, &out, NULL) == ERR_OK);
-    struct broker_produce_item item = {
-        .partition = broker_partition(broker_topic(w->broker, str_of(topic)), index),
-        .bytes = out.p,
-        .size = out.n};
-    struct broker_produce p = {.api_version = 9,
-                               .items = &item,
-                               .item_count = 1,
-                               .arena = &arena,
-                               .done = on_produced,
-                               .ctx = &done};
-    if (item.partition != NULL && store_ready(w->store)) {
-        broker_produce(w->broker, &p);
-        for (int i = 0; i < 100 && !done; i++) {
-            world_turn(w);
-        }
-        CHECK(done);
-    }
-    arena_deinit(&arena);
-    buf_deinit(&out);
-    record_scratch_deinit(&scratch);
-    batch_builder_deinit(&b);
-}
 
 static void make_disk(void)
 {
@@ -76,48 +30,14 @@ static void make_disk(void)
     empty_disk = env_sim_disk_save(the_env);
     CHECK(world_open(&w, the_env, NULL) == ERR_OK);
     world_fill(&w);
-    append(&w, "t", 0);
-    append(&w, "u", 0);
+    disk_append(&w, "t", 0, 1, true);
+    disk_append(&w, "u", 0, 1, true);
     world_close(&w); /* what is above is in the image, what follows is in the ring */
     CHECK(world_open(&w, the_env, NULL) == ERR_OK);
-    append(&w, "t", 1);
-    append(&w, "t", 0);
+    disk_append(&w, "t", 1, 1, true);
+    disk_append(&w, "t", 0, 1, true);
     the_disk = env_sim_disk_save(the_env);
     world_close(&w);
-}
-
-static void read_all(struct world *w)
-{
-    struct arena arena;
-    size_t count = 0;
-    arena_init(&arena, 16u << 20);
-    struct topic **all = broker_topics(w->broker, &arena, &count);
-    CHECK(all != NULL);
-    for (size_t i = 0; i < count; i++) {
-        for (int32_t j = 0; j < all[i]->partition_count; j++) {
-            struct store_part_info info;
-            struct store_read read = {0};
-            struct store_part *part = all[i]->partitions[j]->part;
-            store_part_info_get(part, &info);
-            CHECK(info.log_start >= 0 && info.log_start <= info.high_watermark &&
-                  info.high_watermark <= info.log_end);
-            if (store_read(part, info.log_start, info.high_watermark, 1 << 20, true, &arena, &read,
-                           NULL) == ERR_OK) {
-                store_read_release(&read);
-            }
-        }
-    }
-    arena_deinit(&arena);
-}
-
-static void use(struct world *w)
-{
-    read_all(w);
-    append(w, "t", 0);
-    for (int i = 0; i < 5; i++) {
-        world_turn(w);
-    }
-    read_all(w);
 }
 
 static void harm_files(const uint8_t *data, size_t size)
@@ -155,7 +75,7 @@ static void feed_participant(unsigned which, const uint8_t *data, size_t size)
     free(copy);
     if (e == ERR_OK) {
         world_attach(&w);
-        read_all(&w);
+        disk_read_all(&w, true);
     }
     world_close(&w);
 }
@@ -182,12 +102,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err e = world_open(&w, the_env, &ec);
     CHECK(e == ERR_OK || ec.text[0] != '\0');
     if (e == ERR_OK) {
-        use(&w);
+        disk_use(&w, true);
     }
     world_close(&w);
     if (e == ERR_OK) {
         CHECK(world_open(&w, the_env, &ec) == ERR_OK);
-        read_all(&w);
+        disk_read_all(&w, true);
         world_close(&w);
     }
     return 0;

@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/check.h"
+#include "fuzz/common.h"
 #include "wire/frame.h"
 #include "wire/gen/all.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BUDGET (1u << 20)
 
@@ -98,4 +96,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct wire_message *m = choose(data[0]);
     round_trip(m, (int16_t)(m->min + data[1] % (m->max - m->min + 1)), &in);
     return 0;
+}
+
+/* By the tables: a message that is legal, or one value of what is there changed. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+    struct fuzz_source s = fuzz_source_seed(seed);
+    uint32_t how = fuzz_below(&s, 4);
+    if (how == 0 || max < 2 || (size >= 2 && data[0] == 255)) {
+        return LLVMFuzzerMutate(data, size, max);
+    }
+    if (how == 1 || size < 2) {
+        data[0] = (uint8_t)fuzz_below(&s, 255);
+        data[1] = fuzz_u8(&s);
+    }
+    const struct wire_message *m = choose(data[0]);
+    int16_t version = (int16_t)(m->min + data[1] % (m->max - m->min + 1));
+    size_t n = how == 1 || size < 2
+                   ? fuzz_wire_make_bytes(m, version, &s, data + 2, max - 2)
+                   : fuzz_wire_change_bytes(m, version, &s, data + 2, size - 2, max - 2);
+    return n > 0 || size < 2 ? n + 2 : LLVMFuzzerMutate(data, size, max);
 }

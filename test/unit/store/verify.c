@@ -147,3 +147,54 @@ TEST(store_refuses_a_ring_that_lost_a_file)
         world_deinit(&w);
     }
 }
+
+TEST(store_verify_says_so_when_an_image_makes_no_sense)
+{
+    /* An image whose checksums are right and whose first section counts more partitions than it
+     * has: the check ended with an error and not a word. */
+    static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
+    enum { HEADER = 128, SECTION = 24 };
+    struct world w;
+    struct findings f;
+    world_init(&w, 35, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 100, 0, 3);
+    struct uuid id = store_id(w.store);
+    world_close(&w);
+    for (int i = 0; i < 2; i++) {
+        uint64_t size;
+        uint8_t *b = env_sim_file_bytes(w.env, names[i], &size);
+        assert_non_null(b);
+        uint8_t seed_of[24];
+        memcpy(seed_of, id.b, 16);
+        memcpy(seed_of + 16, b + 32, 8);
+        uint8_t *section = b + HEADER;
+        put_le32(section + SECTION, 1000);
+        uint32_t crc = crc32c(crc32c(0, seed_of, sizeof(seed_of)), section, 2);
+        put_le32(section + 4, crc32c(crc, section + 8, (size_t)get_le64(section + 8) + 16));
+    }
+    (void)check(&w, &f);
+    assert_true(f.problems > 0);
+    assert_non_null(strstr(f.text, "section of the store cannot be read"));
+    world_deinit(&w);
+}
+
+TEST(store_verify_refuses_a_ring_of_impossible_size)
+{
+    /* A meta file with a right checksum and a ring of four billion files: each was told of. */
+    struct world w;
+    struct findings f = {0};
+    struct store_verify_report r;
+    uint64_t size;
+    world_init(&w, 36, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 100, 0, 3);
+    world_cut(&w, 0);
+    uint8_t *b = env_sim_file_bytes(w.env, "/data/meta", &size);
+    put_le32(b + 36, UINT32_MAX);
+    put_le32(b + 60, crc32c(0, b, 60));
+    assert_int_equal(store_verify(w.env, "/data", found, &f, &r, &w.ec), ERR_CONFIG);
+    assert_non_null(strstr(w.ec.text, "a ring of 4294967295 files"));
+    assert_int_equal(f.problems, 0);
+    world_deinit(&w);
+}

@@ -393,6 +393,58 @@ TEST(wal_written_by_a_newer_version_is_refused)
     rig_free(r);
 }
 
+TEST(wal_a_header_that_claims_what_comes_after_it_flushed_does_not_stop_recovery)
+{
+    /* Its checksum is right: only a forger makes it. The walk went round for ever. */
+    struct rig *r = rig_new();
+    (void)write_one(r, 1, 500);
+    uint64_t at = write_one(r, 2, 500);
+    uint64_t size;
+    uint8_t *p = env_sim_file_bytes(r->env, "ring/ring-000", &size) + at;
+    struct wal_header h;
+    assert_int_equal(wal_header_get(p, wal_seed(&r->cfg.store_id), &h), WAL_SEEN_FRAME);
+    h.flushed = UINT64_MAX - 1;
+    wal_header_put(p, &h, wal_seed(&r->cfg.store_id));
+    assert_int_equal(rig_reopen(r), ERR_OK);
+    assert_int_equal(r->seen.count, 1);
+    assert_int_equal(r->seen.damages, 0);
+    rig_free(r);
+}
+
+TEST(wal_a_claim_that_an_earlier_generation_left_is_no_witness)
+{
+    /* The walk cannot get to such a header; it went back to where it came from, for ever. */
+    struct rig *r = rig_new();
+    (void)write_one(r, 1, 500);
+    assert_int_equal(rig_reopen(r), ERR_OK);
+    uint64_t at = write_one(r, 2, 500);
+    uint64_t size;
+    uint8_t *ring = env_sim_file_bytes(r->env, "ring/ring-000", &size);
+    uint32_t seed = wal_seed(&r->cfg.store_id);
+    struct wal_header h;
+    assert_int_equal(wal_header_get(ring + at, seed, &h), WAL_SEEN_FRAME);
+    h.position = at + 2 * ENV_BLOCK;
+    h.flushed = at + 2 * ENV_BLOCK;
+    h.generation = 1;
+    wal_header_put(ring + h.position, &h, seed);
+    assert_int_equal(rig_reopen(r), ERR_OK);
+    assert_int_equal(r->seen.count, 2);
+    assert_int_equal(r->seen.damages, 0);
+    rig_free(r);
+}
+
+TEST(wal_a_checkpoint_that_names_an_impossible_place_is_refused)
+{
+    struct rig *r = rig_new();
+    (void)write_one(r, 1, 500);
+    r->cfg.flushed = UINT64_MAX - 1;
+    assert_int_equal(rig_reopen(r), ERR_DAMAGED);
+    r->cfg.flushed = 0;
+    r->start = UINT64_MAX - ENV_BLOCK + 1;
+    assert_int_equal(rig_reopen(r), ERR_DAMAGED);
+    rig_free(r);
+}
+
 TEST(wal_verify_reads_and_changes_nothing)
 {
     struct rig *r = rig_new();
