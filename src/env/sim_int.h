@@ -74,7 +74,7 @@ struct sim {
     uint64_t generation;    /* handles of an older one are void */
     enum env_sim_op cut_op; /* before which the power went */
     struct env_sim_loss loss;
-    bool flush_failed;   /* in this process */
+    bool flush_failed; /* in this process */
     struct sim_fault faults[ENV_SIM_OP_COUNT + 1];
     struct sim_device device;
     uint64_t event_hash;

@@ -357,7 +357,7 @@ struct store {
     uint32_t reads_running;
     struct scrub scrub;
     bool failed, recovering;
-    atomic_bool harmed;     /* as `failed`, for workers */
+    atomic_bool harmed;      /* as `failed`, for workers */
     struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
     struct map removed;      /* recovery: ids of partitions that frames removed */
     bool removed_incomplete; /* no memory for one of them */

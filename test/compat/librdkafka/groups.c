@@ -60,7 +60,6 @@ static struct member join(const struct setting *setting, const char *group, cons
     return member;
 }
 
-
 static void wait_sizes(struct member *a, int count, struct member *b, int other)
 {
     int64_t end = now_ms() + 40000;
