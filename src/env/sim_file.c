@@ -311,7 +311,8 @@ enum err sim_file_pwritev(struct env_file *file, const struct iovec *iov, int io
     void *owned;
     const void *p = gather(iov, iov_count, total, &owned);
     enum err e = write_all(f, p, total, offset, ec);
-    if (e != ERR_OK && (f->flags & ENV_DSYNC) != 0 && f->generation == f->w->generation) {
+    if (e != ERR_OK && (f->flags & ENV_DSYNC) != 0 && f->generation == f->w->generation &&
+        f->w->device.hung == 0) {
         f->w->flush_failed = true;
     }
     sim_free(owned);

@@ -452,6 +452,9 @@ static bool submit_until_full(struct proc *p)
         }
         wal_kick(p->wal, false);
         (void)env_poll_run(p->poll, 0);
+        if (p->wal->failed || env_sim_is_cut(p->env)) {
+            return false; /* it takes everything and drops it */
+        }
     }
     return p->m->seq + 1 < SEQ_MAX;
 }

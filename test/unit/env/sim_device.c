@@ -81,12 +81,20 @@ TEST(sim_stuck_sync_takes_nothing_from_a_later_one)
     assert_int_equal(env_poll_create(env, &p, NULL), ERR_OK);
     struct env_file *f = sim_open(env, "a", ENV_READ | ENV_WRITE | ENV_CREATE);
     assert_int_equal(env_dir_sync(env, ".", NULL), ERR_OK);
-    struct io log;
+    struct io log, bulk;
     env_sim_stick_nth(env, ENV_SIM_SYNC, 1, false);
     io_start(&log, p, ENV_LANE_LOG, f, "one", true);
     while (!env_sim_is_stuck(env)) {
         assert_true(env_sim_step(env));
     }
+    /* nor does a write through to the device that hangs */
+    struct env_file *g = sim_open(env, "b", ENV_WRITE | ENV_CREATE | ENV_DSYNC);
+    env_sim_stick_nth(env, ENV_SIM_WRITE, 1, false);
+    io_start(&bulk, p, ENV_LANE_BULK, g, "two", false);
+    while (!bulk.ran) {
+        assert_true(env_sim_step(env));
+    }
+    env_file_close(g);
     assert_int_equal(env_file_datasync(f, NULL), ERR_OK);
     env_sim_power_cut_as(env, ENV_SIM_LOSE_ALL, 0);
     assert_string_equal(sim_content(env, "a"), "one");
