@@ -36,6 +36,9 @@
  * have however many there are. Of 4 MiB a disk that writes 400 MB/s makes 10 ms. */
 #define CONN_IN_PROGRESS     (4u * 1024 * 1024)
 #define CONN_IN_PROGRESS_MIN (64u * 1024)
+/* Who is alone may have more, but not what would only lie in memory: the log writes a group while
+ * the next one gathers. */
+#define CONN_IN_PROGRESS_ALONE (8u * 1024 * 1024)
 /* Of free memory one connection may hold one part in so many. */
 #define CONN_MEMORY_PART 8
 /* Replies of all connections together, in send queues of one. */
@@ -84,7 +87,7 @@ static size_t in_progress_share(const struct net *n)
 {
     uint32_t busy = busy_conns(n);
     if (busy <= 1) {
-        return SIZE_MAX;
+        return CONN_IN_PROGRESS_ALONE;
     }
     size_t share = CONN_IN_PROGRESS / busy;
     return share > CONN_IN_PROGRESS_MIN ? share : CONN_IN_PROGRESS_MIN;

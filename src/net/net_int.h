@@ -25,7 +25,7 @@ struct net_inbuf {
  * what waits for long (a long poll, a slow peer) holds no more than it is. */
 #define NET_INBUF_SMALL     1024u
 #define NET_INBUF_CLASSES   16 /* 16 KiB << 0..15: up to 512 MiB */
-#define NET_POOL_KEEP_BYTES (32u * 1024 * 1024)
+#define NET_POOL_KEEP_BYTES (8u * 1024 * 1024)
 
 struct net_pool {
     struct list free[NET_INBUF_CLASSES];

@@ -1,11 +1,9 @@
 /*
  * Segments: files of consecutive entries of one partition. This file gives batches their segment
- * and place, opens, creates and claims files, keeps the number of open ones bounded, and forgets
- * segments.
+ * and place, opens and creates files, keeps the number of open ones bounded, and forgets segments.
  *
  * A file is created when the first byte has to go there: by packing on a worker, or by a batch in
- * place on the loop. In the second case its folder entry is made durable first, because the frame
- * that names it may be acknowledged a moment later.
+ * place on the loop (claim.c).
  */
 #include <stdio.h>
 #include <string.h>
@@ -308,73 +306,6 @@ void segment_release(struct segment *g)
     if (g->users == 0 && g->sealed) {
         close_direct(g);
     }
-}
-
-/* A folder whose flush failed is not known to be on the device, and flushing it again would say
- * nothing about that: the store stops, as after any failed flush. */
-static enum err flush_dir(struct store *s, const char *path, struct ectx *ec)
-{
-    struct ectx own = {.code = ERR_OK};
-    ec = ec == NULL ? &own : ec;
-    enum err e = env_dir_sync(s->env, path, ec);
-    if (e == ERR_IO) {
-        store_fail(s, ec);
-    }
-    return e;
-}
-
-/* The folder entries of the file, on stable storage. */
-static enum err segment_make_durable(struct segment *g, struct ectx *ec)
-{
-    struct store *s = g->store;
-    char name[STORE_PATH_MAX / 2], path[STORE_PATH_MAX];
-    enum err e = ERR_OK;
-    if (STORE_FAULT(skip_dir_sync)) {
-        g->durable = true;
-        return ERR_OK;
-    }
-    if (!g->dir->durable) {
-        store_path(s->dir, "topics", path);
-        e = flush_dir(s, path, ec);
-        if (e != ERR_OK) {
-            return e;
-        }
-        g->dir->durable = true;
-    }
-    (void)snprintf(name, sizeof(name), "topics/%s", g->dir->name);
-    store_path(s->dir, name, path);
-    e = flush_dir(s, path, ec);
-    if (e == ERR_OK) {
-        g->durable = true;
-    }
-    return e;
-}
-
-enum err segment_claim(struct segment *g, uint64_t end, struct ectx *ec)
-{
-    enum err e = segment_open(g, true, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (g->claimed < end && !STORE_FAULT(skip_claim)) {
-        const uint64_t from = g->claimed > g->size ? g->claimed : g->size;
-        uint64_t step = end / 4;
-        step = step < STORE_CLAIM_MIN   ? STORE_CLAIM_MIN
-               : step > STORE_CLAIM_MAX ? STORE_CLAIM_MAX
-                                        : step;
-        e = env_file_allocate(g->file, from, end + step - from, false, ec);
-        if (e == ERR_OK) {
-            g->claimed = end + step;
-        } else if (e == ERR_NO_SPACE) {
-            e = env_file_allocate(g->file, from, end - from, false, ec);
-            g->claimed = e == ERR_OK ? end : g->claimed;
-        }
-        if (e != ERR_OK) {
-            return e;
-        }
-        store_space_took(g->store, g->claimed - from);
-    }
-    return g->durable ? ERR_OK : segment_make_durable(g, ec);
 }
 
 void segment_mark_dirty(struct segment *g)

@@ -39,8 +39,8 @@ enum {
     STORE_READS_AT_ONCE = 32, /* on workers: read_bytes counts a buffer when it is filled */
     STORE_READ_BUFFER_MAX = (4 << 20) - (64 << 10), /* one read from a file, unless a single batch
                                                        is larger */
-    STORE_CACHE_MAX = 16 << 20,     /* batches in place that readers still find in memory */
-    STORE_POOL_KEEP = 16 << 20,     /* free buffers of reads and of writes in place */
+    STORE_CACHE_MAX = 8 << 20,      /* batches in place that readers still find in memory */
+    STORE_POOL_KEEP = 8 << 20,      /* free buffers of reads and of writes in place */
     STORE_DAMAGE_RANGES_MAX = 4096, /* of one partition; beyond it neighbours are joined */
     STORE_EPOCHS_MAX = 65536,       /* of one partition; beyond it the oldest are dropped */
     STORE_CLAIM_MIN = 64 << 10,
@@ -116,6 +116,7 @@ struct segment {
     uint64_t size; /* where the next entry goes */
     int64_t max_timestamp, first_append_ms, last_append_ms;
     uint64_t claimed; /* bytes that writes cannot fail for; 0 after a start */
+    bool claiming;    /* more of it, on a worker */
     bool sealed;
     bool created; /* the file exists */
     bool durable; /* ... and its folder's entry is on stable storage */
@@ -260,6 +261,15 @@ struct scrub {
     uint64_t at;  /* in its file */
     int64_t next; /* offset that must come next */
     uint64_t began_ns, bytes, damaged;
+};
+
+/* Space that a worker claims for a segment. */
+struct claim {
+    struct env_job job;
+    struct pending pending;
+    struct segment *seg; /* referenced */
+    uint64_t from, to;   /* positions in the file */
+    enum err err;
 };
 
 enum work_state { WORK_IDLE, WORK_PACK, WORK_CHECKPOINT };
@@ -412,7 +422,8 @@ enum err segment_for_append(struct store_part *p, size_t entry_size, int32_t las
 void segment_append(struct store_part *p, struct segment *g, const struct entry *e);
 /* Opens (creates if `create`) the file on this thread. */
 enum err segment_open(struct segment *g, bool create, struct ectx *ec);
-/* Makes sure that a write in place up to `end` cannot fail for space. */
+/* claim.c: makes sure that a write in place up to `end` cannot fail for space, and that the file is
+ * not lost. */
 enum err segment_claim(struct segment *g, uint64_t end, struct ectx *ec);
 /* Opens g->direct, for entries in whole blocks. */
 enum err segment_open_direct(struct segment *g, struct ectx *ec);

@@ -88,7 +88,7 @@ TEST(store_memory_of_batches_in_place_is_bounded)
     assert_int_equal(world_count(&w, p, count - 5), 5);
     store_stats_get(w.store, &st);
     assert_int_equal(st.cold_reads, 0); /* the newest: memory */
-    assert_true(p->tail.count < 24);
+    assert_true(p->tail.count < 12);
     assert_int_equal(world_count(&w, p, 0), count);
     store_stats_get(w.store, &st);
     assert_true(st.cold_reads > 0);
