@@ -14,7 +14,7 @@
 #define LIMIT_RESPONSE_ARENA (256u * 1024 * 1024)
 /* Kafka: topic names are at most 249 characters, so that "-NNNNN" directories fit in 255. */
 #define LIMIT_TOPIC_NAME 249
-/* Partitions of the whole node; beyond it CreateTopics is refused with the number. */
+/* Partitions of one topic that a decoded fact may claim; leat.max.partitions is what users meet. */
 #define LIMIT_PARTITIONS 1000000u
 
 #endif

@@ -188,8 +188,8 @@ void index_adopt(struct segment *g, struct index_entry *entries, uint32_t count)
     x->loaded = true;
 }
 
-/* Gives back indexes of sealed segments that are in their files, those of files not used for long
- * first. */
+/* Gives back indexes of sealed segments that are in their files, until half of what may be kept is
+ * left: they are read again when somebody looks. */
 void index_evict(struct store *s)
 {
     if (s->index_bytes <= STORE_INDEX_MEMORY_MAX) {
