@@ -2,8 +2,9 @@
  * Claiming disk space. fallocate where the file system has it; else the blocks are claimed by
  * writing: holes inside the file and everything after its end become zeros, data stays.
  *
- * Without fallocate, space beyond the end of a file that must not grow cannot be claimed: then all
- * that can be done is to refuse when the file system has less free space than was asked for.
+ * Without fallocate, space in a file that must not grow cannot be claimed: it may be written by
+ * others at the same time, so no zeros go there, and all that can be done is to refuse when the
+ * file system has less free space than was asked for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,8 +37,9 @@ enum err linux_file_allocate(struct env_file *file, uint64_t offset, uint64_t n,
         if (errno != EINTR) {
             e = linux_fail(ec, errno, "claim disk space for", f->path);
             uint64_t after;
-            /* Some file systems grow the file as far as the space went. */
-            if (linux_file_size(file, &after, NULL) == ERR_OK && after != before) {
+            /* Some file systems grow the file as far as the space went. A claim that was not to
+             * grow it has not, and writes at its end may have been under way meanwhile. */
+            if (extend && linux_file_size(file, &after, NULL) == ERR_OK && after != before) {
                 IGNORE(linux_file_truncate(file, before, NULL));
             }
             return e;
@@ -110,6 +112,9 @@ enum err linux_file_allocate_by_writing(struct env_file *file, uint64_t offset, 
         return ectx_fail(ec, ERR_LIMIT, "could not claim disk space for '%s': beyond 2^64",
                          f->path);
     }
+    if (!extend) {
+        return check_free(f, n, ec); /* others may be writing there: no zeros */
+    }
     enum err e = linux_file_size(file, &before, ec);
     if (e == ERR_OK) {
         e = fill_holes(f, offset, end < before ? end : before, ec);
@@ -118,9 +123,6 @@ enum err linux_file_allocate_by_writing(struct env_file *file, uint64_t offset, 
         return e;
     }
     uint64_t from = offset > before ? offset : before;
-    if (!extend) {
-        return check_free(f, end - from, ec);
-    }
     e = write_zeros(file, from, end, ec);
     if (e != ERR_OK) {
         IGNORE(linux_file_truncate(file, before, NULL));

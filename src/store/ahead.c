@@ -158,7 +158,6 @@ static void ahead_start(struct store_part *p, struct segment *g, const struct re
         .offset = before->next_offset,
         .limit = readable_end(p, before->next_offset),
         .max_bytes = max_bytes,
-        .at_least_one = true,
     };
     segment_identity_get(g, &a->task.id);
     if (position + ENTRY_HEADER_SIZE > a->task.end ||
@@ -197,7 +196,8 @@ static void ahead_go_on(struct store_part *p, struct segment *g, const struct re
     }
     if (pieces >= AHEAD_PIECES || p->removed || s->closing || s->failed || !in_blocks(t) ||
         t->next_offset >= readable_end(p, t->next_offset) ||
-        s->ahead_bytes + max_bytes > AHEAD_BYTES_MAX) {
+        s->ahead_bytes + max_bytes > AHEAD_BYTES_MAX ||
+        t->refs[t->ref_count - 1].size > max_bytes) { /* batches like this one do not fit */
         return;
     }
     if (t->next_offset < g->end) {

@@ -307,7 +307,9 @@ static void finish_item(struct pack_item *it, bool ok, bool flushed)
             g->durable = g->dir->durable = true;
         }
     }
-    if ((!ok && it->flush) || (it->write_count > 0 && !(ok && flushed))) {
+    /* Somebody used the file: its claimed space goes back with the next checkpoint. */
+    const bool untrimmed = it->flush && g->sealed && !g->trimmed && !it->trim;
+    if ((!ok && it->flush) || untrimmed || (it->write_count > 0 && !(ok && flushed))) {
         segment_mark_dirty(g);
     }
 }

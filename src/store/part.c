@@ -368,7 +368,11 @@ void part_log_start_set(struct store_part *p, int64_t offset)
            p->segs[gone + 1]->base <= offset) {
         gone++;
     }
-    /* Entries that are still to be packed need their segment. */
+    /* Entries that are still to be packed need their segment; those that are only kept do not. */
+    while (!p->packing && p->tail.count > 0 && tail_at(&p->tail, 0)->filed &&
+           tail_at(&p->tail, 0)->last < offset) {
+        tail_pop(p, 1);
+    }
     if (p->tail.count > 0) {
         for (uint32_t i = 0; i < gone; i++) {
             if (p->segs[i] == tail_at(&p->tail, 0)->seg) {

@@ -16,7 +16,7 @@
 #include "store/ahead.h"
 #include "store/read.h"
 
-enum { READ_SLACK = 16 << 10, READ_REFS_MAX = 1 << 20 };
+enum { READ_SLACK = 16 << 10, READ_REFS_MAX = 1 << 20, READ_STALLS_MAX = 3 };
 
 struct hold_ref {
     struct wal_group *group;
@@ -130,20 +130,32 @@ static enum err task_damage(struct read_task *t, uint64_t *position, int64_t exp
     if (t->cached) {
         return ERR_AGAIN; /* the worker finds out */
     }
-    uint8_t *buffer = mem_alloc(READ_SLACK);
+    uint8_t *buffer = mem_alloc_aligned(ENV_BLOCK, READ_SLACK);
     if (buffer == NULL) {
         return ectx_fail(&t->ec, ERR_NO_MEMORY, "no memory for reading");
     }
-    struct entry_walk w = {
-        .file = t->file, .id = &t->id, .end = t->end, .buffer = buffer, .cap = READ_SLACK};
+    /* As the read did: the page cache may hold what the device has lost, and the other way round.
+     */
+    struct entry_walk w = {.file = t->direct != NULL ? t->direct : t->file,
+                           .aligned = t->direct != NULL,
+                           .id = &t->id,
+                           .end = t->end,
+                           .buffer = buffer,
+                           .cap = READ_SLACK};
     struct entry next;
     uint64_t skipped = 0;
+    const uint64_t from = *position;
     enum err e = entry_walk_next(&w, position, &next, &skipped, &t->ec);
     mem_free(buffer);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
-    const int64_t good = e == ERR_OK ? next.base_offset : t->segment_end;
+    int64_t good = e == ERR_OK ? next.base_offset : t->segment_end;
+    good = good < t->limit ? good : t->limit; /* above it nothing was promised yet */
+    if (e == ERR_OK && *position == from && ++t->stalls > READ_STALLS_MAX) {
+        t->damage = (struct damage_range){expected, entry_next_offset(&next)};
+        return ERR_DAMAGED; /* there in one read, gone in the next, again and again */
+    }
     if (good <= expected) {
         return e == ERR_OK ? ERR_OK
                            : ERR_NOT_FOUND; /* a hole between entries: no offset is missing */
@@ -409,6 +421,7 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
         }
         g = e->seg;
         t->end = e->end;
+        t->segment_end = e->last + 1; /* what follows is no business of this read */
         position = e->position;
         t->expected = e->base;
     } else {
@@ -423,15 +436,14 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
         t->end = segment_file_end(p, g);
         position = index_find_offset(g, offset);
         t->expected = offset > g->base ? offset : g->base;
+        t->segment_end = g->end;
+        if (p->tail.count > 0 && tail_at(&p->tail, 0)->base < g->end) {
+            t->segment_end = tail_at(&p->tail, 0)->base; /* what is in memory is not damaged */
+        }
     }
     *seg = g;
     t->position = position;
     segment_identity_get(g, &t->id);
-    t->segment_end = g->end;
-    if (p->tail.count > 0 && tail_at(&p->tail, 0)->base < g->end &&
-        t->expected < tail_at(&p->tail, 0)->base) {
-        t->segment_end = tail_at(&p->tail, 0)->base; /* what is in memory is not damaged */
-    }
     t->offset = offset;
     t->limit = *limit;
     t->file = g->file;
@@ -523,11 +535,13 @@ enum err seg_open_run(struct seg_open *o, struct ectx *ec)
         o->opened = true;
     }
     if (o->want_direct && o->direct == NULL) {
-        enum err e = env_file_open(env, o->path, SEGMENT_DIRECT_FLAGS, &o->direct, ec);
-        if (e != ERR_OK) {
-            return e;
+        /* Without it the page cache does. */
+        struct ectx ignored;
+        o->opened_direct =
+            env_file_open(env, o->path, SEGMENT_DIRECT_FLAGS, &o->direct, &ignored) == ERR_OK;
+        if (!o->opened_direct) {
+            o->direct = NULL;
         }
-        o->opened_direct = true;
     }
     if (o->stored > 0) {
         char path[STORE_PATH_MAX];

@@ -35,6 +35,7 @@ struct read_task {
     uint64_t next_position; /* behind the last entry taken */
     size_t block_bytes;     /* how much of `bytes` is in whole blocks */
     struct damage_range damage;
+    uint32_t stalls; /* an entry was found where there had been none */
     struct ectx ec;
 };
 enum err read_task_run(struct read_task *t);

@@ -296,7 +296,8 @@ static enum err tail_from_replay(struct store_part *p, struct segment *g, const 
                                  const uint8_t *bytes, struct ectx *ec)
 {
     const size_t size = ENTRY_HEADER_SIZE + e->payload_size;
-    struct chunk *c = tail_reserve(&p->tail, 1) ? chunk_new(&p->store->pool, size) : NULL;
+    struct chunk *c =
+        tail_reserve(&p->tail, 1) ? chunk_new(NULL, size) : NULL; /* exact: there may be many */
     if (c == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for replaying the log");
     }

@@ -49,15 +49,18 @@ static enum err scan_one(struct scan *sc, struct entry *e, bool *valid, struct e
     uint8_t header[ENTRY_HEADER_SIZE];
     size_t got = 0;
     *valid = false;
-    if (sc->seg->size + ENTRY_HEADER_SIZE > sc->file_size) {
-        return ERR_OK;
+    /* Right behind the one before, or at the next block if it is in whole blocks. */
+    const uint64_t places[2] = {sc->seg->size, entry_block_up(sc->seg->size)};
+    bool found = false;
+    for (int i = 0; i < 2 && !found && places[i] + ENTRY_HEADER_SIZE <= sc->file_size; i++) {
+        enum err err = env_file_pread(sc->seg->file, header, sizeof(header), places[i], &got, ec);
+        if (err != ERR_OK) {
+            return err == ERR_IO ? ERR_OK : err;
+        }
+        found = got == sizeof(header) && entry_decode(header, &sc->id, places[i], e) &&
+                (i == 0 || (e->flags & ENTRY_BLOCKS) != 0);
     }
-    enum err err = env_file_pread(sc->seg->file, header, sizeof(header), sc->seg->size, &got, ec);
-    if (err != ERR_OK) {
-        return err == ERR_IO ? ERR_OK : err;
-    }
-    if (got != sizeof(header) || !entry_decode(header, &sc->id, sc->seg->size, e) ||
-        e->base_offset != p->log_end || e->generation < p->store->image_generation ||
+    if (!found || e->base_offset != p->log_end || e->generation < p->store->image_generation ||
         e->commit_position >= sc->before || entry_end(e) > sc->file_size) {
         return ERR_OK;
     }

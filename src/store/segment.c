@@ -196,6 +196,12 @@ void segment_close_file(struct segment *g)
 
 static void files_trim(struct store *s)
 {
+    LIST_FOR_EACH (n, tmp, &s->open_files) { /* these hold nothing that is not flushed */
+        struct segment *g = CONTAINER_OF(n, struct segment, lru);
+        if (s->open_count >= s->open_max && g->users == 0) {
+            close_direct(g);
+        }
+    }
     LIST_FOR_EACH (n, tmp, &s->open_files) {
         if (s->open_count < s->open_max) {
             return;

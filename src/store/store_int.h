@@ -137,7 +137,7 @@ struct segment {
 struct chunk {
     uint32_t refs;
     size_t size;         /* of `bytes`, at least what was asked for */
-    uint8_t *bytes;      /* aligned for direct I/O */
+    uint8_t *bytes;      /* aligned for direct I/O, if it is a block or more */
     struct pool *pool;   /* where the bytes go back to; NULL: to the allocator */
     struct store *store; /* counts it as memory of reads; NULL: not counted */
 };

@@ -20,7 +20,9 @@ struct chunk *chunk_new(struct pool *pool, size_t size)
     c->refs = 1;
     c->pool = pool;
     c->size = size;
-    c->bytes = pool == NULL ? mem_alloc_aligned(ENV_BLOCK, size) : pool_take(pool, size, &c->size);
+    c->bytes = pool != NULL        ? pool_take(pool, size, &c->size)
+               : size >= ENV_BLOCK ? mem_alloc_aligned(ENV_BLOCK, size)
+                                   : mem_alloc(size);
     if (c->bytes == NULL) {
         mem_free(c);
         return NULL;
@@ -84,7 +86,8 @@ static void count_memory(struct store_part *p, const struct tail_entry *e, bool 
         return;
     }
     uint64_t *bytes = e->filed ? &s->cache_bytes : &s->tail_bytes;
-    const uint64_t n = e->filed ? e->chunk->size : e->size;
+    /* What it holds in memory; a group of the log is shared by its entries. */
+    const uint64_t n = e->chunk != NULL ? e->chunk->size : e->size;
     *bytes = more ? *bytes + n : *bytes - n;
     if (e->filed) {
         p->tail.cached = more ? p->tail.cached + 1 : p->tail.cached - 1;

@@ -243,7 +243,8 @@ static bool verify_drop(void *ctx, struct str path, uint64_t sequence, int64_t a
 static bool entry_there(struct verify *v, const struct item *it, struct slice bytes,
                         struct entry *e)
 {
-    if (slice_left(&bytes) < ENTRY_HEADER_SIZE) {
+    if (slice_left(&bytes) < ENTRY_HEADER_SIZE ||
+        (it->type == ITEM_PLACE && slice_left(&bytes) != ITEM_PLACE_SIZE)) {
         return false;
     }
     struct segment_identity id = {
