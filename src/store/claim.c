@@ -9,6 +9,8 @@
 #include "core/mem.h"
 #include "store/store_int.h"
 
+enum { CLAIM_BATCHES = 32 };
+
 /* ---- The folder's entry --------------------------------------------------------------------- */
 
 /* A folder whose flush failed is not known to be on the device, and flushing it again would say
@@ -53,9 +55,12 @@ static enum err segment_make_durable(struct segment *g, struct ectx *ec)
 
 /* ---- Space ---------------------------------------------------------------------------------- */
 
-static uint64_t claim_step(uint64_t end)
+/* How much to claim beyond `end`: in proportion to the file, and so many batches like this one that
+ * the next claim, which may have to wait for a write, ends before they have come. */
+static uint64_t claim_step(const struct segment *g, uint64_t end)
 {
-    const uint64_t step = end / 4;
+    const uint64_t batches = CLAIM_BATCHES * (end - g->size);
+    const uint64_t step = end / 4 > batches ? end / 4 : batches;
     return step < STORE_CLAIM_MIN   ? STORE_CLAIM_MIN
            : step > STORE_CLAIM_MAX ? STORE_CLAIM_MAX
                                     : step;
@@ -99,7 +104,7 @@ static void claim_abandon(struct pending *p)
 static void claim_ahead(struct segment *g, uint64_t end)
 {
     struct store *s = g->store;
-    const uint64_t step = claim_step(end);
+    const uint64_t step = claim_step(g, end);
     if (g->claiming || s->closing || s->out_of_space || g->claimed > end + step / 2 ||
         s->free_bytes < s->cfg.min_free_bytes + 2 * step) {
         return;
@@ -122,7 +127,7 @@ static void claim_ahead(struct segment *g, uint64_t end)
 /* On the loop: a file's first step, and whatever claim_ahead could not do in time. */
 static enum err claim_now(struct segment *g, uint64_t end, struct ectx *ec)
 {
-    const uint64_t step = claim_step(end);
+    const uint64_t step = claim_step(g, end);
     const uint64_t from = g->claimed > g->size ? g->claimed : g->size;
     enum err e = env_file_allocate(g->file, from, end + step - from, false, ec);
     if (e == ERR_OK) {
