@@ -66,6 +66,12 @@ static uint64_t claim_step(const struct segment *g, uint64_t end)
                                     : step;
 }
 
+/* Nearly full: what is claimed for later would be missing for everything else now. */
+static bool claim_may_reserve(const struct store *s, uint64_t step)
+{
+    return !s->out_of_space && s->free_bytes >= s->cfg.min_free_bytes + 2 * step;
+}
+
 static void claim_run(struct env_job *job)
 {
     struct claim *c = CONTAINER_OF(job, struct claim, job);
@@ -105,8 +111,7 @@ static void claim_ahead(struct segment *g, uint64_t end)
 {
     struct store *s = g->store;
     const uint64_t step = claim_step(g, end);
-    if (g->claiming || s->closing || s->out_of_space || g->claimed > end + step / 2 ||
-        s->free_bytes < s->cfg.min_free_bytes + 2 * step) {
+    if (g->claiming || s->closing || g->claimed > end + step / 2 || !claim_may_reserve(s, step)) {
         return;
     }
     struct claim *c = mem_new(struct claim);
@@ -127,7 +132,8 @@ static void claim_ahead(struct segment *g, uint64_t end)
 /* On the loop: a file's first step, and whatever claim_ahead could not do in time. */
 static enum err claim_now(struct segment *g, uint64_t end, struct ectx *ec)
 {
-    const uint64_t step = claim_step(g, end);
+    const uint64_t wanted = claim_step(g, end);
+    const uint64_t step = claim_may_reserve(g->store, wanted) ? wanted : 0;
     const uint64_t from = g->claimed > g->size ? g->claimed : g->size;
     enum err e = env_file_allocate(g->file, from, end + step - from, false, ec);
     if (e == ERR_OK) {
