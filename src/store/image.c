@@ -318,6 +318,58 @@ static bool take_array(struct slice *s, size_t each, uint32_t *count, struct sli
     return true;
 }
 
+bool image_next_seg(struct slice *segs, struct image_seg *out)
+{
+    uint32_t flags;
+    if (!take_i64(segs, &out->base) || !take_i64(segs, &out->end) ||
+        !slice_le64(segs, &out->size) || !take_i64(segs, &out->max_timestamp) ||
+        !take_i64(segs, &out->first_append_ms) || !take_i64(segs, &out->last_append_ms) ||
+        !slice_le32(segs, &out->idx_count) || !slice_le32(segs, &flags)) {
+        return false;
+    }
+    out->sealed = (flags & SEG_SEALED) != 0;
+    out->trimmed = (flags & SEG_TRIMMED) != 0;
+    return true;
+}
+
+bool image_next_epoch(struct slice *epochs, struct store_epoch *out)
+{
+    uint32_t epoch;
+    if (!slice_le32(epochs, &epoch) || !take_i64(epochs, &out->start_offset)) {
+        return false;
+    }
+    out->epoch = (int32_t)epoch;
+    return true;
+}
+
+bool image_next_damage(struct slice *damage, struct damage_range *out)
+{
+    return take_i64(damage, &out->from) && take_i64(damage, &out->to);
+}
+
+/* What a checksum cannot tell: numbers that no partition can have, of an image that was made
+ * elsewhere or by a faulty hand. Everything behind the image relies on them. */
+static bool part_is_sound(const struct image_part *ip)
+{
+    struct slice at = ip->segs;
+    struct image_seg seg;
+    int64_t past = 0;
+    while (image_next_seg(&at, &seg)) {
+        if (seg.base < past || seg.end < seg.base) {
+            return false;
+        }
+        past = seg.end;
+    }
+    at = ip->damage;
+    past = 0;
+    for (struct damage_range r; image_next_damage(&at, &r); past = r.to) {
+        if (r.from < past || r.to <= r.from) {
+            return false;
+        }
+    }
+    return ip->index >= 0 && ip->log_start >= 0 && ip->log_start <= ip->log_end;
+}
+
 static bool take_part(struct slice *s, struct image_part *ip)
 {
     uint32_t index, flags;
@@ -330,7 +382,7 @@ static bool take_part(struct slice *s, struct image_part *ip)
     }
     ip->index = (int32_t)index;
     ip->relaxed = (flags & PART_RELAXED) != 0;
-    return true;
+    return part_is_sound(ip);
 }
 
 enum err image_parse_parts(
@@ -366,33 +418,4 @@ enum err image_parse_parts(
         }
     }
     return ERR_OK;
-}
-
-bool image_next_seg(struct slice *segs, struct image_seg *out)
-{
-    uint32_t flags;
-    if (!take_i64(segs, &out->base) || !take_i64(segs, &out->end) ||
-        !slice_le64(segs, &out->size) || !take_i64(segs, &out->max_timestamp) ||
-        !take_i64(segs, &out->first_append_ms) || !take_i64(segs, &out->last_append_ms) ||
-        !slice_le32(segs, &out->idx_count) || !slice_le32(segs, &flags)) {
-        return false;
-    }
-    out->sealed = (flags & SEG_SEALED) != 0;
-    out->trimmed = (flags & SEG_TRIMMED) != 0;
-    return true;
-}
-
-bool image_next_epoch(struct slice *epochs, struct store_epoch *out)
-{
-    uint32_t epoch;
-    if (!slice_le32(epochs, &epoch) || !take_i64(epochs, &out->start_offset)) {
-        return false;
-    }
-    out->epoch = (int32_t)epoch;
-    return true;
-}
-
-bool image_next_damage(struct slice *damage, struct damage_range *out)
-{
-    return take_i64(damage, &out->from) && take_i64(damage, &out->to);
 }
