@@ -164,6 +164,63 @@ TEST(store_reads_ahead_only_what_was_asked_for)
     world_deinit(&w);
 }
 
+/* Pieces that are not read yet. */
+static uint32_t under_way(struct store_part *p)
+{
+    uint32_t n = 0;
+    LIST_FOR_EACH (l, tmp, &p->aheads) {
+        n += CONTAINER_OF(l, struct read_ahead, link)->ready_ns == 0;
+    }
+    return n;
+}
+
+TEST(store_reads_several_pieces_ahead_at_once)
+{
+    /* A device is slow with one read at a time: pieces do not wait for each other. A reader takes
+     * from several, and waits for one that holds its offset anywhere. */
+    struct world w;
+    struct store_read r;
+    struct store_stats st;
+    world_init(&w, 48, 0);
+    w.part_cfg.segment_bytes = 1 << 20;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int i = 0; i < 80; i++) {
+        assert_int_equal(world_append(&w, p, LARGE, 1, i), i);
+    }
+    p = restart(&w);
+    int64_t next = read_until_ahead(&w, p);
+    assert_int_equal(p->ahead_count, AHEAD_PIECES);
+    assert_int_equal(under_way(p), 0);
+    const struct read_ahead *a = CONTAINER_OF(p->aheads.next, struct read_ahead, link);
+    const size_t piece = a->task.bytes;
+    const uint32_t each = a->task.ref_count;
+    assert_true(each > 1);
+    assert_int_equal(store_read(p, next, INT64_MAX, 2 * piece, true, &w.arena, &r, NULL), ERR_OK);
+    assert_int_equal(r.chunk_count, 2 * each);
+    for (size_t i = 0; i < r.chunk_count; i++) {
+        assert_int_equal(get_be64(r.chunks[i].p), next + (int64_t)i);
+    }
+    next = r.next_offset;
+    store_read_release(&r);
+    assert_int_equal(under_way(p), 2);
+    assert_int_equal(p->ahead_count, AHEAD_PIECES);
+    a = CONTAINER_OF(p->aheads.prev, struct read_ahead, link);
+    store_stats_get(w.store, &st);
+    const uint64_t ahead = st.ahead_reads, cold = st.cold_reads;
+    const int64_t inside = a->task.offset + 1;
+    assert_int_equal(a->ready_ns, 0);
+    assert_int_equal(world_read(&w, p, inside, 20000, &r), ERR_OK);
+    assert_int_equal(get_be64(r.chunks[0].p), inside);
+    store_read_release(&r);
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.ahead_reads, ahead + 1);
+    assert_int_equal(st.cold_reads, cold);
+    assert_int_equal(world_count(&w, p, next), 80 - next);
+    assert_true(w.store->ahead_bytes > 0 || p->ahead_count == 0);
+    world_deinit(&w);
+}
+
 TEST(store_reading_ahead_never_speaks_of_damage)
 {
     /* The piece that meets it is dropped; the reader that asks for it is told. */
@@ -195,6 +252,8 @@ TEST(store_reading_ahead_never_speaks_of_damage)
     assert_int_equal(p->damage_count, 1);
     assert_int_equal(p->damage[0].from, next);
     assert_int_equal(p->damage[0].to, next + 1);
+    assert_int_equal(world_count(&w, p, next + 1), 60 - (next + 1));
+    assert_int_equal(p->damage_count, 1);
     world_deinit(&w);
 }
 
