@@ -232,24 +232,6 @@ enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ect
                             : ERR_OK;
 }
 
-/* The entry at *position in the buffer, or the one that was written in whole blocks and begins at
- * the next block, where nothing is missing in between. */
-static bool task_entry(const struct read_task *t, uint64_t *position, int64_t expected,
-                       struct entry *e)
-{
-    const uint64_t places[2] = {*position, entry_block_up(*position)};
-    for (int k = 0; k < 2; k++) {
-        const size_t i = (size_t)(places[k] - t->at);
-        if (i + ENTRY_HEADER_SIZE <= t->have &&
-            entry_decode(t->chunk->bytes + i, &t->id, places[k], e) && entry_end(e) <= t->end &&
-            (k == 0 || ((e->flags & ENTRY_BLOCKS) != 0 && e->base_offset <= expected))) {
-            *position = places[k];
-            return true;
-        }
-    }
-    return false;
-}
-
 enum err read_task_run(struct read_task *t)
 {
     uint64_t position = t->position;
@@ -267,7 +249,8 @@ enum err read_task_run(struct read_task *t)
             }
         }
         struct entry e;
-        if (!task_entry(t, &position, expected, &e)) {
+        const struct entry_window seen = {t->chunk->bytes, t->have, t->at};
+        if (!entry_next(&seen, &t->id, t->end, expected, &position, &e)) {
             if (t->ref_count > 0) {
                 return ERR_OK;
             }

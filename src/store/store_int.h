@@ -582,6 +582,17 @@ void scrub_tick(struct store *s);
 void scrub_free(struct store *s); /* gives up the pass */
 
 /* walk.c: walking the entries of a file */
+/* Bytes of a file, from `at` on. */
+struct entry_window {
+    const uint8_t *bytes;
+    size_t have;
+    uint64_t at;
+};
+/* The entry at *position, or the one that was written in whole blocks and begins at the next block,
+ * where no offset from `expected` on is missing in between. False: its header is not in the window,
+ * or the entry reaches beyond `end`. *position: where it is. */
+bool entry_next(const struct entry_window *w, const struct segment_identity *id, uint64_t end,
+                int64_t expected, uint64_t *position, struct entry *out);
 struct entry_walk {
     struct env_file *file;
     bool cached;  /* never wait for the disk: ERR_AGAIN */
