@@ -1,8 +1,10 @@
 /*
  * Reading ahead (ahead.h). A piece is one read on a worker, checksums included, of what was durable
- * when it began; then it waits for its reader. When it has ended, the piece behind it begins, so
- * that the device is never idle while somebody catches up. A piece that fails is dropped and the
- * reader reads for itself: only a read that somebody asked for may speak of damage.
+ * when it began; then it waits for its reader. A reader takes from as many pieces as it may have
+ * bytes; for each piece that is used up another begins behind the last, so that the device is never
+ * idle while somebody catches up. Pieces join by their offsets, so it does not matter if one ends
+ * before the index said. A piece that fails is dropped and the reader reads for itself: only a read
+ * that somebody asked for may speak of damage.
  */
 #include "store/ahead.h"
 
@@ -16,12 +18,11 @@ static struct read_ahead *ahead_of(struct list *n)
     return CONTAINER_OF(n, struct read_ahead, link);
 }
 
-static void ahead_continue(struct store_part *p);
-
 static void ahead_drop(struct read_ahead *a)
 {
     CHECK(list_empty(&a->waiting));
-    a->part->store->ahead_bytes -= a->task.max_bytes;
+    a->part->store->ahead_bytes -= a->bytes;
+    a->part->ahead_count--;
     list_remove(&a->link);
     list_remove(&a->all_link);
     segment_unref(a->seg);
@@ -29,55 +30,57 @@ static void ahead_drop(struct read_ahead *a)
     mem_free(a);
 }
 
-/* The piece's entries from the task's offset on, as many as it may have. */
-static bool ahead_give(const struct read_ahead *a, struct read_task *t)
+/* The piece's entries from `next` on, as many as the task may have; true: all of them. */
+static bool ahead_give(const struct read_ahead *a, int64_t next, struct read_task *t)
 {
     uint32_t i = 0;
-    while (i < a->task.ref_count && a->task.refs[i].next_offset <= t->offset) {
+    while (i < a->task.ref_count && a->task.refs[i].next_offset <= next) {
         i++;
     }
     for (; i < a->task.ref_count; i++) {
-        const struct read_ref *r = &a->task.refs[i];
-        const bool over = t->bytes + r->size > t->max_bytes;
-        if (r->next_offset > t->limit || (over && (t->ref_count > 0 || !t->at_least_one)) ||
-            !read_task_add(t, r)) {
-            break;
+        struct read_ref r = a->task.refs[i];
+        const bool over = t->bytes + r.size > t->max_bytes;
+        r.chunk = a->task.chunk;
+        if (r.base_offset > next || r.next_offset > t->limit ||
+            (over && (t->ref_count > 0 || !t->at_least_one)) || !read_task_add(t, &r)) {
+            return false;
         }
+        chunk_ref(r.chunk);
+        next = r.next_offset;
     }
-    if (t->ref_count == 0) {
-        return false;
-    }
-    t->chunk = a->task.chunk;
-    chunk_ref(t->chunk);
     return true;
 }
 
 bool ahead_take(struct store_part *p, struct read_task *t)
 {
+    const struct segment *g = NULL;
     LIST_FOR_EACH (n, tmp, &p->aheads) {
         struct read_ahead *a = ahead_of(n);
-        if (a->ready_ns == 0 || t->offset < a->task.offset || t->offset >= a->task.next_offset) {
+        const int64_t next = t->ref_count == 0 ? t->offset : t->next_offset;
+        if (a->ready_ns == 0 || next < a->task.offset || next >= a->task.next_offset) {
             continue;
         }
-        if (!ahead_give(a, t)) {
-            return false;
+        if (g != NULL && g != a->seg) { /* a read is of one file */
+            break;
         }
-        p->store->stats.ahead_reads++;
+        g = a->seg;
         a->ready_ns = env_mono_ns(p->store->env);
-        if (t->next_offset >= a->task.next_offset) {
-            ahead_continue(p); /* it tells where the piece behind it begins */
-            ahead_drop(a);
+        if (!ahead_give(a, next, t)) {
+            break;
         }
-        return true;
+        ahead_drop(a);
     }
-    return false;
+    p->store->stats.ahead_reads += t->ref_count > 0;
+    return t->ref_count > 0;
 }
 
 bool ahead_wait(struct store_part *p, const struct read_task *t, struct ahead_waiter *w)
 {
     LIST_FOR_EACH (n, tmp, &p->aheads) {
         struct read_ahead *a = ahead_of(n);
-        if (a->ready_ns == 0 && a->task.offset == t->offset) {
+        if (a->ready_ns == 0 &&
+            (a->task.offset == t->offset ||
+             (a->end_known && a->task.offset < t->offset && t->offset < a->end_offset))) {
             list_push_back(&a->waiting, &w->link);
             return true;
         }
@@ -85,7 +88,15 @@ bool ahead_wait(struct store_part *p, const struct read_task *t, struct ahead_wa
     return false;
 }
 
+/* Most of it is not in the page cache. */
+static bool in_blocks(const struct read_task *t)
+{
+    return t->block_bytes > t->bytes / 2;
+}
+
 /* ---- One piece ------------------------------------------------------------------------------ */
+
+static void ahead_continue(struct store_part *p);
 
 static void ahead_run(struct env_job *job)
 {
@@ -114,6 +125,11 @@ static void ahead_done(struct env_job *job)
     if (a->err != ERR_OK || a->task.ref_count == 0 || p->removed) {
         ahead_drop(a);
     } else {
+        if (!a->end_known) {
+            a->end_known = true;
+            a->end_offset = a->task.next_offset;
+            a->end_position = a->task.next_position;
+        }
         ahead_continue(p);
     }
     while ((n = list_pop_front(&waiting)) != NULL) {
@@ -140,32 +156,68 @@ static int64_t readable_end(const struct store_part *p, int64_t from)
     return d != NULL && d->from < p->high_watermark ? d->from : p->high_watermark;
 }
 
-static void ahead_start(struct store_part *p, struct segment *g, const struct read_task *before,
-                        uint64_t position, size_t max_bytes)
+/* Looks up where the piece from the task's place on is to end. False: there is no such piece. */
+static bool ahead_cut(struct store_part *p, struct read_ahead *a)
+{
+    const struct segment *g = a->seg;
+    const struct read_task *t = &a->task;
+    if (!g->index.loaded) {
+        return true;
+    }
+    if (g != part_active(p) && t->end == g->size && t->end - t->position <= a->piece) {
+        a->end_offset = g->end;
+        a->end_position = t->end;
+    } else if (!index_cut(g, t->position, a->piece, &a->end_offset, &a->end_position) ||
+               a->end_position > t->end) {
+        return true;
+    }
+    a->end_known = a->end_offset > t->offset && a->end_offset <= t->limit;
+    return !a->end_known || a->end_position - t->position <= AHEAD_PIECE_MAX;
+}
+
+/* Starts the piece from a place on; NULL: it cannot be, and it is only slower without. */
+static struct read_ahead *ahead_start(struct store_part *p, struct segment *g, int64_t offset,
+                                      uint64_t position, size_t piece)
 {
     struct store *s = p->store;
     struct read_ahead *a = mem_new(struct read_ahead);
     if (a == NULL) {
-        return; /* it is only slower without */
+        return NULL;
     }
     a->part = p;
     a->seg = g;
+    a->piece = piece;
     a->task = (struct read_task){
         .position = position,
         .end = segment_file_end(p, g),
-        .expected = before->next_offset,
+        .expected = offset,
         .segment_end = g->end,
-        .offset = before->next_offset,
-        .limit = readable_end(p, before->next_offset),
-        .max_bytes = max_bytes,
+        .offset = offset,
+        .limit = readable_end(p, offset),
+        .max_bytes = piece,
     };
     segment_identity_get(g, &a->task.id);
-    if (position + ENTRY_HEADER_SIZE > a->task.end ||
-        read_task_prepare(p, &a->task, &a->task.ec) != ERR_OK) {
+    if (position + ENTRY_HEADER_SIZE > a->task.end || !ahead_cut(p, a)) {
         mem_free(a);
-        return;
+        return NULL;
     }
-    s->ahead_bytes += a->task.max_bytes;
+    if (a->end_known) {
+        a->task.end = a->end_position;
+        a->task.limit = a->end_offset;
+        a->task.max_bytes = (size_t)(a->end_position - position);
+    }
+    if (read_task_prepare(p, &a->task, &a->task.ec) != ERR_OK) {
+        mem_free(a);
+        return NULL;
+    }
+    a->bytes = a->task.chunk->size;
+    if (s->ahead_bytes + a->bytes > AHEAD_BYTES_MAX) {
+        read_task_free(&a->task);
+        mem_free(a);
+        return NULL;
+    }
+    s->ahead_bytes += a->bytes;
+    p->ahead_count++;
     segment_ref(g);
     part_ref(p);
     list_init(&a->waiting);
@@ -175,48 +227,41 @@ static void ahead_start(struct store_part *p, struct segment *g, const struct re
     a->job = (struct env_job){.run = ahead_run, .done = ahead_done};
     pending_add(s, &a->pending, ahead_abandon);
     env_job_submit(s->poll, ENV_LANE_ANY, &a->job);
+    return a;
 }
 
 /* ---- The chain ------------------------------------------------------------------------------ */
 
-/* Most of it is not in the page cache. */
-static bool in_blocks(const struct read_task *t)
-{
-    return t->block_bytes > t->bytes / 2;
-}
-
-/* The piece behind a read of g that has ended as t says. */
-static void ahead_go_on(struct store_part *p, struct segment *g, const struct read_task *t,
-                        size_t max_bytes)
+/* Pieces from a place in g on, as long as it is known where the next one begins. */
+static void ahead_go_on(struct store_part *p, struct segment *g, int64_t offset, uint64_t position,
+                        size_t piece)
 {
     const struct store *s = p->store;
-    size_t pieces = 0;
-    LIST_FOR_EACH (n, tmp, &p->aheads) {
-        pieces++;
-    }
-    if (pieces >= AHEAD_PIECES || p->removed || s->closing || s->failed || !in_blocks(t) ||
-        t->next_offset >= readable_end(p, t->next_offset) ||
-        s->ahead_bytes + max_bytes > AHEAD_BYTES_MAX ||
-        t->refs[t->ref_count - 1].size > max_bytes) { /* batches like this one do not fit */
-        return;
-    }
-    if (t->next_offset < g->end) {
-        ahead_start(p, g, t, t->next_position, max_bytes);
-        return;
-    }
-    g = part_segment_at(p, t->next_offset, NULL);
-    if (g != NULL && g->base == t->next_offset && g->index.loaded) {
-        g->direct_reads = true; /* as the segment before it, till its first read tells */
-        ahead_start(p, g, t, 0, max_bytes);
+    while (p->ahead_count < AHEAD_PIECES && !p->removed && !s->closing && !s->failed &&
+           s->ahead_bytes + piece <= AHEAD_BYTES_MAX && offset < readable_end(p, offset)) {
+        if (offset >= g->end) {
+            g = part_segment_at(p, offset, NULL);
+            if (g == NULL || g->base != offset || !g->index.loaded) {
+                return;
+            }
+            g->direct_reads = true; /* as the segment before it, till its first read tells */
+            position = 0;
+        }
+        const struct read_ahead *a = ahead_start(p, g, offset, position, piece);
+        if (a == NULL || !a->end_known) {
+            return;
+        }
+        offset = a->end_offset;
+        position = a->end_position;
     }
 }
 
-/* The piece behind the last one, when that is here. */
+/* The pieces behind the last one. */
 static void ahead_continue(struct store_part *p)
 {
     const struct read_ahead *last = ahead_of(p->aheads.prev);
-    if (last->ready_ns > 0) {
-        ahead_go_on(p, last->seg, &last->task, last->task.max_bytes);
+    if (last->end_known && (last->ready_ns == 0 || in_blocks(&last->task))) {
+        ahead_go_on(p, last->seg, last->end_offset, last->end_position, last->piece);
     }
 }
 
@@ -235,8 +280,13 @@ void ahead_note(struct store_part *p, struct segment *g, const struct read_task 
         ahead_continue(p);
         return;
     }
-    const size_t most = AHEAD_PIECE_MAX;
-    ahead_go_on(p, g, t, t->max_bytes < most / AHEAD_READS ? t->max_bytes * AHEAD_READS : most);
+    const size_t last = t->refs[t->ref_count - 1].size; /* batches like this one must fit */
+    size_t piece =
+        t->max_bytes < AHEAD_PIECE / AHEAD_READS ? t->max_bytes * AHEAD_READS : AHEAD_PIECE;
+    piece = piece < last ? last : piece;
+    if (in_blocks(t) && piece <= AHEAD_PIECE_MAX) {
+        ahead_go_on(p, g, t->next_offset, t->next_position, piece);
+    }
 }
 
 void ahead_free(struct store_part *p)

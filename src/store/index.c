@@ -54,6 +54,29 @@ uint64_t index_find_offset(const struct segment *g, int64_t offset)
     return lo == 0 ? 0 : g->index.entries[lo - 1].position;
 }
 
+bool index_cut(const struct segment *g, uint64_t position, uint64_t most, int64_t *offset,
+               uint64_t *cut)
+{
+    uint32_t lo = 0, hi = g->index.count;
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+        if (g->index.entries[mid].position <= position + most) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    if (lo > 0 && g->index.entries[lo - 1].position > position) {
+        lo--;
+    }
+    if (lo == g->index.count) {
+        return false;
+    }
+    *offset = g->base + g->index.entries[lo].relative;
+    *cut = g->index.entries[lo].position;
+    return true;
+}
+
 uint64_t index_find_time(const struct segment *g, int64_t ts)
 {
     /* The last entry before which everything is older than ts. */

@@ -204,6 +204,7 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
     }
     const struct read_ref ref = {.at = (uint32_t)(i + ENTRY_HEADER_SIZE),
                                  .size = e->payload_size,
+                                 .base_offset = e->base_offset,
                                  .next_offset = entry_next_offset(e),
                                  .next_position = entry_end(e),
                                  .blocks = (e->flags & ENTRY_BLOCKS) != 0};
@@ -231,24 +232,6 @@ enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ect
                             : ERR_OK;
 }
 
-/* The entry at *position in the buffer, or the one that was written in whole blocks and begins at
- * the next block, where nothing is missing in between. */
-static bool task_entry(const struct read_task *t, uint64_t *position, int64_t expected,
-                       struct entry *e)
-{
-    const uint64_t places[2] = {*position, entry_block_up(*position)};
-    for (int k = 0; k < 2; k++) {
-        const size_t i = (size_t)(places[k] - t->at);
-        if (i + ENTRY_HEADER_SIZE <= t->have &&
-            entry_decode(t->chunk->bytes + i, &t->id, places[k], e) && entry_end(e) <= t->end &&
-            (k == 0 || ((e->flags & ENTRY_BLOCKS) != 0 && e->base_offset <= expected))) {
-            *position = places[k];
-            return true;
-        }
-    }
-    return false;
-}
-
 enum err read_task_run(struct read_task *t)
 {
     uint64_t position = t->position;
@@ -266,7 +249,8 @@ enum err read_task_run(struct read_task *t)
             }
         }
         struct entry e;
-        if (!task_entry(t, &position, expected, &e)) {
+        const struct entry_window seen = {t->chunk->bytes, t->have, t->at};
+        if (!entry_next(&seen, &t->id, t->end, expected, &position, &e)) {
             if (t->ref_count > 0) {
                 return ERR_OK;
             }
@@ -292,11 +276,15 @@ enum err read_task_run(struct read_task *t)
 
 void read_task_free(struct read_task *t)
 {
+    for (uint32_t i = 0; i < t->ref_count; i++) {
+        chunk_unref(t->refs[i].chunk);
+    }
     chunk_unref(t->chunk);
     chunk_unref(t->outgrown);
     mem_free(t->refs);
     t->chunk = t->outgrown = NULL;
     t->refs = NULL;
+    t->ref_count = 0;
 }
 
 /* Loop: turns what a task found into the caller's result. */
@@ -320,17 +308,23 @@ static enum err task_result(struct store_part *p, struct read_task *t, enum err 
     }
     struct hold *h = NULL;
     struct str *chunks = arena_new_n(a, struct str, t->ref_count);
-    if (chunks == NULL || !hold_add(&h, NULL, t->chunk)) {
+    bool ok = chunks != NULL;
+    for (uint32_t i = 0; ok && i < t->ref_count; i++) {
+        const struct read_ref *r = &t->refs[i];
+        struct chunk *c = r->chunk != NULL ? r->chunk : t->chunk;
+        ok = hold_add(&h, NULL, c);
+        if (ok && c->store == NULL) { /* what was read ahead may serve several */
+            c->store = p->store;
+            p->store->read_bytes += c->size;
+        }
+        chunks[i] = str_make(c->bytes + r->at, r->size);
+    }
+    struct store_read r = {chunks, t->ref_count, t->bytes, t->next_offset, h};
+    if (!ok) {
+        store_read_release(&r);
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
     }
-    if (t->chunk->store == NULL) { /* what was read ahead may serve several */
-        t->chunk->store = p->store;
-        p->store->read_bytes += t->chunk->size;
-    }
-    for (uint32_t i = 0; i < t->ref_count; i++) {
-        chunks[i] = str_make(t->chunk->bytes + t->refs[i].at, t->refs[i].size);
-    }
-    *out = (struct store_read){chunks, t->ref_count, t->bytes, t->next_offset, h};
+    *out = r;
     return ERR_OK;
 }
 

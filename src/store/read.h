@@ -5,8 +5,9 @@
 #include "store/store_int.h"
 
 struct read_ref {
-    uint32_t at, size; /* of a payload in the chunk */
-    int64_t next_offset;
+    struct chunk *chunk; /* referenced; NULL: the task's own */
+    uint32_t at, size;   /* of a payload in the chunk */
+    int64_t base_offset, next_offset;
     uint64_t next_position; /* in the segment */
     bool blocks;            /* it is in whole blocks */
 };
@@ -39,7 +40,7 @@ struct read_task {
     struct ectx ec;
 };
 enum err read_task_run(struct read_task *t);
-/* Takes over one more entry, which is in the task's chunk; false: no memory. */
+/* Takes over one more entry (and the reference to its chunk); false: no memory. */
 bool read_task_add(struct read_task *t, const struct read_ref *r);
 /* Loop: memory for the first read, from the pool that a worker may not touch. */
 enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec);

@@ -47,21 +47,22 @@ static enum err scan_one(struct scan *sc, struct entry *e, bool *valid, struct e
 {
     const struct store_part *p = sc->part;
     uint8_t header[ENTRY_HEADER_SIZE];
-    size_t got = 0;
     *valid = false;
-    /* Right behind the one before, or at the next block if it is in whole blocks. */
+    /* One place after the other: a block that cannot be read says nothing of the one before. */
     const uint64_t places[2] = {sc->seg->size, entry_block_up(sc->seg->size)};
     bool found = false;
-    for (int i = 0; i < 2 && !found && places[i] + ENTRY_HEADER_SIZE <= sc->file_size; i++) {
-        enum err err = env_file_pread(sc->seg->file, header, sizeof(header), places[i], &got, ec);
+    for (int i = 0; i < 2 && !found; i++) {
+        struct entry_window seen = {header, 0, places[i]};
+        uint64_t position = places[0];
+        enum err err =
+            env_file_pread(sc->seg->file, header, sizeof(header), places[i], &seen.have, ec);
         if (err != ERR_OK) {
             return err == ERR_IO ? ERR_OK : err;
         }
-        found = got == sizeof(header) && entry_decode(header, &sc->id, places[i], e) &&
-                (i == 0 || (e->flags & ENTRY_BLOCKS) != 0);
+        found = entry_next(&seen, &sc->id, sc->file_size, p->log_end, &position, e);
     }
     if (!found || e->base_offset != p->log_end || e->generation < p->store->image_generation ||
-        e->commit_position >= sc->before || entry_end(e) > sc->file_size) {
+        e->commit_position >= sc->before) {
         return ERR_OK;
     }
     return scan_payload(sc, e, valid, ec);

@@ -192,6 +192,7 @@ struct store_part {
     struct tail tail;
     int64_t read_next;      /* where the reader before has stopped */
     struct list aheads;     /* struct read_ahead, in the order of offsets */
+    uint32_t ahead_count;   /* of them */
     uint32_t tail_promised; /* entries of frames not submitted yet: room is reserved */
     struct list tail_link;  /* in store.tail_parts while the tail is not empty */
     struct list link;       /* in store.part_list */
@@ -443,6 +444,10 @@ struct segment *part_segment_at(const struct store_part *p, int64_t offset, uint
 void index_note(struct segment *g, const struct entry *e, uint32_t interval);
 /* Position from which a walk finds `offset`. */
 uint64_t index_find_offset(const struct segment *g, int64_t offset);
+/* Where reads can be cut: the last entry that is known within `most` bytes behind `position`, or
+ * the first one beyond. */
+bool index_cut(const struct segment *g, uint64_t position, uint64_t most, int64_t *offset,
+               uint64_t *cut);
 /* Position from which a walk finds the first batch with max timestamp >= ts. */
 uint64_t index_find_time(const struct segment *g, int64_t ts);
 void index_free(struct segment *g);
@@ -577,6 +582,17 @@ void scrub_tick(struct store *s);
 void scrub_free(struct store *s); /* gives up the pass */
 
 /* walk.c: walking the entries of a file */
+/* Bytes of a file, from `at` on. */
+struct entry_window {
+    const uint8_t *bytes;
+    size_t have;
+    uint64_t at;
+};
+/* The entry at *position, or the one that was written in whole blocks and begins at the next block,
+ * where no offset from `expected` on is missing in between. False: its header is not in the window,
+ * or the entry reaches beyond `end`. *position: where it is. */
+bool entry_next(const struct entry_window *w, const struct segment_identity *id, uint64_t end,
+                int64_t expected, uint64_t *position, struct entry *out);
 struct entry_walk {
     struct env_file *file;
     bool cached;  /* never wait for the disk: ERR_AGAIN */

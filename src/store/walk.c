@@ -9,6 +9,22 @@
 #include "core/crc32c.h"
 #include "store/store_int.h"
 
+bool entry_next(const struct entry_window *w, const struct segment_identity *id, uint64_t end,
+                int64_t expected, uint64_t *position, struct entry *out)
+{
+    const uint64_t places[2] = {*position, entry_block_up(*position)};
+    for (int k = 0; k < 2; k++) {
+        if (places[k] >= w->at && places[k] - w->at + ENTRY_HEADER_SIZE <= w->have &&
+            entry_decode(w->bytes + (places[k] - w->at), id, places[k], out) &&
+            entry_end(out) <= end &&
+            (k == 0 || ((out->flags & ENTRY_BLOCKS) != 0 && out->base_offset <= expected))) {
+            *position = places[k];
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err walk_fill(struct entry_walk *w, uint64_t position, struct ectx *ec)
 {
     if (w->aligned) {

@@ -1,5 +1,6 @@
 /* Batches in whole blocks: where they lie, that readers find them from memory, from the device and
  * ahead, and that what stands around them is not mistaken for damage. */
+#include "env/env_int.h"
 #include "store/ahead.h"
 #include "test.h"
 #include "world.h"
@@ -164,6 +165,63 @@ TEST(store_reads_ahead_only_what_was_asked_for)
     world_deinit(&w);
 }
 
+/* Pieces that are not read yet. */
+static uint32_t under_way(struct store_part *p)
+{
+    uint32_t n = 0;
+    LIST_FOR_EACH (l, tmp, &p->aheads) {
+        n += CONTAINER_OF(l, struct read_ahead, link)->ready_ns == 0;
+    }
+    return n;
+}
+
+TEST(store_reads_several_pieces_ahead_at_once)
+{
+    /* A device is slow with one read at a time: pieces do not wait for each other. A reader takes
+     * from several, and waits for one that holds its offset anywhere. */
+    struct world w;
+    struct store_read r;
+    struct store_stats st;
+    world_init(&w, 48, 0);
+    w.part_cfg.segment_bytes = 1 << 20;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int i = 0; i < 80; i++) {
+        assert_int_equal(world_append(&w, p, LARGE, 1, i), i);
+    }
+    p = restart(&w);
+    int64_t next = read_until_ahead(&w, p);
+    assert_int_equal(p->ahead_count, AHEAD_PIECES);
+    assert_int_equal(under_way(p), 0);
+    const struct read_ahead *a = CONTAINER_OF(p->aheads.next, struct read_ahead, link);
+    const size_t piece = a->task.bytes;
+    const uint32_t each = a->task.ref_count;
+    assert_true(each > 1);
+    assert_int_equal(store_read(p, next, INT64_MAX, 2 * piece, true, &w.arena, &r, NULL), ERR_OK);
+    assert_int_equal(r.chunk_count, 2 * each);
+    for (size_t i = 0; i < r.chunk_count; i++) {
+        assert_int_equal(get_be64(r.chunks[i].p), next + (int64_t)i);
+    }
+    next = r.next_offset;
+    store_read_release(&r);
+    assert_int_equal(under_way(p), 2);
+    assert_int_equal(p->ahead_count, AHEAD_PIECES);
+    a = CONTAINER_OF(p->aheads.prev, struct read_ahead, link);
+    store_stats_get(w.store, &st);
+    const uint64_t ahead = st.ahead_reads, cold = st.cold_reads;
+    const int64_t inside = a->task.offset + 1;
+    assert_int_equal(a->ready_ns, 0);
+    assert_int_equal(world_read(&w, p, inside, 20000, &r), ERR_OK);
+    assert_int_equal(get_be64(r.chunks[0].p), inside);
+    store_read_release(&r);
+    store_stats_get(w.store, &st);
+    assert_int_equal(st.ahead_reads, ahead + 1);
+    assert_int_equal(st.cold_reads, cold);
+    assert_int_equal(world_count(&w, p, next), 80 - next);
+    assert_true(w.store->ahead_bytes > 0 || p->ahead_count == 0);
+    world_deinit(&w);
+}
+
 TEST(store_reading_ahead_never_speaks_of_damage)
 {
     /* The piece that meets it is dropped; the reader that asks for it is told. */
@@ -195,6 +253,8 @@ TEST(store_reading_ahead_never_speaks_of_damage)
     assert_int_equal(p->damage_count, 1);
     assert_int_equal(p->damage[0].from, next);
     assert_int_equal(p->damage[0].to, next + 1);
+    assert_int_equal(world_count(&w, p, next + 1), 60 - (next + 1));
+    assert_int_equal(p->damage_count, 1);
     world_deinit(&w);
 }
 
@@ -251,5 +311,139 @@ TEST(store_quarantine_ends_with_the_batch)
     assert_int_equal(world_count(&w, p, 4), 16);
     assert_int_equal(world_append(&w, p, SMALL, 1, 20), 20);
     assert_int_equal(world_count(&w, p, 4), 17);
+    world_deinit(&w);
+}
+
+/* ---- A device that is not what it was -------------------------------------------------------- */
+
+/* A file of bytes. `hidden`: a byte that reads of more than `hides_above` bytes get wrong. */
+struct odd_file {
+    struct env_file base;
+    const uint8_t *bytes;
+    size_t size, hidden, hides_above;
+    uint32_t reads;
+};
+
+static enum err odd_pread(struct env_file *file, void *p, size_t n, uint64_t offset, size_t *got,
+                          struct ectx *ec)
+{
+    struct odd_file *f = CONTAINER_OF(file, struct odd_file, base);
+    if (++f->reads > 50) {
+        return ectx_fail(ec, ERR_IO, "the reader goes round and round");
+    }
+    *got = offset >= f->size ? 0 : n < f->size - offset ? n : f->size - (size_t)offset;
+    memcpy(p, f->bytes + offset, *got);
+    if (n > f->hides_above && f->hidden >= offset && f->hidden < offset + *got) {
+        ((uint8_t *)p)[f->hidden - offset] ^= 1;
+    }
+    return ERR_OK;
+}
+
+TEST(store_reader_ends_where_cache_and_device_differ)
+{
+    /* A header that the device has lost and the page cache still has, or that one read shows and
+     * the next does not: named as damage of that batch, after few reads. */
+    static const struct env_ops ops = {.file_pread = odd_pread};
+    struct world w;
+    world_init(&w, 49, 0);
+    w.part_cfg.segment_bytes = 1 << 20;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(world_append(&w, p, LARGE, 1, i), i);
+    }
+    const size_t lost = tail_at(&p->tail, 7)->position;
+    uint64_t size;
+    const uint8_t *b =
+        env_sim_file_bytes(w.env, "/data/topics/a/0-1-00000000000000000000.seg", &size);
+    assert_non_null(b);
+    for (int changing = 0; changing < 2; changing++) {
+        struct odd_file cache = {.base = {&ops}, .bytes = b, .size = size, .hides_above = SIZE_MAX};
+        struct odd_file device = cache;
+        device.hidden = lost + 20;
+        device.hides_above = changing ? 16 << 10 : 0; /* the search for the next entry sees it */
+        struct read_task t = {.file = &cache.base,
+                              .direct = &device.base,
+                              .end = p->segs[0]->size,
+                              .position = lost,
+                              .expected = 7,
+                              .segment_end = 12,
+                              .offset = 7,
+                              .limit = 12,
+                              .max_bytes = 1 << 20,
+                              .at_least_one = true};
+        segment_identity_get(p->segs[0], &t.id);
+        assert_int_equal(read_task_prepare(p, &t, &w.ec), ERR_OK);
+        assert_int_equal(read_task_run(&t), ERR_DAMAGED);
+        assert_int_equal(t.damage.from, 7);
+        assert_int_equal(t.damage.to, 8);
+        assert_int_equal(t.ref_count, 0);
+        assert_int_equal(cache.reads, 0);
+        assert_true(device.reads >= 2 && device.reads < 20);
+        read_task_free(&t);
+    }
+    world_deinit(&w);
+}
+
+/* Breaks the frames in the ring that name batches of partition 1 from `offset` on. */
+static int break_frames(struct world *w, int64_t offset)
+{
+    int broken = 0;
+    for (int file = 0; file < 4; file++) {
+        char path[64];
+        uint64_t size;
+        (void)snprintf(path, sizeof(path), "/data/wal/ring-%03d", file);
+        uint8_t *b = env_sim_file_bytes(w->env, path, &size);
+        for (size_t i = 0; b != NULL && i + ENTRY_HEADER_SIZE <= size; i++) {
+            if (memcmp(b + i, "LTE1", 4) == 0 && get_le32(b + i + 64) == 1 &&
+                (int64_t)get_le64(b + i + 16) >= offset) {
+                b[i + 72] ^= 1;
+                broken++;
+            }
+        }
+    }
+    return broken;
+}
+
+TEST(store_finds_batches_in_blocks_behind_damaged_frames)
+{
+    /* What is in its place is taken over although the frames that name it are damaged: behind a
+     * small batch at the next block, behind a large one right there. */
+    struct world w;
+    struct store_part_info info;
+    world_init(&w, 50, 0);
+    w.part_cfg.segment_bytes = 1 << 20;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    struct store_part *q = world_add(&w, 2, "b", 0, false);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(world_append(&w, p, SMALL, 1, i), i);
+    }
+    world_checkpoint(&w);
+    assert_true(p->segs[0]->size % ENTRY_BLOCK != 0);
+    for (int i = 4; i < 9; i++) {
+        assert_int_equal(world_append(&w, p, LARGE, 1, i), i);
+    }
+    assert_int_equal(world_append(&w, q, SMALL, 1, 0), 0); /* a later frame proves the gap */
+    env_sim_process_kill(w.env);
+    store_close(w.store);
+    w.store = NULL;
+    env_poll_destroy(w.poll);
+    assert_int_equal(env_poll_create(w.env, &w.poll, NULL), ERR_OK);
+    assert_int_equal(break_frames(&w, 4), 5);
+    assert_int_equal(world_open(&w), ERR_OK);
+    assert_true(w.store->ring_damaged_bytes > 0);
+    p = store_part_find(w.store, 1);
+    store_part_info_get(p, &info);
+    assert_int_equal(p->segs[0]->end, 9);
+    for (int64_t offset = 0; offset < 9; offset++) {
+        struct store_read r;
+        assert_int_equal(world_read(&w, p, offset, 1, &r), ERR_OK);
+        assert_int_equal(r.chunk_count, 1);
+        assert_int_equal(get_be64(r.chunks[0].p), offset);
+        store_read_release(&r);
+    }
+    assert_true(info.log_end > 9); /* and nothing that was told above it is told again */
+    assert_int_equal(world_count(&w, store_part_find(w.store, 2), 0), 1);
     world_deinit(&w);
 }
