@@ -318,6 +318,7 @@ static enum err checkpoint_finish(struct checkpoint *c, struct ectx *ec)
     parts_after_checkpoint(s, e == ERR_OK);
     if (e == ERR_OK) {
         checkpoint_took_effect(c);
+        stall_succeeded(s, false);
     } else {
         s->stats.checkpoint_failures++;
         /* The slot may be half written, and is perhaps not in its folder yet: the next image in it
@@ -331,6 +332,7 @@ static enum err checkpoint_finish(struct checkpoint *c, struct ectx *ec)
         } else if (e == ERR_NO_SPACE && store_reserve_release(s, "a checkpoint met a full disk")) {
             s->retry_after_ns = 0;
         } else {
+            stall_failed(s, false, ec);
             LOG_WARN("checkpoint.failed", KV_ERR(ec));
         }
     }
@@ -376,6 +378,7 @@ void checkpoint_barrier_check(struct store *s)
     if (e != ERR_OK) {
         s->stats.checkpoint_failures++;
         s->retry_after_ns = env_mono_ns(s->env) + STORE_RETRY_NS;
+        stall_failed(s, false, &ec);
         LOG_WARN("checkpoint.failed", KV_ERR(&ec));
     } else {
         snapshot_noted(s);

@@ -175,6 +175,7 @@ enum err store_open(struct env *env, struct env_poll *poll, const struct store_c
         s->last_checkpoint_ns = env_mono_ns(env);
         s->guard_wall_ms = env_wall_ms(env);
         s->guard_mono_ns = env_mono_ns(env);
+        s->stall.moved_ns = env_mono_ns(env);
         e = recover_run(s, ec);
     }
     if (e != ERR_OK) {
@@ -297,6 +298,7 @@ void store_tick(struct store *s)
         pool_trim(&s->pool);
     }
     checkpoint_tick(s);
+    stall_tick(s);
     scrub_tick(s);
     frames_submit(s);
     wal_kick(s->wal, false);

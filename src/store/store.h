@@ -141,6 +141,13 @@ void store_tick(struct store *s);
 /* false: frames must wait (ring full, or a checkpoint's barrier); on_ready says when. Reads go on.
  */
 bool store_ready(const struct store *s);
+/* Whether packs or checkpoints fail (or hang) while ring or memory fill up. It ends by itself. */
+struct store_stall {
+    bool stalled;    /* three quarters are full */
+    bool full;       /* nothing can be appended any more */
+    const char *why; /* valid until the next turn */
+};
+bool store_stalled(const struct store *s, struct store_stall *out);
 /* Asks for a checkpoint now (tests, clean points); it happens in the background. */
 void store_checkpoint_request(struct store *s);
 

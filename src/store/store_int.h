@@ -263,6 +263,15 @@ struct scrub {
     uint64_t began_ns, bytes, damaged;
 };
 
+/* stall.c: packs and checkpoints that failed since the last one that did not. */
+struct stall {
+    uint32_t packs, checkpoints;
+    uint64_t moved_ns, changes; /* when there was room last, or a frame was done */
+    uint64_t since_ns;   /* stalled; 0: well */
+    bool full;           /* stalled, and there was no room */
+    char why[384];
+};
+
 /* Space that a worker claims for a segment. */
 struct claim {
     struct env_job job;
@@ -366,6 +375,7 @@ struct store {
     struct list reads_waiting; /* struct read_job: more than run at once */
     uint32_t reads_running;
     struct scrub scrub;
+    struct stall stall;
     bool failed, recovering;
     atomic_bool harmed;      /* as `failed`, for workers */
     struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
@@ -571,6 +581,11 @@ enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t befor
 
 /* retain.c */
 void retain_tick(struct store *s);
+
+/* stall.c */
+void stall_failed(struct store *s, bool pack, const struct ectx *ec); /* NULL: no memory */
+void stall_succeeded(struct store *s, bool pack);
+void stall_tick(struct store *s);
 
 /* scrub.c */
 void scrub_tick(struct store *s);
