@@ -185,9 +185,10 @@ static void judge(struct status *s)
         problem(s, "the disk is full: produces are refused");
     }
     if (metric(s, "leat_store_stalled", 0) > 0) {
-        problem(s, metric(s, "leat_store_full", 0) > 0
-                       ? "no checkpoint succeeds and the log is full: nothing is stored; see the log"
-                       : "no checkpoint succeeds and the log fills up; see the log");
+        problem(s,
+                metric(s, "leat_store_full", 0) > 0
+                    ? "no checkpoint succeeds and the log is full: nothing is stored; see the log"
+                    : "no checkpoint succeeds and the log fills up; see the log");
     }
     if (metric(s, "leat_recovery_damaged_ranges", 0) > 0) {
         problem(s, "%.0f damaged ranges were set aside at the last start; see the log",

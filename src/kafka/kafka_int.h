@@ -29,8 +29,8 @@ struct kafka {
     uint64_t expire_ns;        /* not before: the next look for those that have waited too long */
     bool late;                 /* a request is called that has waited too long */
     struct metric *waits_expired;
-    struct list in_hand;       /* every request that has no answer yet */
-    bool stopping;             /* long polls are answered at once */
+    struct list in_hand; /* every request that has no answer yet */
+    bool stopping;       /* long polls are answered at once */
     struct list free_pending;
     size_t free_pending_count;
     struct kafka_api_metrics *api_metrics; /* by row of the table */

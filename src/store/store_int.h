@@ -267,8 +267,8 @@ struct scrub {
 struct stall {
     uint32_t packs, checkpoints;
     uint64_t moved_ns, changes; /* when there was room last, or a frame was done */
-    uint64_t since_ns;   /* stalled; 0: well */
-    bool full;           /* stalled, and there was no room */
+    uint64_t since_ns;          /* stalled; 0: well */
+    bool full;                  /* stalled, and there was no room */
     char why[384];
 };
 
