@@ -126,6 +126,9 @@ static void emit_recovery(const struct server *s, struct metrics_writer *w)
                  NULL, rec.clean || rec.created ? 1 : 0);
     metrics_emit(w, "leat_recovery_damaged_ranges", "gauge",
                  "Ranges that recovery found damaged and quarantined.", NULL, rec.damaged_ranges);
+    metrics_emit(w, "leat_recovery_set_aside_partitions", "gauge",
+                 "Lost partitions whose batches the last start moved to the folder set-aside.",
+                 NULL, (double)rec.set_aside_partitions);
 }
 
 static void scrape(void *ctx, struct metrics_writer *w)

@@ -333,9 +333,10 @@ static enum err place_hooks(struct store_part *p, const struct entry *e, const u
 
 /* A batch of a partition that is not there: a frame before this one removed it. If none did, the
  * one that made it is among the damaged ones, and its topic's name is lost with it. */
-static enum err replay_orphan(struct replay *r, const struct entry *e, struct ectx *ec)
+static enum err replay_orphan(struct replay *r, const struct item *it, const struct entry *e,
+                              const uint8_t *payload, struct ectx *ec)
 {
-    const struct store *s = r->store;
+    struct store *s = r->store;
     if (s->ring_damaged_bytes == 0 || map_get_u64(&s->removed, e->part_id) != NULL ||
         STORE_FAULT(drop_orphans)) {
         return ERR_OK;
@@ -343,13 +344,11 @@ static enum err replay_orphan(struct replay *r, const struct entry *e, struct ec
     if (s->removed_incomplete) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for recovery");
     }
+    if (s->ring_damaged_to <= s->cfg.start_without_log) {
+        return aside_batch(s, e, it->number, payload, ec);
+    }
     r->orphaned = true;
-    IGNORE(ectx_fail(ec, ERR_DAMAGED,
-                     "the log is damaged below position %llu: what made the partition with id %u "
-                     "is lost, and batches of it are there",
-                     (unsigned long long)s->ring_damaged_to, e->part_id));
-    ectx_hint(ec, "restore the data directory from a backup; nothing was changed");
-    return ERR_STOPPED; /* not ERR_DAMAGED, which would be this frame alone */
+    return aside_refuse(s, e, ec);
 }
 
 static enum err replay_batch(struct replay *r, const struct item *it, struct slice bytes,
@@ -366,7 +365,8 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
     s->last_position = e.commit_position > s->last_position ? e.commit_position : s->last_position;
     struct store_part *p = store_part_find(s, e.part_id);
     if (p == NULL) {
-        return replay_orphan(r, &e, ec);
+        return replay_orphan(r, it, &e, it->type == ITEM_BATCH ? bytes.p + ENTRY_HEADER_SIZE : NULL,
+                             ec);
     }
     if (e.base_offset < p->log_end) {
         return ERR_OK; /* known */
@@ -525,8 +525,13 @@ static void replay_damage(void *ctx, uint64_t from, uint64_t to)
 {
     const struct replay *r = ctx;
     struct store *s = r->store;
-    LOG_ERROR("log.damaged", KV_U64("from_position", from), KV_U64("to_position", to));
+    char file[32];
+    (void)snprintf(file, sizeof(file), "wal/ring-%03u",
+                   (unsigned)(from / s->cfg.ring_file_bytes % s->cfg.ring_file_count));
+    LOG_ERROR("log.damaged", KV_Z("file", file), KV_U64("at_byte", from % s->cfg.ring_file_bytes),
+              KV_U64("from_position", from), KV_U64("to_position", to));
     s->ring_damaged_bytes += to - from;
+    s->ring_damaged_from = from;
     s->ring_damaged_to = to;
     s->recovery.damaged_ranges++;
 }
@@ -688,6 +693,7 @@ enum err recover_run(struct store *s, struct ectx *ec)
     } else {
         e = recover_existing(s, ec);
     }
+    e = e == ERR_OK ? aside_finish(s, ec) : e;
     for (size_t i = 0; i < s->participant_count && s->ring_damaged_bytes > 0; i++) {
         const struct store_participant *pt = &s->participants[i];
         if (e == ERR_OK && pt->lost != NULL) {
@@ -712,6 +718,7 @@ enum err recover_run(struct store *s, struct ectx *ec)
     s->recovering = false;
     map_deinit(&s->removed);
     map_init(&s->removed);
+    aside_free(s);
     s->recovery.took_ns = env_mono_ns(s->env) - started;
     return e;
 }

@@ -75,6 +75,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     map_init(&s->dirs);
     map_init(&s->image_parts);
     map_init(&s->removed);
+    map_init(&s->asides);
     list_init(&s->part_list);
     list_init(&s->tail_parts);
     list_init(&s->aheads);
@@ -142,6 +143,8 @@ static void store_free(struct store *s)
     }
     map_deinit(&s->image_parts);
     map_deinit(&s->removed);
+    aside_free(s);
+    map_deinit(&s->asides);
     map_deinit(&s->parts);
     map_deinit(&s->dirs);
     pool_deinit(&s->pool);

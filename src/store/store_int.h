@@ -381,7 +381,8 @@ struct store {
     struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
     struct map removed;      /* recovery: ids of partitions that frames removed */
     bool removed_incomplete; /* no memory for one of them */
-    uint64_t ring_damaged_bytes, ring_damaged_to;
+    struct map asides;       /* recovery: id of a partition that is lost -> struct aside */
+    uint64_t ring_damaged_bytes, ring_damaged_from, ring_damaged_to; /* from, to: of the last */
     uint32_t image_generation; /* of the image that was restored */
 
     struct store_recovery recovery;
@@ -572,6 +573,16 @@ enum err recover_run(struct store *s, struct ectx *ec);
 enum err part_adopt_image(struct store_part *p);
 enum err recover_batch_hooks(struct store_part *p, const struct entry *e, const uint8_t *payload,
                              struct ectx *ec);
+
+/* aside.c: batches of a partition whose making was lost */
+/* Copies it to the folder 'set-aside'; `payload` NULL: it is in the segment that begins at
+ * `segment_base`. */
+enum err aside_batch(struct store *s, const struct entry *e, int64_t segment_base,
+                     const uint8_t *payload, struct ectx *ec);
+enum err aside_finish(struct store *s, struct ectx *ec); /* makes it durable and says so */
+void aside_free(struct store *s);
+/* Says what is lost and how to start without it; ERR_STOPPED. */
+enum err aside_refuse(struct store *s, const struct entry *e, struct ectx *ec);
 
 /* relaxed.c */
 enum err relaxed_recover(struct store *s, struct ectx *ec);
