@@ -202,11 +202,11 @@ static enum err drops_take(struct checkpoint *c)
     if (c->drops == NULL) {
         return ERR_NO_MEMORY;
     }
-    const int64_t now = env_wall_ms(s->env);
+    const uint64_t now = env_mono_ns(s->env);
     LIST_FOR_EACH (n, tmp, &s->drops) {
         struct dropped_file *d = CONTAINER_OF(n, struct dropped_file, link);
         /* Image `c->sequence` and the one before it are there when the unlinking begins. */
-        if (d->sequence < c->sequence && d->after_ms <= now) {
+        if (d->sequence < c->sequence && d->after_ns <= now) {
             c->drops[c->drop_count++] = d;
         }
     }
@@ -392,9 +392,9 @@ void checkpoint_barrier_check(struct store *s)
 
 static bool drops_due(const struct store *s)
 {
-    const int64_t now = env_wall_ms(s->env);
+    const uint64_t now = env_mono_ns(s->env);
     LIST_FOR_EACH (n, tmp, &s->drops) {
-        if (CONTAINER_OF(n, struct dropped_file, link)->after_ms <= now) {
+        if (CONTAINER_OF(n, struct dropped_file, link)->after_ns <= now) {
             return true;
         }
     }

@@ -38,7 +38,7 @@ static bool keep_image_part(void *ctx, const struct image_part *ip)
     return true;
 }
 
-static bool keep_drop(void *ctx, struct str path, uint64_t sequence, int64_t after_ms)
+static bool keep_drop(void *ctx, struct str path, uint64_t sequence)
 {
     struct store *s = ctx;
     char z[STORE_PATH_MAX];
@@ -47,7 +47,7 @@ static bool keep_drop(void *ctx, struct str path, uint64_t sequence, int64_t aft
     }
     memcpy(z, path.p, path.n);
     z[path.n] = '\0';
-    drop_file_add(s, z, sequence, after_ms);
+    drop_file_add(s, z, sequence, 0);
     return true;
 }
 
@@ -123,10 +123,13 @@ static enum err restore_image(struct store *s, const struct image_view *v, struc
     if (!image_section(v, STORE_TAG_STORE, &body)) {
         return ectx_fail(ec, ERR_DAMAGED, "the image of the internal state lacks a section");
     }
-    enum err e = image_parse_parts(body, keep_image_part, keep_drop, s);
+    uint64_t guard_ms;
+    enum err e = image_parse_parts(body, keep_image_part, keep_drop, &guard_ms, s);
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "the image of the internal state cannot be read");
     }
+    guard_ms = guard_ms < STORE_CLOCK_JUMP_MS ? guard_ms : STORE_CLOCK_JUMP_MS;
+    s->guard_until_ns = guard_ms == 0 ? 0 : env_mono_ns(s->env) + guard_ms * 1000000u;
     for (size_t i = 0; i < s->participant_count; i++) {
         const struct store_participant *pt = &s->participants[i];
         if (!image_section(v, pt->tag, &body)) {

@@ -238,7 +238,7 @@ struct dropped_file {
     struct list link;
     char *path;        /* of the .seg, relative to the data directory */
     uint64_t sequence; /* of the first image that does not name it */
-    int64_t after_ms;  /* wall clock: not before */
+    uint64_t after_ns; /* not before; a start has nobody left who reads it */
     bool claimed;      /* taken by a running checkpoint */
     bool gone;
 };
@@ -447,7 +447,7 @@ void segment_touch(struct segment *g);                          /* most recently
 void segment_close_file(struct segment *g);
 void segment_mark_dirty(struct segment *g);
 void segment_drop(struct segment *g); /* forgets it; the file goes after the checkpoints */
-void drop_file_add(struct store *s, const char *relative, uint64_t sequence, int64_t after_ms);
+void drop_file_add(struct store *s, const char *relative, uint64_t sequence, uint64_t after_ns);
 struct segment *part_segment_at(const struct store_part *p, int64_t offset, uint32_t *at);
 
 /* index.c */
@@ -543,10 +543,12 @@ struct image_part {
     struct slice epochs, damage, segs;
     uint32_t epoch_count, damage_count, seg_count;
 };
-/* The store's own section. false from a callback stops (no memory). */
-enum err image_parse_parts(
-    struct slice section, bool (*part)(void *ctx, const struct image_part *ip),
-    bool (*drop)(void *ctx, struct str path, uint64_t sequence, int64_t after_ms), void *ctx);
+/* The store's own section. false from a callback stops (no memory). *guard_ms: for how long nothing
+ * may go by age, because the clock had jumped. */
+enum err image_parse_parts(struct slice section,
+                           bool (*part)(void *ctx, const struct image_part *ip),
+                           bool (*drop)(void *ctx, struct str path, uint64_t sequence),
+                           uint64_t *guard_ms, void *ctx);
 struct image_seg {
     int64_t base, end, max_timestamp, first_append_ms, last_append_ms;
     uint64_t size;
