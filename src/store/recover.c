@@ -234,8 +234,28 @@ static enum err replay_gap(struct store_part *p, int64_t base_offset, uint64_t c
     return e;
 }
 
-/* Whether the bytes that a place item names are on the device. Of a frame that may be torn an error
- * of the device proves nothing: the start fails, for a frame that goes as torn goes silently. */
+enum err recover_read(struct store *s, const struct segment *g, uint64_t at, enum err e,
+                      struct ectx *ec)
+{
+    char path[STORE_PATH_MAX];
+    if (e != ERR_IO) {
+        return e;
+    }
+    segment_path(g, false, path);
+    if (s->cfg.start_without_unreadable) {
+        LOG_ERROR("segment.unreadable", KV_Z("file", path), KV_U64("at_byte", at),
+                  KV_Z("effect", "given up, as leat.start.without.unreadable says"));
+        return ERR_NOT_FOUND;
+    }
+    IGNORE(ectx_fail(ec, e, "'%s' cannot be read at byte %llu: an error of the device", path,
+                     (unsigned long long)at));
+    ectx_hint(ec, "it may pass: start again. If it stays, restore a backup, or start with --set "
+                  "leat.start.without.unreadable=true: what was there is given up");
+    return e;
+}
+
+/* Whether the bytes that a place item names are on the device. An error of the device proves
+ * nothing: the start fails, for a frame that goes as torn goes silently. */
 static enum err place_verify(struct replay *r, struct segment *g, const struct entry *e,
                              const uint8_t *header, bool *good, struct ectx *ec)
 {
@@ -255,7 +275,8 @@ static enum err place_verify(struct replay *r, struct segment *g, const struct e
         const size_t want = left < r->cap ? (size_t)left : r->cap;
         size_t got = 0;
         err = env_file_pread(g->file, r->buffer, want, at, &got, ec);
-        if ((err == ERR_IO && r->flushed) || (err == ERR_OK && got < want)) {
+        err = recover_read(r->store, g, at, err, ec);
+        if (err == ERR_NOT_FOUND || (err == ERR_OK && got < want)) {
             return ERR_OK;
         }
         if (err != ERR_OK) {

@@ -39,7 +39,8 @@ static enum err scan_payload(struct scan *sc, const struct entry *e, bool *valid
                                   e->position + ENTRY_HEADER_SIZE, &got, ec);
     *valid =
         err == ERR_OK && got == e->payload_size && crc32c(0, sc->buffer, got) == e->payload_crc;
-    return err == ERR_IO ? ERR_OK : err;
+    err = recover_read(sc->part->store, sc->seg, e->position, err, ec);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* The entry that must come next; *valid: it is there. */
@@ -55,7 +56,8 @@ static enum err scan_one(struct scan *sc, struct entry *e, bool *valid, struct e
     for (int i = 0; i < 2 && !found && places[i] + ENTRY_HEADER_SIZE <= sc->file_size; i++) {
         enum err err = env_file_pread(sc->seg->file, header, sizeof(header), places[i], &got, ec);
         if (err != ERR_OK) {
-            return err == ERR_IO ? ERR_OK : err;
+            err = recover_read(p->store, sc->seg, places[i], err, ec);
+            return err == ERR_NOT_FOUND ? ERR_OK : err;
         }
         found = got == sizeof(header) && entry_decode(header, &sc->id, places[i], e) &&
                 (i == 0 || (e->flags & ENTRY_BLOCKS) != 0);

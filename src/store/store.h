@@ -98,8 +98,10 @@ struct store_config {
     uint64_t scrub_bytes_per_second; /* all that is stored is read at this rate, in the background;
                                         0: never; 2 MiB */
     uint64_t scrub_interval_ms;      /* from the beginning of one pass to the next; a day */
-    uint64_t start_without_log; /* batches whose partition was lost with damage of the log below
-                                   this position are set aside; else the start is refused */
+    uint64_t start_without_log;    /* batches whose partition was lost with damage of the log below
+                                      this position are set aside; else the start is refused */
+    bool start_without_unreadable; /* an error of the device that a start meets in a segment counts
+                                      as if nothing was there; else the start is refused */
 };
 void store_config_init(struct store_config *cfg); /* the defaults */
 

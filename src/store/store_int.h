@@ -586,6 +586,11 @@ void aside_free(struct store *s);
 /* Says what is lost and how to start without it; ERR_STOPPED. */
 enum err aside_refuse(struct store *s, const struct entry *e, struct ectx *ec);
 
+/* What a read of a segment by a start means: ERR_IO stays one, for it may pass, unless the operator
+ * has given up what cannot be read. */
+enum err recover_read(struct store *s, const struct segment *g, uint64_t at, enum err e,
+                      struct ectx *ec);
+
 /* relaxed.c */
 enum err relaxed_recover(struct store *s, struct ectx *ec);
 /* Recovery: takes over the valid entries that follow the known end in the partition's files, up to
