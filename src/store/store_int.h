@@ -260,6 +260,10 @@ struct scrub {
     int64_t base; /* the segment, or the first one behind it */
     uint64_t at;  /* in its file */
     int64_t next; /* offset that must come next */
+    /* Between two steps of one segment: its file, so that it is opened once. */
+    struct env_file *file;
+    uint32_t file_part;
+    int64_t file_base;
     uint64_t began_ns, bytes, damaged;
 };
 
