@@ -1,5 +1,6 @@
 /* When no checkpoint can be made for long: the ring is full, and nobody is left without an answer.
  */
+#include "store/store_int.h"
 #include "world.h"
 
 /* One produce that the client gives `timeout_ms`; the error, and how long it took. */
@@ -197,5 +198,37 @@ TEST(kafka_a_slow_store_lets_requests_wait)
     for (size_t i = 0; i < ARRAY_LEN(c); i++) {
         client_close(&c[i]);
     }
+    world_deinit(&w);
+}
+
+TEST(kafka_a_fetch_above_the_memory_of_reads_waits_instead_of_spinning)
+{
+    /* Replies that slow readers do not take hold all that reads may hold: a Fetch waits for as long
+     * as it is ready to wait, then answers empty; with memory it gets its records. */
+    struct world w;
+    struct client c;
+    struct wire_fetch_response res;
+    world_init(&w);
+    client_open(&w, &c);
+    world_create(&w, &c, "t", 1);
+    for (int i = 0; i < 3; i++) {
+        produce(&c, "t", 0, batch_of(&w, 10, 1000, -1, 0));
+    }
+    store_checkpoint_request(w.store); /* so that the batches are in files only */
+    turns(&w, 100);
+    struct wire_fetch_request *fetch = fetch_of(&w, "t", 0, 0);
+    fetch->max_wait_ms = 2000;
+    w.store->read_bytes += STORE_READ_MEMORY_MAX + 1ull;
+    uint64_t begun = env_mono_ns(w.env);
+    call(&c, KEY_FETCH, 11, fetch, &res);
+    assert_true(env_mono_ns(w.env) - begun >= 1999u * 1000 * 1000);
+    assert_int_equal(res.responses[0].partitions[0].error_code, 0);
+    assert_int_equal(res.responses[0].partitions[0].records.n, 0);
+    w.store->read_bytes -= STORE_READ_MEMORY_MAX + 1ull;
+    begun = env_mono_ns(w.env);
+    call(&c, KEY_FETCH, 11, fetch, &res);
+    assert_true(env_mono_ns(w.env) - begun < 1000u * 1000 * 1000);
+    assert_true(res.responses[0].partitions[0].records.n > 0);
+    client_close(&c);
     world_deinit(&w);
 }
