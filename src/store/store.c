@@ -292,6 +292,7 @@ void store_tick(struct store *s)
     if (now >= s->space_after_ns) {
         s->space_after_ns = now + 100u * 1000 * 1000;
         store_space_check(s);
+        stall_tick(s);
     }
     if (now >= s->retain_after_ns) {
         s->retain_after_ns = now + STORE_RETAIN_NS;
@@ -301,7 +302,6 @@ void store_tick(struct store *s)
         pool_trim(&s->pool);
     }
     checkpoint_tick(s);
-    stall_tick(s);
     scrub_tick(s);
     frames_submit(s);
     wal_kick(s->wal, false);
