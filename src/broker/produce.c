@@ -121,6 +121,9 @@ static enum err append(struct produce_wait *w, struct broker_produce_item *item,
                                            .producer_epoch = v->header.producer_epoch,
                                            .base_sequence = v->header.base_sequence}};
     enum err e = idempotent ? producer_reserve(b, part->state, v->header.producer_id) : ERR_OK;
+    if (e == ERR_OK && w->frame == NULL && !store_ready(b->store)) {
+        e = ectx_fail(ec, ERR_KAFKA_STORAGE_ERROR, "the log had no room for it in time");
+    }
     if (e == ERR_OK && w->frame == NULL) {
         w->frame = store_frame_begin(b->store);
         e = w->frame == NULL ? ERR_NO_MEMORY : ERR_OK;

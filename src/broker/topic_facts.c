@@ -299,6 +299,12 @@ static void attach(void *ctx, struct store *store)
     b->store = store;
 }
 
+static void part_id_used(void *ctx, uint32_t part_id)
+{
+    struct broker *b = ctx;
+    b->next_part_id = part_id >= b->next_part_id ? part_id + 1 : b->next_part_id;
+}
+
 struct store_participant topics_participant(struct broker *b)
 {
     return (struct store_participant){.tag = STORE_TAG_TOPICS,
@@ -306,6 +312,7 @@ struct store_participant topics_participant(struct broker *b)
                                       .ctx = b,
                                       .attach = attach,
                                       .apply = apply,
+                                      .part_id_used = part_id_used,
                                       .snapshot = snapshot,
                                       .restore = restore};
 }

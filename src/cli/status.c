@@ -184,6 +184,12 @@ static void judge(struct status *s)
     if (metric(s, "leat_store_out_of_space", 0) > 0) {
         problem(s, "the disk is full: produces are refused");
     }
+    if (metric(s, "leat_store_stalled", 0) > 0) {
+        problem(s,
+                metric(s, "leat_store_full", 0) > 0
+                    ? "no checkpoint succeeds and the log is full: nothing is stored; see the log"
+                    : "no checkpoint succeeds and the log fills up; see the log");
+    }
     if (metric(s, "leat_recovery_damaged_ranges", 0) > 0) {
         problem(s, "%.0f damaged ranges were set aside at the last start; see the log",
                 metric(s, "leat_recovery_damaged_ranges", 0));

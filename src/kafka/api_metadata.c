@@ -214,6 +214,19 @@ static bool fill_cluster(struct metadata_work *w)
     return true;
 }
 
+bool metadata_may_create(struct kafka *k, const struct kafka_request *r)
+{
+    const struct wire_metadata_request *req = r->body;
+    for (int32_t i = 0; i < req->topics_count; i++) {
+        const struct wire_metadata_request_topic *t = &req->topics[i];
+        if ((r->version < 12 || uuid_is_zero(t->topic_id)) && !str_is_null(t->name) &&
+            broker_topic(k->s.broker, t->name) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 KAFKA_HANDLER(api_metadata)
 {
     const struct wire_metadata_request *req = r->body;

@@ -9,10 +9,14 @@
 #include "core/mem.h"
 #include "kafka/kafka_int.h"
 #include "wire/frame.h"
+#include "wire/gen/all.h"
 
 #define PENDING_KEEP         256u
 #define PENDING_ARENA_KEEP   (64u * 1024)
 #define REQUEST_ARENA_FACTOR 32
+/* The time that clients give by default to a request that does not say it. */
+#define WAIT_DEFAULT_MS 30000
+#define WAIT_LOOK_NS    (100ull * 1000 * 1000)
 
 struct kafka_pending *pending_get(struct kafka *k, size_t message_bytes)
 {
@@ -108,6 +112,12 @@ static void call(struct kafka *k, struct kafka_pending *p)
     p->row->handle(k, &p->r);
 }
 
+/* Metadata is appended to only where it makes a topic: who knows its topics is answered always. */
+static bool appends(struct kafka *k, const struct kafka_pending *p)
+{
+    return p->row->appends && (p->row->handle != api_metadata || metadata_may_create(k, &p->r));
+}
+
 void kafka_dispatch(struct kafka_conn *c, struct net_message *m)
 {
     struct kafka *k = c->kafka;
@@ -134,7 +144,7 @@ void kafka_dispatch(struct kafka_conn *c, struct net_message *m)
         refuse(p, &ec);
         return;
     }
-    if (p->row->appends &&
+    if (appends(k, p) &&
         (!store_ready(k->s.store) || !list_empty(&k->parked) || !list_empty(&k->continuations))) {
         list_push_back(&k->parked, &p->parked_link);
         net_conn_pause(c->conn, true);
@@ -148,11 +158,95 @@ void kafka_when_ready(struct kafka *k, struct kafka_continuation *c,
 {
     c->run = run;
     list_init(&c->link);
-    if (store_ready(k->s.store) && list_empty(&k->continuations)) {
+    if (k->late || (store_ready(k->s.store) && list_empty(&k->continuations))) {
         run(c);
         return;
     }
+    c->since_ns = env_mono_ns(k->s.env);
     list_push_back(&k->continuations, &c->link);
+}
+
+/* ---- Waiting for the store ------------------------------------------------------------------ */
+
+/* Half of the time that the client gives the request: its own clock has begun earlier, and it
+ * should get the answer before it gives up the connection. */
+static uint64_t wait_ns(const struct kafka_pending *p)
+{
+    const void *body = p->r.body;
+    int32_t ms = WAIT_DEFAULT_MS;
+    if (p->row->handle == api_produce) {
+        ms = ((const struct wire_produce_request *)body)->timeout_ms;
+    } else if (p->row->handle == api_create_topics) {
+        ms = ((const struct wire_create_topics_request *)body)->timeout_ms;
+    } else if (p->row->handle == api_delete_topics) {
+        ms = ((const struct wire_delete_topics_request *)body)->timeout_ms;
+    } else if (p->row->handle == api_delete_records) {
+        ms = ((const struct wire_delete_records_request *)body)->timeout_ms;
+    } else if (p->row->handle == api_create_partitions) {
+        ms = ((const struct wire_create_partitions_request *)body)->timeout_ms;
+    }
+    return ms <= 0 ? 0 : (uint64_t)ms * 1000000u / 2;
+}
+
+/* The handlers find that the store has no room and answer with an error that clients retry. */
+static void call_late(struct kafka *k, struct list *late)
+{
+    struct list *l;
+    k->late = true;
+    while ((l = list_pop_front(late)) != NULL) {
+        struct kafka_pending *p = CONTAINER_OF(l, struct kafka_pending, parked_link);
+        if (p->conn == NULL) {
+            kafka_drop(&p->r);
+            continue;
+        }
+        metric_add(k->waits_expired, 1);
+        net_conn_pause(p->conn->conn, false);
+        call(k, p);
+    }
+    k->late = false;
+}
+
+static void expire(struct kafka *k, uint64_t now)
+{
+    struct list late;
+    list_init(&late);
+    LIST_FOR_EACH (n, tmp, &k->continuations) {
+        struct kafka_continuation *c = CONTAINER_OF(n, struct kafka_continuation, link);
+        if (now - c->since_ns >= WAIT_DEFAULT_MS * 1000000ull / 2) {
+            list_remove(n);
+            list_push_back(&late, n);
+        }
+    }
+    struct list *l;
+    while ((l = list_pop_front(&late)) != NULL) {
+        struct kafka_continuation *c = CONTAINER_OF(l, struct kafka_continuation, link);
+        metric_add(k->waits_expired, 1);
+        c->run(c);
+    }
+    LIST_FOR_EACH (n, tmp, &k->parked) {
+        struct kafka_pending *p = CONTAINER_OF(n, struct kafka_pending, parked_link);
+        if (p->conn == NULL || now - p->r.received_ns >= wait_ns(p)) {
+            list_remove(n);
+            list_push_back(&late, n);
+        }
+    }
+    call_late(k, &late);
+}
+
+/* Requests wait for as long as the store goes on, however slowly. One that takes nothing any more
+ * (no checkpoint can be made, the device hangs) must not keep them for ever. */
+static void expire_if_full(struct kafka *k)
+{
+    struct store_stall stall;
+    if ((list_empty(&k->parked) && list_empty(&k->continuations)) || store_ready(k->s.store) ||
+        !store_stalled(k->s.store, &stall) || !stall.full) {
+        return;
+    }
+    const uint64_t now = env_mono_ns(k->s.env);
+    if (now >= k->expire_ns) {
+        k->expire_ns = now + WAIT_LOOK_NS;
+        expire(k, now);
+    }
 }
 
 void kafka_on_ready(struct kafka *k)
@@ -172,4 +266,5 @@ void kafka_on_ready(struct kafka *k)
         net_conn_pause(p->conn->conn, false);
         call(k, p);
     }
+    expire_if_full(k);
 }

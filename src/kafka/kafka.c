@@ -28,6 +28,9 @@ static enum err metrics_init(struct kafka *k)
                               "Time from a request's last byte to its reply, by API.", labels);
         buf_deinit(&b);
     }
+    k->waits_expired = metrics_counter(
+        k->s.metrics, "leat_kafka_waits_expired_total",
+        "Requests that the store had no room for in time; they got a retriable error.", NULL);
     k->malformed =
         metrics_counter(k->s.metrics, "leat_kafka_requests_refused_total",
                         "Requests that could not be read; their connection was closed.", NULL);

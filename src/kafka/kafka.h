@@ -5,7 +5,8 @@
  * later.
  *
  * Replies leave in the order of the requests of their connection (net does that). Requests that
- * append while the store is not ready are parked in arrival order and their connections paused.
+ * append while the store is not ready are parked in arrival order and their connections paused; if
+ * nothing can be stored for long they are called late, and their handlers refuse.
  */
 #ifndef LEAT_KAFKA_KAFKA_H
 #define LEAT_KAFKA_KAFKA_H

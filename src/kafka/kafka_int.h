@@ -18,6 +18,7 @@ struct kafka_api_metrics {
 struct kafka_continuation {
     struct list link;
     void (*run)(struct kafka_continuation *c);
+    uint64_t since_ns;
 };
 
 struct kafka {
@@ -25,8 +26,11 @@ struct kafka {
     uint32_t request_max_bytes;
     struct list parked;        /* pending requests that wait for the store, in order of arrival */
     struct list continuations; /* rest of requests that have begun, in order; before `parked` */
-    struct list in_hand;       /* every request that has no answer yet */
-    bool stopping;             /* long polls are answered at once */
+    uint64_t expire_ns;        /* not before: the next look for those that have waited too long */
+    bool late;                 /* a request is called that has waited too long */
+    struct metric *waits_expired;
+    struct list in_hand; /* every request that has no answer yet */
+    bool stopping;       /* long polls are answered at once */
     struct list free_pending;
     size_t free_pending_count;
     struct kafka_api_metrics *api_metrics; /* by row of the table */
@@ -68,6 +72,8 @@ void kafka_dispatch(struct kafka_conn *c, struct net_message *m);
  */
 void kafka_when_ready(struct kafka *k, struct kafka_continuation *c,
                       void (*run)(struct kafka_continuation *c));
+/* Whether this Metadata request may have to make a topic. */
+bool metadata_may_create(struct kafka *k, const struct kafka_request *r);
 /* The connection's own answer to an ApiVersions request of a version that we do not know: version
  * 0, error 35. */
 void api_versions_reply_unsupported(struct kafka_request *r);

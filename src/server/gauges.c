@@ -15,8 +15,12 @@ static void emit_process(const struct server *s, struct metrics_writer *w)
     buf_deinit(&b);
     metrics_emit(w, "leat_uptime_seconds", "gauge", "Time since start.", NULL,
                  (double)(env_mono_ns(env) - s->started_ns) / 1e9);
+    struct store_stall stall = {.full = false};
+    if (s->store != NULL) {
+        (void)store_stalled(s->store, &stall);
+    }
     metrics_emit(w, "leat_ready", "gauge", "1 while clients are served.", NULL,
-                 s->ready && !s->stopping ? 1 : 0);
+                 s->ready && !s->stopping && !stall.full ? 1 : 0);
     metrics_emit(w, "process_cpu_seconds_total", "counter", "User and system CPU time.", NULL,
                  (double)env_cpu_ns(env) / 1e9);
     metrics_emit(w, "process_resident_memory_bytes", "gauge", "Resident memory.", NULL,
@@ -38,7 +42,9 @@ static void emit_process(const struct server *s, struct metrics_writer *w)
 static void emit_store(const struct server *s, struct metrics_writer *w)
 {
     struct store_stats st;
+    struct store_stall stall;
     store_stats_get(s->store, &st);
+    (void)store_stalled(s->store, &stall);
     const struct {
         const char *name, *type, *help;
         double value;
@@ -73,6 +79,12 @@ static void emit_store(const struct server *s, struct metrics_writer *w)
          (double)st.total_bytes},
         {"leat_store_out_of_space", "gauge", "1 while produces are refused for lack of space.",
          st.out_of_space ? 1 : 0},
+        {"leat_store_stalled", "gauge",
+         "1 while no checkpoint succeeds and the commit ring, or the memory before it, fills up.",
+         stall.stalled ? 1 : 0},
+        {"leat_store_full", "gauge",
+         "1 while it is full: produces and commits get retriable errors until it goes on.",
+         stall.full ? 1 : 0},
         {"leat_store_segment_bytes", "gauge", "Bytes in segments.", (double)st.segment_bytes},
         {"leat_store_segments", "gauge", "Segment files.", (double)st.segment_files},
         {"leat_store_open_segments", "gauge", "Segment files that are open.",
@@ -114,6 +126,9 @@ static void emit_recovery(const struct server *s, struct metrics_writer *w)
                  NULL, rec.clean || rec.created ? 1 : 0);
     metrics_emit(w, "leat_recovery_damaged_ranges", "gauge",
                  "Ranges that recovery found damaged and quarantined.", NULL, rec.damaged_ranges);
+    metrics_emit(w, "leat_recovery_set_aside_partitions", "gauge",
+                 "Lost partitions whose batches the last start moved to the folder set-aside.",
+                 NULL, (double)rec.set_aside_partitions);
 }
 
 static void scrape(void *ctx, struct metrics_writer *w)

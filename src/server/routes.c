@@ -1,4 +1,6 @@
 /* The operator's endpoints: is it alive, does it serve, what are its numbers. */
+#include <stdio.h>
+
 #include "server/server_int.h"
 
 #define METRICS_TEXT_MAX (64u * 1024 * 1024)
@@ -14,6 +16,13 @@ static void get_healthz(void *ctx, struct http_request *r)
 static void get_readyz(void *ctx, struct http_request *r)
 {
     const struct server *s = ctx;
+    struct store_stall stall = {.full = false};
+    if (s->ready && !s->stopping && !s->failed && store_stalled(s->store, &stall) && stall.full) {
+        char text[448];
+        int n = snprintf(text, sizeof(text), "not ready: nothing can be stored: %s\n", stall.why);
+        http_reply(r, 503, "text/plain; charset=utf-8", str_make(text, (size_t)n));
+        return;
+    }
     if (s->ready && !s->stopping && !s->failed) {
         http_reply(r, 200, "text/plain; charset=utf-8", STR_LIT("ready\n"));
         return;

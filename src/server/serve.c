@@ -71,6 +71,8 @@ static void store_config_of(const struct config *c, struct store_config *out)
     out->tail_memory_bytes = (uint64_t)config_i64(c, NULL, "leat.tail.memory.bytes");
     out->scrub_bytes_per_second = (uint64_t)config_i64(c, NULL, "leat.scrub.bytes.per.second");
     out->scrub_interval_ms = (uint64_t)config_i64(c, NULL, "leat.scrub.interval.ms");
+    out->start_without_log = (uint64_t)config_i64(c, NULL, "leat.start.without.log");
+    out->start_without_unreadable = config_bool(c, NULL, "leat.start.without.unreadable");
     out->min_free_bytes = (uint64_t)config_i64(c, NULL, "leat.min.free.bytes");
 }
 

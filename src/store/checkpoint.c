@@ -202,11 +202,11 @@ static enum err drops_take(struct checkpoint *c)
     if (c->drops == NULL) {
         return ERR_NO_MEMORY;
     }
-    const int64_t now = env_wall_ms(s->env);
+    const uint64_t now = env_mono_ns(s->env);
     LIST_FOR_EACH (n, tmp, &s->drops) {
         struct dropped_file *d = CONTAINER_OF(n, struct dropped_file, link);
         /* Image `c->sequence` and the one before it are there when the unlinking begins. */
-        if (d->sequence < c->sequence && d->after_ms <= now) {
+        if (d->sequence < c->sequence && d->after_ns <= now) {
             c->drops[c->drop_count++] = d;
         }
     }
@@ -318,6 +318,7 @@ static enum err checkpoint_finish(struct checkpoint *c, struct ectx *ec)
     parts_after_checkpoint(s, e == ERR_OK);
     if (e == ERR_OK) {
         checkpoint_took_effect(c);
+        stall_succeeded(s, false);
     } else {
         s->stats.checkpoint_failures++;
         /* The slot may be half written, and is perhaps not in its folder yet: the next image in it
@@ -331,6 +332,7 @@ static enum err checkpoint_finish(struct checkpoint *c, struct ectx *ec)
         } else if (e == ERR_NO_SPACE && store_reserve_release(s, "a checkpoint met a full disk")) {
             s->retry_after_ns = 0;
         } else {
+            stall_failed(s, false, ec);
             LOG_WARN("checkpoint.failed", KV_ERR(ec));
         }
     }
@@ -376,6 +378,7 @@ void checkpoint_barrier_check(struct store *s)
     if (e != ERR_OK) {
         s->stats.checkpoint_failures++;
         s->retry_after_ns = env_mono_ns(s->env) + STORE_RETRY_NS;
+        stall_failed(s, false, &ec);
         LOG_WARN("checkpoint.failed", KV_ERR(&ec));
     } else {
         snapshot_noted(s);
@@ -389,9 +392,9 @@ void checkpoint_barrier_check(struct store *s)
 
 static bool drops_due(const struct store *s)
 {
-    const int64_t now = env_wall_ms(s->env);
+    const uint64_t now = env_mono_ns(s->env);
     LIST_FOR_EACH (n, tmp, &s->drops) {
-        if (CONTAINER_OF(n, struct dropped_file, link)->after_ms <= now) {
+        if (CONTAINER_OF(n, struct dropped_file, link)->after_ns <= now) {
             return true;
         }
     }

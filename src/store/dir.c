@@ -31,7 +31,7 @@ static bool list_one(void *ctx, const char *name, bool is_dir)
 {
     struct listing *l = ctx;
     if (strcmp(name, "wal") == 0 || strcmp(name, "checkpoint-a") == 0 ||
-        strcmp(name, "checkpoint-b") == 0) {
+        strcmp(name, "checkpoint-b") == 0 || strcmp(name, "set-aside") == 0) {
         l->ours = true;
     } else if (strcmp(name, "lock") != 0 && strcmp(name, "topics") != 0 &&
                strcmp(name, "meta.tmp") != 0 && strcmp(name, "meta") != 0 &&

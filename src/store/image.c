@@ -89,8 +89,10 @@ static enum err store_snapshot(const struct store *s, struct buf *b)
         const struct dropped_file *d = CONTAINER_OF(n, struct dropped_file, link);
         buf_put_lstr(b, str_of(d->path));
         buf_put_le64(b, d->sequence);
-        buf_put_le64(b, (uint64_t)d->after_ms);
+        buf_put_le64(b, 0);
     }
+    const uint64_t now = env_mono_ns(s->env);
+    buf_put_le64(b, s->guard_until_ns > now ? (s->guard_until_ns - now) / 1000000u : 0);
     return ERR_OK;
 }
 
@@ -385,9 +387,10 @@ static bool take_part(struct slice *s, struct image_part *ip)
     return part_is_sound(ip);
 }
 
-enum err image_parse_parts(
-    struct slice section, bool (*part)(void *ctx, const struct image_part *ip),
-    bool (*drop)(void *ctx, struct str path, uint64_t sequence, int64_t after_ms), void *ctx)
+enum err image_parse_parts(struct slice section,
+                           bool (*part)(void *ctx, const struct image_part *ip),
+                           bool (*drop)(void *ctx, struct str path, uint64_t sequence),
+                           uint64_t *guard_ms, void *ctx)
 {
     uint32_t n;
     if (!slice_le32(&section, &n)) {
@@ -408,14 +411,17 @@ enum err image_parse_parts(
     for (uint32_t i = 0; i < n; i++) {
         struct str path;
         uint64_t sequence;
-        int64_t after_ms;
+        int64_t unused; /* when a wall clock said until when files stay */
         if (!slice_lstr(&section, &path) || !slice_le64(&section, &sequence) ||
-            !take_i64(&section, &after_ms)) {
+            !take_i64(&section, &unused)) {
             return ERR_DAMAGED;
         }
-        if (!drop(ctx, path, sequence, after_ms)) {
+        if (!drop(ctx, path, sequence)) {
             return ERR_NO_MEMORY;
         }
+    }
+    if (!slice_le64(&section, guard_ms)) {
+        *guard_ms = 0; /* written before there was this field */
     }
     return ERR_OK;
 }

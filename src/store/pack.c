@@ -360,11 +360,14 @@ static void pack_job_done(struct env_job *job)
         store_fail(s, &j->ec);
     } else if (j->err != ERR_OK) {
         LOG_WARN("store.pack_failed", KV_ERR(&j->ec));
+        stall_failed(s, true, &j->ec);
         if (j->err == ERR_NO_SPACE && store_reserve_release(s, "packing met a full disk")) {
             s->retry_after_ns = 0;
         } else {
             s->retry_after_ns = env_mono_ns(s->env) + STORE_RETRY_NS;
         }
+    } else {
+        stall_succeeded(s, true);
     }
     mem_free(j);
     checkpoint_barrier_check(s);
@@ -382,10 +385,15 @@ void pack_start(struct store *s)
 {
     struct pack_job *j = mem_new(struct pack_job);
     if (j == NULL) {
+        stall_failed(s, true, NULL);
         return; /* the next tick tries again */
     }
     pack_init(&j->pack, s);
-    if (pack_build(&j->pack, false, false) != ERR_OK || j->pack.part_count == 0) {
+    const enum err e = pack_build(&j->pack, false, false);
+    if (e != ERR_OK || j->pack.part_count == 0) {
+        if (e != ERR_OK) {
+            stall_failed(s, true, NULL);
+        }
         pack_free(&j->pack);
         mem_free(j);
         return;

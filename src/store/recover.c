@@ -38,7 +38,7 @@ static bool keep_image_part(void *ctx, const struct image_part *ip)
     return true;
 }
 
-static bool keep_drop(void *ctx, struct str path, uint64_t sequence, int64_t after_ms)
+static bool keep_drop(void *ctx, struct str path, uint64_t sequence)
 {
     struct store *s = ctx;
     char z[STORE_PATH_MAX];
@@ -47,7 +47,7 @@ static bool keep_drop(void *ctx, struct str path, uint64_t sequence, int64_t aft
     }
     memcpy(z, path.p, path.n);
     z[path.n] = '\0';
-    drop_file_add(s, z, sequence, after_ms);
+    drop_file_add(s, z, sequence, 0);
     return true;
 }
 
@@ -123,10 +123,13 @@ static enum err restore_image(struct store *s, const struct image_view *v, struc
     if (!image_section(v, STORE_TAG_STORE, &body)) {
         return ectx_fail(ec, ERR_DAMAGED, "the image of the internal state lacks a section");
     }
-    enum err e = image_parse_parts(body, keep_image_part, keep_drop, s);
+    uint64_t guard_ms;
+    enum err e = image_parse_parts(body, keep_image_part, keep_drop, &guard_ms, s);
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "the image of the internal state cannot be read");
     }
+    guard_ms = guard_ms < STORE_CLOCK_JUMP_MS ? guard_ms : STORE_CLOCK_JUMP_MS;
+    s->guard_until_ns = guard_ms == 0 ? 0 : env_mono_ns(s->env) + guard_ms * 1000000u;
     for (size_t i = 0; i < s->participant_count; i++) {
         const struct store_participant *pt = &s->participants[i];
         if (!image_section(v, pt->tag, &body)) {
@@ -231,8 +234,28 @@ static enum err replay_gap(struct store_part *p, int64_t base_offset, uint64_t c
     return e;
 }
 
-/* Whether the bytes that a place item names are on the device. Of a frame that may be torn an error
- * of the device proves nothing: the start fails, for a frame that goes as torn goes silently. */
+enum err recover_read(struct store *s, const struct segment *g, uint64_t at, enum err e,
+                      struct ectx *ec)
+{
+    char path[STORE_PATH_MAX];
+    if (e != ERR_IO) {
+        return e;
+    }
+    segment_path(g, false, path);
+    if (s->cfg.start_without_unreadable) {
+        LOG_ERROR("segment.unreadable", KV_Z("file", path), KV_U64("at_byte", at),
+                  KV_Z("effect", "given up, as leat.start.without.unreadable says"));
+        return ERR_NOT_FOUND;
+    }
+    IGNORE(ectx_fail(ec, e, "'%s' cannot be read at byte %llu: an error of the device", path,
+                     (unsigned long long)at));
+    ectx_hint(ec, "it may pass: start again. If it stays, restore a backup, or start with --set "
+                  "leat.start.without.unreadable=true: what was there is given up");
+    return e;
+}
+
+/* Whether the bytes that a place item names are on the device. An error of the device proves
+ * nothing: the start fails, for a frame that goes as torn goes silently. */
 static enum err place_verify(struct replay *r, struct segment *g, const struct entry *e,
                              const uint8_t *header, bool *good, struct ectx *ec)
 {
@@ -252,7 +275,8 @@ static enum err place_verify(struct replay *r, struct segment *g, const struct e
         const size_t want = left < r->cap ? (size_t)left : r->cap;
         size_t got = 0;
         err = env_file_pread(g->file, r->buffer, want, at, &got, ec);
-        if ((err == ERR_IO && r->flushed) || (err == ERR_OK && got < want)) {
+        err = recover_read(r->store, g, at, err, ec);
+        if (err == ERR_NOT_FOUND || (err == ERR_OK && got < want)) {
             return ERR_OK;
         }
         if (err != ERR_OK) {
@@ -333,9 +357,10 @@ static enum err place_hooks(struct store_part *p, const struct entry *e, const u
 
 /* A batch of a partition that is not there: a frame before this one removed it. If none did, the
  * one that made it is among the damaged ones, and its topic's name is lost with it. */
-static enum err replay_orphan(struct replay *r, const struct entry *e, struct ectx *ec)
+static enum err replay_orphan(struct replay *r, const struct item *it, const struct entry *e,
+                              const uint8_t *payload, struct ectx *ec)
 {
-    const struct store *s = r->store;
+    struct store *s = r->store;
     if (s->ring_damaged_bytes == 0 || map_get_u64(&s->removed, e->part_id) != NULL ||
         STORE_FAULT(drop_orphans)) {
         return ERR_OK;
@@ -343,13 +368,11 @@ static enum err replay_orphan(struct replay *r, const struct entry *e, struct ec
     if (s->removed_incomplete) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for recovery");
     }
+    if (s->ring_damaged_to <= s->cfg.start_without_log) {
+        return aside_batch(s, e, it->number, payload, ec);
+    }
     r->orphaned = true;
-    IGNORE(ectx_fail(ec, ERR_DAMAGED,
-                     "the log is damaged below position %llu: what made the partition with id %u "
-                     "is lost, and batches of it are there",
-                     (unsigned long long)s->ring_damaged_to, e->part_id));
-    ectx_hint(ec, "restore the data directory from a backup; nothing was changed");
-    return ERR_STOPPED; /* not ERR_DAMAGED, which would be this frame alone */
+    return aside_refuse(s, e, ec);
 }
 
 static enum err replay_batch(struct replay *r, const struct item *it, struct slice bytes,
@@ -366,7 +389,8 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
     s->last_position = e.commit_position > s->last_position ? e.commit_position : s->last_position;
     struct store_part *p = store_part_find(s, e.part_id);
     if (p == NULL) {
-        return replay_orphan(r, &e, ec);
+        return replay_orphan(r, it, &e, it->type == ITEM_BATCH ? bytes.p + ENTRY_HEADER_SIZE : NULL,
+                             ec);
     }
     if (e.base_offset < p->log_end) {
         return ERR_OK; /* known */
@@ -525,8 +549,13 @@ static void replay_damage(void *ctx, uint64_t from, uint64_t to)
 {
     const struct replay *r = ctx;
     struct store *s = r->store;
-    LOG_ERROR("log.damaged", KV_U64("from_position", from), KV_U64("to_position", to));
+    char file[32];
+    (void)snprintf(file, sizeof(file), "wal/ring-%03u",
+                   (unsigned)(from / s->cfg.ring_file_bytes % s->cfg.ring_file_count));
+    LOG_ERROR("log.damaged", KV_Z("file", file), KV_U64("at_byte", from % s->cfg.ring_file_bytes),
+              KV_U64("from_position", from), KV_U64("to_position", to));
     s->ring_damaged_bytes += to - from;
+    s->ring_damaged_from = from;
     s->ring_damaged_to = to;
     s->recovery.damaged_ranges++;
 }
@@ -688,6 +717,7 @@ enum err recover_run(struct store *s, struct ectx *ec)
     } else {
         e = recover_existing(s, ec);
     }
+    e = e == ERR_OK ? aside_finish(s, ec) : e;
     for (size_t i = 0; i < s->participant_count && s->ring_damaged_bytes > 0; i++) {
         const struct store_participant *pt = &s->participants[i];
         if (e == ERR_OK && pt->lost != NULL) {
@@ -712,6 +742,7 @@ enum err recover_run(struct store *s, struct ectx *ec)
     s->recovering = false;
     map_deinit(&s->removed);
     map_init(&s->removed);
+    aside_free(s);
     s->recovery.took_ns = env_mono_ns(s->env) - started;
     return e;
 }

@@ -39,7 +39,8 @@ static enum err scan_payload(struct scan *sc, const struct entry *e, bool *valid
                                   e->position + ENTRY_HEADER_SIZE, &got, ec);
     *valid =
         err == ERR_OK && got == e->payload_size && crc32c(0, sc->buffer, got) == e->payload_crc;
-    return err == ERR_IO ? ERR_OK : err;
+    err = recover_read(sc->part->store, sc->seg, e->position, err, ec);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* The entry that must come next; *valid: it is there. */
@@ -57,7 +58,8 @@ static enum err scan_one(struct scan *sc, struct entry *e, bool *valid, struct e
         enum err err =
             env_file_pread(sc->seg->file, header, sizeof(header), places[i], &seen.have, ec);
         if (err != ERR_OK) {
-            return err == ERR_IO ? ERR_OK : err;
+            err = recover_read(p->store, sc->seg, places[i], err, ec);
+            return err == ERR_NOT_FOUND ? ERR_OK : err;
         }
         found = entry_next(&seen, &sc->id, sc->file_size, p->log_end, &position, e);
     }

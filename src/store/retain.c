@@ -6,8 +6,9 @@
  * Time. A segment's age counts from the last append, or from its largest record time if that is
  * later, but at most an hour later: a producer's clock in the future does not pin the log. If the
  * wall clock runs away from the monotonic one by more than an hour nothing is dropped by time for
- * an hour, and never more than a few segments of a partition in a pass. By size all that is too
- * much goes at once: a producer that fills segments faster than passes come must not fill the disk.
+ * an hour (of running; images remember what is left of it), and never more than a few segments of a
+ * partition in a pass. By size all that is too much goes at once: a producer that fills segments
+ * faster than passes come must not fill the disk.
  */
 #include "core/log.h"
 #include "store/store_int.h"
@@ -22,6 +23,7 @@ static bool clock_trusted(struct store *s)
     s->guard_mono_ns = mono;
     if (drift > STORE_CLOCK_JUMP_MS || drift < -STORE_CLOCK_JUMP_MS) {
         s->guard_until_ns = mono + (uint64_t)STORE_CLOCK_JUMP_MS * 1000000u;
+        s->checkpoint_asked = true; /* the image remembers it: a restart does not end the hour */
         LOG_WARN("clock.jumped", KV_I64("by_ms", drift),
                  KV_Z("effect", "no retention by time for an hour"));
     }

@@ -10,7 +10,8 @@
  *
  * One step is under way at a time, on the lane of cold reads, which has a second thread. Reads are
  * direct where the file system allows it: what the cache holds says nothing about the disk, and hot
- * pages stay where they are. What cannot be read at all (an error of the device) is told and
+ * pages stay where they are. A segment is opened once, and its file is kept open until the step
+ * that ends it (one descriptor). What cannot be read at all (an error of the device) is told and
  * counted but not quarantined: it may pass. Frames of the ring are not read: a checkpoint replaces
  * them soon.
  */
@@ -37,9 +38,11 @@ struct scrub_step {
     struct segment *seg;
     char path[STORE_PATH_MAX];
     struct segment_identity id;
-    uint64_t at, end; /* file positions */
-    int64_t next;     /* offset that must come next */
-    int64_t limit;    /* offsets from here on may be on their way to the disk */
+    struct env_file *file;     /* of the segment; NULL: to be opened */
+    struct env_file *leftover; /* of a segment that was not gone through: to be closed */
+    uint64_t at, end;          /* file positions */
+    int64_t next;              /* offset that must come next */
+    int64_t limit;             /* offsets from here on may be on their way to the disk */
     size_t step;
     /* results */
     uint64_t bytes;
@@ -130,11 +133,16 @@ static enum err step_segment(struct scrub_step *st, struct ectx *ec)
     if (buffer == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the scrub");
     }
-    struct env_file *f;
-    enum err e = env_file_open(st->store->env, st->path, ENV_READ | ENV_DIRECT, &f, ec);
+    enum err e = ERR_OK;
+    if (st->file == NULL) {
+        e = env_file_open(st->store->env, st->path, ENV_READ | ENV_DIRECT, &st->file, ec);
+    }
     if (e == ERR_OK) {
-        e = step_walk(st, f, buffer, ec);
-        env_file_close(f);
+        e = step_walk(st, st->file, buffer, ec);
+    }
+    if ((e != ERR_OK || st->finished) && st->file != NULL) {
+        env_file_close(st->file);
+        st->file = NULL;
     }
     mem_free(buffer);
     return e;
@@ -162,6 +170,10 @@ static enum err step_rest(struct scrub_step *st, struct ectx *ec)
 static void step_run(struct env_job *job)
 {
     struct scrub_step *st = CONTAINER_OF(job, struct scrub_step, job);
+    if (st->leftover != NULL) { /* here, for the last handle of a dropped file frees its blocks */
+        env_file_close(st->leftover);
+        st->leftover = NULL;
+    }
     st->err = st->part == NULL ? step_rest(st, &st->ec) : step_segment(st, &st->ec);
 }
 
@@ -170,6 +182,12 @@ static void step_run(struct env_job *job)
 static void step_free(struct scrub_step *st)
 {
     st->store->scrub.busy = false;
+    if (st->file != NULL) {
+        env_file_close(st->file);
+    }
+    if (st->leftover != NULL) {
+        env_file_close(st->leftover);
+    }
     if (st->seg != NULL) {
         segment_unref(st->seg);
     }
@@ -232,6 +250,10 @@ static void segment_stepped(struct scrub_step *st)
     } else {
         s->scrub.at = st->at;
         s->scrub.next = st->next;
+        s->scrub.file = st->file;
+        s->scrub.file_part = st->seg->part_id;
+        s->scrub.file_base = st->seg->base;
+        st->file = NULL;
     }
 }
 
@@ -321,19 +343,19 @@ static const struct tail_entry *first_unfiled(const struct store_part *p)
 }
 
 /* Where in the file to stop; 0: nothing of this segment is in its file. */
-static uint64_t scrub_end(const struct store_part *p, const struct segment *g)
+static uint64_t scrub_end(const struct tail_entry *e, const struct segment *g)
 {
-    const struct tail_entry *e = first_unfiled(p);
     return e == NULL || g->base < e->seg->base ? g->size : e->seg == g ? e->position : 0;
 }
 
 /* The segment at the cursor, or the next one that has bytes; moves the cursor there. */
-static struct segment *segment_at_cursor(struct store *s, struct store_part *p)
+static struct segment *segment_at_cursor(struct store *s, const struct store_part *p,
+                                         const struct tail_entry *unfiled)
 {
     struct scrub *c = &s->scrub;
     for (uint32_t i = 0; i < p->seg_count; i++) {
         struct segment *g = p->segs[i];
-        if (g->base < c->base || scrub_end(p, g) == 0) {
+        if (g->base < c->base || scrub_end(unfiled, g) == 0) {
             continue;
         }
         if (g->base != c->base || c->at == 0) {
@@ -346,7 +368,8 @@ static struct segment *segment_at_cursor(struct store *s, struct store_part *p)
     return NULL;
 }
 
-static void step_start(struct store *s, struct store_part *p, struct segment *g)
+static void step_start(struct store *s, struct store_part *p, struct segment *g,
+                       const struct tail_entry *unfiled)
 {
     struct scrub_step *st = mem_new(struct scrub_step);
     if (st == NULL) {
@@ -367,13 +390,19 @@ static void step_start(struct store *s, struct store_part *p, struct segment *g)
         segment_identity_get(g, &st->id);
         st->at = s->scrub.at;
         st->next = s->scrub.next;
-        st->end = scrub_end(p, g);
+        st->end = scrub_end(unfiled, g);
         st->limit = g->end < p->high_watermark ? g->end : p->high_watermark;
-        const struct tail_entry *e = first_unfiled(p);
-        if (e != NULL && e->base < st->limit) {
-            st->limit = e->base;
+        if (unfiled != NULL && unfiled->base < st->limit) {
+            st->limit = unfiled->base;
         }
     }
+    struct scrub *c = &s->scrub;
+    if (g != NULL && c->file_part == g->part_id && c->file_base == g->base) {
+        st->file = c->file;
+    } else {
+        st->leftover = c->file;
+    }
+    c->file = NULL;
     s->scrub.busy = true;
     st->job = (struct env_job){.run = step_run, .done = step_done};
     pending_add(s, &st->pending, step_abandon);
@@ -405,9 +434,10 @@ void scrub_tick(struct store *s)
     c->next_ns = now - c->next_ns < SCRUB_CATCH_UP_NS ? c->next_ns : now - SCRUB_CATCH_UP_NS;
     for (uint32_t looked = 0; c->index < c->id_count && looked < SCRUB_LOOK_MAX; looked++) {
         struct store_part *p = store_part_find(s, c->ids[c->index]);
-        struct segment *g = p == NULL ? NULL : segment_at_cursor(s, p);
+        const struct tail_entry *unfiled = p == NULL ? NULL : first_unfiled(p);
+        struct segment *g = p == NULL ? NULL : segment_at_cursor(s, p, unfiled);
         if (g != NULL) {
-            step_start(s, p, g);
+            step_start(s, p, g, unfiled);
             return;
         }
         c->index++;
@@ -415,13 +445,16 @@ void scrub_tick(struct store *s)
         c->at = 0;
     }
     if (c->index == c->id_count && s->work == WORK_IDLE) {
-        step_start(s, NULL, NULL);
+        step_start(s, NULL, NULL, NULL);
     }
 }
 
 void scrub_free(struct store *s)
 {
     mem_free(s->scrub.ids);
+    if (s->scrub.file != NULL) {
+        env_file_close(s->scrub.file);
+    }
     const struct scrub keep = {.begin_ns = s->scrub.begin_ns, .busy = s->scrub.busy};
     s->scrub = keep;
 }

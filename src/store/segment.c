@@ -325,7 +325,7 @@ void segment_mark_dirty(struct segment *g)
 
 /* ---- Dropping ------------------------------------------------------------------------------- */
 
-void drop_file_add(struct store *s, const char *relative, uint64_t sequence, int64_t after_ms)
+void drop_file_add(struct store *s, const char *relative, uint64_t sequence, uint64_t after_ns)
 {
     struct dropped_file *d = mem_new(struct dropped_file);
     char *path = str_dup_z(str_of(relative));
@@ -338,7 +338,7 @@ void drop_file_add(struct store *s, const char *relative, uint64_t sequence, int
     }
     d->path = path;
     d->sequence = sequence;
-    d->after_ms = after_ms;
+    d->after_ns = after_ns;
     list_push_back(&s->drops, &d->link);
     s->drop_count++;
 }
@@ -367,5 +367,5 @@ void segment_drop(struct segment *g)
     const uint64_t delay = p == NULL || s->recovering ? 0 : p->cfg.file_delete_delay_ms;
     /* An image on its way to the disk was taken before this drop: it still names the file. */
     const uint64_t last = s->image_sequence + (s->work == WORK_CHECKPOINT ? 1 : 0);
-    drop_file_add(s, relative, last + 1, env_wall_ms(s->env) + (int64_t)delay);
+    drop_file_add(s, relative, last + 1, env_mono_ns(s->env) + delay * 1000000u);
 }

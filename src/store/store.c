@@ -75,6 +75,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     map_init(&s->dirs);
     map_init(&s->image_parts);
     map_init(&s->removed);
+    map_init(&s->asides);
     list_init(&s->part_list);
     list_init(&s->tail_parts);
     list_init(&s->aheads);
@@ -142,6 +143,8 @@ static void store_free(struct store *s)
     }
     map_deinit(&s->image_parts);
     map_deinit(&s->removed);
+    aside_free(s);
+    map_deinit(&s->asides);
     map_deinit(&s->parts);
     map_deinit(&s->dirs);
     pool_deinit(&s->pool);
@@ -175,6 +178,7 @@ enum err store_open(struct env *env, struct env_poll *poll, const struct store_c
         s->last_checkpoint_ns = env_mono_ns(env);
         s->guard_wall_ms = env_wall_ms(env);
         s->guard_mono_ns = env_mono_ns(env);
+        s->stall.moved_ns = env_mono_ns(env);
         e = recover_run(s, ec);
     }
     if (e != ERR_OK) {
@@ -288,6 +292,7 @@ void store_tick(struct store *s)
     if (now >= s->space_after_ns) {
         s->space_after_ns = now + 100u * 1000 * 1000;
         store_space_check(s);
+        stall_tick(s);
     }
     if (now >= s->retain_after_ns) {
         s->retain_after_ns = now + STORE_RETAIN_NS;

@@ -73,6 +73,8 @@ struct store_participant {
     /* Recovery: frames in this many bytes of the log are damaged and lost; what a fact in them may
      * have promised must not be promised again. NULL: nothing. */
     void (*lost)(void *ctx, uint64_t bytes);
+    /* Recovery: a partition had this id and is lost: it must not be given again. NULL: nothing. */
+    void (*part_id_used)(void *ctx, uint32_t part_id);
     /* Checkpoint: all of the state, to be given to `restore`. Must not depend on history. */
     enum err (*snapshot)(void *ctx, struct buf *out);
     enum err (*restore)(void *ctx, struct slice image, struct ectx *ec);
@@ -96,15 +98,20 @@ struct store_config {
     uint64_t scrub_bytes_per_second; /* all that is stored is read at this rate, in the background;
                                         0: never; 2 MiB */
     uint64_t scrub_interval_ms;      /* from the beginning of one pass to the next; a day */
+    uint64_t start_without_log;    /* batches whose partition was lost with damage of the log below
+                                      this position are set aside; else the start is refused */
+    bool start_without_unreadable; /* an error of the device that a start meets in a segment counts
+                                      as if nothing was there; else the start is refused */
 };
 void store_config_init(struct store_config *cfg); /* the defaults */
 
 /* What the last stop was like and what recovery found; for logs, metrics and `leat status`. */
 struct store_recovery {
     bool created, clean;
-    uint64_t frames, batches, bytes; /* replayed */
-    uint64_t torn_bytes;             /* cut off above the flushed position */
-    uint32_t damaged_ranges;         /* below it: quarantined */
+    uint64_t frames, batches, bytes;                  /* replayed */
+    uint64_t torn_bytes;                              /* cut off above the flushed position */
+    uint32_t damaged_ranges;                          /* below it: quarantined */
+    uint64_t set_aside_partitions, set_aside_batches; /* lost with it, their batches kept apart */
     uint64_t took_ns;
 };
 
@@ -141,6 +148,13 @@ void store_tick(struct store *s);
 /* false: frames must wait (ring full, or a checkpoint's barrier); on_ready says when. Reads go on.
  */
 bool store_ready(const struct store *s);
+/* Whether packs or checkpoints fail (or hang) while ring or memory fill up. It ends by itself. */
+struct store_stall {
+    bool stalled;    /* three quarters are full */
+    bool full;       /* nothing can be appended any more */
+    const char *why; /* valid until the next turn */
+};
+bool store_stalled(const struct store *s, struct store_stall *out);
 /* Asks for a checkpoint now (tests, clean points); it happens in the background. */
 void store_checkpoint_request(struct store *s);
 

@@ -239,7 +239,7 @@ struct dropped_file {
     struct list link;
     char *path;        /* of the .seg, relative to the data directory */
     uint64_t sequence; /* of the first image that does not name it */
-    int64_t after_ms;  /* wall clock: not before */
+    uint64_t after_ns; /* not before; a start has nobody left who reads it */
     bool claimed;      /* taken by a running checkpoint */
     bool gone;
 };
@@ -261,7 +261,20 @@ struct scrub {
     int64_t base; /* the segment, or the first one behind it */
     uint64_t at;  /* in its file */
     int64_t next; /* offset that must come next */
+    /* Between two steps of one segment: its file, so that it is opened once. */
+    struct env_file *file;
+    uint32_t file_part;
+    int64_t file_base;
     uint64_t began_ns, bytes, damaged;
+};
+
+/* stall.c: packs and checkpoints that failed since the last one that did not. */
+struct stall {
+    uint32_t packs, checkpoints;
+    uint64_t moved_ns, changes; /* when there was room last, or a frame was done */
+    uint64_t since_ns;          /* stalled; 0: well */
+    bool full;                  /* stalled, and there was no room */
+    char why[384];
 };
 
 /* Space that a worker claims for a segment. */
@@ -367,12 +380,14 @@ struct store {
     struct list reads_waiting; /* struct read_job: more than run at once */
     uint32_t reads_running;
     struct scrub scrub;
+    struct stall stall;
     bool failed, recovering;
     atomic_bool harmed;      /* as `failed`, for workers */
     struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
     struct map removed;      /* recovery: ids of partitions that frames removed */
     bool removed_incomplete; /* no memory for one of them */
-    uint64_t ring_damaged_bytes, ring_damaged_to;
+    struct map asides;       /* recovery: id of a partition that is lost -> struct aside */
+    uint64_t ring_damaged_bytes, ring_damaged_from, ring_damaged_to; /* from, to: of the last */
     uint32_t image_generation; /* of the image that was restored */
 
     struct store_recovery recovery;
@@ -437,7 +452,7 @@ void segment_touch(struct segment *g);                          /* most recently
 void segment_close_file(struct segment *g);
 void segment_mark_dirty(struct segment *g);
 void segment_drop(struct segment *g); /* forgets it; the file goes after the checkpoints */
-void drop_file_add(struct store *s, const char *relative, uint64_t sequence, int64_t after_ms);
+void drop_file_add(struct store *s, const char *relative, uint64_t sequence, uint64_t after_ns);
 struct segment *part_segment_at(const struct store_part *p, int64_t offset, uint32_t *at);
 
 /* index.c */
@@ -537,10 +552,12 @@ struct image_part {
     struct slice epochs, damage, segs;
     uint32_t epoch_count, damage_count, seg_count;
 };
-/* The store's own section. false from a callback stops (no memory). */
-enum err image_parse_parts(
-    struct slice section, bool (*part)(void *ctx, const struct image_part *ip),
-    bool (*drop)(void *ctx, struct str path, uint64_t sequence, int64_t after_ms), void *ctx);
+/* The store's own section. false from a callback stops (no memory). *guard_ms: for how long nothing
+ * may go by age, because the clock had jumped. */
+enum err image_parse_parts(struct slice section,
+                           bool (*part)(void *ctx, const struct image_part *ip),
+                           bool (*drop)(void *ctx, struct str path, uint64_t sequence),
+                           uint64_t *guard_ms, void *ctx);
 struct image_seg {
     int64_t base, end, max_timestamp, first_append_ms, last_append_ms;
     uint64_t size;
@@ -568,6 +585,21 @@ enum err part_adopt_image(struct store_part *p);
 enum err recover_batch_hooks(struct store_part *p, const struct entry *e, const uint8_t *payload,
                              struct ectx *ec);
 
+/* aside.c: batches of a partition whose making was lost */
+/* Copies it to the folder 'set-aside'; `payload` NULL: it is in the segment that begins at
+ * `segment_base`. */
+enum err aside_batch(struct store *s, const struct entry *e, int64_t segment_base,
+                     const uint8_t *payload, struct ectx *ec);
+enum err aside_finish(struct store *s, struct ectx *ec); /* makes it durable and says so */
+void aside_free(struct store *s);
+/* Says what is lost and how to start without it; ERR_STOPPED. */
+enum err aside_refuse(struct store *s, const struct entry *e, struct ectx *ec);
+
+/* What a read of a segment by a start means: ERR_IO stays one, for it may pass, unless the operator
+ * has given up what cannot be read. */
+enum err recover_read(struct store *s, const struct segment *g, uint64_t at, enum err e,
+                      struct ectx *ec);
+
 /* relaxed.c */
 enum err relaxed_recover(struct store *s, struct ectx *ec);
 /* Recovery: takes over the valid entries that follow the known end in the partition's files, up to
@@ -576,6 +608,11 @@ enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t befor
 
 /* retain.c */
 void retain_tick(struct store *s);
+
+/* stall.c */
+void stall_failed(struct store *s, bool pack, const struct ectx *ec); /* NULL: no memory */
+void stall_succeeded(struct store *s, bool pack);
+void stall_tick(struct store *s);
 
 /* scrub.c */
 void scrub_tick(struct store *s);

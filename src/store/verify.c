@@ -220,12 +220,11 @@ static bool verify_part(void *ctx, const struct image_part *ip)
     return v->err == ERR_OK;
 }
 
-static bool verify_drop(void *ctx, struct str path, uint64_t sequence, int64_t after_ms)
+static bool verify_drop(void *ctx, struct str path, uint64_t sequence)
 {
     struct verify *v = ctx;
     char name[STORE_PATH_MAX];
     (void)sequence;
-    (void)after_ms;
     if (path.n < 4 || path.n >= sizeof(name)) {
         return true;
     }
@@ -459,11 +458,12 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
 {
     struct slice body;
     char path[STORE_PATH_MAX];
+    uint64_t guard_ms;
     if (!image_section(view, STORE_TAG_STORE, &body)) {
         say(v, true, "the image lacks the section of the store");
         return ERR_OK;
     }
-    enum err e = image_parse_parts(body, verify_part, verify_drop, v);
+    enum err e = image_parse_parts(body, verify_part, verify_drop, &guard_ms, v);
     e = v->err != ERR_OK ? v->err : e;
     if (e == ERR_DAMAGED && v->ec.text[0] == '\0') {
         say(v, true, "the image's section of the store cannot be read");

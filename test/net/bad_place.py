@@ -1,6 +1,7 @@
 """A bad place to start, and signals at bad moments. Each: a clear message, the right status, nothing lost."""
 import os
 import random
+import re
 import shutil
 import signal
 import struct
@@ -80,7 +81,52 @@ def directories(count, binary, work):
     (work / "file").write_text("x")
     refused(count, "a file for a folder", tiny.Server(binary, work / "file", log), "not a directory")
     refused(count, "a parent that is not there", tiny.Server(binary, work / "no" / "such" / "place", log), "no/such")
+    lost_topic(count, binary, work)
     rights(count, binary, work, good, log)
+
+
+def lost_topic(count, binary, work):
+    """The frame of the log that made a topic is damaged: refused with a way on, and nothing else is lost by that."""
+    data, log = work / "lost", work / "lost.log"
+    server = tiny.Server(binary, data, log).start()
+    with server.client() as client:
+        client.create("kept")
+        client.create("lost")
+        records = [tiny.batch(b"v%d" % n) for n in range(20)] + [tiny.batch(os.urandom(100_000))]
+        acked = [client.produce(topic, r)[0] for r in records for topic in ("lost", "kept")]
+    server.end(signal.SIGKILL)
+    ring = data / "wal" / "ring-000"
+    with open(ring, "r+b") as f:
+        at = f.read().index(struct.pack("<I", 4) + b"lost")
+        f.seek(at + 5)
+        f.write(b"0")
+    count.show("a lost topic: set up", acked == [0] * 42, acked)
+    refused(count, "a lost topic", tiny.Server(binary, data, log), str(ring), "is damaged at byte", "batches of it are there")
+    text = tiny.Server(binary, data, log).log.read_text()
+    option = re.search(r"--set (leat\.start\.without\.log=\d+)", text)
+    if not count.show("a lost topic: the hint names the option", option and "restore a backup" in text, text[-400:]):
+        return
+    server = tiny.Server(binary, data, log, "--set", option.group(1)).start()
+    saved = re.search(r"partition\.set_aside .*file=(\S+) batches=21 unreadable=0", server.text())
+    with server.client() as client:
+        # After damage a partition goes on above all offsets that may have been told: its end moves.
+        code, end, found = client.fetch("kept", 0, 8 << 20)
+        read = [b for b, _ in tiny.batches(found)]
+        count.show("a lost topic: the other one is whole", code == 0 and end >= 21 and read == list(range(21)), (code, end, read))
+        count.show("a lost topic: it is gone", client.fetch("lost", 0)[0] == 3)
+        count.show("a lost topic: its name is free", client.create("lost") == 0 and client.produce("lost", records[0]) == (0, 0))
+    server.end(signal.SIGKILL)
+    if count.show("a lost topic: the log says where its batches are", saved, server.text()[-600:]):
+        kept = list(tiny.batches((data / saved.group(1)).read_bytes()))
+        count.show("a lost topic: its batches are kept", [b for b, _ in kept] == list(range(21))
+                   and all(records[n][61:] == kept[n][1] for n in range(21)), len(kept))
+    server = tiny.Server(binary, data, log).start()
+    with server.client() as client:
+        read = [len(list(tiny.batches(client.fetch(topic, 0, 8 << 20)[2]))) for topic in ("kept", "lost")]
+    count.show("a lost topic: the next start needs no option", read == [21, 1], read)
+    count.show("a lost topic: a clean stop", server.end() == 0)
+    status, text = server.verify()
+    count.show("a lost topic: verify", status == 0, text)
 
 
 def rights(count, binary, work, good, log):

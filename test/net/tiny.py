@@ -90,9 +90,9 @@ class Client:
         answer = self.call(19, 2, body + struct.pack(">i?", 10000, False))
         return struct.unpack_from(">h", answer, 8 + 2 + len(topic))[0]
 
-    def produce(self, topic, records, acks=-1, partition=0):
+    def produce(self, topic, records, acks=-1, partition=0, timeout_ms=10000):
         """(error code, base offset)"""
-        body = (struct.pack(">hhii", -1, acks, 10000, 1) + string(topic) + struct.pack(">iii", 1, partition, len(records))
+        body = (struct.pack(">hhii", -1, acks, timeout_ms, 1) + string(topic) + struct.pack(">iii", 1, partition, len(records))
                 + records)
         answer = self.call(0, 3, body)
         return struct.unpack_from(">hq", answer, 4 + 2 + len(topic) + 4 + 4)

@@ -445,6 +445,56 @@ TEST(store_does_not_take_a_failing_read_for_a_torn_tail)
     world_deinit(&w);
 }
 
+static void kill_and_restore(struct world *w, const struct env_sim_disk *disk)
+{
+    env_sim_cut_at(w->env, env_sim_ops(w->env) + 1);
+    store_close(w->store);
+    w->store = NULL;
+    env_sim_process_kill(w->env);
+    if (disk != NULL) {
+        env_sim_disk_restore(w->env, disk);
+    }
+    env_poll_destroy(w->poll);
+    assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
+}
+
+TEST(store_an_error_of_the_device_in_a_start_gives_nothing_up_unless_it_is_told_to)
+{
+    /* What only segments hold (durability os) is read by a start after a kill. A read that fails
+     * refuses the start, and the next one has all; with the option it is given up and the start
+     * goes on. */
+    struct world w;
+    world_init(&w, 16, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, true);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(world_append(&w, p, 300, 1, i), i);
+    }
+    kill_and_restore(&w, NULL);
+    struct env_sim_disk *disk = env_sim_disk_save(w.env);
+    uint32_t refused = 0, given_up = 0;
+    for (int told = 0; told < 2; told++) {
+        w.cfg.start_without_unreadable = told != 0;
+        for (uint64_t n = 1; n <= 40; n++) {
+            kill_and_restore(&w, disk);
+            env_sim_fail_nth(w.env, ENV_SIM_READ, n, ERR_IO, false);
+            const enum err e = world_open(&w);
+            env_sim_fail_nth(w.env, ENV_SIM_READ, 0, ERR_OK, false);
+            if (e != ERR_OK) {
+                refused += strstr(w.ec.hint, "leat.start.without.unreadable") != NULL ? 1 : 0;
+                assert_int_equal(world_open(&w), ERR_OK);
+            }
+            const int64_t count = world_count(&w, store_part_find(w.store, 1), 0);
+            given_up += count < 8 ? 1 : 0;
+            assert_true(count == 8 || told != 0);
+        }
+        assert_true(told != 0 || refused >= 8);
+    }
+    assert_true(given_up >= 8);
+    env_sim_disk_free(disk);
+    world_deinit(&w);
+}
+
 TEST(store_goes_on_when_a_folder_cannot_be_opened_for_its_flush)
 {
     /* Without a descriptor nothing was flushed and nothing failed to be: the checkpoint is made

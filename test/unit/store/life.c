@@ -110,6 +110,85 @@ TEST(store_retention_by_time_stands_still_when_the_clock_jumps)
     world_deinit(&w);
 }
 
+static void pass_seconds(struct world *w, uint64_t seconds)
+{
+    for (uint64_t i = 0; i < seconds; i += 30) {
+        env_sim_advance_ns(w->env, 30000000000);
+        store_tick(w->store);
+        world_settle(w);
+    }
+}
+
+TEST(store_a_restart_does_not_end_the_guard_after_a_clock_jump)
+{
+    /* Nothing goes by age for an hour of running after a jump, whether it is restarted, killed or
+     * cut meanwhile; then it does. */
+    struct world w;
+    world_init(&w, 4, 0);
+    w.part_cfg.segment_bytes = 4000;
+    w.part_cfg.retention_ms = 7200000;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(world_append(&w, p, 500, 1, i), i);
+    }
+    env_sim_jump_wall_ms(w.env, 365ll * 24 * 3600 * 1000);
+    pass_seconds(&w, 600);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1) {
+            world_cut(&w, 5);
+        } else {
+            world_close(&w);
+        }
+        assert_int_equal(world_open(&w), ERR_OK);
+        pass_seconds(&w, 900);
+        assert_int_equal(info_of(store_part_find(w.store, 1)).log_start, 0);
+    }
+    pass_seconds(&w, 1800); /* the cut forgot how much of it had passed, as its image did not say */
+    assert_int_equal(info_of(store_part_find(w.store, 1)).log_start, 20);
+    world_deinit(&w);
+}
+
+TEST(store_dropped_files_wait_by_the_monotonic_clock_and_not_beyond_a_start)
+{
+    /* A wall clock that jumps back does not keep them; a start drops what waits, for nobody reads
+     * it any more. */
+    for (int restart = 0; restart < 2; restart++) {
+        struct world w;
+        world_init(&w, 6, 0);
+        w.part_cfg.segment_bytes = 4000;
+        w.part_cfg.file_delete_delay_ms = restart ? 1000000000 : 60000;
+        assert_int_equal(world_open(&w), ERR_OK);
+        struct store_part *p = world_add(&w, 1, "a", 0, false);
+        for (int i = 0; i < 20; i++) {
+            assert_int_equal(world_append(&w, p, 500, 1, i), i);
+        }
+        world_checkpoint(&w);
+        const uint64_t before = files_in(&w, "a");
+        assert_true(before > 2);
+        struct store_frame *f = store_frame_begin(w.store);
+        assert_int_equal(store_frame_log_start(f, p, 18), ERR_OK);
+        store_frame_commit(f, NULL, NULL);
+        world_settle(&w);
+        env_sim_jump_wall_ms(w.env, -30ll * 24 * 3600 * 1000);
+        for (int i = 0; i < 3; i++) {
+            world_checkpoint(&w);
+        }
+        assert_int_equal(files_in(&w, "a"), before);
+        if (restart) {
+            world_close(&w);
+            assert_int_equal(world_open(&w), ERR_OK);
+        } else {
+            pass_seconds(&w, 60);
+        }
+        for (int i = 0; i < 2; i++) {
+            world_checkpoint(&w);
+        }
+        assert_int_equal(files_in(&w, "a"), 1);
+        world_deinit(&w);
+    }
+}
+
 TEST(store_log_start_survives_and_moves_only_forward)
 {
     /* DeleteRecords is durable when it is acknowledged. */

@@ -146,6 +146,46 @@ TEST(scrub_keeps_its_rate)
     world_deinit(&w);
 }
 
+TEST(scrub_opens_a_segment_once_and_keeps_no_file)
+{
+    /* Steps after the first one need no descriptor; none is left when the segment is through, or is
+     * gone, or the store closes in the middle of it. */
+    for (int end = 0; end < 3; end++) {
+        struct world w;
+        world_init(&w, 53, 0);
+        w.cfg.scrub_bytes_per_second = 64 << 10;
+        w.cfg.scrub_interval_ms = 30000;
+        assert_int_equal(world_open(&w), ERR_OK);
+        w.part_cfg.segment_bytes = 1 << 20;
+        struct store_part *p = world_add(&w, 1, "a", 0, false);
+        for (int i = 0; i < 200; i++) {
+            assert_int_equal(world_append(&w, p, 3000, 1, i), i);
+        }
+        world_checkpoint(&w);
+        pass_time(&w, 29000);
+        const uint64_t files = env_open_files(w.env);
+        pass_time(&w, 3000);
+        assert_true(stats(&w).scrub_bytes > 0);
+        assert_int_equal(env_open_files(w.env), files + 1);
+        env_sim_fail_nth(w.env, ENV_SIM_OPEN, 1, ERR_NO_DESCRIPTORS, true);
+        const uint64_t before = stats(&w).scrub_bytes;
+        pass_time(&w, 3000);
+        assert_true(stats(&w).scrub_bytes >= before + 2 * (64 << 10));
+        env_sim_fail_nth(w.env, ENV_SIM_OPEN, 1, ERR_OK, false);
+        if (end == 0) {
+            pass_time(&w, 12000);
+            assert_int_equal(stats(&w).scrub_passes, 1);
+            assert_int_equal(stats(&w).scrub_damaged, 0);
+            assert_true(env_open_files(w.env) <= files);
+        } else if (end == 1) {
+            world_remove(&w, 1);
+            pass_time(&w, 3000);
+            assert_true(env_open_files(w.env) < files); /* the store's own handle is gone, too */
+        }
+        world_deinit(&w); /* the leak check sees the rest */
+    }
+}
+
 TEST(scrub_replaces_a_damaged_image)
 {
     /* The damaged one is written over, never the good one: at each moment one can be started from.
