@@ -46,7 +46,7 @@
 /* First receive of a message: its size is not known yet. On a connection whose messages are small
  * it is less: a long poll holds its buffer for as long as it waits, and there may be thousands. */
 #define CONN_FIRST_RECV       (64u * 1024)
-#define CONN_FIRST_RECV_SMALL NET_INBUF_MIN
+#define CONN_FIRST_RECV_SMALL POOL_MIN
 #define CONN_SMALL_MESSAGE    (4u * 1024)
 /* Up to this size a buffer is made for the whole message at once; above, it doubles with what has
  * arrived. */
@@ -215,7 +215,7 @@ void conn_destroy(struct net_conn *c)
         slot_orphan(CONTAINER_OF(l, struct net_slot, m.link));
     }
     if (c->in != NULL) {
-        net_inbuf_unref(&n->pool, c->in);
+        net_inbuf_unref(&n->inbufs, c->in);
         c->in = NULL;
     }
     net_memory_freed(n);
@@ -262,7 +262,7 @@ static bool make_room(struct net_conn *c, size_t want)
 {
     struct net *n = c->net;
     size_t have = c->in == NULL ? 0 : c->in->n - c->in_start;
-    struct net_inbuf *b = net_inbuf_get(&n->pool, want);
+    struct net_inbuf *b = net_inbuf_get(&n->inbufs, want);
     if (b == NULL) {
         return false;
     }
@@ -271,7 +271,7 @@ static bool make_room(struct net_conn *c, size_t want)
         b->n = have;
     }
     if (c->in != NULL) {
-        net_inbuf_unref(&n->pool, c->in);
+        net_inbuf_unref(&n->inbufs, c->in);
     }
     c->in = b;
     c->in_start = 0;
@@ -287,7 +287,7 @@ static bool hand_over(struct net_conn *c, size_t total, uint64_t now)
         net_conn_close(c, true, "out of memory for a message");
         return false;
     }
-    s->buf = total <= NET_INBUF_SMALL ? net_inbuf_small(&n->pool, total) : NULL;
+    s->buf = total <= NET_INBUF_SMALL ? net_inbuf_small(&n->inbufs, total) : NULL;
     if (s->buf != NULL) {
         memcpy(s->buf->p, c->in->p + c->in_start, total);
         s->m.p = s->buf->p;
@@ -362,7 +362,7 @@ static bool may_take(struct net_conn *c, size_t more)
 {
     struct net *n = c->net;
     uint64_t limit = n->cfg.request_memory_bytes;
-    uint64_t free = limit > n->pool.used_bytes ? limit - n->pool.used_bytes : 0;
+    uint64_t free = limit > n->inbufs.used_bytes ? limit - n->inbufs.used_bytes : 0;
     uint64_t held = c->queued_bytes + (c->in == NULL ? 0 : c->in->cap);
     if (held + more <= free / CONN_MEMORY_PART || n->exempt == c) {
         return true;
@@ -391,13 +391,13 @@ static void shrink(struct net_conn *c)
     if (have > NET_INBUF_SMALL / 2 || c->in->cap <= NET_INBUF_SMALL) {
         return;
     }
-    struct net_inbuf *b = net_inbuf_small(&c->net->pool, NET_INBUF_SMALL);
+    struct net_inbuf *b = net_inbuf_small(&c->net->inbufs, NET_INBUF_SMALL);
     if (b == NULL) {
         return;
     }
     memcpy(b->p, c->in->p + c->in_start, have);
     b->n = have;
-    net_inbuf_unref(&c->net->pool, c->in);
+    net_inbuf_unref(&c->net->inbufs, c->in);
     c->in = b;
     c->in_start = 0;
 }
@@ -405,7 +405,7 @@ static void shrink(struct net_conn *c)
 static void drop_buffer(struct net_conn *c)
 {
     struct net *n = c->net;
-    net_inbuf_unref(&n->pool, c->in);
+    net_inbuf_unref(&n->inbufs, c->in);
     c->in = NULL;
     c->in_start = 0;
     if (n->exempt == c) {

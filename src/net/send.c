@@ -117,7 +117,7 @@ void net_message_release(struct net_message *m)
     struct net_slot *s = m->internal;
     struct net *n = s->net;
     CHECK(s->buf != NULL);
-    net_inbuf_unref(&n->pool, s->buf);
+    net_inbuf_unref(&n->inbufs, s->buf);
     s->buf = NULL;
     m->p = NULL;
     net_memory_freed(n);
