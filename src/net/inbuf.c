@@ -6,15 +6,21 @@
 #include "core/mem.h"
 #include "net/net_int.h"
 
-void net_inbufs_init(struct net_inbufs *all)
+void net_inbufs_init(struct net_inbufs *all, struct pool *pool)
 {
-    pool_init(&all->pool, NET_POOL_KEEP_BYTES);
+    pool_init(&all->own, NET_POOL_KEEP_BYTES);
+    all->pool = pool != NULL ? pool : &all->own;
     all->used_bytes = 0;
+}
+
+void net_inbufs_trim(struct net_inbufs *all)
+{
+    pool_trim(&all->own);
 }
 
 void net_inbufs_deinit(struct net_inbufs *all)
 {
-    pool_deinit(&all->pool);
+    pool_deinit(&all->own);
 }
 
 struct net_inbuf *net_inbuf_get(struct net_inbufs *all, size_t cap)
@@ -24,7 +30,7 @@ struct net_inbuf *net_inbuf_get(struct net_inbufs *all, size_t cap)
         return NULL;
     }
     *b = (struct net_inbuf){.refs = 1};
-    b->p = pool_take(&all->pool, cap, &b->cap);
+    b->p = pool_take(all->pool, cap, &b->cap);
     if (b->p == NULL) {
         mem_free(b);
         return NULL;
@@ -51,7 +57,7 @@ void net_inbuf_unref(struct net_inbufs *all, struct net_inbuf *b)
     }
     all->used_bytes -= b->cap;
     if (!b->small) {
-        pool_give(&all->pool, b->p, b->cap);
+        pool_give(all->pool, b->p, b->cap);
     }
     mem_free(b);
 }

@@ -16,9 +16,9 @@
 struct net_inbuf {
     uint32_t refs;
     bool small; /* the bytes lie behind this struct, not in the pool */
-    uint8_t *p;
+    uint8_t *p; /* NULL: somebody has taken it */
     size_t cap;
-    size_t n; /* bytes received */
+    size_t n; /* bytes received, and what lies before them */
 };
 
 /* A message or a piece of one up to this size gets a block of its own size from the heap, so that
@@ -27,10 +27,12 @@ struct net_inbuf {
 #define NET_POOL_KEEP_BYTES (8u * 1024 * 1024)
 
 struct net_inbufs {
-    struct pool pool;
-    size_t used_bytes; /* given out */
+    struct pool *pool; /* `own`, or one that somebody else trims */
+    struct pool own;
+    size_t used_bytes; /* given out, or taken by the owner of a message that is not released */
 };
-void net_inbufs_init(struct net_inbufs *all);
+void net_inbufs_init(struct net_inbufs *all, struct pool *pool); /* NULL: one of its own */
+void net_inbufs_trim(struct net_inbufs *all);
 void net_inbufs_deinit(struct net_inbufs *all);
 struct net_inbuf *net_inbuf_get(struct net_inbufs *all, size_t cap);   /* NULL: out of memory */
 struct net_inbuf *net_inbuf_small(struct net_inbufs *all, size_t cap); /* the same, exactly */
@@ -75,6 +77,7 @@ struct net_conn {
     struct net_inbuf *in;     /* NULL while nothing is half received */
     size_t in_start;          /* where the unfinished message begins in `in` */
     size_t expect;            /* size of the last message: what to make room for */
+    size_t lay;               /* where the protocol wanted the last large one to lie */
     size_t over_share;        /* size of its next message, which waits until one is answered; 0 */
     size_t starved_of;        /* while starved: the bytes that it waits for */
     unsigned interest;
