@@ -954,3 +954,29 @@ TEST(net_a_large_message_can_be_taken_with_its_memory)
     free(out);
     pool_deinit(&pool);
 }
+
+TEST(net_memory_that_messages_share_is_not_taken)
+{
+    /* Two arrive in one buffer; when one is left it may have it. */
+    struct world w;
+    world_open_laid(&w, NULL);
+    struct env_sock *s = dial(&w);
+    uint8_t out[10008];
+    size_t cap;
+    (void)make_message(out, 5000, 1);
+    (void)make_message(out + 5004, 5000, 2);
+    send_all(&w, s, out, sizeof(out));
+    turns(&w, 10);
+    assert_int_equal(w.pending_count, 2);
+    assert_null(net_message_take(w.pending[0], &cap));
+    net_reply_none(w.pending[0]);
+    net_message_release(w.pending[0]);
+    uint8_t *taken = net_message_take(w.pending[1], &cap);
+    assert_non_null(taken);
+    assert_true(w.pending[1]->p > taken);
+    net_reply_none(w.pending[1]);
+    net_message_release(w.pending[1]);
+    mem_free(taken);
+    env_sock_close(s);
+    world_close(&w);
+}
