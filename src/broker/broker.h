@@ -159,6 +159,10 @@ struct broker_produce_item {
     struct partition *partition; /* NULL: the caller has set err already; skipped */
     uint8_t *bytes; /* exactly one batch; base offset, epoch, append time are written into it */
     size_t size;
+    /* Optional: the memory of the bytes may become the store's (store_batch.take). Then nothing
+     * around them may be read any more. */
+    uint8_t *(*take)(void *ctx, size_t *cap);
+    void *take_ctx;
     enum err err;
     int64_t base_offset;
     int64_t log_append_time_ms; /* -1 with CreateTime */

@@ -120,6 +120,10 @@ static enum err append(struct produce_wait *w, struct broker_produce_item *item,
                                            .producer_id = v->header.producer_id,
                                            .producer_epoch = v->header.producer_epoch,
                                            .base_sequence = v->header.base_sequence}};
+    if (bytes.p == (const char *)item->bytes) { /* else it was made anew, elsewhere */
+        batch->take = item->take;
+        batch->take_ctx = item->take_ctx;
+    }
     enum err e = idempotent ? producer_reserve(b, part->state, v->header.producer_id) : ERR_OK;
     if (e == ERR_OK && w->frame == NULL && !store_ready(b->store)) {
         e = ectx_fail(ec, ERR_KAFKA_STORAGE_ERROR, "the log had no room for it in time");

@@ -111,6 +111,29 @@ static void refuse_all(struct produce_work *w, enum err e, const char *message)
     reply(w->r, w->produce.items, w->produce.item_count);
 }
 
+/* The only batch of a request takes the request's memory with it: what the answer needs of that is
+ * kept before. */
+static uint8_t *take(void *ctx, size_t *cap)
+{
+    const struct produce_work *w = ctx;
+    struct kafka_request *r = w->r;
+    const struct kafka_pending *p = r->internal;
+    const struct wire_produce_request *req = r->body;
+    struct wire_produce_request_topic *t = &req->topic_data[0];
+    if (!str_is_null(t->name)) {
+        const struct str name = arena_str(r->arena, t->name);
+        if (str_is_null(name)) {
+            return NULL;
+        }
+        t->name = name;
+    }
+    uint8_t *bytes = net_message_take(p->message, cap);
+    if (bytes != NULL) {
+        r->client_id = STR_LIT("");
+    }
+    return bytes;
+}
+
 static void fill_item(struct kafka *k, struct kafka_request *r,
                       const struct wire_produce_request_topic *t,
                       const struct wire_produce_request_partition *p,
@@ -153,6 +176,10 @@ KAFKA_HANDLER(api_produce)
         for (int32_t j = 0; j < t->partition_data_count; j++) {
             fill_item(k, r, t, &t->partition_data[j], item++);
         }
+    }
+    if (n == 1 && req->topic_data_count == 1) {
+        items[0].take = take;
+        items[0].take_ctx = w;
     }
     if (!str_is_null(req->transactional_id)) {
         refuse_all(w, ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,

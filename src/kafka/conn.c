@@ -89,4 +89,5 @@ const struct net_protocol KAFKA_PROTOCOL = {.name = "kafka",
                                             .opened = on_opened,
                                             .measure = measure,
                                             .message = on_message,
+                                            .lay = kafka_lay,
                                             .closed = on_closed};

@@ -63,6 +63,9 @@ struct kafka_pending *pending_get(struct kafka *k, size_t message_bytes);
 void pending_put(
     struct kafka *k,
     struct kafka_pending *p); /* forgets the request; its message is released already */
+/* lay.c: net_protocol's wish. A Produce request with one batch wants to lie so that the log can
+ * write the batch from there. */
+size_t kafka_lay(void *state, const uint8_t *p, size_t n);
 /* Decodes and handles one message; the rows's handler may answer later. */
 void kafka_dispatch(struct kafka_conn *c, struct net_message *m);
 /*

@@ -45,9 +45,12 @@
 #define CONN_REPLIES_TOTAL 4
 /* First receive of a message: its size is not known yet. On a connection whose messages are small
  * it is less: a long poll holds its buffer for as long as it waits, and there may be thousands. */
-#define CONN_FIRST_RECV       (64u * 1024)
-#define CONN_FIRST_RECV_SMALL NET_INBUF_MIN
+#define CONN_FIRST_RECV       NET_LAY_MIN
+#define CONN_FIRST_RECV_SMALL POOL_MIN
 #define CONN_SMALL_MESSAGE    (4u * 1024)
+/* Of which less has arrived is not received to its end at once: where it shall lie may not be known
+ * yet. */
+#define CONN_BEGINNING 1024u
 /* Up to this size a buffer is made for the whole message at once; above, it doubles with what has
  * arrived. */
 #define CONN_GROW_AT_ONCE (2u * 1024 * 1024)
@@ -215,7 +218,7 @@ void conn_destroy(struct net_conn *c)
         slot_orphan(CONTAINER_OF(l, struct net_slot, m.link));
     }
     if (c->in != NULL) {
-        net_inbuf_unref(&n->pool, c->in);
+        net_inbuf_unref(&n->inbufs, c->in);
         c->in = NULL;
     }
     net_memory_freed(n);
@@ -230,11 +233,16 @@ void conn_bury(struct net_conn *c)
     mem_free(c);
 }
 
+static size_t unread(const struct net_conn *c)
+{
+    return c->in == NULL ? 0 : c->in->n - c->in_start;
+}
+
 /* How large the buffer should be for the current message, whose whole size is `total` (0: unknown).
  */
 static size_t room_wanted(const struct net_conn *c, size_t total)
 {
-    size_t have = c->in == NULL ? 0 : c->in->n - c->in_start;
+    size_t have = unread(c);
     if (total == 0) {
         bool small = have == 0 && c->expect > 0 && c->expect <= CONN_SMALL_MESSAGE;
         size_t first = have + (small ? CONN_FIRST_RECV_SMALL : CONN_FIRST_RECV);
@@ -248,6 +256,28 @@ static size_t room_wanted(const struct net_conn *c, size_t total)
     return grown < total ? grown : total;
 }
 
+/* Is it worth a place of its own? Above CONN_GROW_AT_ONCE the buffer is changed on the way. */
+static bool is_laid(const struct net_conn *c, size_t bytes)
+{
+    return c->listener->protocol->lay != NULL && bytes > NET_LAY_MIN && bytes < CONN_GROW_AT_ONCE;
+}
+
+/* Does the current message lie where its protocol wants it? One of which much has arrived stays
+ * where it is. */
+static bool lies_well(struct net_conn *c, size_t total)
+{
+    size_t have = unread(c);
+    if (!is_laid(c, total) || have == 0 || have > CONN_FIRST_RECV + CONN_BEGINNING) {
+        return true;
+    }
+    size_t lay = c->listener->protocol->lay(c->state, c->in->p + c->in_start, have);
+    if (lay == NET_ANYWHERE) {
+        return true;
+    }
+    c->lay = lay;
+    return c->in_start % POOL_ALIGN == lay;
+}
+
 static bool has_room(const struct net_conn *c, size_t total)
 {
     if (c->in == NULL || c->in->n == c->in->cap) {
@@ -257,25 +287,42 @@ static bool has_room(const struct net_conn *c, size_t total)
     return total == 0 || total <= cap || (total > CONN_GROW_AT_ONCE && cap >= CONN_GROW_AT_ONCE);
 }
 
-/* A buffer of `want` bytes for the current message; what has arrived of it moves there. */
+/* A buffer of `want` bytes for the current message; what has arrived of it moves there. A large one
+ * gets its place. */
 static bool make_room(struct net_conn *c, size_t want)
 {
     struct net *n = c->net;
-    size_t have = c->in == NULL ? 0 : c->in->n - c->in_start;
-    struct net_inbuf *b = net_inbuf_get(&n->pool, want);
+    size_t have = unread(c);
+    size_t start = is_laid(c, want) ? c->lay : 0;
+    struct net_inbuf *b = net_inbuf_get(&n->inbufs, start + want);
     if (b == NULL) {
         return false;
     }
     if (have > 0) {
-        memcpy(b->p, c->in->p + c->in_start, have);
-        b->n = have;
+        memcpy(b->p + start, c->in->p + c->in_start, have);
     }
+    b->n = start + have;
     if (c->in != NULL) {
-        net_inbuf_unref(&n->pool, c->in);
+        net_inbuf_unref(&n->inbufs, c->in);
     }
     c->in = b;
-    c->in_start = 0;
+    c->in_start = start;
     return true;
+}
+
+/* The message that begins at in_start gets a reference to the buffer, or the connection's own when
+ * it is large and nothing lies behind it: it may then be taken (net_message_take). */
+static void give_buffer(struct net_conn *c, struct net_slot *s, size_t total)
+{
+    s->buf = c->in;
+    s->m.p = c->in->p + c->in_start;
+    c->in_start += total;
+    if (total > NET_LAY_MIN && c->in_start == c->in->n) {
+        c->in = NULL;
+        c->in_start = 0;
+    } else {
+        c->in->refs++;
+    }
 }
 
 /* Hands over the message [in_start, in_start + total); false: the connection was destroyed. */
@@ -287,19 +334,17 @@ static bool hand_over(struct net_conn *c, size_t total, uint64_t now)
         net_conn_close(c, true, "out of memory for a message");
         return false;
     }
-    s->buf = total <= NET_INBUF_SMALL ? net_inbuf_small(&n->pool, total) : NULL;
+    s->buf = total <= NET_INBUF_SMALL ? net_inbuf_small(&n->inbufs, total) : NULL;
     if (s->buf != NULL) {
         memcpy(s->buf->p, c->in->p + c->in_start, total);
         s->m.p = s->buf->p;
+        c->in_start += total;
     } else {
-        s->buf = c->in;
-        c->in->refs++;
-        s->m.p = c->in->p + c->in_start;
+        give_buffer(c, s, total);
     }
     s->m.conn = c;
     s->m.n = total;
     s->m.received_ns = now;
-    c->in_start += total;
     c->expect = total;
     c->message_since_ns = 0;
     list_push_back(&c->queue, &s->m.link);
@@ -326,8 +371,8 @@ static bool cut_messages(struct net_conn *c, size_t *total, bool *late, uint64_t
 {
     const struct net_protocol *protocol = c->listener->protocol;
     *total = 0;
-    while (may_read(c) && !*late && c->in->n > c->in_start) {
-        size_t have = c->in->n - c->in_start;
+    while (may_read(c) && !*late && unread(c) > 0) {
+        size_t have = unread(c);
         size_t size = 0;
         struct ectx ec = {0};
         enum err e = protocol->measure(c->state, c->in->p + c->in_start, have, &size, &ec);
@@ -362,7 +407,7 @@ static bool may_take(struct net_conn *c, size_t more)
 {
     struct net *n = c->net;
     uint64_t limit = n->cfg.request_memory_bytes;
-    uint64_t free = limit > n->pool.used_bytes ? limit - n->pool.used_bytes : 0;
+    uint64_t free = limit > n->inbufs.used_bytes ? limit - n->inbufs.used_bytes : 0;
     uint64_t held = c->queued_bytes + (c->in == NULL ? 0 : c->in->cap);
     if (held + more <= free / CONN_MEMORY_PART || n->exempt == c) {
         return true;
@@ -391,13 +436,13 @@ static void shrink(struct net_conn *c)
     if (have > NET_INBUF_SMALL / 2 || c->in->cap <= NET_INBUF_SMALL) {
         return;
     }
-    struct net_inbuf *b = net_inbuf_small(&c->net->pool, NET_INBUF_SMALL);
+    struct net_inbuf *b = net_inbuf_small(&c->net->inbufs, NET_INBUF_SMALL);
     if (b == NULL) {
         return;
     }
     memcpy(b->p, c->in->p + c->in_start, have);
     b->n = have;
-    net_inbuf_unref(&c->net->pool, c->in);
+    net_inbuf_unref(&c->net->inbufs, c->in);
     c->in = b;
     c->in_start = 0;
 }
@@ -405,7 +450,7 @@ static void shrink(struct net_conn *c)
 static void drop_buffer(struct net_conn *c)
 {
     struct net *n = c->net;
-    net_inbuf_unref(&n->pool, c->in);
+    net_inbuf_unref(&n->inbufs, c->in);
     c->in = NULL;
     c->in_start = 0;
     if (n->exempt == c) {
@@ -421,12 +466,13 @@ void conn_read(struct net_conn *c)
     size_t taken = 0;
     bool late = false;
     uint64_t now = env_mono_ns(n->env);
-    if (c->in != NULL && c->in->n > c->in_start && !cut_messages(c, &total, &late, now)) {
+    if (unread(c) > 0 && !cut_messages(c, &total, &late, now)) {
         return;
     }
     const size_t most = conn_turn_bytes(n);
     while (taken < most && !late && may_read(c)) {
-        if (!has_room(c, total)) {
+        bool well = lies_well(c, total);
+        if (!well || !has_room(c, total)) {
             size_t wanted = room_wanted(c, total);
             if (!may_take(c, wanted)) {
                 c->starved_of = wanted;
@@ -438,11 +484,14 @@ void conn_read(struct net_conn *c)
                 return;
             }
         }
-        size_t have = c->in->n - c->in_start;
+        size_t have = unread(c);
         size_t room = c->in->cap - c->in->n;
         /* Never past a known end: the next message starts in a buffer of its own and large ones are
          * not copied. */
         size_t want = total > have ? total - have : CONN_FIRST_RECV;
+        if (have < CONN_BEGINNING && want > CONN_FIRST_RECV) {
+            want = CONN_FIRST_RECV;
+        }
         want = want > room ? room : want;
         size_t got = 0;
         enum err e = env_recv(c->sock, c->in->p + c->in->n, want, &got);

@@ -52,7 +52,7 @@ static void on_sweep(struct net_timer *t)
     }
     if (now - n->trimmed_ns >= NET_SWEEP_NS) {
         n->trimmed_ns = now;
-        net_pool_trim(&n->pool);
+        net_inbufs_trim(&n->inbufs);
     }
     IGNORE(
         net_timer_set(n, &n->sweep, now + NET_SWEEP_STEP_NS)); /* its place in the heap is there */
@@ -121,7 +121,7 @@ MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struc
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         list_init(heads[i]);
     }
-    net_pool_init(&n->pool);
+    net_inbufs_init(&n->inbufs, cfg->pool);
     net_timers_init(n);
     heap_node_init(&n->sweep.node);
     heap_node_init(&n->accept_retry.node);
@@ -170,7 +170,7 @@ void net_destroy(struct net *n)
 
 void net_free(struct net *n)
 {
-    net_pool_deinit(&n->pool);
+    net_inbufs_deinit(&n->inbufs);
     heap_deinit(&n->timers);
     mem_free(n);
 }

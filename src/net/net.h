@@ -28,7 +28,10 @@
 #include "metrics/metrics.h"
 
 #define NET_PIPELINE_MAX 256u
+#define NET_LAY_MIN      (64u * 1024)
+#define NET_ANYWHERE     SIZE_MAX
 
+struct pool;
 struct net;
 struct net_listener;
 struct net_conn;
@@ -39,6 +42,8 @@ struct net_config {
     uint64_t send_queue_bytes;     /* per connection: above it, no more messages are read; 64 MiB */
     uint64_t idle_ms;              /* 10 min */
     uint64_t stall_ms;             /* 30 s */
+    struct pool *pool; /* memory to receive into; trimmed by whoever owns it, and outlives the last
+                          message. NULL: one of net's own */
 };
 
 /* One message and its reply. The bytes stay valid until net_message_release. */
@@ -64,6 +69,12 @@ struct net_protocol {
     void (*message)(void *state, struct net_message *m);
     /* The connection is gone; called once, after it no message refers to it (conn is NULL). */
     void (*closed)(void *state);
+    /* Optional; of messages above NET_LAY_MIN only. Where the protocol wants such a message to lie
+     * in memory: looks at its first bytes and says how many bytes of a block of POOL_ALIGN shall
+     * lie before the first of them; NET_ANYWHERE: it does not matter, or more bytes are needed to
+     * tell. The next message of the connection is taken to want the same, so that only a change
+     * costs a copy of what has arrived. A wish: look where it lies. */
+    size_t (*lay)(void *state, const uint8_t *p, size_t n);
 };
 
 MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struct net_config *cfg,
@@ -91,6 +102,15 @@ void net_reply_none(struct net_message *m);
 /* Gives the message's memory back. After its reply was given (either order is fine). Exactly once.
  */
 void net_message_release(struct net_message *m);
+
+/*
+ * Takes the memory in which the message lies, so that its bytes need not be copied to live longer:
+ * a buffer that is the caller's from now on, with its size in *cap, to be given back to the pool of
+ * net_config (or to any other). The bytes stay where they are. NULL: others share that memory, or
+ * it is no buffer of a pool. net_message_release is due all the same; until then the memory counts
+ * as that of a request.
+ */
+MUST_USE uint8_t *net_message_take(struct net_message *m, size_t *cap);
 
 /* Closes after what is queued was sent (nicely) or now; `reason` is logged ("" = not worth a line).
  */

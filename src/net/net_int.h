@@ -5,41 +5,38 @@
 #ifndef LEAT_NET_NET_INT_H
 #define LEAT_NET_NET_INT_H
 
+#include "core/pool.h"
 #include "net/net.h"
 
 /* ---- Receive buffers (inbuf.c) ------------------------------------------------------------------
  * A block of memory that one connection receives into. Messages inside it hold a reference, so it
- * is never moved while one lives. Blocks are recycled through a pool, by power-of-two size:
- * touching fresh pages is dear.
+ * is never moved while one lives. The memory comes from a pool (core/pool.h), small blocks from the
+ * heap.
  */
 struct net_inbuf {
-    struct list link; /* in the pool */
     uint32_t refs;
-    uint8_t *p;
+    bool small; /* the bytes lie behind this struct, not in the pool */
+    uint8_t *p; /* NULL: somebody has taken it */
     size_t cap;
-    size_t n; /* bytes received */
+    size_t n; /* bytes received, and what lies before them */
 };
 
-#define NET_INBUF_MIN (16u * 1024)
 /* A message or a piece of one up to this size gets a block of its own size from the heap, so that
  * what waits for long (a long poll, a slow peer) holds no more than it is. */
 #define NET_INBUF_SMALL     1024u
-#define NET_INBUF_CLASSES   16 /* 16 KiB << 0..15: up to 512 MiB */
 #define NET_POOL_KEEP_BYTES (8u * 1024 * 1024)
 
-struct net_pool {
-    struct list free[NET_INBUF_CLASSES];
-    size_t free_bytes;     /* in the pool, ready to be used again */
-    size_t used_bytes;     /* given out */
-    size_t low_free_bytes; /* the least free since the last trim: what nobody needed */
+struct net_inbufs {
+    struct pool *pool; /* `own`, or one that somebody else trims */
+    struct pool own;
+    size_t used_bytes; /* given out, or taken by the owner of a message that is not released */
 };
-void net_pool_init(struct net_pool *pool);
-void net_pool_deinit(struct net_pool *pool);
-struct net_inbuf *net_inbuf_get(struct net_pool *pool, size_t cap);   /* NULL: out of memory */
-struct net_inbuf *net_inbuf_small(struct net_pool *pool, size_t cap); /* the same, exactly */
-void net_inbuf_unref(struct net_pool *pool, struct net_inbuf *b);
-void net_pool_trim(
-    struct net_pool *pool); /* gives back what was free all the time since the last call */
+void net_inbufs_init(struct net_inbufs *all, struct pool *pool); /* NULL: one of its own */
+void net_inbufs_trim(struct net_inbufs *all);
+void net_inbufs_deinit(struct net_inbufs *all);
+struct net_inbuf *net_inbuf_get(struct net_inbufs *all, size_t cap);   /* NULL: out of memory */
+struct net_inbuf *net_inbuf_small(struct net_inbufs *all, size_t cap); /* the same, exactly */
+void net_inbuf_unref(struct net_inbufs *all, struct net_inbuf *b);
 
 /* ---- Messages and replies
  * ------------------------------------------------------------------------ */
@@ -80,6 +77,7 @@ struct net_conn {
     struct net_inbuf *in;     /* NULL while nothing is half received */
     size_t in_start;          /* where the unfinished message begins in `in` */
     size_t expect;            /* size of the last message: what to make room for */
+    size_t lay;               /* where the protocol wanted the last large one to lie */
     size_t over_share;        /* size of its next message, which waits until one is answered; 0 */
     size_t starved_of;        /* while starved: the bytes that it waits for */
     unsigned interest;
@@ -121,7 +119,7 @@ struct net {
     uint64_t window_since_ns;
     size_t send_bytes; /* of replies given and not sent, all connections */
     uint64_t swept_ns, trimmed_ns, refused_told_ns;
-    struct net_pool pool;
+    struct net_inbufs inbufs;
     struct net_conn
         *exempt; /* may receive although the request memory is spent, so that something finishes */
     struct heap timers;

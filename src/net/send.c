@@ -117,11 +117,25 @@ void net_message_release(struct net_message *m)
     struct net_slot *s = m->internal;
     struct net *n = s->net;
     CHECK(s->buf != NULL);
-    net_inbuf_unref(&n->pool, s->buf);
+    net_inbuf_unref(&n->inbufs, s->buf);
     s->buf = NULL;
     m->p = NULL;
     net_memory_freed(n);
     slot_finish(s); /* last: with it the net itself may go */
+}
+
+uint8_t *net_message_take(struct net_message *m, size_t *cap)
+{
+    const struct net_slot *s = m->internal;
+    struct net_inbuf *b = s->buf;
+    CHECK(b != NULL);
+    if (b->small || b->refs > 1) {
+        return NULL;
+    }
+    uint8_t *p = b->p;
+    b->p = NULL;
+    *cap = b->cap;
+    return p;
 }
 
 void slot_orphan(struct net_slot *s)

@@ -81,6 +81,7 @@ static enum err open_store(struct server *s, struct ectx *ec)
     const struct config *c = &s->options.config;
     struct store_config cfg;
     store_config_of(c, &cfg);
+    cfg.pool = &s->pool;
     struct store_participant participants[3];
     broker_participants(s->broker, participants);
     participants[2] = groups_participant(s->groups);
@@ -132,6 +133,7 @@ static enum err open_net(struct server *s, struct ectx *ec)
         .send_queue_bytes = 64ull * 1024 * 1024,
         .idle_ms = idle_ms < 0 ? UINT64_MAX / 2000000 : (uint64_t)idle_ms,
         .stall_ms = 30000,
+        .pool = &s->pool,
     };
     return net_create(s->env, s->poll, &cfg, s->metrics, &s->net, ec);
 }
@@ -166,6 +168,7 @@ static enum err open_rim(struct server *s, struct ectx *ec)
 
 static enum err open_all(struct server *s, struct ectx *ec)
 {
+    pool_init(&s->pool, SERVER_POOL_KEEP);
     enum err e = env_poll_create(s->env, &s->poll, ec);
     e = e == ERR_OK ? env_poll_on_signal(s->poll, on_signal, s, ec) : e;
     s->metrics = metrics_create();
@@ -201,6 +204,7 @@ static void close_all(struct server *s)
     broker_destroy(s->broker);
     metrics_destroy(s->metrics);
     env_poll_destroy(s->poll);
+    pool_deinit(&s->pool);
     server_options_deinit(&s->options);
 }
 
@@ -217,6 +221,7 @@ static void run_ticks(struct server *s, struct ticks *t)
     }
     if (now >= t->next_second) {
         broker_tick(s->broker);
+        pool_trim(&s->pool);
         t->next_second = now + 10 * SERVER_TICK_NS;
     }
     if (now >= t->groups_due || groups_dirty(s->groups)) {

@@ -3,6 +3,7 @@
 #define LEAT_SERVER_SERVER_INT_H
 
 #include "broker/broker.h"
+#include "core/pool.h"
 #include "group/group.h"
 #include "http/http.h"
 #include "kafka/kafka.h"
@@ -13,6 +14,7 @@
 
 /* Descriptors for everything that is neither a connection nor a file of the store's data. */
 #define SERVER_FILES_KEPT 32u
+#define SERVER_POOL_KEEP  (8u * 1024 * 1024) /* free bytes of the pool */
 #define SERVER_TICK_NS    100000000ull
 #define SERVER_DRAIN_NS   3000000000ull
 /* How long a commit may take to reach the disk before all that wait in groups are told to go. */
@@ -23,6 +25,7 @@ struct server {
     struct env_poll *poll;
     struct server_options options;
     struct metrics *metrics;
+    struct pool pool; /* memory that is received into, written from and read into */
     struct net *net;
     struct store *store;
     struct broker *broker;

@@ -24,12 +24,14 @@ enum {
     FRAME_RELAXED_MAX = 4000, /* positions for them come from the filler of one item */
     CRC_COMBINE_MIN = 8192,   /* from here on combining beats computing again */
 };
+_Static_assert(STORE_BATCH_LEAD == ENTRY_HEADER_SIZE, "a batch lies behind its entry's header");
 static const uint8_t zeros[FRAME_RELAXED_MAX + 96];
 
 struct frame_item {
     uint8_t type;
     bool in_place, relaxed;
-    struct chunk *chunk;     /* a batch in place in whole blocks: what is written; referenced */
+    struct chunk *chunk;     /* a batch in place in whole blocks: holds `blocks`; referenced */
+    uint8_t *blocks;         /* what is written */
     struct store_part *part; /* referenced; NULL: a fact */
     struct segment *seg;     /* referenced; of batches */
     struct store_batch *batch;
@@ -235,7 +237,8 @@ struct batch_plan {
     struct segment *seg;
     bool in_place;
     uint64_t position;   /* in the segment */
-    struct chunk *chunk; /* in place and flushed: memory for its blocks */
+    struct chunk *chunk; /* in place and flushed: memory for its blocks, */
+    uint8_t *blocks;     /* which begin here */
     size_t body_bytes;
 };
 
@@ -247,15 +250,25 @@ static enum err batch_plan_blocks(struct store *s, const struct store_batch *b,
 {
     const struct entry whole = {.flags = ENTRY_BLOCKS, .payload_size = (uint32_t)b->size};
     plan->position = entry_block_up(plan->seg->size);
-    plan->chunk = chunk_new(&s->pool, (size_t)entry_end(&whole));
+    const enum err e = segment_open_direct(plan->seg, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    /* Last, because memory that was taken cannot be given back. */
+    if (b->take != NULL && (uintptr_t)b->bytes % ENV_BLOCK == ENTRY_HEADER_SIZE) {
+        plan->chunk = chunk_take(s->pool, b);
+        plan->blocks = b->bytes - ENTRY_HEADER_SIZE;
+    }
+    if (plan->chunk != NULL) {
+        s->stats.taken++;
+        return ERR_OK;
+    }
+    plan->chunk = chunk_new(s->pool, (size_t)entry_end(&whole));
     if (plan->chunk == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a batch of %zu bytes", b->size);
     }
-    enum err e = segment_open_direct(plan->seg, ec);
-    if (e != ERR_OK) {
-        chunk_unref(plan->chunk);
-    }
-    return e;
+    plan->blocks = plan->chunk->bytes;
+    return ERR_OK;
 }
 
 static enum err batch_plan(struct store_frame *f, struct store_part *p, const struct store_batch *b,
@@ -289,6 +302,7 @@ static enum err batch_plan(struct store_frame *f, struct store_part *p, const st
     }
     plan->position = plan->seg->size;
     plan->chunk = NULL;
+    plan->blocks = NULL;
     if (plan->in_place) {
         e = segment_claim(plan->seg, entry_block_up(plan->seg->size) + entry_block_up(entry_size),
                           ec);
@@ -343,6 +357,7 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
     it->in_place = plan.in_place;
     it->relaxed = p->relaxed;
     it->chunk = plan.chunk;
+    it->blocks = plan.blocks;
     b->info.base_offset = p->log_end;
     put_be64(b->bytes + BATCH_AT_BASE_OFFSET, (uint64_t)p->log_end);
     put_be32(b->bytes + BATCH_AT_LEADER_EPOCH, (uint32_t)part_epoch(p));
@@ -474,11 +489,13 @@ static void frame_place_iov(struct store_frame *f, struct frame_item *it)
         return;
     }
     const size_t end = ENTRY_HEADER_SIZE + it->batch->size;
-    const size_t whole = (size_t)(entry_end(&it->entry) - it->entry.position);
-    memcpy(it->chunk->bytes, it->header, ENTRY_HEADER_SIZE);
-    memcpy(it->chunk->bytes + ENTRY_HEADER_SIZE, it->batch->bytes, it->batch->size);
-    memset(it->chunk->bytes + end, 0, whole - end);
-    v[0] = (struct iovec){it->chunk->bytes, whole};
+    const size_t whole = (size_t)entry_block_up(end);
+    memcpy(it->blocks, it->header, ENTRY_HEADER_SIZE);
+    if (it->batch->bytes != it->blocks + ENTRY_HEADER_SIZE) {
+        memcpy(it->blocks + ENTRY_HEADER_SIZE, it->batch->bytes, it->batch->size);
+    }
+    memset(it->blocks + end, 0, whole - end);
+    v[0] = (struct iovec){it->blocks, whole};
     f->places[n].iov_count = 1;
     f->places[n].file = STORE_FAULT(flush_too_early) ? it->seg->file : it->seg->direct;
 }
@@ -551,7 +568,7 @@ static void frame_to_tails(struct store_frame *f)
             t.group = f->wal.group;
             wal_group_ref(t.group);
         } else if (it->chunk != NULL) {
-            t.memory = it->chunk->bytes;
+            t.memory = it->blocks;
             t.chunk = it->chunk;
             chunk_ref(t.chunk);
         }

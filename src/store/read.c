@@ -227,7 +227,7 @@ static size_t task_want(const struct read_task *t, uint64_t position)
 enum err read_task_prepare(struct store_part *p, struct read_task *t, struct ectx *ec)
 {
     const size_t want = t->position < t->end ? task_want(t, t->position) : 1;
-    t->chunk = chunk_new(&p->store->pool, want + 2 * (size_t)ENV_BLOCK); /* for a direct read */
+    t->chunk = chunk_new(p->store->pool, want + 2 * (size_t)ENV_BLOCK); /* for a direct read */
     return t->chunk == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "no memory for reading %zu bytes", want)
                             : ERR_OK;
 }

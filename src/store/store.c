@@ -70,7 +70,8 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     s->poll = poll;
     s->cfg = *cfg;
     s->open_max = open_files_max(env);
-    pool_init(&s->pool, STORE_POOL_KEEP);
+    pool_init(&s->own_pool, STORE_POOL_KEEP);
+    s->pool = cfg->pool != NULL ? cfg->pool : &s->own_pool;
     map_init(&s->parts);
     map_init(&s->dirs);
     map_init(&s->image_parts);
@@ -147,7 +148,7 @@ static void store_free(struct store *s)
     map_deinit(&s->asides);
     map_deinit(&s->parts);
     map_deinit(&s->dirs);
-    pool_deinit(&s->pool);
+    pool_deinit(&s->own_pool);
     store_dir_close(s);
     mem_free(s->participant_copy);
     mem_free(s->dir);
@@ -299,7 +300,7 @@ void store_tick(struct store *s)
         retain_tick(s);
         index_evict(s);
         ahead_tick(s);
-        pool_trim(&s->pool);
+        pool_trim(&s->own_pool);
     }
     checkpoint_tick(s);
     scrub_tick(s);

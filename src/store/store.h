@@ -47,6 +47,7 @@
 #include "core/uuid.h"
 #include "env/env.h"
 
+struct pool;
 struct store;
 struct store_part;
 struct store_frame;
@@ -102,6 +103,8 @@ struct store_config {
                                       this position are set aside; else the start is refused */
     bool start_without_unreadable; /* an error of the device that a start meets in a segment counts
                                       as if nothing was there; else the start is refused */
+    struct pool *pool; /* memory of reads and of writes in place; trimmed by whoever owns it, and
+                          outlives the store and its reads. NULL: one of its own */
 };
 void store_config_init(struct store_config *cfg); /* the defaults */
 
@@ -223,7 +226,17 @@ struct store_batch {
     uint8_t *bytes; /* base offset and leader epoch are written into it; stays valid until `done` */
     size_t size;
     struct store_batch_info info;
+    /*
+     * Optional: the memory in which the bytes lie may become the store's, which then writes a large
+     * batch from where it lies. Called at most once, by store_frame_batch, when the batch begins
+     * STORE_BATCH_LEAD behind a multiple of POOL_ALIGN; gives the buffer, as pool_take did, that
+     * holds the batch. From then on the bytes around the batch belong to the store too. NULL: the
+     * store copies it.
+     */
+    uint8_t *(*take)(void *ctx, size_t *cap);
+    void *take_ctx;
 };
+#define STORE_BATCH_LEAD 80u /* bytes that the store puts before a batch: its entry's header */
 
 /* NULL: out of memory. CHECKs store_ready. */
 struct store_frame *store_frame_begin(struct store *s);
@@ -308,6 +321,7 @@ MUST_USE enum err store_batch_position(struct store_part *p, int64_t offset, uin
 struct store_stats {
     uint64_t ring_used_bytes, ring_capacity_bytes;
     uint64_t groups, frames, flush_ns_sum, ring_bytes, place_bytes, packed_bytes, groups_on_caller;
+    uint64_t taken; /* batches in place that were written from where they lay */
     uint64_t checkpoints, checkpoint_ns_last, checkpoint_failures;
     uint64_t tail_memory_bytes;
     uint64_t free_bytes, total_bytes; /* of the file system */

@@ -375,7 +375,8 @@ struct store {
     int64_t guard_wall_ms;
     uint64_t guard_mono_ns, guard_until_ns;
 
-    struct pool pool; /* of chunks; the loop's */
+    struct pool *pool; /* of chunks; the loop's. own_pool, or one that somebody else trims */
+    struct pool own_pool;
     uint64_t tail_bytes, cache_bytes, read_bytes, ahead_bytes, index_bytes;
     struct list reads_waiting; /* struct read_job: more than run at once */
     uint32_t reads_running;
@@ -489,6 +490,8 @@ void tail_clear(struct store_part *p);
 uint32_t tail_to_pack(const struct store_part *p);
 /* From a pool (on the loop) or the allocator (anywhere: NULL). */
 struct chunk *chunk_new(struct pool *pool, size_t size);
+/* Of memory that a batch brings (store_batch.take); NULL: it stays its owner's. */
+struct chunk *chunk_take(struct pool *pool, const struct store_batch *b);
 void chunk_ref(struct chunk *c);
 void chunk_unref(struct chunk *c);
 

@@ -30,6 +30,25 @@ struct chunk *chunk_new(struct pool *pool, size_t size)
     return c;
 }
 
+struct chunk *chunk_take(struct pool *pool, const struct store_batch *b)
+{
+    struct chunk *c = mem_new(struct chunk);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->refs = 1;
+    c->pool = pool;
+    c->bytes = b->take(b->take_ctx, &c->size);
+    if (c->bytes == NULL) {
+        mem_free(c);
+        return NULL;
+    }
+    /* With both ends on a block, whole blocks around what lies inside are inside too. */
+    CHECK((uintptr_t)c->bytes % ENV_BLOCK == 0 && c->size % ENV_BLOCK == 0);
+    CHECK(b->bytes > c->bytes && b->bytes + b->size <= c->bytes + c->size);
+    return c;
+}
+
 void chunk_ref(struct chunk *c)
 {
     c->refs++;

@@ -44,7 +44,7 @@ int64_t mpart_end(const struct mpart *mp)
 void flight_free(struct flight *f)
 {
     for (int i = 0; i < f->n; i++) {
-        free(f->batches[i].bytes);
+        free(f->brought[i].buffer);
     }
     free(f);
 }

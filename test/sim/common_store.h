@@ -5,6 +5,7 @@
 #ifndef LEAT_TEST_SIM_COMMON_STORE_H
 #define LEAT_TEST_SIM_COMMON_STORE_H
 
+#include "common_brought.h"
 #include "common_watch.h"
 #include "core/arena.h"
 #include "env/env_sim.h"
@@ -72,6 +73,7 @@ struct flight { /* a frame between commit and done */
     bool os;
     int n;
     struct store_batch batches[PER_FRAME];
+    struct brought brought[PER_FRAME];
     uint32_t ids[PER_FRAME];
 };
 struct proc {

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "broker/broker_int.h"
+#include "common_brought.h"
 #include "common_service.h"
 #include "core/mem.h"
 
@@ -41,7 +42,7 @@ struct scall {
     struct sbatch sent[PER_CALL];
     int slots[PER_CALL], parts[PER_CALL];
     struct uuid ids[PER_CALL];
-    uint8_t *bytes[PER_CALL];
+    struct brought brought[PER_CALL];
     struct arena arena;
     /* commit */
     struct groups_ticket ticket;
@@ -67,7 +68,7 @@ static void call_free(struct list *l)
     struct scall *c = CONTAINER_OF(l, struct scall, link);
     list_remove(&c->link);
     for (int i = 0; i < PER_CALL; i++) {
-        free(c->bytes[i]);
+        free(c->brought[i].buffer);
     }
     arena_deinit(&c->arena);
     free(c);
@@ -331,17 +332,17 @@ static void check_item(struct sproc *p, struct scall *c, int i, enum svc_verdict
 static void add_item(struct scall *c, struct partition *real, int slot, int part, struct sbatch b)
 {
     const size_t i = c->produce.item_count++;
-    c->bytes[i] = malloc(SVC_BATCH_MAX);
-    if (c->bytes[i] == NULL) {
-        abort();
-    }
-    const size_t size = svc_batch_fill(c->bytes[i], &b);
+    uint8_t *bytes = brought_make(&c->brought[i], SVC_BATCH_MAX, b.uid % 2 == 0);
+    const size_t size = svc_batch_fill(bytes, &b);
     c->sent[i] = b;
     c->slots[i] = slot;
     c->parts[i] = part;
     c->ids[i] = real->topic->id;
-    c->items[i] =
-        (struct broker_produce_item){.partition = real, .bytes = c->bytes[i], .size = size};
+    c->items[i] = (struct broker_produce_item){.partition = real,
+                                               .bytes = bytes,
+                                               .size = size,
+                                               .take = brought_take,
+                                               .take_ctx = &c->brought[i]};
 }
 
 static void send_call(struct sproc *p, struct scall *c)

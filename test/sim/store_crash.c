@@ -183,11 +183,11 @@ static void produce(struct proc *p)
                             .born_ns = env_mono_ns(p->env),
                             .jumps = m->jumps};
         struct store_batch *b = &f->batches[f->n];
-        b->bytes = malloc(mb.size);
-        if (b->bytes == NULL) {
-            abort();
-        }
+        struct brought *memory = &f->brought[f->n];
+        b->bytes = brought_make(memory, mb.size, model_rnd(m, 2) == 0);
         b->size = mb.size;
+        b->take = brought_take;
+        b->take_ctx = memory;
         batch_fill(b->bytes, mb.size, mb.count, mb.uid);
         b->info = (struct store_batch_info){.last_offset_delta = mb.count - 1,
                                             .max_timestamp = (int64_t)(mb.uid % 100000),
@@ -195,7 +195,7 @@ static void produce(struct proc *p)
         struct ectx ec;
         enum err e = store_frame_batch(sf, part, b, &ec);
         if (e != ERR_OK) {
-            free(b->bytes);
+            free(memory->buffer);
             if (e != ERR_LIMIT && e != ERR_IO && e != ERR_STOPPED &&
                 !(e == ERR_NO_MEMORY && m->may_lose_memory) &&
                 !(e == ERR_NO_SPACE && m->may_lose_space) && !m->may_fail) {

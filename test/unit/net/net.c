@@ -10,7 +10,9 @@
 
 #include "core/bytes.h"
 #include "core/mem.h"
+#include "core/pool.h"
 #include "env/env_sim.h"
+#include "net/net_int.h"
 #include "test.h"
 
 #define PENDING_MAX 512
@@ -26,6 +28,7 @@ struct world {
     struct net_message *pending[PENDING_MAX];
     size_t pending_count;
     size_t messages, opened, closed;
+    size_t asked; /* where a message shall lie */
 };
 
 static void free_copy(void *ctx)
@@ -81,7 +84,11 @@ static void on_closed(void *state)
     w->closed++;
 }
 
-static const struct net_protocol ECHO = {"echo", on_opened, measure, on_message, on_closed};
+static const struct net_protocol ECHO = {.name = "echo",
+                                         .opened = on_opened,
+                                         .measure = measure,
+                                         .message = on_message,
+                                         .closed = on_closed};
 
 static void world_open(struct world *w, const struct net_config *cfg)
 {
@@ -710,8 +717,11 @@ TEST(net_small_requests_that_cost_much_do_not_fill_a_turn)
 {
     /* A hundred requests arrive in one piece and each takes a millisecond: another client's
      * request, which comes later, has its turn after a few of them. */
-    static const struct net_protocol slow = {"slow", on_opened, measure, on_slow_message,
-                                             on_closed};
+    static const struct net_protocol slow = {.name = "slow",
+                                             .opened = on_opened,
+                                             .measure = measure,
+                                             .message = on_slow_message,
+                                             .closed = on_closed};
     struct world w;
     world_open(&w, NULL);
     struct net_listener *l = NULL;
@@ -809,5 +819,164 @@ TEST(net_timers_fire_in_order_and_can_be_cancelled)
     assert_int_equal(fired_count, 2);
     assert_int_equal(fired[0], 1);
     assert_int_equal(fired[1], 0);
+    world_close(&w);
+}
+
+/* The protocol of these tests says in its next four bytes how much of a block it wants before it.
+ */
+static size_t lay(void *state, const uint8_t *p, size_t n)
+{
+    struct world *w = state;
+    w->asked++;
+    return n < 8 ? NET_ANYWHERE : get_be32(p + 4);
+}
+
+static const struct net_protocol LAID = {.name = "laid",
+                                         .opened = on_opened,
+                                         .measure = measure,
+                                         .message = on_message,
+                                         .closed = on_closed,
+                                         .lay = lay};
+
+static void world_open_laid(struct world *w, const struct net_config *cfg)
+{
+    world_open(w, cfg);
+    assert_int_equal(env_addr_parse(STR_LIT("127.0.0.1:0"), &w->addr, NULL), ERR_OK);
+    assert_int_equal(net_listen(w->net, &w->addr, &LAID, w, &w->listener, NULL), ERR_OK);
+    assert_int_equal(net_listener_addr(w->listener, &w->addr), ERR_OK);
+    w->hold = true;
+}
+
+static struct net_message *next_message(struct world *w)
+{
+    for (int i = 0; i < 1000 && w->pending_count == 0; i++) {
+        turn(w);
+    }
+    assert_int_equal(w->pending_count, 1);
+    w->pending_count = 0;
+    return w->pending[0];
+}
+
+TEST(net_a_large_message_lies_where_its_protocol_wants_it)
+{
+    /* However its first bytes arrive, whatever came before, and whole. */
+    static const size_t sizes[] = {70000, 300000, 300000, 65540, 100, 1048576, 2000000, 1500};
+    static const size_t first[] = {1, 4, 7, 8, 600, 60000, SIZE_MAX};
+    struct world w;
+    world_open_laid(&w, NULL);
+    struct env_sock *s = dial(&w);
+    uint8_t *out = malloc(3000000);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        for (size_t k = 0; k < sizeof(first) / sizeof(first[0]); k++) {
+            const uint32_t want = (uint32_t)(i * 500 + k / 3);
+            size_t n = make_message(out, sizes[i], (uint8_t)(i + k));
+            put_be32(out + 4, want);
+            size_t begun = first[k] < n ? first[k] : n;
+            send_all(&w, s, out, begun);
+            turns(&w, 2);
+            send_all(&w, s, out + begun, n - begun);
+            struct net_message *m = next_message(&w);
+            assert_int_equal(m->n, n);
+            assert_memory_equal(m->p, out, n);
+            assert_true(n <= NET_LAY_MIN || (uintptr_t)m->p % POOL_ALIGN == want);
+            net_reply_none(m);
+            net_message_release(m);
+            turns(&w, 2);
+        }
+    }
+    assert_true(w.asked > 0);
+    free(out);
+    env_sock_close(s);
+    world_close(&w);
+}
+
+TEST(net_a_large_message_can_be_taken_with_its_memory)
+{
+    /* What is taken is counted until the message is released, and is freed by its new owner alone;
+     * the messages around it are untouched. */
+    struct pool pool;
+    pool_init(&pool, 64 << 20);
+    const struct net_config cfg = {.max_connections = 10,
+                                   .request_memory_bytes = 64u * 1024 * 1024,
+                                   .send_queue_bytes = 4u * 1024 * 1024,
+                                   .idle_ms = 60000,
+                                   .stall_ms = 5000,
+                                   .pool = &pool};
+    struct world w;
+    world_open_laid(&w, &cfg);
+    struct env_sock *s = dial(&w);
+    uint8_t *out = malloc(1000000);
+    size_t cap = 0;
+    for (int round = 0; round < 4; round++) {
+        size_t n = make_message(out, 500000, 7);
+        put_be32(out + 4, 81);
+        size_t more = make_message(out + n, 100, 9);
+        send_all(&w, s, out, n + more);
+        while (w.pending_count < 2) {
+            turn(&w);
+        }
+        w.pending_count = 0;
+        struct net_message *m = w.pending[0];
+        struct net_message *small = w.pending[1];
+        assert_int_equal(small->n, more);
+        assert_null(net_message_take(small, &cap));
+        uint8_t *bytes = m->p;
+        const size_t used = w.net->inbufs.used_bytes;
+        uint8_t *taken = net_message_take(m, &cap);
+        assert_non_null(taken);
+        assert_int_equal(w.net->inbufs.used_bytes, used);
+        assert_true((uintptr_t)taken % POOL_ALIGN == 0 && cap % POOL_ALIGN == 0);
+        assert_true(taken <= bytes && bytes + n <= taken + cap);
+        assert_int_equal((size_t)(bytes - taken), 81);
+        if (round % 2 == 0) {
+            net_reply_none(m);
+            net_message_release(m);
+        } else if (round == 1) {
+            net_message_release(m);
+            net_reply_none(m);
+        }
+        assert_int_equal(w.net->inbufs.used_bytes, used - (round == 3 ? 0 : cap));
+        memset(taken, 1, cap);
+        assert_memory_equal(small->p, out + n, more);
+        net_reply_none(small);
+        net_message_release(small);
+        if (round == 3) { /* its connection, and all of them, go first */
+            env_sock_close(s);
+            turns(&w, 3);
+            world_close(&w);
+            net_reply_none(m);
+            net_message_release(m);
+        }
+        const size_t free_before = pool.free_bytes;
+        pool_give(&pool, taken, cap);
+        assert_int_equal(pool.free_bytes, free_before + cap);
+    }
+    free(out);
+    pool_deinit(&pool);
+}
+
+TEST(net_memory_that_messages_share_is_not_taken)
+{
+    /* Two arrive in one buffer; when one is left it may have it. */
+    struct world w;
+    world_open_laid(&w, NULL);
+    struct env_sock *s = dial(&w);
+    uint8_t out[10008];
+    size_t cap;
+    (void)make_message(out, 5000, 1);
+    (void)make_message(out + 5004, 5000, 2);
+    send_all(&w, s, out, sizeof(out));
+    turns(&w, 10);
+    assert_int_equal(w.pending_count, 2);
+    assert_null(net_message_take(w.pending[0], &cap));
+    net_reply_none(w.pending[0]);
+    net_message_release(w.pending[0]);
+    uint8_t *taken = net_message_take(w.pending[1], &cap);
+    assert_non_null(taken);
+    assert_true(w.pending[1]->p > taken);
+    net_reply_none(w.pending[1]);
+    net_message_release(w.pending[1]);
+    mem_free(taken);
+    env_sock_close(s);
     world_close(&w);
 }

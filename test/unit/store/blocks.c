@@ -1,4 +1,5 @@
-/* Batches in whole blocks: where they lie, that readers find them from memory, from the device and
+/* Batches in whole blocks: where they lie, that they are written from where they were, that readers
+ * find them from memory, from the device and
  * ahead, and that what stands around them is not mistaken for damage. */
 #include "env/env_int.h"
 #include "store/ahead.h"
@@ -446,4 +447,182 @@ TEST(store_finds_batches_in_blocks_behind_damaged_frames)
     assert_true(info.log_end > 9); /* and nothing that was told above it is told again */
     assert_int_equal(world_count(&w, store_part_find(w.store, 2), 0), 1);
     world_deinit(&w);
+}
+
+/* ---- Batches that bring their memory -------------------------------------------------------- */
+
+struct owner {
+    struct pool *pool;
+    uint8_t *buffer;
+    size_t cap, asked;
+    bool refuse;
+};
+
+static uint8_t *give(void *ctx, size_t *cap)
+{
+    struct owner *o = ctx;
+    uint8_t *buffer = o->refuse ? NULL : o->buffer;
+    o->asked++;
+    if (buffer != NULL) {
+        *cap = o->cap;
+        o->buffer = NULL;
+    }
+    return buffer;
+}
+
+static void on_frame(void *ctx, uint64_t position)
+{
+    (void)position;
+    *(bool *)ctx = true;
+}
+
+/* A batch `at` bytes behind the beginning of a buffer, with something else all around it. */
+static enum err append_at(struct world *w, struct store_part *p, struct owner *o, size_t at,
+                          const uint8_t *bytes, size_t size, int64_t *offset)
+{
+    struct store_batch b = {
+        .size = size, .info = {.max_timestamp = 1, .producer_id = -1}, .take = give, .take_ctx = o};
+    o->buffer = pool_take(o->pool, at + b.size + 3, &o->cap);
+    o->asked = 0;
+    bool done = false;
+    enum err e = ERR_NO_MEMORY;
+    struct store_frame *f = o->buffer == NULL ? NULL : store_frame_begin(w->store);
+    uint8_t *held = o->buffer;
+    if (f != NULL) {
+        memset(held, 0xee, o->cap);
+        b.bytes = held + at;
+        memcpy(b.bytes, bytes, b.size);
+        e = store_frame_batch(f, p, &b, &w->ec);
+        if (e == ERR_OK) {
+            store_frame_commit(f, on_frame, &done);
+            for (int i = 0; i < 10 && !done; i++) { /* without memory the next turn tries again */
+                store_tick(w->store);
+                world_settle(w);
+            }
+            assert_true(done);
+            *offset = b.info.base_offset;
+        } else {
+            store_frame_drop(f);
+        }
+    }
+    assert_true(e == ERR_OK || o->buffer == held); /* taken only with success */
+    if (o->buffer != NULL) {
+        pool_give(o->pool, o->buffer, o->cap);
+    }
+    return e;
+}
+
+TEST(store_a_batch_is_written_from_where_it_lies)
+{
+    /* When its memory may be taken and it lies right; else it is copied. Readers, then and after a
+     * start, find the same, and the memory goes back where it belongs. */
+    static const struct {
+        size_t at;
+        bool refuse, taken;
+        size_t value;
+    } cases[] = {{STORE_BATCH_LEAD, false, true, LARGE},
+                 {ENTRY_BLOCK + STORE_BATCH_LEAD, false, true, LARGE},
+                 {STORE_BATCH_LEAD, false, true, 3 * ENTRY_BLOCK - 165},
+                 {STORE_BATCH_LEAD, true, false, LARGE},
+                 {STORE_BATCH_LEAD + 1, false, false, LARGE},
+                 {0, false, false, LARGE},
+                 {STORE_BATCH_LEAD, false, false, SMALL}};
+    struct pool pool;
+    struct world w;
+    pool_init(&pool, 64 << 20);
+    world_init(&w, 48, 0);
+    w.cfg.pool = &pool;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    struct store_stats before, after;
+    int64_t offset = -1;
+    const int count = (int)(3 * ARRAY_LEN(cases));
+    for (int i = 0; i < count; i++) {
+        const size_t k = (size_t)i % ARRAY_LEN(cases);
+        struct owner o = {.pool = &pool, .refuse = cases[k].refuse};
+        store_stats_get(w.store, &before);
+        size_t size;
+        uint8_t *bytes = world_batch(cases[k].value + (size_t)i, 1, i, (uint8_t)i, &size);
+        assert_int_equal(append_at(&w, p, &o, cases[k].at, bytes, size, &offset), ERR_OK);
+        mem_free(bytes);
+        store_stats_get(w.store, &after);
+        assert_int_equal(offset, i);
+        assert_int_equal(after.taken - before.taken, cases[k].taken ? 1 : 0);
+        assert_int_equal(o.asked, cases[k].taken || cases[k].refuse ? 1 : 0);
+        assert_int_equal(world_count(&w, p, i), 1);
+    }
+    assert_int_equal(world_count(&w, p, 0), count);
+    world_cut(&w, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), count);
+    world_deinit(&w);
+    assert_true(pool.free_bytes > 0);
+    pool_deinit(&pool);
+}
+
+TEST(store_bytes_around_a_batch_that_was_taken_are_not_written)
+{
+    /* The request around it is private: what follows the batch in its last block is zeros. */
+    struct pool pool;
+    struct world w;
+    pool_init(&pool, 1 << 20);
+    world_init(&w, 49, 0);
+    w.cfg.pool = &pool;
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    struct owner o = {.pool = &pool};
+    int64_t offset;
+    size_t length;
+    uint8_t *bytes = world_batch(LARGE, 1, 1, 1, &length);
+    assert_int_equal(append_at(&w, p, &o, ENTRY_BLOCK + STORE_BATCH_LEAD, bytes, length, &offset),
+                     ERR_OK);
+    mem_free(bytes);
+    const struct tail_entry *e = tail_at(&p->tail, 0);
+    uint64_t size;
+    const uint8_t *b =
+        env_sim_file_bytes(w.env, "/data/topics/a/0-1-00000000000000000000.seg", &size);
+    assert_true(size >= e->end);
+    for (uint64_t i = e->position + e->size; i < e->end; i++) {
+        assert_int_equal(b[i], 0);
+    }
+    assert_memory_equal(b + e->position, e->memory, e->size);
+    world_deinit(&w);
+    pool_deinit(&pool);
+}
+
+struct failing {
+    struct world *w;
+    struct store_part *part;
+    struct pool *pool;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static enum err append_failing(void *ctx)
+{
+    const struct failing *f = ctx;
+    struct owner o = {.pool = f->pool};
+    int64_t offset;
+    return append_at(f->w, f->part, &o, STORE_BATCH_LEAD, f->bytes, f->size, &offset);
+}
+
+TEST(store_memory_that_a_batch_brings_has_one_owner_when_memory_is_short)
+{
+    struct pool pool;
+    struct world w;
+    pool_init(&pool, 0); /* nothing is kept: all memory is asked for */
+    world_init(&w, 50, 0);
+    w.cfg.pool = &pool;
+    w.part_cfg.segment_bytes = 20000; /* with new segments */
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct failing f = {.w = &w, .part = world_add(&w, 1, "a", 0, false), .pool = &pool};
+    f.bytes = world_batch(LARGE, 1, 5, 5, &f.size);
+    test_each_failing_alloc(append_failing, &f);
+    test_each_failing_alloc(append_failing, &f); /* and into a segment that is there */
+    mem_free(f.bytes);
+    struct store_part_info info;
+    store_part_info_get(f.part, &info);
+    assert_int_equal(world_count(&w, f.part, 0), info.high_watermark);
+    world_deinit(&w);
+    pool_deinit(&pool);
 }
