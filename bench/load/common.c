@@ -259,7 +259,8 @@ static double machine_cpu_s(void)
     return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-uint64_t device_written_bytes(const char *path)
+/* Bytes that the device of `path` has read (field 3 of its stat) or written (field 7). */
+static uint64_t device_bytes(const char *path, int wanted)
 {
     struct stat st;
     char name[128];
@@ -275,10 +276,15 @@ uint64_t device_written_bytes(const char *path)
     char *p = fgets(text, sizeof(text), f);
     fclose(f);
     uint64_t value = 0;
-    for (int field = 1; p != NULL && field <= 7; field++) { /* the seventh: sectors written */
+    for (int field = 1; p != NULL && field <= wanted; field++) {
         value = strtoull(p, &p, 10);
     }
     return value * 512;
+}
+
+uint64_t device_written_bytes(const char *path)
+{
+    return device_bytes(path, 7);
 }
 
 /* A line of /proc/PID/status in KiB. */
@@ -315,6 +321,7 @@ void meter_start(struct meter *m, int pid, const char *path)
     *m = (struct meter){.pid = pid, .path = path};
     meter_sample(m);
     m->device_bytes = device_written_bytes(path);
+    m->device_read_bytes = device_bytes(path, 3);
     m->machine_cpu_s = machine_cpu_s();
     m->client_cpu_s = cpu_self_s() + usage_s(RUSAGE_CHILDREN);
     look_at_processes(m, &m->broker_cpu_s, &m->foreign_cpu_s);
@@ -331,6 +338,7 @@ void meter_stop(struct meter *m)
     m->client_cpu_s = cpu_self_s() + usage_s(RUSAGE_CHILDREN) - m->client_cpu_s;
     m->machine_cpu_s = machine_cpu_s() - m->machine_cpu_s;
     m->device_bytes = device_written_bytes(m->path) - m->device_bytes;
+    m->device_read_bytes = device_bytes(m->path, 3) - m->device_read_bytes;
     meter_sample(m);
 }
 
@@ -339,7 +347,8 @@ void meter_print(const struct meter *m)
     printf(",\"seconds\":%.4f,\"client_cpu_s\":%.4f,\"machine_cpu_s\":%.3f,\"foreign_cores\":%.3f",
            m->seconds, m->client_cpu_s, m->machine_cpu_s, m->foreign_cpu_s / m->seconds);
     if (m->path != NULL) {
-        printf(",\"device_bytes\":%llu", (unsigned long long)m->device_bytes);
+        printf(",\"device_bytes\":%llu,\"device_read_bytes\":%llu",
+               (unsigned long long)m->device_bytes, (unsigned long long)m->device_read_bytes);
     }
     if (m->pid > 0) {
         printf(",\"broker_cpu_s\":%.3f,\"anon_mib\":%.1f,\"mapped_mib\":%.1f", m->broker_cpu_s,

@@ -54,7 +54,7 @@ struct meter {
     int pid;          /* of the broker; 0: there is none */
     const char *path; /* a folder on the device that is written; NULL: none */
     double seconds, broker_cpu_s, client_cpu_s, foreign_cpu_s, machine_cpu_s;
-    uint64_t device_bytes, anon_kib_max, cached_kib_max;
+    uint64_t device_bytes, device_read_bytes, anon_kib_max, cached_kib_max;
 };
 void meter_start(struct meter *m, int pid, const char *path);
 void meter_sample(struct meter *m); /* memory; call it about once a second */

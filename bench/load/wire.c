@@ -5,12 +5,14 @@
  *   wire create   --proto P --at HOST:PORT --name N [--partitions N] [--config a=b,..]
  *   wire inflight --proto P --at HOST:PORT --name N [--bytes N] [--seconds S]
  *       one message in flight, a blocking client
- *   wire fleet    ... [--connections 64] [--depth 1] [--partitions 1]
+ *   wire fleet    ... [--connections 64] [--depth 1] [--partitions 1] [--warm-least N]
  *       an epoll loop keeps `depth` messages in flight on each connection, over the partitions in
- * turn wire paced    ... [--rate 5000] [--connections 1] sends when a message is due, whatever is
- * unanswered; latency counts from when it was due wire commits  --at HOST:PORT --name TOPIC
- * --groups N [--rate N] [--connections N] OffsetCommit of N groups in turn, each once in N/rate
- * seconds wire end      --at HOST:PORT --name TOPIC      the end offset of partition 0
+ *       turn; N messages at least are not counted
+ *   wire paced    ... [--rate 5000] [--connections 1]
+ *       sends when a message is due, whatever is unanswered; latency counts from when it was due
+ *   wire commits  --at HOST:PORT --name TOPIC --groups N [--rate N] [--connections N]
+ *       OffsetCommit of N groups in turn, each once in N/rate seconds
+ *   wire end      --at HOST:PORT --name TOPIC      the end offset of partition 0
  *
  * Also: --pid of the broker (its CPU and memory), --dir of its data (bytes that reach the device),
  * --warm S seconds that are not counted.
@@ -359,6 +361,7 @@ static void run_fleet(struct options *o)
     uint32_t conns = (uint32_t)option_u64(o, "connections", 64);
     double seconds = option_real(o, "seconds", 5);
     double warm = option_real(o, "warm", 1);
+    uint64_t warm_least = option_u64(o, "warm-least", 0);
     size_t bytes = (size_t)option_u64(o, "bytes", 1024);
     options_end(o);
     struct samples s;
@@ -373,9 +376,11 @@ static void run_fleet(struct options *o)
     for (uint32_t i = 0; i < conns * l.depth; i++) {
         want(&l, &l.conns[i % conns], now_ns());
     }
-    for (double began = now_s(); now_s() - began < warm;) {
+    double warmed = now_s();
+    while (now_s() - warmed < warm || l.answered < warm_least) {
         turn(&l, 10000000);
     }
+    double warm_rate = (double)l.answered / (now_s() - warmed);
     l.samples = &s;
     l.answered = 0;
     meter_start(&m, t.pid, t.dir);
@@ -399,9 +404,9 @@ static void run_fleet(struct options *o)
         die("fleet", "some messages were not answered in time");
     }
     l.answered = counted;
-    char extra[64];
-    snprintf(extra, sizeof(extra), ",\"worst_second\":%llu",
-             (unsigned long long)(worst == UINT64_MAX ? 0 : worst));
+    char extra[96];
+    snprintf(extra, sizeof(extra), ",\"worst_second\":%llu,\"warm_per_second\":%.1f",
+             (unsigned long long)(worst == UINT64_MAX ? 0 : worst), warm_rate);
     print_result(&l, "fleet", bytes, took, &m, &s, extra);
     samples_deinit(&s);
     load_deinit(&l);
