@@ -186,9 +186,20 @@ def metadata_request():
     return kafka_request(3, 4, struct.pack('>i', 0) + b'\0')
 
 
-def end_request(topic, partition):
-    """ListOffsets v1: the end of a partition."""
-    return kafka_request(2, 1, struct.pack('>ii', -1, 1) + kafka_string(topic) + struct.pack('>iiq', 1, partition, -1))
+def end_request(topic, first, count):
+    """ListOffsets v1: the ends of partitions."""
+    partitions = b''.join(struct.pack('>iq', i, -1) for i in range(first, first + count))
+    return kafka_request(2, 1, struct.pack('>ii', -1, 1) + kafka_string(topic) + struct.pack('>i', count) + partitions)
+
+
+def end_answers(answer, topic, count):
+    """The ends of an answer to that; None if one of them is an error."""
+    at = 4 + 4 + 4 + 2 + len(topic) + 4  # size, correlation, topics, name, partitions
+    each = struct.Struct('>ihqq')        # index, error, timestamp, offset
+    if len(answer) != at + count * each.size:
+        return None
+    found = list(each.iter_unpack(answer[at:]))
+    return None if any(error != 0 for _, error, _, _ in found) else [end for *_, end in found]
 
 
 def kafka_whole(answer):
@@ -222,8 +233,8 @@ class Broker:
         return self.process.pid
 
     def start(self, topic=None, partition=0):
-        """Starts it, and returns the milliseconds until it answered a request: one about the log of `topic` if that is
-        named, and self.end is where that ends."""
+        """Starts it, and returns the milliseconds until it answered a request: where a partition of `topic` ends, if
+        that is named (self.end)."""
         argv = self.command()
         with open(os.path.join(self.work, 'log'), 'ab') as log:
             began = time.monotonic()
@@ -261,16 +272,14 @@ class Broker:
         except OSError:
             return None
 
-    def answers(self, topic, partition):
+    def answers(self, topic, first=0, count=1):
         if topic is None:
             return self.ask(metadata_request(), kafka_whole) is not None
-        answer = self.ask(end_request(topic, partition), kafka_whole)
-        # size, correlation, topics, name, partitions, index; error, timestamp, offset
-        at = 4 + 4 + 4 + 2 + len(topic) + 4 + 4
-        if answer is None or len(answer) < at + 18 or answer[at:at + 2] != b'\0\0':
-            return False
-        self.end = struct.unpack('>q', answer[at + 10:at + 18])[0]
-        return True
+        answer = self.ask(end_request(topic, first, count), kafka_whole)
+        ends = answer and end_answers(answer, topic, count)
+        if ends:
+            self.end = ends[0]
+        return bool(ends)
 
     def memory_mib(self):
         """Resident memory: all of it, and what is not files (RssAnon)."""
@@ -284,8 +293,10 @@ class Broker:
     def create(self, name, partitions=1, config=''):
         program('wire', 'create', proto=self.protocol, at=self.at, name=name, partitions=partitions,
                 config=config)
-        # Apache Kafka answers before its partitions have taken up their work.
-        time.sleep(1 + partitions / 500 if self.name.startswith('kafka') else 0.3)
+        if self.protocol == 'kafka':
+            while not self.answers(name, 0, partitions):  # Apache Kafka says that it is made before it takes records
+                time.sleep(0.05)
+        time.sleep(0.3)
 
     def kill(self):
         self.process.kill()
@@ -364,7 +375,7 @@ class Redis(Broker):
         return ['redis-server', '--port', str(self.port), '--bind', '127.0.0.1', '--dir', self.work, '--appendonly',
                 'yes', '--appendfsync', 'always', '--save', '', '--maxclients', '60000']
 
-    def answers(self, topic, partition):
+    def answers(self, topic, first=0, count=1):
         answer = self.ask(b'PING\r\n', lambda a: a.endswith(b'\n'))
         return answer is not None and answer.startswith(b'+PONG')
 
@@ -384,7 +395,7 @@ class Nats(Broker):
     def command(self):
         return [NATS, '-c', self.conf]
 
-    def answers(self, topic, partition):
+    def answers(self, topic, first=0, count=1):
         question = self.hello + b'SUB _INBOX.b 1\r\nPUB $JS.API.INFO _INBOX.b 0\r\n\r\n'
         return self.ask(question, lambda a: b'account_info_response' in a) is not None
 

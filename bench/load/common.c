@@ -4,27 +4,17 @@
  */
 #include "load/common.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
-
-void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench: %s: %s\n", what, why);
-    exit(1);
-}
 
 void die_errno(const char *what)
 {
@@ -82,13 +72,6 @@ void options_end(const struct options *o)
 }
 
 /* ---- Clock and memory */
-
-uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 double now_s(void)
 {
@@ -381,20 +364,8 @@ double drain(const char *path, double limit_s)
 
 int dial(const char *address)
 {
-    char host[64];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || (size_t)(colon - address) >= sizeof(host)) {
-        die(address, "expected HOST:PORT");
-    }
-    memcpy(host, address, (size_t)(colon - address));
-    host[colon - address] = '\0';
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)strtol(colon + 1, NULL, 10))};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int one = 1;
-    if (fd < 0 || inet_pton(AF_INET, host, &to.sin_addr) != 1 ||
-        connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0) {
+    int fd = frame_dial(address, 0, true);
+    if (fd < 0) {
         die_errno(address);
     }
     return fd;
