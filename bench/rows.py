@@ -492,6 +492,7 @@ def growth_partitions(run, broker):
     counts = (1, 100, 10000) if broker.name == 'leat' or not run.args.quick else (1, 100)
     for count in counts:
         topic = f'g{count}'
+        run.warm()
         broker.create(topic, partitions=count, config='retention.bytes=268435456,segment.bytes=67108864')
         out = run.load(broker, 'wire', 'fleet', topic, bytes=16384, connections=4, depth=16, partitions=count,
                        seconds=run.seconds(10, 3), warm=run.seconds(3, 1), **{'warm-least': count})
@@ -562,5 +563,5 @@ GROUPS = {
     'start': Group(declare_start, start, None, ALL, seconds((30, 20), (120, 25), (5, 3))),
     'restart': Group(declare_restart, restart, None, ALL, seconds((50, 15), (110, 25), (25, 8))),
     'memory': Group(declare_memory, memory, None, ALL, seconds((30, 20), (50, 25), (20, 12))),
-    'growth': Group(declare_growth, growth, None, KAFKA, seconds((110, 45), (240, 80))),
+    'growth': Group(declare_growth, growth, None, KAFKA, seconds((130, 48), (260, 90))),
 }
