@@ -233,9 +233,10 @@ static void run_produce(struct options *o)
            "\"messages\":%.0f,\"per_second_acked\":%.0f,\"per_second\":%.0f,\"worst_second\":%llu,"
            "\"drain_s\":%.3f,\"client_cpu_per_million\":%.4f,\"broker_cpu_per_million\":%.4f,"
            "\"device_per_payload_byte\":%.4f",
-           rd_kafka_version_str(), c.bytes, (unsigned long long)c.sent, count, count / (acked - began),
-           count / (drained - began), (unsigned long long)(p.seconds_seen > 0 ? p.worst : 0),
-           drained - acked, client_cpu * 1e6 / count, m.broker_cpu_s * 1e6 / count,
+           rd_kafka_version_str(), c.bytes, (unsigned long long)c.sent, count,
+           count / (acked - began), count / (drained - began),
+           (unsigned long long)(p.seconds_seen > 0 ? p.worst : 0), drained - acked,
+           client_cpu * 1e6 / count, m.broker_cpu_s * 1e6 / count,
            (double)m.device_bytes / (count * (double)c.bytes));
     meter_print(&m);
     printf("}\n");
