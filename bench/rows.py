@@ -560,8 +560,8 @@ GROUPS = {
     'bulk': Group(declare_bulk, bulk, bulk_floor, ALL, seconds((120, 15), (140, 25), (30, 10), (40, 20))),
     'consume': Group(declare_consume, consume, consume_floor, KAFKA, seconds((30, 12), (60, 20), beneath=(14, 8))),
     'tail': Group(declare_tail, tail, None, KAFKA, seconds((48, 23), (56, 30))),
-    'start': Group(declare_start, start, None, ALL, seconds((30, 20), (120, 25), (5, 3))),
-    'restart': Group(declare_restart, restart, None, ALL, seconds((50, 15), (110, 25), (25, 8))),
-    'memory': Group(declare_memory, memory, None, ALL, seconds((30, 20), (50, 25), (20, 12))),
+    'start': Group(declare_start, start, None, ALL, seconds((5, 4), (120, 25), (3, 2))),
+    'restart': Group(declare_restart, restart, None, ALL, seconds((38, 10), (110, 25), (25, 8))),
+    'memory': Group(declare_memory, memory, None, ALL, seconds((22, 14), (45, 25), (20, 12))),
     'growth': Group(declare_growth, growth, None, KAFKA, seconds((130, 48), (260, 90))),
 }
