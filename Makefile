@@ -104,7 +104,7 @@ $(O)/obj/%.o: %.c $(O)/flags
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(EXTRA) -MMD -MP -c -o $@ $< 2> $(@:.o=.warn); \
 	    status=$$?; cat $(@:.o=.warn) >&2; exit $$status
 $(O)/obj/test/%.o: EXTRA = -Itest -Itest/unit
-$(O)/obj/bench/%.o: EXTRA = -Ibench
+$(O)/obj/bench/%.o: EXTRA = -Ibench -Itest
 $(O)/obj/examples/%.o: EXTRA = -Iexamples
 
 # A change of compiler or flags rebuilds everything in this folder; so does another name of it (see BUILD above).
@@ -147,9 +147,10 @@ $(foreach r,$(UNIT_ROOMS),$(eval $(call unit_rule,$(r))))
 PROGRAM_DIRS := test/sim test/crash test/net test/codec bench/micro bench/load
 programs = $(patsubst %.c,$(O)/%,$(filter-out $(1)/common%.c,$(wildcard $(1)/*.c)))
 PROGRAMS := $(foreach d,$(PROGRAM_DIRS),$(call programs,$(d)))
+SHARED_bench/load/ := test/net/common_frames.c
 define program_rule
-$(1): $(patsubst $(O)/%,$(O)/obj/%.o,$(1)) \
-    $(call objects,$(wildcard $(patsubst $(O)/%,%,$(dir $(1)))common*.c)) $(ENGINE)
+$(1): $(patsubst $(O)/%,$(O)/obj/%.o,$(1)) $(ENGINE) \
+    $(call objects,$(wildcard $(patsubst $(O)/%,%,$(dir $(1)))common*.c) $(SHARED_$(patsubst $(O)/%,%,$(dir $(1)))))
 	$$(link)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))

@@ -1,8 +1,10 @@
 """What all measurements of bench/run share: brokers to start and stop, programs to run, a calm machine to wait for.
 
-Everything is on 127.0.0.1 on ports that the system gave, with data under one folder; every broker that is started is
-stopped by the object that started it.
+Everything is on 127.0.0.1 on ports that the system gave, with data under one folder. Every broker that is started is
+stopped by the object that started it; end_all() ends what is left, clear_stale() what a killed run has left.
 """
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -28,6 +30,57 @@ TICK = os.sysconf('SC_CLK_TCK')
 FOREIGN_MOST = 0.12
 
 
+class Late(Exception):
+    """The step has taken too long (see limit). No OSError: what polls must not take it for `not yet`."""
+
+
+@contextlib.contextmanager
+def limit(seconds):
+    """Raises Late in what it surrounds."""
+    def late(*_):
+        raise Late()
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+started = []  # processes: brokers and programs
+
+
+def popen(*args, **more):
+    process = subprocess.Popen(*args, **more)
+    started.append(process)
+    return process
+
+
+def end_all():
+    """Kills what runs still."""
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    started.clear()
+
+
+def clear_stale(folder):
+    """Removes the folders of runs that are gone (killed), and ends the brokers that work in them."""
+    for name in os.listdir(folder):
+        owner = re.fullmatch(r'run-(\d+)', name)
+        if not owner or os.path.isdir(f'/proc/{owner.group(1)}'):
+            continue
+        gone = os.path.join(folder, name)
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            with contextlib.suppress(OSError):
+                if os.readlink(f'/proc/{pid}/cwd').startswith(gone + '/'):
+                    os.kill(int(pid), signal.SIGKILL)
+        shutil.rmtree(gone, ignore_errors=True)
+        say(f'removed what a killed run left in {gone}')
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
@@ -43,15 +96,11 @@ class Program:
         for key, value in options.items():
             if value is not None:
                 argv += ['--' + key, str(value)]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def result(self, timeout=600):
-        """Waits for its end and returns its JSON."""
-        try:
-            out, err = self.process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self.end()
-            raise
+    def result(self):
+        """Waits for its end (the step has a limit) and returns its JSON."""
+        out, err = self.process.communicate()
         if self.process.returncode != 0:
             raise RuntimeError(f'{self.what}: {err.strip() or self.process.returncode}')
         return json.loads(out.splitlines()[-1])
@@ -127,11 +176,34 @@ def kafka_string(text):
     return struct.pack('>h', len(text)) + text.encode()
 
 
-def metadata_request(topic=None):
-    """Metadata v4 of one topic, or of none."""
-    topics = struct.pack('>i', 1) + kafka_string(topic) if topic else struct.pack('>i', 0)
-    body = struct.pack('>hhi', 3, 4, 1) + kafka_string('bench') + topics + b'\0'
+def kafka_request(api, version, body):
+    body = struct.pack('>hhi', api, version, 1) + kafka_string('bench') + body
     return struct.pack('>i', len(body)) + body
+
+
+def metadata_request():
+    """Metadata v4 of no topic."""
+    return kafka_request(3, 4, struct.pack('>i', 0) + b'\0')
+
+
+def end_request(topic, first, count):
+    """ListOffsets v1: the ends of partitions."""
+    partitions = b''.join(struct.pack('>iq', i, -1) for i in range(first, first + count))
+    return kafka_request(2, 1, struct.pack('>ii', -1, 1) + kafka_string(topic) + struct.pack('>i', count) + partitions)
+
+
+def end_answers(answer, topic, count):
+    """The ends of an answer to that; None if one of them is an error."""
+    at = 4 + 4 + 4 + 2 + len(topic) + 4  # size, correlation, topics, name, partitions
+    each = struct.Struct('>ihqq')        # index, error, timestamp, offset
+    if len(answer) != at + count * each.size:
+        return None
+    found = list(each.iter_unpack(answer[at:]))
+    return None if any(error != 0 for _, error, _, _ in found) else [end for *_, end in found]
+
+
+def kafka_whole(answer):
+    return len(answer) >= 4 and len(answer) >= 4 + struct.unpack('>i', answer[:4])[0]
 
 
 class Broker:
@@ -142,7 +214,7 @@ class Broker:
 
     def __init__(self, name, work):
         self.name, self.work, self.port = name, work, free_port()
-        self.process = None
+        self.process, self.end = None, None
         os.makedirs(work, exist_ok=True)
         self.prepare()
 
@@ -160,16 +232,18 @@ class Broker:
     def pid(self):
         return self.process.pid
 
-    def start(self, topic=None, limit_s=120):
-        """Starts it, and returns the milliseconds until it answered a request (about `topic`, where it has topics)."""
+    def start(self, topic=None, partition=0):
+        """Starts it, and returns the milliseconds until it answered a request: where a partition of `topic` ends, if
+        that is named (self.end)."""
         argv = self.command()
         with open(os.path.join(self.work, 'log'), 'ab') as log:
             began = time.monotonic()
-            self.process = subprocess.Popen(argv, executable=self.executable, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, cwd=self.work)
-        while not self.answers(topic):
-            if self.process.poll() is not None or time.monotonic() - began > limit_s:
-                raise RuntimeError(f'{self.name} did not start: see {self.work}/log')
+            self.process = popen(argv, executable=self.executable, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                 cwd=self.work)
+        while not self.answers(topic, partition):
+            if self.process.poll() is not None:
+                with open(os.path.join(self.work, 'log'), errors='replace') as log:
+                    raise RuntimeError(f'{self.name} did not start: {" / ".join(log.read().splitlines()[-3:])}')
             time.sleep(0.0002)
         return (time.monotonic() - began) * 1e3
 
@@ -198,18 +272,14 @@ class Broker:
         except OSError:
             return None
 
-    def answers(self, topic):
-        answer = self.ask(metadata_request(topic),
-                          lambda a: len(a) >= 4 and len(a) >= 4 + struct.unpack('>i', a[:4])[0])
-        if answer is None or topic is None:
-            return answer is not None
-        # ... topics: error, name, internal, partitions
-        at = answer.find(kafka_string(topic))
-        return at >= 2 and answer[at - 2:at] == b'\0\0'
-
-    def cpu_s(self):
-        fields = open(f'/proc/{self.pid}/stat').read().rsplit(')', 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+    def answers(self, topic, first=0, count=1):
+        if topic is None:
+            return self.ask(metadata_request(), kafka_whole) is not None
+        answer = self.ask(end_request(topic, first, count), kafka_whole)
+        ends = answer and end_answers(answer, topic, count)
+        if ends:
+            self.end = ends[0]
+        return bool(ends)
 
     def memory_mib(self):
         """Resident memory: all of it, and what is not files (RssAnon)."""
@@ -223,8 +293,10 @@ class Broker:
     def create(self, name, partitions=1, config=''):
         program('wire', 'create', proto=self.protocol, at=self.at, name=name, partitions=partitions,
                 config=config)
-        # Apache Kafka answers before its partitions have taken up their work.
-        time.sleep(1 + partitions / 500 if self.name.startswith('kafka') else 0.3)
+        if self.protocol == 'kafka':
+            while not self.answers(name, 0, partitions):  # Apache Kafka says that it is made before it takes records
+                time.sleep(0.05)
+        time.sleep(0.3)
 
     def kill(self):
         self.process.kill()
@@ -303,7 +375,7 @@ class Redis(Broker):
         return ['redis-server', '--port', str(self.port), '--bind', '127.0.0.1', '--dir', self.work, '--appendonly',
                 'yes', '--appendfsync', 'always', '--save', '', '--maxclients', '60000']
 
-    def answers(self, topic):
+    def answers(self, topic, first=0, count=1):
         answer = self.ask(b'PING\r\n', lambda a: a.endswith(b'\n'))
         return answer is not None and answer.startswith(b'+PONG')
 
@@ -323,7 +395,7 @@ class Nats(Broker):
     def command(self):
         return [NATS, '-c', self.conf]
 
-    def answers(self, topic):
+    def answers(self, topic, first=0, count=1):
         question = self.hello + b'SUB _INBOX.b 1\r\nPUB $JS.API.INFO _INBOX.b 0\r\n\r\n'
         return self.ask(question, lambda a: b'account_info_response' in a) is not None
 
@@ -342,6 +414,21 @@ def missing(peer):
 def make(peer, work):
     kind = {'leat': Leat, 'redis': Redis, 'nats': Nats}.get(peer, Kafka)
     return kind(peer, work)
+
+
+def digest(path):
+    with open(path, 'rb') as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def commit():
+    """Of this tree; '' without git."""
+    try:
+        done = subprocess.run(['git', '-C', ROOT, 'describe', '--always', '--dirty', '--abbrev=7', '--exclude=*'],
+                              capture_output=True, text=True)
+    except OSError:
+        return ''
+    return done.stdout.strip()
 
 
 def version(peer):

@@ -4,27 +4,17 @@
  */
 #include "load/common.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
-
-void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench: %s: %s\n", what, why);
-    exit(1);
-}
 
 void die_errno(const char *what)
 {
@@ -82,13 +72,6 @@ void options_end(const struct options *o)
 }
 
 /* ---- Clock and memory */
-
-uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 double now_s(void)
 {
@@ -259,7 +242,8 @@ static double machine_cpu_s(void)
     return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-uint64_t device_written_bytes(const char *path)
+/* Bytes that the device of `path` has read (field 3 of its stat) or written (field 7). */
+static uint64_t device_bytes(const char *path, int wanted)
 {
     struct stat st;
     char name[128];
@@ -275,10 +259,15 @@ uint64_t device_written_bytes(const char *path)
     char *p = fgets(text, sizeof(text), f);
     fclose(f);
     uint64_t value = 0;
-    for (int field = 1; p != NULL && field <= 7; field++) { /* the seventh: sectors written */
+    for (int field = 1; p != NULL && field <= wanted; field++) {
         value = strtoull(p, &p, 10);
     }
     return value * 512;
+}
+
+uint64_t device_written_bytes(const char *path)
+{
+    return device_bytes(path, 7);
 }
 
 /* A line of /proc/PID/status in KiB. */
@@ -315,6 +304,7 @@ void meter_start(struct meter *m, int pid, const char *path)
     *m = (struct meter){.pid = pid, .path = path};
     meter_sample(m);
     m->device_bytes = device_written_bytes(path);
+    m->device_read_bytes = device_bytes(path, 3);
     m->machine_cpu_s = machine_cpu_s();
     m->client_cpu_s = cpu_self_s() + usage_s(RUSAGE_CHILDREN);
     look_at_processes(m, &m->broker_cpu_s, &m->foreign_cpu_s);
@@ -331,6 +321,7 @@ void meter_stop(struct meter *m)
     m->client_cpu_s = cpu_self_s() + usage_s(RUSAGE_CHILDREN) - m->client_cpu_s;
     m->machine_cpu_s = machine_cpu_s() - m->machine_cpu_s;
     m->device_bytes = device_written_bytes(m->path) - m->device_bytes;
+    m->device_read_bytes = device_bytes(m->path, 3) - m->device_read_bytes;
     meter_sample(m);
 }
 
@@ -339,7 +330,8 @@ void meter_print(const struct meter *m)
     printf(",\"seconds\":%.4f,\"client_cpu_s\":%.4f,\"machine_cpu_s\":%.3f,\"foreign_cores\":%.3f",
            m->seconds, m->client_cpu_s, m->machine_cpu_s, m->foreign_cpu_s / m->seconds);
     if (m->path != NULL) {
-        printf(",\"device_bytes\":%llu", (unsigned long long)m->device_bytes);
+        printf(",\"device_bytes\":%llu,\"device_read_bytes\":%llu",
+               (unsigned long long)m->device_bytes, (unsigned long long)m->device_read_bytes);
     }
     if (m->pid > 0) {
         printf(",\"broker_cpu_s\":%.3f,\"anon_mib\":%.1f,\"mapped_mib\":%.1f", m->broker_cpu_s,
@@ -372,20 +364,8 @@ double drain(const char *path, double limit_s)
 
 int dial(const char *address)
 {
-    char host[64];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || (size_t)(colon - address) >= sizeof(host)) {
-        die(address, "expected HOST:PORT");
-    }
-    memcpy(host, address, (size_t)(colon - address));
-    host[colon - address] = '\0';
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)strtol(colon + 1, NULL, 10))};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int one = 1;
-    if (fd < 0 || inet_pton(AF_INET, host, &to.sin_addr) != 1 ||
-        connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0) {
+    int fd = frame_dial(address, 0, true);
+    if (fd < 0) {
         die_errno(address);
     }
     return fd;

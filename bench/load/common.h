@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "core/compiler.h"
+#include "net/common_frames.h" /* die, now_ns */
 
 /* ---- Options: `--name value` after the mode; what is not known is an error (options_end). */
 struct options {
@@ -28,10 +29,8 @@ double option_real(struct options *o, const char *name, double fallback);
 uint64_t option_u64(struct options *o, const char *name, uint64_t fallback);
 void options_end(const struct options *o);
 
-void die(const char *what, const char *why) __attribute__((noreturn));
 void die_errno(const char *what) __attribute__((noreturn));
 
-uint64_t now_ns(void);
 double now_s(void);
 void sleep_s(double seconds);
 double cpu_self_s(void);              /* user + system of this process */
@@ -54,7 +53,7 @@ struct meter {
     int pid;          /* of the broker; 0: there is none */
     const char *path; /* a folder on the device that is written; NULL: none */
     double seconds, broker_cpu_s, client_cpu_s, foreign_cpu_s, machine_cpu_s;
-    uint64_t device_bytes, anon_kib_max, cached_kib_max;
+    uint64_t device_bytes, device_read_bytes, anon_kib_max, cached_kib_max;
 };
 void meter_start(struct meter *m, int pid, const char *path);
 void meter_sample(struct meter *m); /* memory; call it about once a second */

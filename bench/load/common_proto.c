@@ -10,80 +10,22 @@
 #include <unistd.h>
 
 #include "core/bytes.h"
-#include "record/builder.h"
-#include "wire/frame.h"
 #include "wire/gen/all.h"
 
 #define REPLY_MAX (4u * 1024 * 1024)
-#define FRAME_MAX (16u * 1024 * 1024)
+#define FRAME_MAX (64u * 1024 * 1024)
 
-static void need(enum err e, const struct ectx *ec, const char *what)
+static char *make_text(size_t bytes)
 {
-    if (e != ERR_OK) {
-        die(what, ec->text);
-    }
+    char *payload = take_memory(bytes + 1);
+    make_payload(payload, bytes, 7);
+    payload[bytes] = '\0';
+    return payload;
 }
 
 /* ---- Kafka */
 
-static void put_request(struct buf *out, int16_t key, int16_t version, const void *body)
-{
-    struct ectx ec = {0};
-    need(wire_request_put(out, NULL, wire_api_find(key), version, 1, STR_LIT("bench"), body, &ec),
-         &ec, "request");
-}
-
-void kafka_put_produce(struct buf *out, const char *topic, size_t bytes, unsigned records)
-{
-    struct batch_builder builder;
-    struct batch_spec spec;
-    struct buf batch;
-    struct ectx ec = {0};
-    struct timespec t;
-    char *payload = take_memory(bytes);
-    clock_gettime(CLOCK_REALTIME, &t);
-    batch_builder_init(&builder, FRAME_MAX);
-    batch_spec_init(&spec);
-    buf_init(&batch, FRAME_MAX);
-    for (unsigned i = 0; i < records; i++) {
-        make_payload(payload, bytes, i + 7);
-        need(batch_builder_append(&builder, t.tv_sec * 1000, STR_NULL, str_make(payload, bytes),
-                                  NULL, 0),
-             &ec, "record");
-    }
-    need(batch_builder_finish(&builder, &spec, NULL, &batch, &ec), &ec, "batch");
-    struct wire_produce_request req;
-    struct wire_produce_request_topic rt;
-    struct wire_produce_request_partition rp;
-    WIRE_INIT(wire_produce_request, &req);
-    WIRE_INIT(wire_produce_request_topic, &rt);
-    WIRE_INIT(wire_produce_request_partition, &rp);
-    rp.records = (struct wire_records){.p = batch.p, .n = (int64_t)batch.n};
-    rt.name = str_of(topic);
-    rt.partition_data = &rp;
-    rt.partition_data_count = 1;
-    req.acks = -1;
-    req.timeout_ms = 30000;
-    req.topic_data = &rt;
-    req.topic_data_count = 1;
-    put_request(out, 0, 7, &req);
-    buf_deinit(&batch);
-    batch_builder_deinit(&builder);
-    free(payload);
-}
-
-/* Size, API, version, correlation id, client id "bench", no transaction, acks, timeout, one topic:
- * its name, one partition, and then its number. */
-size_t kafka_partition_at(const struct buf *frame, const struct place *place)
-{
-    size_t at = 4 + 2 + 2 + 4 + 2 + 5 + 2 + 2 + 4 + 4 + 2 + strlen(place->name) + 4;
-    if (at + 4 > frame->n || get_be32(frame->p + at) != 0) {
-        die("request", "the partition's number is not where it was expected");
-    }
-    return at;
-}
-
-void kafka_put_commit(struct buf *out, const char *group, const char *topic, int64_t offset)
+void kafka_commit(struct frame *out, const char *group, const char *topic, int64_t offset)
 {
     struct wire_offset_commit_request req;
     struct wire_offset_commit_request_topic t;
@@ -101,7 +43,7 @@ void kafka_put_commit(struct buf *out, const char *group, const char *topic, int
     req.generation_id_or_member_epoch = -1;
     req.topics = &t;
     req.topics_count = 1;
-    put_request(out, 8, 7, &req);
+    frame_init(out, 8, 7, &req);
 }
 
 size_t kafka_call(int fd, const struct buf *frame, uint8_t *reply, size_t capacity)
@@ -119,15 +61,14 @@ size_t kafka_call(int fd, const struct buf *frame, uint8_t *reply, size_t capaci
 
 void kafka_await_group(int fd, const char *group, const struct buf *commit)
 {
-    struct buf out;
+    struct frame out;
     struct wire_find_coordinator_request req;
     uint8_t reply[1024];
     WIRE_INIT(wire_find_coordinator_request, &req);
     req.key = str_of(group);
-    buf_init(&out, 4096);
-    put_request(&out, 10, 2, &req);
+    frame_init(&out, 10, 2, &req);
     for (double began = now_s();; sleep_s(0.05)) {
-        (void)kafka_call(fd, &out, reply, sizeof(reply));
+        (void)kafka_call(fd, &out.bytes, reply, sizeof(reply));
         size_t size = kafka_call(fd, commit, reply, sizeof(reply));
         /* The answer has one topic and partition and ends with the error. */
         if (size >= 2 && get_be16(reply + size - 2) == 0) {
@@ -137,12 +78,12 @@ void kafka_await_group(int fd, const char *group, const struct buf *commit)
             die(group, "the broker takes no commits");
         }
     }
-    buf_deinit(&out);
+    frame_deinit(&out);
 }
 
 int64_t kafka_end_offset(int fd, const char *topic, int32_t partition)
 {
-    struct buf out;
+    struct frame out;
     struct wire_list_offsets_request req;
     struct wire_list_offsets_request_topic t;
     struct wire_list_offsets_request_partition p;
@@ -158,21 +99,22 @@ int64_t kafka_end_offset(int fd, const char *topic, int32_t partition)
     req.replica_id = -1;
     req.topics = &t;
     req.topics_count = 1;
-    buf_init(&out, 4096);
-    put_request(&out, 2, 2, &req);
-    size_t size = kafka_call(fd, &out, reply, sizeof(reply));
+    frame_init(&out, 2, 2, &req);
+    size_t size = kafka_call(fd, &out.bytes, reply, sizeof(reply));
     /* correlation, throttle, topics, name, partitions, index, error, timestamp, offset */
     size_t at = 4 + 4 + 4 + 2 + strlen(topic) + 4 + 4;
     if (size < at + 18 || get_be16(reply + at) != 0) {
         die("ListOffsets", "the broker refused");
     }
-    buf_deinit(&out);
+    frame_deinit(&out);
     return (int64_t)get_be64(reply + at + 10);
 }
 
-static void kafka_message(struct buf *out, const struct place *place, size_t bytes)
+static void kafka_message(struct frame *out, const struct place *place, size_t bytes)
 {
-    kafka_put_produce(out, place->name, bytes, 1);
+    char *payload = make_text(bytes);
+    frame_produce(out, place->name, payload, bytes, bytes);
+    free(payload);
 }
 
 /* Produce v7: correlation, topics, name, partitions, index, error. OffsetCommit v7: correlation,
@@ -198,7 +140,7 @@ static size_t kafka_answer(const uint8_t *p, size_t n, bool *counts)
 static void kafka_create(int fd, const struct place *place)
 {
     enum { MOST = 16 };
-    struct buf out;
+    struct frame out;
     struct wire_create_topics_request req;
     struct wire_create_topics_request_topic t;
     struct wire_create_topics_request_config configs[MOST];
@@ -226,15 +168,14 @@ static void kafka_create(int fd, const struct place *place)
     req.topics = &t;
     req.topics_count = 1;
     req.timeout_ms = 60000;
-    buf_init(&out, 65536);
-    put_request(&out, 19, 4, &req);
-    size_t size = kafka_call(fd, &out, reply, REPLY_MAX);
+    frame_init(&out, 19, 4, &req);
+    size_t size = kafka_call(fd, &out.bytes, reply, REPLY_MAX);
     /* correlation, throttle, topics, name, error */
     size_t at = 4 + 4 + 4 + 2 + strlen(place->name);
     if (size < at + 2 || get_be16(reply + at) != 0) {
         die(place->name, "the broker did not create the topic");
     }
-    buf_deinit(&out);
+    frame_deinit(&out);
     free(reply);
 }
 
@@ -253,19 +194,19 @@ static void put_words(struct buf *out, const char *const *words, size_t count)
     }
 }
 
-static char *make_text(size_t bytes)
+/* A frame of other protocols is bytes alone. */
+static void plain_init(struct frame *f)
 {
-    char *payload = take_memory(bytes + 1);
-    make_payload(payload, bytes, 7);
-    payload[bytes] = '\0';
-    return payload;
+    *f = (struct frame){0};
+    buf_init(&f->bytes, FRAME_MAX);
 }
 
-static void redis_message(struct buf *out, const struct place *place, size_t bytes)
+static void redis_message(struct frame *out, const struct place *place, size_t bytes)
 {
     char *payload = make_text(bytes);
     const char *words[] = {"XADD", place->name, "*", "d", payload};
-    put_words(out, words, ARRAY_LEN(words));
+    plain_init(out);
+    put_words(&out->bytes, words, ARRAY_LEN(words));
     free(payload);
 }
 
@@ -313,14 +254,15 @@ static void redis_create(int fd, const struct place *place)
 #define NATS_INBOX "_INBOX.bench.0000"
 #define NATS_IDS   10000u
 
-static void nats_message(struct buf *out, const struct place *place, size_t bytes)
+static void nats_message(struct frame *out, const struct place *place, size_t bytes)
 {
     char head[256];
     char *payload = make_text(bytes);
     snprintf(head, sizeof(head), "PUB %s " NATS_INBOX " %zu\r\n", place->name, bytes);
-    buf_put_z(out, head);
-    buf_put_z(out, payload);
-    buf_put_z(out, "\r\n");
+    plain_init(out);
+    buf_put_z(&out->bytes, head);
+    buf_put_z(&out->bytes, payload);
+    buf_put_z(&out->bytes, "\r\n");
     free(payload);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/buf.h"
 #include "load/common.h"
+#include "net/common_frames.h"
 
 /* What is written to: a topic, a stream's key, a subject. */
 struct place {
@@ -18,11 +19,11 @@ struct place {
 
 struct protocol {
     const char *name;
-    /* One durable message of `bytes` for `place`, appended to `out`. */
-    void (*put_message)(struct buf *out, const struct place *place, size_t bytes);
+    /* Makes a frame: one durable message of `bytes` for `place`. */
+    void (*message)(struct frame *out, const struct place *place, size_t bytes);
     /* Said once on a new connection, blocking. `id` tells connections apart. NULL: nothing. */
     void (*greet)(int fd, unsigned id);
-    /* Makes a request that put_message built belong to connection `id`. NULL: nothing to do. */
+    /* Makes a request that message() built belong to connection `id`. NULL: nothing to do. */
     void (*sign)(struct buf *frame, unsigned id);
     /* The size of the first answer in p[0..n), 0 if it is not whole. Dies of an answer that says
      * that the message was not stored. *counts = false: it answers no message. */
@@ -33,13 +34,8 @@ struct protocol {
 
 const struct protocol *protocol_find(const char *name); /* kafka, redis, nats; dies */
 
-/* Where the partition's number stands in a Kafka request of one batch of `bytes`, so that it can be
- * changed in place (it is under no checksum). `frame` as put_message made it. */
-size_t kafka_partition_at(const struct buf *frame, const struct place *place);
-/* A Produce request of one batch of `records` records of `bytes`. */
-void kafka_put_produce(struct buf *out, const char *topic, size_t bytes, unsigned records);
 /* OffsetCommit of one partition by a group without members. */
-void kafka_put_commit(struct buf *out, const char *group, const char *topic, int64_t offset);
+void kafka_commit(struct frame *out, const char *group, const char *topic, int64_t offset);
 /* Asks for the coordinator of a group and commits until the broker takes it: Apache Kafka makes the
  * topic of its offsets when the first group asks. */
 void kafka_await_group(int fd, const char *group, const struct buf *commit);

@@ -229,13 +229,14 @@ static void run_produce(struct options *o)
     drained = drained > acked ? drained : acked;
     meter_stop(&m);
     double count = (double)(c.delivered - warmed);
-    printf("{\"what\":\"produce\",\"client\":\"librdkafka %s\",\"bytes\":%zu,\"messages\":%.0f,"
-           "\"per_second_acked\":%.0f,\"per_second\":%.0f,\"worst_second\":%llu,"
+    printf("{\"what\":\"produce\",\"client\":\"librdkafka %s\",\"bytes\":%zu,\"sent\":%llu,"
+           "\"messages\":%.0f,\"per_second_acked\":%.0f,\"per_second\":%.0f,\"worst_second\":%llu,"
            "\"drain_s\":%.3f,\"client_cpu_per_million\":%.4f,\"broker_cpu_per_million\":%.4f,"
            "\"device_per_payload_byte\":%.4f",
-           rd_kafka_version_str(), c.bytes, count, count / (acked - began),
-           count / (drained - began), (unsigned long long)(p.seconds_seen > 0 ? p.worst : 0),
-           drained - acked, client_cpu * 1e6 / count, m.broker_cpu_s * 1e6 / count,
+           rd_kafka_version_str(), c.bytes, (unsigned long long)c.sent, count,
+           count / (acked - began), count / (drained - began),
+           (unsigned long long)(p.seconds_seen > 0 ? p.worst : 0), drained - acked,
+           client_cpu * 1e6 / count, m.broker_cpu_s * 1e6 / count,
            (double)m.device_bytes / (count * (double)c.bytes));
     meter_print(&m);
     printf("}\n");
@@ -363,9 +364,8 @@ static void run_consume(struct options *o)
     meter_start(&m, c.pid, c.dir);
     double began = now_s();
     uint64_t skipped = 0;
-    double quiet_s = at_end ? 30 : 2;
-    t.last_s = began + (at_end ? 0 : 28); /* the first may take long */
-    while (t.count < count && now_s() - began < c.seconds && now_s() - t.last_s < quiet_s) {
+    t.last_s = began + 28; /* the first may take long */
+    while (t.count < count && now_s() - began < c.seconds && now_s() - t.last_s < 2) {
         ssize_t n = rd_kafka_consume_batch_queue(queue, 5, batch, BATCH);
         if (n <= 0) {
             continue;

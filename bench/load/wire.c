@@ -5,12 +5,14 @@
  *   wire create   --proto P --at HOST:PORT --name N [--partitions N] [--config a=b,..]
  *   wire inflight --proto P --at HOST:PORT --name N [--bytes N] [--seconds S]
  *       one message in flight, a blocking client
- *   wire fleet    ... [--connections 64] [--depth 1] [--partitions 1]
+ *   wire fleet    ... [--connections 64] [--depth 1] [--partitions 1] [--warm-least N]
  *       an epoll loop keeps `depth` messages in flight on each connection, over the partitions in
- * turn wire paced    ... [--rate 5000] [--connections 1] sends when a message is due, whatever is
- * unanswered; latency counts from when it was due wire commits  --at HOST:PORT --name TOPIC
- * --groups N [--rate N] [--connections N] OffsetCommit of N groups in turn, each once in N/rate
- * seconds wire end      --at HOST:PORT --name TOPIC      the end offset of partition 0
+ *       turn; N messages at least are not counted
+ *   wire paced    ... [--rate 5000] [--connections 1]
+ *       sends when a message is due, whatever is unanswered; latency counts from when it was due
+ *   wire commits  --at HOST:PORT --name TOPIC --groups N [--rate N] [--connections N]
+ *       OffsetCommit of N groups in turn, each once in N/rate seconds
+ *   wire end      --at HOST:PORT --name TOPIC      the end offset of partition 0
  *
  * Also: --pid of the broker (its CPU and memory), --dir of its data (bytes that reach the device),
  * --warm S seconds that are not counted.
@@ -64,10 +66,10 @@ static int greeted(const struct target *t, unsigned id)
 
 /* ---- One message in flight */
 
-static void exchange(int fd, const struct protocol *p, const struct buf *frame, uint8_t *input)
+static void exchange(int fd, const struct protocol *p, const struct frame *frame, uint8_t *input)
 {
     size_t n = 0;
-    if (!write_all(fd, frame->p, frame->n)) {
+    if (!write_all(fd, frame->bytes.p, frame->bytes.n)) {
         die("send", "the connection was closed");
     }
     for (;;) {
@@ -95,12 +97,11 @@ static void run_inflight(struct options *o)
     double warm = option_real(o, "warm", 0.5);
     size_t bytes = (size_t)option_u64(o, "bytes", 1024);
     options_end(o);
-    struct buf frame;
+    struct frame frame;
     struct samples s;
     struct meter m;
     uint8_t *input = take_memory(INPUT_BYTES);
-    buf_init(&frame, 64u << 20);
-    t.protocol->put_message(&frame, &t.place, bytes);
+    t.protocol->message(&frame, &t.place, bytes);
     samples_init(&s, (size_t)(seconds * 100000) + 1000);
     int fd = greeted(&t, 0);
     for (double began = now_s(); now_s() - began < warm;) {
@@ -120,7 +121,7 @@ static void run_inflight(struct options *o)
     printf("}\n");
     close(fd);
     samples_deinit(&s);
-    buf_deinit(&frame);
+    frame_deinit(&frame);
     free(input);
 }
 
@@ -142,9 +143,8 @@ struct load {
     struct conn *conns;
     uint32_t conn_count, depth;
     int epoll;
-    struct buf *frames; /* taken in turn; the partition is patched where patch_at > 0 */
+    struct frame *frames; /* taken in turn, or over the partitions if it is one */
     uint32_t frame_count;
-    size_t patch_at;
     uint64_t next;           /* message to send */
     bool closed;             /* closed loop: an answer asks for the next message */
     struct samples *samples; /* NULL: not counted */
@@ -154,10 +154,11 @@ struct load {
 /* What is sent next on this connection. */
 static const struct buf *frame_of(struct load *l, struct conn *c)
 {
-    if (c->sent == 0 && l->patch_at > 0) {
-        put_be32(c->frame.p + l->patch_at, (uint32_t)(l->next % l->target->place.partitions));
+    uint32_t partitions = l->target->place.partitions;
+    if (c->sent == 0 && partitions > 1 && l->frames[0].partition_at > 0) {
+        put_be32(c->frame.p + l->frames[0].partition_at, (uint32_t)(l->next % partitions));
     } else if (c->sent == 0 && l->frame_count > 1) {
-        const struct buf *f = &l->frames[l->next % l->frame_count];
+        const struct buf *f = &l->frames[l->next % l->frame_count].bytes;
         buf_clear(&c->frame);
         buf_put(&c->frame, f->p, f->n);
     }
@@ -268,7 +269,7 @@ static void load_init(struct load *l, const struct target *t, uint32_t conns, ui
         c->slots = slots;
         c->began = take_memory(slots * sizeof(*c->began));
         buf_init(&c->frame, 64u << 20);
-        buf_put(&c->frame, l->frames[0].p, l->frames[0].n);
+        buf_put(&c->frame, l->frames[0].bytes.p, l->frames[0].bytes.n);
         if (buf_failed(&c->frame)) {
             die("request", "there is no memory");
         }
@@ -290,7 +291,7 @@ static void load_deinit(struct load *l)
         buf_deinit(&l->conns[i].frame);
     }
     for (uint32_t i = 0; i < l->frame_count; i++) {
-        buf_deinit(&l->frames[i]);
+        frame_deinit(&l->frames[i]);
     }
     free(l->frames);
     free(l->conns);
@@ -347,9 +348,6 @@ static void make_frames(struct load *l, uint32_t count)
 {
     l->frame_count = count;
     l->frames = take_memory(count * sizeof(*l->frames));
-    for (uint32_t i = 0; i < count; i++) {
-        buf_init(&l->frames[i], 64u << 20);
-    }
 }
 
 static void run_fleet(struct options *o)
@@ -359,23 +357,23 @@ static void run_fleet(struct options *o)
     uint32_t conns = (uint32_t)option_u64(o, "connections", 64);
     double seconds = option_real(o, "seconds", 5);
     double warm = option_real(o, "warm", 1);
+    uint64_t warm_least = option_u64(o, "warm-least", 0);
     size_t bytes = (size_t)option_u64(o, "bytes", 1024);
     options_end(o);
     struct samples s;
     struct meter m;
     make_frames(&l, 1);
-    t.protocol->put_message(&l.frames[0], &t.place, bytes);
-    if (t.place.partitions > 1) {
-        l.patch_at = kafka_partition_at(&l.frames[0], &t.place);
-    }
+    t.protocol->message(&l.frames[0], &t.place, bytes);
     samples_init(&s, (size_t)(seconds * RATE_MOST) + 1000);
     load_init(&l, &t, conns, l.depth + 1);
     for (uint32_t i = 0; i < conns * l.depth; i++) {
         want(&l, &l.conns[i % conns], now_ns());
     }
-    for (double began = now_s(); now_s() - began < warm;) {
+    double warmed = now_s();
+    while (now_s() - warmed < warm || l.answered < warm_least) {
         turn(&l, 10000000);
     }
+    double warm_rate = (double)l.answered / (now_s() - warmed);
     l.samples = &s;
     l.answered = 0;
     meter_start(&m, t.pid, t.dir);
@@ -399,9 +397,9 @@ static void run_fleet(struct options *o)
         die("fleet", "some messages were not answered in time");
     }
     l.answered = counted;
-    char extra[64];
-    snprintf(extra, sizeof(extra), ",\"worst_second\":%llu",
-             (unsigned long long)(worst == UINT64_MAX ? 0 : worst));
+    char extra[96];
+    snprintf(extra, sizeof(extra), ",\"worst_second\":%llu,\"warm_per_second\":%.1f",
+             (unsigned long long)(worst == UINT64_MAX ? 0 : worst), warm_rate);
     print_result(&l, "fleet", bytes, took, &m, &s, extra);
     samples_deinit(&s);
     load_deinit(&l);
@@ -443,14 +441,14 @@ static void run_paced(struct options *o, bool commits)
     for (uint32_t i = 0; i < groups && commits; i++) {
         char group[32];
         snprintf(group, sizeof(group), "group-%u", i);
-        kafka_put_commit(&l.frames[i], group, t.place.name, i);
-        kafka_await_group(first, group, &l.frames[i]);
+        kafka_commit(&l.frames[i], group, t.place.name, i);
+        kafka_await_group(first, group, &l.frames[i].bytes);
     }
     if (first >= 0) {
         close(first);
     }
     if (!commits) {
-        t.protocol->put_message(&l.frames[0], &t.place, bytes);
+        t.protocol->message(&l.frames[0], &t.place, bytes);
     }
     samples_init(&s, (size_t)(rate * (seconds + warm)) + 1000);
     load_init(&l, &t, conns, (uint32_t)(rate * (seconds + warm)) + 16);

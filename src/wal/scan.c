@@ -33,10 +33,13 @@ struct scan {
     uint64_t flushed; /* highest claim so far */
     uint32_t generation_seen;
     struct wal_reader bodies, headers;
+    size_t header_ahead; /* what a look at a header reads */
     struct ectx *ec;
-    /* The last answer of find_resume, since both walks ask for the same place. */
-    bool resume_cached, resume_found;
-    uint64_t resume_asked, resume_at;
+    /* The last answer of find_resume, since both walks ask for the same place. That the log ends
+     * there holds as long as no header has claimed more since. */
+    bool resume_cached, resume_damage, resume_found;
+    uint64_t resume_asked, resume_at, resume_flushed;
+    uint32_t resume_generation;
 };
 
 /* One walk over the groups. */
@@ -62,7 +65,7 @@ static enum err header_at(struct scan *s, uint64_t position, bool *found, struct
     bool in_bodies =
         position >= s->bodies.at && position + WAL_BODY_OFFSET <= s->bodies.at + s->bodies.n;
     e = wal_reader_get(in_bodies ? &s->bodies : &s->headers, position, WAL_BODY_OFFSET,
-                       HEADER_AHEAD, &p, s->ec);
+                       s->header_ahead, &p, s->ec);
     if (e != ERR_OK) {
         return e;
     }
@@ -183,25 +186,26 @@ static enum err leads_to_witness(struct scan *s, uint64_t position, const struct
 }
 
 /* Is there any later header that says so? A group that followed is no further than the largest
- * unit, or at the start of a file; so an ordinary end of the log costs one small read, not a turn
- * of the ring. What an earlier generation left is no witness: the walk could never get there. */
+ * unit, or at the start of a file; so an ordinary end of the log costs a few large reads, not a
+ * turn of the ring. What an earlier generation left is no witness: the walk could never get there.
+ */
 static enum err find_witness(struct scan *s, const struct walk *k, bool *yes)
 {
     uint64_t point = k->at;
     *yes = s->flushed > point;
     uint64_t near =
         point + wal_align_up(s->cfg->group_bytes + WAL_BODY_OFFSET, ENV_BLOCK) + ENV_BLOCK;
-    for (uint64_t q = point + ENV_BLOCK; !*yes && q < s->limit;) {
+    enum err e = ERR_OK;
+    for (uint64_t q = point + ENV_BLOCK; e == ERR_OK && !*yes && q < s->limit;) {
         struct wal_header h;
         bool found;
-        enum err e = group_at(s, q, &found, &h);
-        if (e != ERR_OK) {
-            return e;
-        }
-        *yes = found && h.flushed > point && h.generation >= k->generation;
+        s->header_ahead = q < near ? BODY_AHEAD : HEADER_AHEAD;
+        e = group_at(s, q, &found, &h);
+        *yes = e == ERR_OK && found && h.flushed > point && h.generation >= k->generation;
         q = q < near ? q + ENV_BLOCK : wal_ring_file_end(s->ring, q);
     }
-    return ERR_OK;
+    s->header_ahead = HEADER_AHEAD;
+    return e;
 }
 
 static enum err find_resume(struct scan *s, const struct walk *k, bool *damage, bool *found,
@@ -237,17 +241,23 @@ static enum err walk_next(struct scan *s, struct walk *k, enum step *step, uint6
         s->flushed = s->flushed < h->flushed ? h->flushed : s->flushed;
         return ERR_OK;
     }
-    bool damage = true;
-    if (s->resume_cached && s->resume_asked == k->at) {
+    bool damage;
+    if (s->resume_cached && s->resume_asked == k->at &&
+        (s->resume_damage ||
+         (s->resume_flushed == s->flushed && s->resume_generation == k->generation))) {
+        damage = s->resume_damage;
         found = s->resume_found;
     } else {
         e = find_resume(s, k, &damage, &found, &s->resume_at);
         if (e != ERR_OK) {
             return e;
         }
-        s->resume_cached = damage;
+        s->resume_cached = true;
+        s->resume_damage = damage;
         s->resume_asked = k->at;
         s->resume_found = found;
+        s->resume_flushed = s->flushed;
+        s->resume_generation = k->generation;
     }
     *step = damage ? STEP_DAMAGE : STEP_END;
     if (damage) {
@@ -442,6 +452,7 @@ enum err wal_scan(struct wal_ring *ring, const struct wal_config *cfg,
                      .seed = wal_seed(&cfg->store_id),
                      .limit = cfg->start + wal_ring_bytes(ring),
                      .flushed = cfg->flushed,
+                     .header_ahead = HEADER_AHEAD,
                      .ec = ec == NULL ? &unused : ec};
     struct wal_scan_result r = {.last_end = cfg->start, .torn_from = UINT64_MAX};
     struct walk start = {.at = cfg->start, .generation = cfg->start_generation};

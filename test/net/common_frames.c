@@ -30,7 +30,7 @@ uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void put(struct frame *f, int16_t key, int16_t version, const void *body)
+void frame_init(struct frame *f, int16_t key, int16_t version, const void *body)
 {
     struct ectx ec = {0};
     buf_init(&f->bytes, 64u << 20);
@@ -45,7 +45,7 @@ void frame_versions(struct frame *f)
 {
     struct wire_api_versions_request req;
     WIRE_INIT(wire_api_versions_request, &req);
-    put(f, 18, 0, &req);
+    frame_init(f, 18, 0, &req);
     f->error_at = 8;
 }
 
@@ -54,39 +54,24 @@ void frame_metadata(struct frame *f)
     struct wire_metadata_request req;
     WIRE_INIT(wire_metadata_request, &req);
     req.topics_count = -1;
-    put(f, 3, 4, &req);
+    frame_init(f, 3, 4, &req);
 }
 
-/* Text that does not compress to nothing, as services send it. */
-static void fill_value(char *out, size_t n)
-{
-    uint32_t seed = 7;
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        out[i] = (char)('a' + (seed >> 24) % 26);
-    }
-}
-
-void frame_produce(struct frame *f, const char *topic, size_t value_bytes)
+void frame_produce(struct frame *f, const char *topic, const char *text, size_t text_bytes,
+                   size_t record_bytes)
 {
     struct batch_builder builder;
     struct batch_spec spec;
     struct buf batch;
     struct ectx ec = {0};
     struct timespec t;
-    char *value = malloc(value_bytes);
-    if (value == NULL) {
-        die("produce", "out of memory");
-    }
     clock_gettime(CLOCK_REALTIME, &t);
-    fill_value(value, value_bytes);
-    batch_builder_init(&builder, value_bytes + 65536);
+    batch_builder_init(&builder, text_bytes + 65536);
     batch_spec_init(&spec);
-    buf_init(&batch, value_bytes + 65536);
-    /* Records of 1 KiB, so that a large batch costs the server what a real one does. */
-    for (size_t at = 0; at < value_bytes; at += 1024) {
-        size_t n = value_bytes - at < 1024 ? value_bytes - at : 1024;
-        if (batch_builder_append(&builder, t.tv_sec * 1000, STR_NULL, str_make(value + at, n), NULL,
+    buf_init(&batch, text_bytes + 65536);
+    for (size_t at = 0; at < text_bytes; at += record_bytes) {
+        size_t n = text_bytes - at < record_bytes ? text_bytes - at : record_bytes;
+        if (batch_builder_append(&builder, t.tv_sec * 1000, STR_NULL, str_make(text + at, n), NULL,
                                  0) != ERR_OK) {
             die("batch", "does not fit");
         }
@@ -108,13 +93,12 @@ void frame_produce(struct frame *f, const char *topic, size_t value_bytes)
     req.timeout_ms = 30000;
     req.topic_data = &rt;
     req.topic_data_count = 1;
-    put(f, 0, 7, &req);
+    frame_init(f, 0, 7, &req);
     f->partition_at =
         f->bytes.n - batch.n - 8; /* before the batch: its size, before that the index */
     f->error_at = 4 + 4 + 4 + 2 + strlen(topic) + 4 + 4;
     buf_deinit(&batch);
     batch_builder_deinit(&builder);
-    free(value);
 }
 
 void frame_fetch(struct frame *f, const char *topic, int64_t offset, int32_t bytes, int32_t wait_ms)
@@ -136,7 +120,7 @@ void frame_fetch(struct frame *f, const char *topic, int64_t offset, int32_t byt
     req.max_bytes = bytes;
     req.topics = &rt;
     req.topics_count = 1;
-    put(f, 1, 4, &req);
+    frame_init(f, 1, 4, &req);
     f->partition_at = f->bytes.n - 4 - 8 - 4; /* index, offset, bytes: the end of version 4 */
     f->error_at = 4 + 4 + 4 + 4 + 2 + strlen(topic) + 4 + 4;
 }
@@ -146,7 +130,7 @@ void frame_deinit(struct frame *f)
     buf_deinit(&f->bytes);
 }
 
-int frame_dial(const char *address, uint32_t source)
+int frame_dial(const char *address, uint32_t source, bool blocking)
 {
     char host[64];
     const char *colon = strrchr(address, ':');
@@ -160,7 +144,7 @@ int frame_dial(const char *address, uint32_t source)
     struct sockaddr_in from = {.sin_family = AF_INET,
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK + source)};
     int one = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), 0);
     if (fd < 0) {
         return -1;
     }

@@ -73,7 +73,7 @@ static void open_some(const char *address, int *fds, uint32_t from, uint32_t to)
     frame_versions(&versions);
     frame_metadata(&metadata);
     for (uint32_t i = from; i < to; i++) {
-        fds[i] = frame_dial(address, 1 + i / PER_SOURCE);
+        fds[i] = frame_dial(address, 1 + i / PER_SOURCE, false);
         if (fds[i] < 0) {
             die("crowd: connect", strerror(errno));
         }

@@ -103,6 +103,23 @@ static void option(struct role *r, const char *text)
     }
 }
 
+/* Text that does not compress to nothing, as services send it, in records of 1 KiB, so that a large
+ * batch costs the server what a real one does. */
+static void produce_frame(struct role *r)
+{
+    char *text = malloc(r->bytes);
+    uint32_t seed = 7;
+    if (text == NULL) {
+        die("produce", "out of memory");
+    }
+    for (size_t i = 0; i < r->bytes; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        text[i] = (char)('a' + (seed >> 24) % 26);
+    }
+    frame_produce(&r->frame, r->topic, text, r->bytes, 1024);
+    free(text);
+}
+
 static void role_parse(struct role *r, char *text)
 {
     char *rest = text;
@@ -126,7 +143,7 @@ static void role_parse(struct role *r, char *text)
         die(r->name, "depth or count out of range");
     }
     if (strcmp(r->kind, "produce") == 0) {
-        frame_produce(&r->frame, r->topic, r->bytes);
+        produce_frame(r);
     } else if (strcmp(r->kind, "fetch") == 0) {
         frame_fetch(&r->frame, r->topic, 0, (int32_t)r->bytes, 100);
     } else if (strcmp(r->kind, "metadata") == 0) {
@@ -301,7 +318,7 @@ static void connect_all(struct load *l, const char *address)
             struct conn *c = &r->conns[j];
             c->role = r;
             c->partition = j % r->partitions;
-            c->fd = frame_dial(address, (uint32_t)i);
+            c->fd = frame_dial(address, (uint32_t)i, false);
             struct epoll_event ev = {.events = r->drain > 0 ? 0u : (uint32_t)EPOLLIN,
                                      .data.ptr = c};
             if (c->fd < 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) != 0) {
