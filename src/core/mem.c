@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 /* The context is published before the function and read after it, so a reader never pairs a new
  * function with an old context. */
@@ -64,4 +65,13 @@ void *mem_alloc_aligned(size_t align, size_t size)
         return NULL;
     }
     return aligned_alloc(align, rounded & ~(align - 1));
+}
+
+void *mem_alloc_huge(size_t size)
+{
+    void *p = mem_alloc_aligned(MEM_HUGE_PAGE, size);
+    if (p != NULL) {
+        (void)madvise(p, size, MADV_HUGEPAGE); /* advice: without it everything works as well */
+    }
+    return p;
 }

@@ -19,6 +19,10 @@ __attribute__((alloc_size(2))) void *mem_realloc(void *p, size_t size);
 /* Aligned to `align` (a power of two), as direct I/O needs. Free with mem_free. */
 ALLOCATES(mem_free)
 __attribute__((alloc_size(2))) void *mem_alloc_aligned(size_t align, size_t size);
+/* Whole huge pages, aligned to one and asked for as such (MADV_HUGEPAGE: where the kernel has none
+ * it is ordinary memory). `size` is a multiple of MEM_HUGE_PAGE. Free with mem_free. */
+#define MEM_HUGE_PAGE ((size_t)2 << 20)
+ALLOCATES(mem_free) __attribute__((alloc_size(1))) void *mem_alloc_huge(size_t size);
 
 #define mem_new(type) ((type *)mem_zalloc(1, sizeof(type)))
 

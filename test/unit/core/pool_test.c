@@ -1,4 +1,7 @@
 /* core/pool: buffers come back aligned, no more are kept than may be, and idle ones are freed. */
+#include <string.h>
+
+#include "core/err.h"
 #include "core/mem.h"
 #include "core/pool.h"
 #include "test.h"
@@ -68,4 +71,87 @@ TEST(a_trim_frees_what_nobody_needed_since_the_last_one)
     pool_trim(&p);
     assert_int_equal(p.free_bytes, 0);
     pool_deinit(&p);
+}
+
+TEST(two_buffers_of_one_mebibyte_share_a_huge_page)
+{
+    const size_t half = MEM_HUGE_PAGE / 2;
+    struct pool p;
+    size_t cap;
+    uint8_t *b[5];
+    pool_init(&p, 0); /* keeps nothing that it can give back */
+    for (int i = 0; i < 5; i++) {
+        b[i] = pool_take(&p, half, &cap);
+        assert_non_null(b[i]);
+        assert_int_equal(cap, half);
+        memset(b[i], i, cap);
+    }
+    assert_ptr_equal(b[1], b[0] + half);
+    assert_int_equal((uintptr_t)b[0] % MEM_HUGE_PAGE, 0);
+    assert_int_equal(p.page_count, 3);
+    assert_int_equal(p.free_bytes, half); /* the other half of the last */
+    pool_give(&p, b[1], cap);
+    pool_give(&p, b[2], cap);
+    assert_int_equal(p.page_count, 3); /* of each a half is in use */
+    assert_int_equal(b[0][half - 1], 0);
+    assert_int_equal(b[3][0], 3);
+    pool_give(&p, b[0], cap);
+    assert_int_equal(p.page_count, 2);
+    assert_int_equal(p.free_bytes, 2 * half);
+    b[0] = pool_take(&p, half, &cap); /* a free half is used before a new page */
+    b[1] = pool_take(&p, half, &cap);
+    assert_int_equal(p.page_count, 2);
+    assert_int_equal(p.free_bytes, 0);
+    pool_give(&p, b[0], cap);
+    pool_give(&p, b[1], cap);
+    pool_give(&p, b[3], cap);
+    pool_give(&p, b[4], cap);
+    assert_int_equal(p.page_count, 0);
+    pool_deinit(&p);
+}
+
+TEST(a_trim_frees_huge_pages_whose_halves_nobody_needed)
+{
+    struct pool p;
+    size_t cap, whole;
+    void *b[4];
+    pool_init(&p, 16 << 20);
+    for (int i = 0; i < 4; i++) {
+        b[i] = pool_take(&p, 1 << 20, &cap);
+    }
+    void *large = pool_take(&p, (1 << 20) + 1, &whole); /* one that is a page by itself */
+    assert_int_equal(whole, MEM_HUGE_PAGE);
+    assert_int_equal((uintptr_t)large % MEM_HUGE_PAGE, 0);
+    pool_give(&p, large, whole);
+    for (int i = 0; i < 3; i++) {
+        pool_give(&p, b[i], cap);
+    }
+    pool_trim(&p);
+    pool_trim(&p);
+    assert_int_equal(p.page_count, 1); /* the one in use */
+    assert_int_equal(p.free_bytes, 1 << 20);
+    pool_give(&p, b[3], cap);
+    pool_trim(&p);
+    pool_trim(&p);
+    assert_int_equal(p.page_count, 0);
+    assert_int_equal(p.free_bytes, 0);
+    pool_deinit(&p);
+}
+
+static enum err take_failing(void *ctx)
+{
+    struct pool p;
+    size_t cap;
+    (void)ctx;
+    pool_init(&p, 0);
+    void *b = pool_take(&p, 1 << 20, &cap);
+    assert_int_equal(p.page_count, b == NULL ? 0 : 1);
+    pool_give(&p, b, cap);
+    pool_deinit(&p);
+    return b == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+TEST(a_pool_without_memory_for_a_huge_page_says_so)
+{
+    test_each_failing_alloc(take_failing, NULL); /* the list of pages, a page */
 }
