@@ -1,7 +1,7 @@
 /*
  * Packing: copying inline batches from the memory of the log's groups to their places in the
- * segments, on the checkpoint lane. Neighbours become one write. A pack alone frees memory; a
- * checkpoint packs, flushes, and then also frees the ring.
+ * segments, on the checkpoint lane (pack_write.c). Neighbours become one write. A pack alone frees
+ * memory; a checkpoint packs, flushes, and then also frees the ring.
  *
  * The worker sees only the struct pack. What it finds out (opened files) the loop takes over in
  * pack_finish.
@@ -43,6 +43,7 @@ void pack_free(struct pack *k)
     mem_free(k->writes);
     mem_free(k->iovs);
     mem_free(k->parts);
+    mem_free(k->piece);
     *k = (struct pack){.store = k->store};
 }
 
@@ -115,6 +116,7 @@ static bool pack_entry(struct pack *k, const struct tail_entry *t)
     k->iovs[k->iov_count++] = (struct iovec){(void *)(uintptr_t)t->memory, t->size};
     w->iov_count++;
     it->size = t->position + t->size;
+    it->bytes += t->size;
     k->bytes += t->size;
     return true;
 }
@@ -240,9 +242,8 @@ static enum err run_item(struct pack *k, struct pack_item *it, bool flush_each, 
 {
     struct env *env = k->store->env;
     enum err e = run_open(env, it, ec);
-    for (uint32_t i = 0; e == ERR_OK && i < it->write_count; i++) {
-        const struct pack_write *w = &k->writes[it->write + i];
-        e = env_file_pwritev(it->file, k->iovs + w->iov, (int)w->iov_count, w->offset, ec);
+    if (e == ERR_OK) {
+        e = pack_write_item(k, it, ec);
     }
     if (e == ERR_OK && it->idx != NULL) {
         struct ectx ignored;

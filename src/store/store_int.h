@@ -211,8 +211,9 @@ struct pack_item {
     bool opened, make_dir, flush, trim, keep;
     bool new_entry, new_dir; /* folder entries to make durable */
     uint32_t write, write_count;
-    uint64_t size; /* for trim */
-    uint8_t *idx;  /* bytes to append to the .idx file */
+    uint64_t bytes; /* of all writes */
+    uint64_t size;  /* for trim */
+    uint8_t *idx;   /* bytes to append to the .idx file */
     size_t idx_size;
     uint64_t idx_at;
     uint32_t idx_to; /* index.stored afterwards */
@@ -232,7 +233,8 @@ struct pack {
     struct pack_part *parts;
     size_t part_count, part_cap;
     uint64_t bytes;
-    bool fatal; /* a flush failed */
+    uint8_t *piece; /* the worker's: what is written next */
+    bool fatal;     /* a flush failed */
 };
 
 struct dropped_file {
@@ -510,6 +512,8 @@ enum err pack_build(struct pack *k, bool for_checkpoint, bool index_all);
 enum err pack_run(struct pack *k, bool flush_each, struct ectx *ec); /* worker */
 void pack_finish(struct pack *k, bool ok, bool flushed);             /* loop */
 void pack_free(struct pack *k);
+/* pack_write.c, on the worker: the bytes of one file, whose handle is open. */
+enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx *ec);
 void pack_start(struct store *s);
 enum err pack_now(struct store *s, struct ectx *ec); /* recovery: on this thread */
 

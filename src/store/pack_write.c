@@ -1,0 +1,123 @@
+/*
+ * How a pack's bytes get into a file. Through the page cache, all of a pack (tens of megabytes)
+ * would reach the device at once, with the checkpoint's flush, and each write of the log beside it
+ * would wait until the device is done with that: tens of milliseconds. So a file that gets more
+ * than a little is written in pieces, one after the other, past the page cache; a write of the log
+ * finds one piece before it at most. That also spares the cache's new pages, which are dear (docs/
+ * adr/0003).
+ *
+ *     file      |....sss|sssssss|sssssss|sss....|      s: small batches, | a block's end
+ *     written       ----|=======|=======|---           = direct, - through the page cache
+ *
+ * Only whole blocks of the pack's own are written directly: the blocks at its ends are shared with
+ * what was packed before and what will be later, and the page cache is where such bytes meet. What
+ * the file holds is the same either way; nothing is on stable storage before the checkpoint flushes
+ * the file.
+ */
+#include "core/mem.h"
+#include "store/store_int.h"
+
+enum {
+    /* As measured beside writes of the log, 14 MiB a pack: of 512 KiB and more the log's slowest
+     * write took what the piece took; below 64 KiB only the CPU for the calls grows. */
+    PIECE_BYTES = 64 << 10,
+    DIRECT_MIN = 16 << 10, /* of one file: below it the second handle costs more than it spares */
+};
+
+struct piece {
+    struct env_file *file, *direct;
+    uint8_t *bytes; /* PIECE_BYTES, aligned */
+    uint64_t at;    /* position of bytes[0] in the file: a block's beginning */
+    size_t from, n; /* bytes[from..n) are to be written */
+};
+
+static enum err piece_write(struct piece *p, struct ectx *ec)
+{
+    const size_t first = (size_t)entry_block_up(p->from);
+    const size_t last = p->n / ENV_BLOCK * ENV_BLOCK;
+    if (first >= last) {
+        return p->n == p->from ? ERR_OK
+                               : env_file_pwrite(p->file, p->bytes + p->from, p->n - p->from,
+                                                 p->at + p->from, ec);
+    }
+    enum err e = ERR_OK;
+    if (p->from < first) {
+        e = env_file_pwrite(p->file, p->bytes + p->from, first - p->from, p->at + p->from, ec);
+    }
+    if (e == ERR_OK) {
+        e = env_file_pwrite(p->direct, p->bytes + first, last - first, p->at + first, ec);
+    }
+    if (e == ERR_OK && last < p->n) {
+        e = env_file_pwrite(p->file, p->bytes + last, p->n - last, p->at + last, ec);
+    }
+    return e;
+}
+
+static enum err piece_add(struct piece *p, const uint8_t *from, size_t n, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    while (e == ERR_OK && n > 0) {
+        const size_t room = PIECE_BYTES - p->n;
+        const size_t part = n < room ? n : room;
+        memcpy(p->bytes + p->n, from, part);
+        p->n += part;
+        from += part;
+        n -= part;
+        if (p->n == PIECE_BYTES) {
+            e = piece_write(p, ec);
+            p->at += PIECE_BYTES;
+            p->from = p->n = 0;
+        }
+    }
+    return e;
+}
+
+static enum err write_pieces(const struct pack *k, const struct pack_item *it, struct piece *p,
+                             struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && i < it->write_count; i++) {
+        const struct pack_write *w = &k->writes[it->write + i];
+        if (w->offset != p->at + p->n) {
+            e = piece_write(p, ec);
+            p->from = p->n = (size_t)(w->offset % ENV_BLOCK);
+            p->at = w->offset - p->from;
+        }
+        for (uint32_t v = 0; e == ERR_OK && v < w->iov_count; v++) {
+            const struct iovec *iov = &k->iovs[w->iov + v];
+            e = piece_add(p, iov->iov_base, iov->iov_len, ec);
+        }
+    }
+    return e == ERR_OK ? piece_write(p, ec) : e;
+}
+
+static enum err write_cached(const struct pack *k, const struct pack_item *it, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && i < it->write_count; i++) {
+        const struct pack_write *w = &k->writes[it->write + i];
+        e = env_file_pwritev(it->file, k->iovs + w->iov, (int)w->iov_count, w->offset, ec);
+    }
+    return e;
+}
+
+enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx *ec)
+{
+    struct piece p = {.file = it->file};
+    if (it->bytes < DIRECT_MIN) {
+        return write_cached(k, it, ec);
+    }
+    if (k->piece == NULL) {
+        k->piece = mem_alloc_aligned(ENV_BLOCK, PIECE_BYTES);
+    }
+    struct ectx ignored;
+    /* Without memory or a descriptor it is only slower. No ENV_DSYNC: one flush covers all. */
+    if (k->piece == NULL || env_file_open(k->store->env, it->path, ENV_WRITE | ENV_DIRECT,
+                                          &p.direct, &ignored) != ERR_OK) {
+        return write_cached(k, it, ec);
+    }
+    p.bytes = k->piece;
+    enum err e = write_pieces(k, it, &p, ec);
+    env_file_close(p.direct);
+    return e;
+}

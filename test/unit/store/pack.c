@@ -1,0 +1,122 @@
+/* How packed batches reach their file: in pieces past the page cache, with the same bytes as
+ * through it, whatever stands around them. */
+#include "store/store_int.h"
+#include "test.h"
+#include "world.h"
+
+enum { SMALL = 700, PIECE_MOST = 64 << 10 };
+
+/* One batch in `every` is large and lies in whole blocks between the small ones; 0: none. */
+static void fill_parts(struct world *w, int count, int every)
+{
+    for (uint32_t id = 1; id <= 2; id++) {
+        struct store_part *p = store_part_find(w->store, id);
+        for (int i = 0; i < count; i++) {
+            const size_t size = every > 0 && i % every == 0 ? 9000 : SMALL + (size_t)(i % 37);
+            assert_true(world_append(w, p, size, 1, i) >= 0);
+        }
+    }
+}
+
+static void open_world(struct world *w, uint64_t seed, uint64_t disk_bytes)
+{
+    world_init(w, seed, disk_bytes);
+    w->cfg.ring_file_bytes = 4 << 20;
+    w->cfg.tail_memory_bytes = 16 << 20;
+    w->part_cfg.segment_bytes = 1 << 20;
+    assert_int_equal(world_open(w), ERR_OK);
+    world_add(w, 1, "a", 0, false);
+    world_add(w, 2, "a", 1, false);
+}
+
+static void expect_parts(struct world *w, int count)
+{
+    for (uint32_t id = 1; id <= 2; id++) {
+        struct store_part *p = store_part_find(w->store, id);
+        for (uint32_t i = 0; i < p->tail.count; i++) {
+            assert_true(tail_at(&p->tail, i)->filed);
+        }
+        assert_int_equal(world_count(w, p, 0), count);
+        assert_int_equal(p->damage_count, 0);
+    }
+}
+
+TEST(store_packs_in_blocks_leave_every_byte_in_its_place)
+{
+    /* Packs that begin and end anywhere in a block, beside batches in place and without them: all
+     * of it is there for a reader, after a cut and a start, and the check finds nothing wrong. */
+    for (int every = 0; every <= 60; every += 20) {
+        struct world w;
+        open_world(&w, 70 + (uint64_t)every, 0);
+        int count = 0;
+        for (int turn = 0; turn < 4; turn++) {
+            const int more = 90 + 7 * turn;
+            fill_parts(&w, more, every);
+            count += more;
+            world_checkpoint(&w);
+            expect_parts(&w, count);
+        }
+        world_cut(&w, (uint64_t)every);
+        assert_int_equal(world_open(&w), ERR_OK);
+        expect_parts(&w, count);
+        world_close(&w);
+        world_deinit(&w);
+    }
+}
+
+TEST(store_packs_are_written_in_small_pieces)
+{
+    /* A write of the log waits for what the device was given before it. */
+    struct world w;
+    open_world(&w, 75, 0);
+    fill_parts(&w, 300, 0);
+    const uint64_t before = env_sim_ops(w.env);
+    struct ectx ec;
+    assert_int_equal(pack_now(w.store, &ec), ERR_OK);
+    /* For each file: two handles and all pieces. */
+    const uint64_t ops = env_sim_ops(w.env) - before;
+    assert_true(ops >= 2 * (2 + 300 * SMALL / PIECE_MOST));
+    expect_parts(&w, 300);
+    world_deinit(&w);
+}
+
+TEST(store_packs_without_a_descriptor_or_memory_for_pieces)
+{
+    /* The second handle, and the memory, are a matter of speed only. */
+    struct world w;
+    open_world(&w, 76, 0);
+    fill_parts(&w, 90, 0);
+    world_checkpoint(&w);
+    fill_parts(&w, 90, 0);
+    env_sim_fail_nth(w.env, ENV_SIM_OPEN, 1, ERR_NO_DESCRIPTORS, true);
+    struct ectx ec;
+    assert_int_equal(pack_now(w.store, &ec), ERR_OK);
+    env_sim_fail_nth(w.env, ENV_SIM_OPEN, 0, ERR_OK, false);
+    expect_parts(&w, 180);
+    world_checkpoint(&w);
+    world_cut(&w, 1);
+    assert_int_equal(world_open(&w), ERR_OK);
+    expect_parts(&w, 180);
+    world_deinit(&w);
+}
+
+TEST(store_pack_meets_a_full_disk_and_tries_again)
+{
+    /* What a piece could not write is written by the next pack, and nothing was lost meanwhile. */
+    for (uint64_t nth = 1; nth <= 12; nth++) {
+        struct world w;
+        open_world(&w, 77, 0);
+        fill_parts(&w, 120, 40);
+        store_checkpoint_request(w.store);
+        store_tick(w.store);
+        env_sim_fail_nth(w.env, ENV_SIM_WRITE, nth, ERR_NO_SPACE, false);
+        world_settle(&w);
+        world_checkpoint(&w);
+        expect_parts(&w, 120);
+        assert_int_equal(w.failures, 0);
+        world_cut(&w, nth);
+        assert_int_equal(world_open(&w), ERR_OK);
+        expect_parts(&w, 120);
+        world_deinit(&w);
+    }
+}
