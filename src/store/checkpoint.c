@@ -382,6 +382,7 @@ void checkpoint_barrier_check(struct store *s)
         LOG_WARN("checkpoint.failed", KV_ERR(&ec));
     } else {
         snapshot_noted(s);
+        pack_pace(&c->pack);
         c->job = (struct env_job){.run = checkpoint_run, .done = checkpoint_done};
         s->work = WORK_CHECKPOINT;
         pending_add(s, &c->pending, checkpoint_abandon);

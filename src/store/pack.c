@@ -399,6 +399,7 @@ void pack_start(struct store *s)
         mem_free(j);
         return;
     }
+    pack_pace(&j->pack);
     j->job = (struct env_job){.run = pack_job_run, .done = pack_job_done};
     s->work = WORK_PACK;
     pending_add(s, &j->pending, pack_abandon);

@@ -3,8 +3,8 @@
  * would reach the device at once, with the checkpoint's flush, and each write of the log beside it
  * would wait until the device is done with that: tens of milliseconds. So a file that gets more
  * than a little is written in pieces, one after the other, past the page cache; a write of the log
- * finds one piece before it at most. That also spares the cache's new pages, which are dear (docs/
- * adr/0003).
+ * finds one piece before it at most, and between two pieces there is a pause if nobody waits for
+ * the pack. That also spares the cache's new pages, which are dear (docs/adr/0003).
  *
  *     file      |....sss|sssssss|sssssss|sss....|      s: small batches, | a block's end
  *     written       ----|=======|=======|---           = direct, - through the page cache
@@ -22,9 +22,26 @@ enum {
      * write took what the piece took; below 64 KiB only the CPU for the calls grows. */
     PIECE_BYTES = 64 << 10,
     DIRECT_MIN = 16 << 10, /* of one file: below it the second handle costs more than it spares */
+    PAUSE_MOST_NS = 500 * 1000, /* twice what a piece takes */
+    CALM_PERCENT = 60,          /* a ring or a memory that is fuller does not wait */
 };
 
+/* All pauses together take at most a quarter of the time in which so much came since the pack
+ * before, so that neither ring nor memory fills because of them. */
+void pack_pace(struct pack *k)
+{
+    struct store *s = k->store;
+    const uint64_t now = env_mono_ns(s->env);
+    const uint64_t pause = (now - s->last_pack_ns) / 4 / (k->bytes / PIECE_BYTES + 1);
+    s->last_pack_ns = now;
+    if (stall_filled(s) < CALM_PERCENT) {
+        k->pause_ns = pause < PAUSE_MOST_NS ? pause : PAUSE_MOST_NS;
+    }
+}
+
 struct piece {
+    struct env *env;
+    uint64_t pause_ns;
     struct env_file *file, *direct;
     uint8_t *bytes; /* PIECE_BYTES, aligned */
     uint64_t at;    /* position of bytes[0] in the file: a block's beginning */
@@ -67,6 +84,9 @@ static enum err piece_add(struct piece *p, const uint8_t *from, size_t n, struct
             e = piece_write(p, ec);
             p->at += PIECE_BYTES;
             p->from = p->n = 0;
+            if (p->pause_ns > 0) {
+                env_sleep_ns(p->env, p->pause_ns);
+            }
         }
     }
     return e;
@@ -103,7 +123,7 @@ static enum err write_cached(const struct pack *k, const struct pack_item *it, s
 
 enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx *ec)
 {
-    struct piece p = {.file = it->file};
+    struct piece p = {.env = k->store->env, .pause_ns = k->pause_ns, .file = it->file};
     if (it->bytes < DIRECT_MIN) {
         return write_cached(k, it, ec);
     }

@@ -35,7 +35,7 @@ static uint32_t percent(uint64_t part, uint64_t of)
     return of == 0 ? 0 : (uint32_t)(part * 100 / of);
 }
 
-static uint32_t filled(const struct store *s)
+uint32_t stall_filled(const struct store *s)
 {
     const uint32_t ring = percent(wal_used_bytes(s->wal), wal_capacity_bytes(s->wal));
     const uint32_t tail = percent(s->tail_bytes, s->cfg.tail_memory_bytes);
@@ -69,7 +69,7 @@ void stall_tick(struct store *s)
         st->moved_ns = now;
     }
     const bool long_unready = now - st->moved_ns >= STALL_HANG_NS;
-    const uint32_t full = filled(s);
+    const uint32_t full = stall_filled(s);
     if (long_unready || (full >= STALL_PERCENT && (failing || checkpoint_hangs(s, now)))) {
         why_text(s, now, failing);
         if (st->since_ns == 0) {

@@ -233,8 +233,9 @@ struct pack {
     struct pack_part *parts;
     size_t part_count, part_cap;
     uint64_t bytes;
-    uint8_t *piece; /* the worker's: what is written next */
-    bool fatal;     /* a flush failed */
+    uint64_t pause_ns; /* between pieces, where nobody waits for the pack */
+    uint8_t *piece;    /* the worker's: what is written next */
+    bool fatal;        /* a flush failed */
 };
 
 struct dropped_file {
@@ -362,6 +363,7 @@ struct store {
     struct list pending; /* struct pending */
     bool barrier, checkpoint_asked, closing;
     uint64_t last_checkpoint_ns, retry_after_ns, placed_since, retain_after_ns;
+    uint64_t last_pack_ns;                   /* when the newest pack beside the log began */
     uint64_t changes, changes_at_checkpoint; /* frames done; the same at the last snapshot */
     struct image_slot slots[2];
     uint64_t image_sequence; /* of the newest */
@@ -514,6 +516,7 @@ void pack_finish(struct pack *k, bool ok, bool flushed);             /* loop */
 void pack_free(struct pack *k);
 /* pack_write.c, on the worker: the bytes of one file, whose handle is open. */
 enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx *ec);
+void pack_pace(struct pack *k); /* of one that runs beside the log: may it take its time? */
 void pack_start(struct store *s);
 enum err pack_now(struct store *s, struct ectx *ec); /* recovery: on this thread */
 
@@ -618,6 +621,7 @@ void retain_tick(struct store *s);
 
 /* stall.c */
 void stall_failed(struct store *s, bool pack, const struct ectx *ec); /* NULL: no memory */
+uint32_t stall_filled(const struct store *s); /* percent of ring or memory, whichever is fuller */
 void stall_succeeded(struct store *s, bool pack);
 void stall_tick(struct store *s);
 

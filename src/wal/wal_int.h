@@ -178,8 +178,9 @@ struct wal_group *wal_pool_take(struct wal_pool *p,
 #define WAL_SYNC_FILES   256u
 #define WAL_RESERVE_BYTES \
     (4u * ENV_BLOCK) /* never given to frames: the START of the next generation must fit */
-#define WAL_PREWRITE_STEP   (256u * 1024)
+#define WAL_PREWRITE_STEP   (64u * 1024)  /* a write of the log may wait for one */
 #define WAL_PREWRITE_MARGIN (512u * 1024) /* distance kept from the tail */
+#define WAL_PREWRITE_NEAR   (4u << 20)    /* so far ahead at once; beyond it as the tail moves */
 
 /* Who holds the tail; README.md draws it. */
 enum wal_hold {
@@ -214,6 +215,7 @@ struct wal_prewrite {
     bool busy, stopped;
     uint32_t file;
     uint64_t from, to; /* offsets in the file */
+    uint64_t due;      /* the tail at which the next step far ahead may begin */
     uint8_t *zeros;
     enum err err;
     struct ectx ec;

@@ -202,13 +202,28 @@ static bool prewrite_pick(struct wal *w)
     return true;
 }
 
+/* A device that writes zeros without a pause lets every write of the log wait. So what is far ahead
+ * of the tail is written twice as fast as the tail comes nearer, and no faster. */
+static bool prewrite_is_due(struct wal *w)
+{
+    struct wal_prewrite *p = &w->pre;
+    const uint64_t at = wal_ring_offset(&w->ring, w->tail);
+    const bool same = p->file == wal_ring_file(&w->ring, w->tail);
+    const uint64_t ahead = same ? p->from - at : w->ring.file_bytes - at + p->from;
+    if (ahead >= WAL_PREWRITE_NEAR && w->tail < p->due) {
+        return false;
+    }
+    p->due = w->tail + WAL_PREWRITE_STEP / 2;
+    return true;
+}
+
 void wal_prewrite_next(struct wal *w)
 {
     struct wal_prewrite *p = &w->pre;
     if (p->busy || p->stopped || w->failed) {
         return;
     }
-    if (!prewrite_pick(w)) {
+    if (!prewrite_pick(w) || !prewrite_is_due(w)) {
         return;
     }
     if (p->zeros == NULL) {

@@ -80,6 +80,27 @@ TEST(store_packs_are_written_in_small_pieces)
     world_deinit(&w);
 }
 
+TEST(store_packs_take_their_time_while_nobody_waits)
+{
+    struct world w;
+    open_world(&w, 77, 0);
+    struct pack k = {.store = w.store, .bytes = 40 * PIECE_MOST};
+    env_sim_advance_ns(w.env, 10000000000u);
+    pack_pace(&k);
+    assert_int_equal(k.pause_ns, 500000);
+    k.pause_ns = 0;
+    env_sim_advance_ns(w.env, 41 * 4 * 1000); /* so much came in a moment */
+    pack_pace(&k);
+    assert_int_equal(k.pause_ns, 1000);
+    fill_parts(&w, 6800, 0); /* 10 of 16 MiB */
+    assert_true(stall_filled(w.store) >= 60);
+    k.pause_ns = 0;
+    env_sim_advance_ns(w.env, 10000000000u);
+    pack_pace(&k);
+    assert_int_equal(k.pause_ns, 0);
+    world_deinit(&w);
+}
+
 TEST(store_packs_without_a_descriptor_or_memory_for_pieces)
 {
     /* The second handle, and the memory, are a matter of speed only. */

@@ -490,6 +490,41 @@ TEST(wal_the_end_of_the_log_is_read_once_in_large_pieces)
     rig_free(r);
 }
 
+TEST(wal_zeros_far_ahead_come_as_the_tail_moves)
+{
+    /* Without that the device would be busy with zeros, a whole file of them, and each write of the
+     * log would wait. */
+    struct rig *r = mem_new(struct rig);
+    struct env_sim_config sim = {.seed = 1, .write_ns = 1000, .sync_ns = 1000};
+    struct ectx ec;
+    assert_int_equal(env_sim_create(&sim, &r->env), ERR_OK);
+    assert_int_equal(env_poll_create(r->env, &r->poll, &ec), ERR_OK);
+    r->cfg = (struct wal_config){.dir = "ring",
+                                 .file_bytes = 8 << 20,
+                                 .file_count = 3,
+                                 .group_bytes = 64 * 1024,
+                                 .generation = 1};
+    assert_int_equal(rig_open(r), ERR_OK);
+    const struct wal_ring *ring = &r->wal->ring;
+    const uint64_t start = write_one(r, 1, 100);
+    for (int i = 0; i < 1000; i++) {
+        (void)env_poll_run(r->poll, 1000);
+    }
+    const uint64_t near = ring->written[0];
+    assert_true(near >= start + WAL_PREWRITE_NEAR);
+    assert_true(near <= start + WAL_PREWRITE_NEAR + 3 * WAL_PREWRITE_STEP);
+    for (int i = 0; i < 40; i++) {
+        (void)write_one(r, 2, 20000);
+        for (int k = 0; k < 10; k++) {
+            (void)env_poll_run(r->poll, 1000);
+        }
+    }
+    const uint64_t moved = wal_tail(r->wal) - start;
+    assert_true(ring->written[0] >= near + moved);
+    assert_true(ring->written[0] <= near + 2 * moved + 2 * WAL_PREWRITE_STEP);
+    rig_free(r);
+}
+
 TEST(wal_a_clean_start_goes_on_at_the_tail)
 {
     struct rig *r = rig_new();
