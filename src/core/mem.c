@@ -69,9 +69,27 @@ void *mem_alloc_aligned(size_t align, size_t size)
 
 void *mem_alloc_huge(size_t size)
 {
-    void *p = mem_alloc_aligned(MEM_HUGE_PAGE, size);
-    if (p != NULL) {
-        (void)madvise(p, size, MADV_HUGEPAGE); /* advice: without it everything works as well */
+    size_t mapped;
+    if (__builtin_add_overflow(size, MEM_HUGE_PAGE, &mapped) || must_fail(size)) {
+        return NULL;
     }
-    return p;
+    uint8_t *p = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    /* The kernel aligns to ordinary pages: what is too much before and behind goes back. */
+    const size_t before = (MEM_HUGE_PAGE - (uintptr_t)p % MEM_HUGE_PAGE) % MEM_HUGE_PAGE;
+    if (before > 0) {
+        (void)munmap(p, before);
+    }
+    (void)munmap(p + before + size, MEM_HUGE_PAGE - before);
+    (void)madvise(p + before, size, MADV_HUGEPAGE); /* advice: it works without as well */
+    return p + before;
+}
+
+void mem_free_huge(void *p, size_t size)
+{
+    if (p != NULL) {
+        (void)munmap(p, size);
+    }
 }

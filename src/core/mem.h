@@ -20,9 +20,11 @@ __attribute__((alloc_size(2))) void *mem_realloc(void *p, size_t size);
 ALLOCATES(mem_free)
 __attribute__((alloc_size(2))) void *mem_alloc_aligned(size_t align, size_t size);
 /* Whole huge pages, aligned to one and asked for as such (MADV_HUGEPAGE: where the kernel has none
- * it is ordinary memory). `size` is a multiple of MEM_HUGE_PAGE. Free with mem_free. */
+ * it is ordinary memory). A mapping of its own, which goes back to the system when it is freed.
+ * `size` is a multiple of MEM_HUGE_PAGE. */
 #define MEM_HUGE_PAGE ((size_t)2 << 20)
-ALLOCATES(mem_free) __attribute__((alloc_size(1))) void *mem_alloc_huge(size_t size);
+MUST_USE __attribute__((alloc_size(1))) void *mem_alloc_huge(size_t size);
+void mem_free_huge(void *p, size_t size); /* NULL is fine */
 
 #define mem_new(type) ((type *)mem_zalloc(1, sizeof(type)))
 

@@ -41,6 +41,16 @@ static struct pool_page *page_of(struct pool *p, const void *half)
     return NULL;
 }
 
+/* A buffer of a class that does not share pages. */
+static void buffer_free(unsigned c, void *buffer)
+{
+    if (c > POOL_HALF_CLASS && c < POOL_CLASSES) {
+        mem_free_huge(buffer, (size_t)POOL_MIN << c);
+    } else {
+        mem_free(buffer);
+    }
+}
+
 static void put_free(struct pool *p, unsigned c, void *buffer)
 {
     list_init(buffer);
@@ -74,7 +84,7 @@ static void page_free(struct pool *p, struct pool_page *page)
     list_remove((struct list *)(void *)page->base);
     list_remove((struct list *)(void *)(page->base + HALF));
     p->free_bytes -= MEM_HUGE_PAGE;
-    mem_free(page->base);
+    mem_free_huge(page->base, MEM_HUGE_PAGE);
     *page = p->pages[--p->page_count];
 }
 
@@ -104,7 +114,7 @@ void pool_deinit(struct pool *p)
     for (unsigned i = 0; i < POOL_CLASSES; i++) {
         struct list *n;
         while ((n = list_pop_front(&p->free[i])) != NULL) {
-            mem_free(n);
+            buffer_free(i, n);
         }
     }
     p->free_bytes = p->low_free_bytes = 0;
@@ -154,7 +164,7 @@ void pool_give(struct pool *p, void *buffer, size_t cap)
     } else if (keep) {
         put_free(p, c, buffer);
     } else {
-        mem_free(buffer);
+        buffer_free(c, buffer);
     }
 }
 
@@ -165,7 +175,7 @@ static size_t trim_class(struct pool *p, unsigned c, size_t spare)
     while (cap <= spare && !list_empty(&p->free[c])) {
         struct list *coldest = p->free[c].prev;
         list_remove(coldest);
-        mem_free(coldest);
+        buffer_free(c, coldest);
         spare -= cap;
         p->free_bytes -= cap;
     }

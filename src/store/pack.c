@@ -81,6 +81,7 @@ static struct pack_item *pack_item_get(struct pack *k, struct segment *g)
                              .path = copy,
                              .file = g->file,
                              .make_dir = !g->dir->made,
+                             .there = g->created,
                              .write = (uint32_t)k->write_count};
     segment_ref(g);
     g->users++;
@@ -241,6 +242,9 @@ static enum err run_index(struct env *env, const struct pack_item *it, struct ec
 static enum err run_item(struct pack *k, struct pack_item *it, bool flush_each, struct ectx *ec)
 {
     struct env *env = k->store->env;
+    if (it->there && it->write_count == 0 && it->idx == NULL && !it->trim && !flush_each) {
+        return ERR_OK; /* only the flush of the whole file system is for it */
+    }
     enum err e = run_open(env, it, ec);
     if (e == ERR_OK) {
         e = pack_write_item(k, it, ec);

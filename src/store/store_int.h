@@ -209,6 +209,7 @@ struct pack_item {
     char *path;
     struct env_file *file; /* in: the open handle or NULL; out: what the worker opened */
     bool opened, make_dir, flush, trim, keep;
+    bool there;              /* the file exists */
     bool new_entry, new_dir; /* folder entries to make durable */
     uint32_t write, write_count;
     uint64_t bytes; /* of all writes */
