@@ -106,7 +106,7 @@ void net_message_release(struct net_message *m);
 /*
  * Takes the memory in which the message lies, so that its bytes need not be copied to live longer:
  * a buffer that is the caller's from now on, with its size in *cap, to be given back to the pool of
- * net_config (or to any other). The bytes stay where they are. NULL: others share that memory, or
+ * net_config. The bytes stay where they are. NULL: others share that memory, or
  * it is no buffer of a pool. net_message_release is due all the same; until then the memory counts
  * as that of a request.
  */

@@ -426,8 +426,8 @@ void checkpoint_tick(struct store *s)
         (late && (s->changes != s->changes_at_checkpoint || drops_due(s)))) {
         s->barrier = true;
         checkpoint_barrier_check(s);
-    } else if (s->tail_bytes >= s->cfg.tail_memory_bytes / 2) {
-        pack_start(s);
+    } else if (s->tail_bytes >= s->cfg.tail_memory_bytes / 8 * 3) {
+        pack_start(s); /* as much again as a third of it may come while the pack takes its time */
     }
 }
 

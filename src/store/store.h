@@ -229,9 +229,9 @@ struct store_batch {
     /*
      * Optional: the memory in which the bytes lie may become the store's, which then writes a large
      * batch from where it lies. Called at most once, by store_frame_batch, when the batch begins
-     * STORE_BATCH_LEAD behind a multiple of POOL_ALIGN; gives the buffer, as pool_take did, that
-     * holds the batch. From then on the bytes around the batch belong to the store too. NULL: the
-     * store copies it.
+     * STORE_BATCH_LEAD behind a multiple of POOL_ALIGN; gives the buffer that holds the batch, as
+     * pool_take did of the pool of store_config. From then on the bytes around the batch belong to
+     * the store too. NULL: the store copies it.
      */
     uint8_t *(*take)(void *ctx, size_t *cap);
     void *take_ctx;
