@@ -173,7 +173,10 @@ static void kafka_create(int fd, const struct place *place)
     /* correlation, throttle, topics, name, error */
     size_t at = 4 + 4 + 4 + 2 + strlen(place->name);
     if (size < at + 2 || get_be16(reply + at) != 0) {
-        die(place->name, "the broker did not create the topic");
+        char refused[64];
+        snprintf(refused, sizeof(refused), "the broker did not create the topic: error %d",
+                 size < at + 2 ? -2 : get_be16(reply + at));
+        die(place->name, refused);
     }
     frame_deinit(&out);
     free(reply);
