@@ -12,8 +12,8 @@
  * direct where the file system allows it: what the cache holds says nothing about the disk, and hot
  * pages stay where they are. A segment is opened once, and its file is kept open until the step
  * that ends it (one descriptor). What cannot be read at all (an error of the device) is told and
- * counted but not quarantined: it may pass. Frames of the ring are not read: a checkpoint replaces
- * them soon.
+ * counted but not quarantined: it may pass. Frames of the ring are not read, nor segments that were
+ * written since the last checkpoint: it replaces or flushes them soon.
  */
 #include "core/log.h"
 #include "core/mem.h"
@@ -342,9 +342,13 @@ static const struct tail_entry *first_unfiled(const struct store_part *p)
     return NULL;
 }
 
-/* Where in the file to stop; 0: nothing of this segment is in its file. */
+/* Where in the file to stop; 0: nothing of this segment is in its file, or writes to it are on
+ * their way to the device: the pass after the checkpoint sees it. */
 static uint64_t scrub_end(const struct tail_entry *e, const struct segment *g)
 {
+    if (g->dirty) {
+        return 0;
+    }
     return e == NULL || g->base < e->seg->base ? g->size : e->seg == g ? e->position : 0;
 }
 
