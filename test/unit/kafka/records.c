@@ -4,15 +4,8 @@
 static void fill_produce(struct world *w, struct wire_produce_request *req, int16_t acks,
                          struct wire_records records)
 {
-    WIRE_INIT(wire_produce_request, req);
+    produce_fill(w, req, "t", 0, records);
     req->acks = acks;
-    req->topic_data = NEW(w, wire_produce_request_topic, 1);
-    req->topic_data_count = 1;
-    req->topic_data[0].name = STR_LIT("t");
-    req->topic_data[0].topic_id = w->id;
-    req->topic_data[0].partition_data = NEW(w, wire_produce_request_partition, 1);
-    req->topic_data[0].partition_data_count = 1;
-    req->topic_data[0].partition_data[0].records = records;
 }
 
 TEST(kafka_what_is_produced_is_fetched_in_every_pair_of_versions)

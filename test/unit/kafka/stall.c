@@ -10,16 +10,8 @@ static int16_t produce_within(struct client *c, struct wire_records records, int
     struct wire_produce_request req;
     struct wire_produce_response res;
     const uint64_t begun = env_mono_ns(c->w->env);
-    WIRE_INIT(wire_produce_request, &req);
-    req.acks = -1;
+    produce_fill(c->w, &req, "t", 0, records);
     req.timeout_ms = timeout_ms;
-    req.transactional_id = STR_NULL;
-    req.topic_data = NEW(c->w, wire_produce_request_topic, 1);
-    req.topic_data_count = 1;
-    req.topic_data[0].name = STR_LIT("t");
-    req.topic_data[0].partition_data = NEW(c->w, wire_produce_request_partition, 1);
-    req.topic_data[0].partition_data_count = 1;
-    req.topic_data[0].partition_data[0].records = records;
     call(c, KEY_PRODUCE, 9, &req, &res);
     *took_ms = (env_mono_ns(c->w->env) - begun) / 1000000;
     return res.responses[0].partition_responses[0].error_code;
@@ -130,16 +122,8 @@ TEST(kafka_a_device_that_hangs_keeps_nobody_waiting_who_has_no_place_yet)
     client_open(&w, &late);
     world_create(&w, &c, "t", 1);
     struct wire_produce_request req;
-    WIRE_INIT(wire_produce_request, &req);
-    req.acks = -1;
+    produce_fill(&w, &req, "t", 0, batch_of(&w, 400, 1000, -1, 0));
     req.timeout_ms = 60000;
-    req.transactional_id = STR_NULL;
-    req.topic_data = NEW(&w, wire_produce_request_topic, 1);
-    req.topic_data_count = 1;
-    req.topic_data[0].name = STR_LIT("t");
-    req.topic_data[0].partition_data = NEW(&w, wire_produce_request_partition, 1);
-    req.topic_data[0].partition_data_count = 1;
-    req.topic_data[0].partition_data[0].records = batch_of(&w, 400, 1000, -1, 0);
     env_sim_stick_nth(w.env, ENV_SIM_WRITE, 1, true);
     client_send(&c, KEY_PRODUCE, 9, &req);
     for (int i = 0; i < 10; i++) { /* the loop itself must not hang */
@@ -174,16 +158,8 @@ TEST(kafka_a_slow_store_lets_requests_wait)
     }
     env_sim_set_slow(w.env, 1, 9ull * 1000 * 1000 * 1000);
     struct wire_produce_request req;
-    WIRE_INIT(wire_produce_request, &req);
-    req.acks = -1;
+    produce_fill(&w, &req, "t", 0, batch_of(&w, 400, 1000, -1, 0));
     req.timeout_ms = 100;
-    req.transactional_id = STR_NULL;
-    req.topic_data = NEW(&w, wire_produce_request_topic, 1);
-    req.topic_data_count = 1;
-    req.topic_data[0].name = STR_LIT("t");
-    req.topic_data[0].partition_data = NEW(&w, wire_produce_request_partition, 1);
-    req.topic_data[0].partition_data_count = 1;
-    req.topic_data[0].partition_data[0].records = batch_of(&w, 400, 1000, -1, 0);
     for (int round = 0; round < 12; round++) {
         int32_t ids[8];
         for (size_t i = 0; i < ARRAY_LEN(c); i++) {

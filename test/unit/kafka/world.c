@@ -296,21 +296,28 @@ struct wire_records batch_of(struct world *w, int32_t count, int64_t t, int64_t 
     return (struct wire_records){.p = (const uint8_t *)copy.p, .n = (int64_t)copy.n};
 }
 
+void produce_fill(struct world *w, struct wire_produce_request *req, const char *topic,
+                  int32_t index, struct wire_records records)
+{
+    WIRE_INIT(wire_produce_request, req);
+    req->acks = -1;
+    req->transactional_id = STR_NULL;
+    req->topic_data = NEW(w, wire_produce_request_topic, 1);
+    req->topic_data_count = 1;
+    req->topic_data[0].name = str_of(topic);
+    req->topic_data[0].topic_id = w->id;
+    req->topic_data[0].partition_data = NEW(w, wire_produce_request_partition, 1);
+    req->topic_data[0].partition_data_count = 1;
+    req->topic_data[0].partition_data[0].index = index;
+    req->topic_data[0].partition_data[0].records = records;
+}
+
 struct wire_produce_response_partition produce(struct client *c, const char *topic, int32_t index,
                                                struct wire_records records)
 {
     struct wire_produce_request req;
     struct wire_produce_response res;
-    WIRE_INIT(wire_produce_request, &req);
-    req.acks = -1;
-    req.transactional_id = STR_NULL;
-    req.topic_data = NEW(c->w, wire_produce_request_topic, 1);
-    req.topic_data_count = 1;
-    req.topic_data[0].name = str_of(topic);
-    req.topic_data[0].partition_data = NEW(c->w, wire_produce_request_partition, 1);
-    req.topic_data[0].partition_data_count = 1;
-    req.topic_data[0].partition_data[0].index = index;
-    req.topic_data[0].partition_data[0].records = records;
+    produce_fill(c->w, &req, topic, index, records);
     call(c, KEY_PRODUCE, 9, &req, &res);
     assert_int_equal(res.responses_count, 1);
     assert_int_equal(res.responses[0].partition_responses_count, 1);

@@ -88,6 +88,10 @@ void world_create(struct world *w, struct client *c, const char *name, int32_t p
 /* A batch of `count` records with times t, t + 1, ...; in the world's arena. pid -1: none. */
 struct wire_records batch_of(struct world *w, int32_t count, int64_t t, int64_t pid,
                              int32_t sequence);
+/* Builds a produce to one partition, acks -1; in the versions that go by ids, to the topic made
+ * last. */
+void produce_fill(struct world *w, struct wire_produce_request *req, const char *topic,
+                  int32_t index, struct wire_records records);
 /* Produces to one partition (v9) and gives its answer. */
 struct wire_produce_response_partition produce(struct client *c, const char *topic, int32_t index,
                                                struct wire_records records);

@@ -68,7 +68,7 @@ static enum err rig_open(struct rig *r)
     return wal_open(r->env, r->poll, &r->cfg, &v, &r->wal, &ec);
 }
 
-static struct rig *rig_new(void)
+static struct rig *rig_new_of(uint32_t file_bytes)
 {
     struct rig *r = mem_new(struct rig);
     struct env_sim_config sim = {.seed = 1, .write_ns = 1000, .sync_ns = 1000};
@@ -76,13 +76,18 @@ static struct rig *rig_new(void)
     assert_int_equal(env_sim_create(&sim, &r->env), ERR_OK);
     assert_int_equal(env_poll_create(r->env, &r->poll, &ec), ERR_OK);
     r->cfg = (struct wal_config){.dir = "ring",
-                                 .file_bytes = 256 * 1024,
+                                 .file_bytes = file_bytes,
                                  .file_count = 3,
                                  .group_bytes = 64 * 1024,
                                  .generation = 1};
     assert_int_equal(rig_open(r), ERR_OK);
     r->start = wal_tail(r->wal);
     return r;
+}
+
+static struct rig *rig_new(void)
+{
+    return rig_new_of(256u * 1024);
 }
 
 static void rig_free(struct rig *r)
@@ -494,17 +499,7 @@ TEST(wal_zeros_far_ahead_come_as_the_tail_moves)
 {
     /* Without that the device would be busy with zeros, a whole file of them, and each write of the
      * log would wait. */
-    struct rig *r = mem_new(struct rig);
-    struct env_sim_config sim = {.seed = 1, .write_ns = 1000, .sync_ns = 1000};
-    struct ectx ec;
-    assert_int_equal(env_sim_create(&sim, &r->env), ERR_OK);
-    assert_int_equal(env_poll_create(r->env, &r->poll, &ec), ERR_OK);
-    r->cfg = (struct wal_config){.dir = "ring",
-                                 .file_bytes = 8 << 20,
-                                 .file_count = 3,
-                                 .group_bytes = 64 * 1024,
-                                 .generation = 1};
-    assert_int_equal(rig_open(r), ERR_OK);
+    struct rig *r = rig_new_of(8u << 20);
     const struct wal_ring *ring = &r->wal->ring;
     const uint64_t start = write_one(r, 1, 100);
     for (int i = 0; i < 1000; i++) {
