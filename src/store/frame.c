@@ -649,6 +649,7 @@ static void frame_apply(struct store_frame *f)
         case ITEM_BATCH:
         case ITEM_PLACE:
             p->high_watermark = it->entry.base_offset + it->entry.last_offset_delta + 1;
+            it->seg->settled = entry_end(&it->entry);
             if (it->in_place) {
                 segment_release(it->seg);
             }

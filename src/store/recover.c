@@ -731,6 +731,9 @@ enum err recover_run(struct store *s, struct ectx *ec)
                 p->log_end = p->log_start; /* what was deleted was told once */
             }
             p->high_watermark = p->log_end;
+            for (uint32_t i = 0; i < p->seg_count; i++) {
+                p->segs[i]->settled = p->segs[i]->size;
+            }
         }
         /* What was accepted may be in the page cache only; the checkpoint flushes it, with the new
          * generation. */

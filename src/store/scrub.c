@@ -12,8 +12,9 @@
  * direct where the file system allows it: what the cache holds says nothing about the disk, and hot
  * pages stay where they are. A segment is opened once, and its file is kept open until the step
  * that ends it (one descriptor). What cannot be read at all (an error of the device) is told and
- * counted but not quarantined: it may pass. Frames of the ring are not read, nor segments that were
- * written since the last checkpoint: it replaces or flushes them soon.
+ * counted but not quarantined: it may pass. Frames of the ring are not read: a checkpoint replaces
+ * them soon. Nor is what is on its way to the device: until it is there, the blocks hold what they
+ * held before, which may be a valid entry that an earlier start wrote and whose frame was lost.
  */
 #include "core/log.h"
 #include "core/mem.h"
@@ -342,14 +343,13 @@ static const struct tail_entry *first_unfiled(const struct store_part *p)
     return NULL;
 }
 
-/* Where in the file to stop; 0: nothing of this segment is in its file, or writes to it are on
- * their way to the device: the pass after the checkpoint sees it. */
+/* Where in the file to stop; 0: nothing of this segment is in its file. */
 static uint64_t scrub_end(const struct tail_entry *e, const struct segment *g)
 {
-    if (g->dirty) {
-        return 0;
+    if (e == NULL || g->base < e->seg->base || (e->seg == g && g->settled < e->position)) {
+        return g->settled;
     }
-    return e == NULL || g->base < e->seg->base ? g->size : e->seg == g ? e->position : 0;
+    return e->seg == g ? e->position : 0;
 }
 
 /* The segment at the cursor, or the next one that has bytes; moves the cursor there. */

@@ -114,6 +114,7 @@ struct segment {
     int64_t base;  /* of the first offset that it can hold */
     int64_t end;   /* offset after its last batch */
     uint64_t size; /* where the next entry goes */
+    uint64_t settled; /* up to here nothing is on its way to the device: walks of the file end here */
     int64_t max_timestamp, first_append_ms, last_append_ms;
     uint64_t claimed; /* bytes that writes cannot fail for; 0 after a start */
     bool claiming;    /* more of it, on a worker */
@@ -661,7 +662,7 @@ enum err entry_walk_next(struct entry_walk *w, uint64_t *position, struct entry 
 enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *good,
                             struct ectx *ec);
 void segment_identity_get(const struct segment *g, struct segment_identity *out);
-/* End in `g` of what can be read from its file. */
+/* End in `g` of what can be read from its file: neither only in memory nor on its way there. */
 uint64_t segment_file_end(const struct store_part *p, const struct segment *g);
 void batch_info_parse(const uint8_t *payload, size_t size, struct store_batch_info *out);
 

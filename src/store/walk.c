@@ -122,13 +122,13 @@ uint64_t segment_file_end(const struct store_part *p, const struct segment *g)
     if (p->tail.count > 0) {
         const struct tail_entry *t = tail_at(&p->tail, 0);
         if (t->seg == g) {
-            return t->position;
+            return t->position < g->settled ? t->position : g->settled;
         }
         if (g->base > t->base) {
             return 0;
         }
     }
-    return g->size;
+    return g->settled;
 }
 
 /* The batch's own header is trusted here: the payload's checksum held. */
