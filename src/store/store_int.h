@@ -111,10 +111,10 @@ struct segment {
     uint32_t part_id;
     int32_t part_index;
     uint32_t refs;
-    int64_t base;  /* of the first offset that it can hold */
-    int64_t end;   /* offset after its last batch */
-    uint64_t size; /* where the next entry goes */
-    uint64_t settled; /* up to here nothing is on its way to the device: walks of the file end here */
+    int64_t base;     /* of the first offset that it can hold */
+    int64_t end;      /* offset after its last batch */
+    uint64_t size;    /* where the next entry goes */
+    uint64_t settled; /* nothing before it is on its way to the device: walks end here */
     int64_t max_timestamp, first_append_ms, last_append_ms;
     uint64_t claimed; /* bytes that writes cannot fail for; 0 after a start */
     bool claiming;    /* more of it, on a worker */

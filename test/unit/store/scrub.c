@@ -274,8 +274,8 @@ TEST(scrub_survives_retention_and_removal)
     world_deinit(&w);
 }
 
-/* What an earlier start may have left at the next block of the active segment, its frame lost: a valid
- * entry with an offset that the partition has given to another batch since. */
+/* What an earlier start may have left at the next block of the active segment, its frame lost: a
+ * valid entry with an offset that the partition has given to another batch since. */
 static void leave_behind(struct world *w, const struct store_part *p, int64_t offset, int64_t ts)
 {
     const struct segment *g = p->segs[p->seg_count - 1];
@@ -320,10 +320,9 @@ static void flight_done(void *ctx, uint64_t position)
 static void flight_begin(struct world *w, struct store_part *p, size_t size, int64_t ts,
                          struct flight *out)
 {
-    *out = (struct flight){.batch.info = {.max_timestamp = ts,
-                                          .producer_id = -1,
-                                          .producer_epoch = -1,
-                                          .base_sequence = -1}};
+    *out = (struct flight){
+        .batch.info = {
+            .max_timestamp = ts, .producer_id = -1, .producer_epoch = -1, .base_sequence = -1}};
     out->batch.bytes = world_batch(size, 1, ts, 'y', &out->batch.size);
     struct store_frame *f = store_frame_begin(w->store);
     assert_non_null(f);
