@@ -20,11 +20,11 @@
 #include "core/mem.h"
 #include "net/net_int.h"
 
-/* One turn takes at most this much from one connection, and sends it as much: when it is the only
- * busy one, and when not.
+/* One turn takes at most this much from all busy connections, in equal shares, and sends them as
+ * much; a share is at least the second, however many they are.
  */
-#define CONN_TURN_BYTES        (2u * 1024 * 1024)
-#define CONN_TURN_BYTES_SHARED (256u * 1024)
+#define CONN_TURN_BYTES     (2u * 1024 * 1024)
+#define CONN_TURN_BYTES_MIN (256u * 1024)
 /* A reply of chosen size (net_conn_reply_bytes), when others are busy: half a millisecond of work.
  */
 #define CONN_REPLY_BYTES_SHARED (1024u * 1024)
@@ -78,7 +78,9 @@ static uint32_t busy_conns(const struct net *n)
 
 size_t conn_turn_bytes(const struct net *n)
 {
-    return busy_conns(n) <= 1 ? CONN_TURN_BYTES : CONN_TURN_BYTES_SHARED;
+    const uint32_t busy = busy_conns(n);
+    const size_t share = CONN_TURN_BYTES / (busy > 0 ? busy : 1);
+    return share > CONN_TURN_BYTES_MIN ? share : CONN_TURN_BYTES_MIN;
 }
 
 size_t net_conn_reply_bytes(const struct net_conn *c)
