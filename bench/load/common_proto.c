@@ -137,6 +137,43 @@ static size_t kafka_answer(const uint8_t *p, size_t n, bool *counts)
     return size;
 }
 
+/* Sends it; the reply has a throttle time and one topic, with its name and an error, in both calls.
+ */
+static void kafka_make(int fd, struct frame *out, const struct place *place)
+{
+    uint8_t *reply = take_memory(REPLY_MAX);
+    const size_t size = kafka_call(fd, &out->bytes, reply, REPLY_MAX);
+    const size_t at = 4 + 4 + 4 + 2 + strlen(place->name);
+    if (size < at + 2 || get_be16(reply + at) != 0) {
+        char refused[64];
+        snprintf(refused, sizeof(refused), "the broker did not create the topic: error %d",
+                 size < at + 2 ? -2 : get_be16(reply + at));
+        die(place->name, refused);
+    }
+    frame_deinit(out);
+    free(reply);
+}
+
+/* Apache Kafka makes at most 10,000 records of metadata of one request, and the topic is one. */
+enum { PARTITIONS_AT_ONCE = 5000 };
+
+static void kafka_add_partitions(int fd, const struct place *place, int32_t count)
+{
+    struct frame out;
+    struct wire_create_partitions_request req;
+    struct wire_create_partitions_request_topic t;
+    WIRE_INIT(wire_create_partitions_request, &req);
+    WIRE_INIT(wire_create_partitions_request_topic, &t);
+    t.name = str_of(place->name);
+    t.count = count;
+    t.assignments_count = -1;
+    req.topics = &t;
+    req.topics_count = 1;
+    req.timeout_ms = 60000;
+    frame_init(&out, 37, 1, &req);
+    kafka_make(fd, &out, place);
+}
+
 static void kafka_create(int fd, const struct place *place)
 {
     enum { MOST = 16 };
@@ -145,12 +182,13 @@ static void kafka_create(int fd, const struct place *place)
     struct wire_create_topics_request_topic t;
     struct wire_create_topics_request_config configs[MOST];
     char text[1024];
-    uint8_t *reply = take_memory(REPLY_MAX);
+    const int32_t all = (int32_t)place->partitions;
+    int32_t made = all < PARTITIONS_AT_ONCE ? all : PARTITIONS_AT_ONCE;
     WIRE_INIT(wire_create_topics_request, &req);
     WIRE_INIT(wire_create_topics_request_topic, &t);
     snprintf(text, sizeof(text), "%s", place->config);
     t.name = str_of(place->name);
-    t.num_partitions = (int32_t)place->partitions;
+    t.num_partitions = made;
     t.replication_factor = 1;
     t.configs = configs;
     char *rest = text;
@@ -169,17 +207,11 @@ static void kafka_create(int fd, const struct place *place)
     req.topics_count = 1;
     req.timeout_ms = 60000;
     frame_init(&out, 19, 4, &req);
-    size_t size = kafka_call(fd, &out.bytes, reply, REPLY_MAX);
-    /* correlation, throttle, topics, name, error */
-    size_t at = 4 + 4 + 4 + 2 + strlen(place->name);
-    if (size < at + 2 || get_be16(reply + at) != 0) {
-        char refused[64];
-        snprintf(refused, sizeof(refused), "the broker did not create the topic: error %d",
-                 size < at + 2 ? -2 : get_be16(reply + at));
-        die(place->name, refused);
+    kafka_make(fd, &out, place);
+    while (made < all) {
+        made = all - made < PARTITIONS_AT_ONCE ? all : made + PARTITIONS_AT_ONCE;
+        kafka_add_partitions(fd, place, made);
     }
-    frame_deinit(&out);
-    free(reply);
 }
 
 /* ---- Redis */
