@@ -24,6 +24,7 @@ void store_config_init(struct store_config *cfg)
         .checkpoint_bytes = 1u << 30,
         .checkpoint_ms = 60000,
         .tail_memory_bytes = 32u << 20,
+        .pack_direct_min_bytes = 64u << 10,
         .min_free_bytes = 64u << 20,
         .image_max_bytes = 1u << 30,
         .scrub_bytes_per_second = 2u << 20,

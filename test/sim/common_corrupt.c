@@ -73,6 +73,7 @@ static enum err node_open(struct cor_node *n)
     cfg.inline_max_bytes = 2000;
     cfg.checkpoint_ms = 3600 * 1000; /* when the workload says so, or the ring must have it */
     cfg.tail_memory_bytes = 256 << 10;
+    cfg.pack_direct_min_bytes = 16 << 10;
     cfg.min_free_bytes = 4096;
     cfg.scrub_bytes_per_second = 64 << 20;
     cfg.scrub_interval_ms = 3600 * 1000; /* the judge lets that pass when it wants one */

@@ -532,6 +532,7 @@ static enum err open_all(struct sproc *p, struct ectx *ec)
     cfg.checkpoint_bytes = 40000;
     cfg.checkpoint_ms = 5000;
     cfg.tail_memory_bytes = 24 << 10;
+    cfg.pack_direct_min_bytes = 4096; /* some of the packs are written in both ways */
     cfg.min_free_bytes = 4096;
     participants(p, pts);
     struct store *opened = NULL;

@@ -461,6 +461,7 @@ enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean
     cfg.checkpoint_bytes = 60000;
     cfg.checkpoint_ms = 5000;
     cfg.tail_memory_bytes = 24 << 10;
+    cfg.pack_direct_min_bytes = 4096; /* some of the packs are written in both ways */
     cfg.min_free_bytes = 4096;
     cfg.scrub_bytes_per_second = 1 << 20;
     cfg.scrub_interval_ms = 1000;

@@ -141,3 +141,38 @@ TEST(store_pack_meets_a_full_disk_and_tries_again)
         world_deinit(&w);
     }
 }
+
+TEST(store_packs_of_a_little_for_many_files_write_each_of_them_once)
+{
+    /* Ten thousand partitions get a batch each: every call beside the one write that it takes
+     * counts that many times. */
+    enum { PARTS = 40, BATCH = 20000 };
+    struct world w;
+    world_init(&w, 78, 0);
+    w.cfg.ring_file_bytes = 4 << 20;
+    w.cfg.tail_memory_bytes = 16 << 20;
+    w.cfg.inline_max_bytes = 2 * BATCH;
+    w.part_cfg.segment_bytes = 1 << 20;
+    assert_int_equal(world_open(&w), ERR_OK);
+    for (uint32_t id = 1; id <= PARTS; id++) {
+        world_add(&w, id, "many", (int32_t)id - 1, false);
+    }
+    struct ectx ec;
+    uint64_t ops = 0;
+    for (int turn = 0; turn < 3; turn++) {
+        for (uint32_t id = 1; id <= PARTS; id++) {
+            assert_true(world_append(&w, store_part_find(w.store, id), BATCH, 1, turn) >= 0);
+        }
+        ops = env_sim_ops(w.env);
+        assert_int_equal(pack_now(w.store, &ec), ERR_OK);
+        ops = env_sim_ops(w.env) - ops;
+    }
+    assert_int_equal(ops, PARTS); /* their handles are kept: 40 are few */
+    world_checkpoint(&w);
+    world_cut(&w, 3);
+    assert_int_equal(world_open(&w), ERR_OK);
+    for (uint32_t id = 1; id <= PARTS; id++) {
+        assert_int_equal(world_count(&w, store_part_find(w.store, id), 0), 3);
+    }
+    world_deinit(&w);
+}
