@@ -17,6 +17,7 @@
 #include "core/bytes.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/pool.h"
 #include "env/env_sim.h"
 #include "group/group.h"
 #include "kafka/kafka.h"
@@ -28,6 +29,7 @@
 #define SPREAD      100
 #define REQUEST_MAX (4u << 20)
 #define TURNS_MAX   100000
+#define POOL_KEEP   (8u << 20) /* as the server's */
 
 /* ---- The machine */
 
@@ -39,6 +41,7 @@ struct client {
 struct world {
     struct env *env;
     struct env_poll *poll;
+    struct pool pool; /* as in the server: the log takes a large request's memory from net */
     struct config config;
     struct metrics *metrics;
     struct net *net;
@@ -90,6 +93,7 @@ static void open_store(struct world *w)
     cfg.dir = "/data";
     cfg.ring_file_bytes = 4 << 20;
     cfg.ring_file_count = 4;
+    cfg.pool = &w->pool;
     broker_participants(w->broker, participants);
     participants[2] = groups_participant(w->groups);
     need(store_open(w->env, w->poll, &cfg, participants, 3, &w->store, NULL), "store");
@@ -105,9 +109,11 @@ static void world_init(struct world *w)
     const struct net_config net = {.max_connections = 100,
                                    .request_memory_bytes = 64u << 20,
                                    .send_queue_bytes = 64u << 20,
+                                   .pool = &w->pool,
                                    .idle_ms = 600000,
                                    .stall_ms = 30000};
     memset(w, 0, sizeof(*w));
+    pool_init(&w->pool, POOL_KEEP);
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     need(env_sim_create(&sim, &w->env), "env");
     need(env_poll_create(w->env, &w->poll, NULL), "poll");
@@ -148,6 +154,7 @@ static void world_deinit(struct world *w)
     broker_destroy(w->broker);
     metrics_destroy(w->metrics);
     config_deinit(&w->config);
+    pool_deinit(&w->pool);
     env_poll_destroy(w->poll);
     env_destroy(w->env);
 }
