@@ -348,6 +348,9 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
     if (e != ERR_OK) {
         return e;
     }
+    if (STORE_FAULT(skip_offset) && plan.in_place) {
+        p->log_end++;
+    }
     struct segment *g = plan.seg;
     struct frame_item *it =
         frame_item_add(f, plan.in_place ? ITEM_PLACE : ITEM_BATCH, p, plan.body_bytes);
@@ -621,7 +624,15 @@ void store_frame_commit(struct store_frame *f, void (*done)(void *ctx, uint64_t 
         return;
     }
     s->frames_open--;
-    list_push_back(&s->waiting, &f->link);
+    if (STORE_FAULT(overtake)) {
+        const bool held = list_empty(&s->waiting);
+        list_push_front(&s->waiting, &f->link);
+        if (held) {
+            return; /* the next one goes before it */
+        }
+    } else {
+        list_push_back(&s->waiting, &f->link);
+    }
     frames_submit(s);
 }
 

@@ -252,7 +252,8 @@ void store_set_hooks(struct store *s, const struct store_hooks *hooks)
 
 bool store_ready(const struct store *s)
 {
-    if (s->failed || s->barrier || s->closing || s->wal == NULL || !list_empty(&s->waiting) ||
+    if (s->failed || s->barrier || s->closing || s->wal == NULL ||
+        (!list_empty(&s->waiting) && !STORE_FAULT(overtake)) ||
         s->tail_bytes >= s->cfg.tail_memory_bytes) {
         return false;
     }

@@ -58,6 +58,8 @@ enum {
 struct store_faults {
     bool unlink_early;        /* dropped files go at once, without waiting for the checkpoints */
     bool reuse_named_range;   /* a batch gets the place of the batch before it */
+    bool overtake;            /* a frame goes to the log before the one committed before it */
+    bool skip_offset;         /* a batch in place gets the offset after its own */
     bool skip_claim;          /* writes in place without claiming space */
     bool skip_entry_identity; /* recovery does not look at position and generation of an entry */
     bool flush_too_early;     /* places are not flushed before the frame counts as flushed */

@@ -161,10 +161,55 @@ static void on_failure(void *ctx, const struct ectx *ec)
 {
     struct proc *p = ctx;
     (void)ec;
-    if (p->dead) {
+    if (p->told) {
         model_bad(p->m, "the failure was told twice");
     }
-    p->dead = true;
+    p->told = p->dead = true;
+}
+
+static struct mbatch *mbatch_at(struct mpart *mp, int64_t base)
+{
+    for (uint32_t i = mp->n; i-- > 0;) {
+        if (mp->b[i].base == base) {
+            return &mp->b[i];
+        }
+    }
+    return NULL;
+}
+
+/* The log has one order: what is acknowledged later has a later position, and in a partition
+ * positions go as the offsets do. What is visible ends with what was acknowledged last. */
+static void judge_order(const struct flight *f)
+{
+    struct model *m = f->proc->m;
+    uint64_t last = m->position;
+    for (int i = 0; i < f->n; i++) {
+        const struct store_batch_info *info = &f->batches[i].info;
+        struct mpart *mp = mpart_find(m, f->ids[i]);
+        struct mbatch *mb = mp == NULL ? NULL : mbatch_at(mp, info->base_offset);
+        if (mb == NULL) {
+            continue;
+        }
+        mb->position = info->append_position;
+        last = last > mb->position ? last : mb->position;
+        if (mb->position <= m->position ||
+            (mb > mp->b && mb[-1].position != 0 && mb->position <= mb[-1].position)) {
+            model_bad(m, "part %u: offset %lld has commit position %llu, others had %llu before it",
+                      mp->id, (long long)mb->base, (unsigned long long)mb->position,
+                      (unsigned long long)m->position);
+        }
+        struct store_part *part = store_part_find(f->proc->store, mp->id);
+        struct store_part_info now = {0};
+        if (part != NULL) {
+            store_part_info_get(part, &now);
+        }
+        if (part != NULL && (now.high_watermark < mb->base + mb->count ||
+                             now.high_watermark > mp->b[mp->n - 1].base + mp->b[mp->n - 1].count)) {
+            model_bad(m, "part %u: offset %lld is acknowledged, the high watermark is %lld", mp->id,
+                      (long long)mb->base, (long long)now.high_watermark);
+        }
+    }
+    m->position = last;
 }
 
 void flight_done(void *ctx, uint64_t position)
@@ -177,6 +222,7 @@ void flight_done(void *ctx, uint64_t position)
         model_bad(m, "done out of order: %u, not %u", f->frame, m->acked);
     }
     m->acked = f->frame + 1;
+    judge_order(f);
     for (int i = 0; i < f->n; i++) {
         struct mpart *mp = mpart_find(m, f->ids[i]);
         const int64_t next =
@@ -187,10 +233,11 @@ void flight_done(void *ctx, uint64_t position)
         count_kind(f->batches[i].size >= 2000 ? KIND_DID_LARGE : KIND_DID_SMALL);
         count_kind_n(KIND_DID_RELAXED, mp != NULL && mp->os);
     }
+    count_kind_n(KIND_DID_BARE, f->kind == 'b');
     count_kind_n(KIND_DID_CREATE, f->kind == 'a');
     count_kind_n(KIND_DID_DELETE, f->kind == 'r');
     count_kind_n(KIND_DID_DELETE_RECORDS, f->kind == 'd');
-    enum err e = node_fact(p, f->uid, f->kind, f->id, f->index, f->os);
+    enum err e = f->kind == 'b' ? ERR_OK : node_fact(p, f->uid, f->kind, f->id, f->index, f->os);
     if (e != ERR_OK) {
         /* A node that cannot follow its own log stops. */
         p->dead = true;
@@ -349,6 +396,40 @@ static void model_truncate(struct model *m, uint32_t count)
     }
 }
 
+/* How many frames were recovered: as many as the facts say, and behind them those without one of
+ * which a batch is there. Of these all must be there, so that the others are judged by them. */
+static uint32_t frames_recovered(struct proc *p)
+{
+    struct model *m = p->m;
+    uint32_t count = 0;
+    while (count < m->frames && m->facts[count] < p->count) {
+        count++;
+    }
+    uint32_t most = count;
+    while (most < m->frames && m->facts[most + 1] == p->count) {
+        most++;
+    }
+    for (int i = 0; i < PARTS; i++) {
+        const struct mpart *mp = &m->parts[i];
+        struct store_part *part = mp->id == 0 || mp->os ? NULL : store_part_find(p->store, mp->id);
+        if (part == NULL) {
+            continue;
+        }
+        struct store_part_info info;
+        store_part_info_get(part, &info);
+        for (uint32_t k = 0; k < mp->n && mp->b[k].base + mp->b[k].count <= info.log_end; k++) {
+            count = mp->b[k].frame >= count ? mp->b[k].frame + 1 : count;
+        }
+    }
+    while (count < most && !m->leaves[count]) {
+        count++;
+    }
+    if (count > most) {
+        model_bad(m, "a batch of frame %u is there, the fact of frame %u is not", count - 1, most);
+    }
+    return count;
+}
+
 static void judge_recovery(struct proc *p, bool clean_expected)
 {
     struct model *m = p->m;
@@ -366,14 +447,17 @@ static void judge_recovery(struct proc *p, bool clean_expected)
     if (clean_expected && !rec.clean) {
         model_bad(m, "a clean stop was not seen as one");
     }
-    if (p->count < m->acked || p->count > m->frames || p->chain != m->chain[p->count]) {
-        model_bad(m, "facts: recovered %u, acknowledged %u, submitted %u%s", p->count, m->acked,
-                  m->frames,
-                  p->count <= m->frames && p->chain != m->chain[p->count] ? ", and not the same"
-                                                                          : "");
+    const uint32_t count = frames_recovered(p);
+    if (count < m->acked || p->count != m->facts[count] || p->chain != m->chain[count]) {
+        model_bad(m, "frames: recovered %u (facts: %u), acknowledged %u, submitted %u%s", count,
+                  p->count, m->acked, m->frames,
+                  p->chain != m->chain[count] ? ", and not the same" : "");
+    }
+    if (m->bad) {
         return;
     }
-    model_truncate(m, p->count);
+    model_truncate(m, count);
+    m->position = 0;
     uint32_t live = 0;
     for (int i = 0; i < PARTS && !m->bad; i++) {
         struct mpart *mp = &m->parts[i];
@@ -407,6 +491,7 @@ static void judge_recovery(struct proc *p, bool clean_expected)
         }
         for (uint32_t k = 0; k < mp->n; k++) {
             mp->b[k].kept = true;
+            m->position = m->position > mp->b[k].position ? m->position : mp->b[k].position;
         }
         const int64_t end = mpart_end(mp);
         if (info.log_end < (mp->os ? mp->told : end) || (!mp->os && info.log_end != end) ||

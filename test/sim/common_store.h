@@ -27,9 +27,10 @@ struct mbatch {
     uint64_t uid;
     uint32_t size, frame;
     int32_t count;
-    bool kept;        /* a finished recovery or a clean stop has it: it must never go */
-    uint64_t born_ns; /* monotonic */
-    uint32_t jumps;   /* of the wall clock before it was appended */
+    uint64_t position; /* of its commit; 0: it was not acknowledged */
+    bool kept;         /* a finished recovery or a clean stop has it: it must never go */
+    uint64_t born_ns;  /* monotonic */
+    uint32_t jumps;    /* of the wall clock before it was appended */
 };
 struct mpart {
     uint32_t id; /* 0: free */
@@ -50,6 +51,9 @@ struct model {
     uint32_t next_id;
     uint32_t frames, acked; /* submitted; acknowledged: a prefix */
     uint64_t chain[FRAMES + 1];
+    uint32_t facts[FRAMES + 1]; /* in the frames before this one */
+    bool leaves[FRAMES];        /* the frame has something that no recovery may overlook */
+    uint64_t position;          /* of commits: the largest that was acknowledged and is there */
     struct mpart parts[PARTS];
     struct mstart starts[STARTS];
     uint32_t start_count;
@@ -67,7 +71,8 @@ struct flight { /* a frame between commit and done */
     struct proc *proc;
     uint32_t frame;
     uint64_t uid;
-    uint8_t kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove, 'd'elete records, 'f'iller */
+    uint8_t
+        kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove, 'd'elete records, 'f'iller; 'b': none */
     uint32_t id;
     int32_t index;
     bool os;
@@ -82,7 +87,7 @@ struct proc {
     struct store *store;
     struct model *m;
     struct list flights;
-    bool dead;
+    bool dead, told; /* it cannot go on; its store has said so */
     /* the participant's state, as the node has it */
     uint32_t count;
     uint64_t chain;

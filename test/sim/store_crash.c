@@ -5,8 +5,9 @@
  * wall clock jumps.
  *
  * The promises (oracle: struct model, outside of the simulated world):
- *   - every frame carries a fact; the facts recovered are a prefix of those submitted, in order,
- * each once, and all that were acknowledged are in it;
+ *   - the frames recovered are a prefix of those submitted, in order, each once and whole, and all
+ * that were acknowledged are in it; most carry a fact that says so, the others batches only;
+ *   - what is acknowledged later has a later commit position, what is visible ends there;
  *   - the batches of each partition are exactly those of the recovered frames: offsets, bytes,
  * order;
  *   - log starts and partitions added or removed follow their frames;
@@ -136,7 +137,13 @@ static enum err flight_fact(const struct flight *f, struct store_frame *sf)
 static void flight_go(struct proc *p, struct flight *f, struct store_frame *sf)
 {
     struct model *m = p->m;
-    m->chain[m->frames + 1] = run_mix(m->chain[m->frames] ^ f->uid);
+    const bool bare = f->kind == 'b';
+    m->chain[m->frames + 1] = bare ? m->chain[m->frames] : run_mix(m->chain[m->frames] ^ f->uid);
+    m->facts[m->frames + 1] = m->facts[m->frames] + (bare ? 0 : 1);
+    m->leaves[m->frames] = !bare;
+    for (int i = 0; i < f->n; i++) {
+        m->leaves[m->frames] = m->leaves[m->frames] || !mpart_find(m, f->ids[i])->os;
+    }
     m->frames++;
     list_push_back(&p->flights, &f->link);
     store_frame_commit(sf, flight_done, f);
@@ -161,9 +168,9 @@ static void produce(struct proc *p)
     if (sf == NULL) {
         return;
     }
-    struct flight *f = flight_new(p, 'n');
+    struct flight *f = flight_new(p, model_rnd(m, 3) == 0 ? 'b' : 'n');
     /* The fact first: without it nothing is sequenced yet, and the frame can be dropped. */
-    if (flight_fact(f, sf) != ERR_OK) {
+    if (f->kind != 'b' && flight_fact(f, sf) != ERR_OK) {
         store_frame_drop(sf);
         flight_free(f);
         return;
@@ -212,6 +219,11 @@ static void produce(struct proc *p)
         }
         mp->b[mp->n++] = mb;
         f->ids[f->n++] = mp->id;
+    }
+    if (f->kind == 'b' && f->n == 0) {
+        store_frame_drop(sf);
+        flight_free(f);
+        return;
     }
     flight_go(p, f, sf);
 }
