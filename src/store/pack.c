@@ -43,7 +43,7 @@ void pack_free(struct pack *k)
     mem_free(k->writes);
     mem_free(k->iovs);
     mem_free(k->parts);
-    mem_free(k->piece);
+    pack_piece_free(k);
     *k = (struct pack){.store = k->store};
 }
 

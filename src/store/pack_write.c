@@ -4,7 +4,8 @@
  * would wait until the device is done with that: tens of milliseconds. So a file that gets more
  * than a little is written in pieces, one after the other, past the page cache; a write of the log
  * finds one piece before it at most, and between two pieces there is a pause if nobody waits for
- * the pack. That also spares the cache's new pages, which are dear (docs/adr/0003).
+ * the pack. That also spares the cache's new pages, which are dear (docs/adr/0003). In a start and
+ * a clean stop there is no log's write beside it and everybody waits for the pack: large pieces.
  *
  * A file that gets less than a piece (pack_direct_min_bytes) is written through the page cache, in
  * one call: with thousands of partitions each file gets a batch or two, and a second handle, three
@@ -25,6 +26,9 @@ enum {
     /* As measured beside writes of the log, 14 MiB a pack: of 512 KiB and more the log's slowest
      * write took what the piece took; below 64 KiB only the CPU for the calls grows. */
     PIECE_BYTES = 64 << 10,
+    /* Where everybody waits: one huge page, which is one piece for the device too. */
+    LARGE_PIECE_BYTES = MEM_HUGE_PAGE,
+    LARGE_MIN = 1 << 20, /* of one file */
     PAUSE_MOST_NS = 500 * 1000, /* twice what a piece takes */
     CALM_PERCENT = 60,          /* a ring or a memory that is fuller does not wait */
 };
@@ -37,6 +41,7 @@ void pack_pace(struct pack *k)
     const uint64_t now = env_mono_ns(s->env);
     const uint64_t pause = (now - s->last_pack_ns) / 4 / (k->bytes / PIECE_BYTES + 1);
     s->last_pack_ns = now;
+    k->paced = true;
     if (stall_filled(s) < CALM_PERCENT) {
         k->pause_ns = pause < PAUSE_MOST_NS ? pause : PAUSE_MOST_NS;
     }
@@ -46,7 +51,8 @@ struct piece {
     struct env *env;
     uint64_t pause_ns;
     struct env_file *file, *direct;
-    uint8_t *bytes; /* PIECE_BYTES, aligned */
+    uint8_t *bytes; /* aligned */
+    size_t cap;
     uint64_t at;    /* position of bytes[0] in the file: a block's beginning */
     size_t from, n; /* bytes[from..n) are to be written */
 };
@@ -77,15 +83,15 @@ static enum err piece_add(struct piece *p, const uint8_t *from, size_t n, struct
 {
     enum err e = ERR_OK;
     while (e == ERR_OK && n > 0) {
-        const size_t room = PIECE_BYTES - p->n;
+        const size_t room = p->cap - p->n;
         const size_t part = n < room ? n : room;
         memcpy(p->bytes + p->n, from, part);
         p->n += part;
         from += part;
         n -= part;
-        if (p->n == PIECE_BYTES) {
+        if (p->n == p->cap) {
             e = piece_write(p, ec);
-            p->at += PIECE_BYTES;
+            p->at += p->cap;
             p->from = p->n = 0;
             if (p->pause_ns > 0) {
                 env_sleep_ns(p->env, p->pause_ns);
@@ -124,22 +130,53 @@ static enum err write_cached(const struct pack *k, const struct pack_item *it, s
     return e;
 }
 
+void pack_piece_free(struct pack *k)
+{
+    if (k->piece_bytes == LARGE_PIECE_BYTES) {
+        mem_free_huge(k->piece, k->piece_bytes);
+    } else {
+        mem_free(k->piece);
+    }
+    k->piece = NULL;
+    k->piece_bytes = 0;
+}
+
+/* Without memory for a large piece a small one does. */
+static bool piece_reserve(struct pack *k, uint64_t file_bytes)
+{
+    const bool large = !k->paced && file_bytes >= LARGE_MIN;
+    if (k->piece != NULL && (!large || k->piece_bytes == LARGE_PIECE_BYTES)) {
+        return true;
+    }
+    uint8_t *p = large ? mem_alloc_huge(LARGE_PIECE_BYTES) : NULL;
+    size_t n = LARGE_PIECE_BYTES;
+    if (p == NULL && k->piece == NULL) {
+        p = mem_alloc_aligned(ENV_BLOCK, PIECE_BYTES);
+        n = PIECE_BYTES;
+    }
+    if (p != NULL) {
+        pack_piece_free(k);
+        k->piece = p;
+        k->piece_bytes = n;
+    }
+    return k->piece != NULL;
+}
+
 enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx *ec)
 {
     struct piece p = {.env = k->store->env, .pause_ns = k->pause_ns, .file = it->file};
     if (it->bytes < k->store->cfg.pack_direct_min_bytes) {
         return write_cached(k, it, ec);
     }
-    if (k->piece == NULL) {
-        k->piece = mem_alloc_aligned(ENV_BLOCK, PIECE_BYTES);
-    }
     struct ectx ignored;
     /* Without memory or a descriptor it is only slower. No ENV_DSYNC: one flush covers all. */
-    if (k->piece == NULL || env_file_open(k->store->env, it->path, ENV_WRITE | ENV_DIRECT,
-                                          &p.direct, &ignored) != ERR_OK) {
+    if (!piece_reserve(k, it->bytes) || env_file_open(k->store->env, it->path,
+                                                     ENV_WRITE | ENV_DIRECT, &p.direct,
+                                                     &ignored) != ERR_OK) {
         return write_cached(k, it, ec);
     }
     p.bytes = k->piece;
+    p.cap = k->piece_bytes;
     enum err e = write_pieces(k, it, &p, ec);
     env_file_close(p.direct);
     return e;

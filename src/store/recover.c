@@ -18,7 +18,12 @@
 #include "core/mem.h"
 #include "store/store_int.h"
 
-enum { VERIFY_BUFFER = 1 << 20 };
+enum {
+    VERIFY_BUFFER = 1 << 20,
+    MEMORY_FIRST = 64 << 10, /* of shared memory: a log that holds little needs little */
+    MEMORY_MOST = 2 << 20,   /* a huge page */
+    MEMORY_ALONE = 64 << 10, /* batches of this size have memory of their own */
+};
 
 /* ---- Image ---------------------------------------------------------------------------------- */
 
@@ -157,6 +162,8 @@ static enum err restore_image(struct store *s, const struct image_view *v, struc
 
 struct replay {
     struct store *store;
+    struct chunk *memory; /* small batches share it: an allocation for each is dear */
+    size_t memory_used, memory_next;
     uint8_t *buffer;
     size_t cap;
     bool flushed;  /* of the frame at hand */
@@ -316,16 +323,44 @@ static bool decode_entry_item(const struct store *s, const struct item *it, stru
                    crc32c(0, bytes.p + ENTRY_HEADER_SIZE, e->payload_size) == e->payload_crc));
 }
 
-static enum err tail_from_replay(struct store_part *p, struct segment *g, const struct entry *e,
-                                 const uint8_t *bytes, struct ectx *ec)
+/* Memory for one batch, and a reference to it. */
+static struct chunk *replay_memory(struct replay *r, size_t size, uint8_t **out)
+{
+    if (size >= MEMORY_ALONE) {
+        struct chunk *alone = chunk_new(NULL, size);
+        *out = alone == NULL ? NULL : alone->bytes;
+        return alone;
+    }
+    if (r->memory == NULL || r->memory->size - r->memory_used < size) {
+        const size_t want = r->memory_next < MEMORY_FIRST ? MEMORY_FIRST : r->memory_next;
+        struct chunk *fresh = chunk_new(r->store->pool, want);
+        if (fresh == NULL) {
+            return NULL;
+        }
+        fresh->shared = true;
+        chunk_unref(r->memory);
+        r->memory = fresh;
+        r->memory_used = 0;
+        r->memory_next = want < MEMORY_MOST ? 2 * want : want;
+    }
+    *out = r->memory->bytes + r->memory_used;
+    const size_t left = r->memory->size - r->memory_used;
+    const size_t taken = (size + 7) / 8 * 8;
+    r->memory_used += taken < left ? taken : left;
+    chunk_ref(r->memory);
+    return r->memory;
+}
+
+static enum err tail_from_replay(struct replay *r, struct store_part *p, struct segment *g,
+                                 const struct entry *e, const uint8_t *bytes, struct ectx *ec)
 {
     const size_t size = ENTRY_HEADER_SIZE + e->payload_size;
-    struct chunk *c =
-        tail_reserve(&p->tail, 1) ? chunk_new(NULL, size) : NULL; /* exact: there may be many */
+    uint8_t *memory = NULL;
+    struct chunk *c = tail_reserve(&p->tail, 1) ? replay_memory(r, size, &memory) : NULL;
     if (c == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for replaying the log");
     }
-    memcpy(c->bytes, bytes, size);
+    memcpy(memory, bytes, size);
     const struct tail_entry t = {.base = e->base_offset,
                                  .last = entry_next_offset(e) - 1,
                                  .seg = g,
@@ -333,7 +368,7 @@ static enum err tail_from_replay(struct store_part *p, struct segment *g, const 
                                  .commit_position = e->commit_position,
                                  .size = (uint32_t)size,
                                  .end = entry_end(e),
-                                 .memory = c->bytes,
+                                 .memory = memory,
                                  .chunk = c,
                                  .max_timestamp = e->max_timestamp};
     tail_push(p, &t);
@@ -409,7 +444,7 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
          * become of it since, a reader finds out, or the check. */
         g->created = true;
     } else {
-        err = tail_from_replay(p, g, &e, bytes.p, ec);
+        err = tail_from_replay(r, p, g, &e, bytes.p, ec);
     }
     if (err != ERR_OK) {
         return err;
@@ -586,6 +621,7 @@ static enum err wal_start(struct store *s, const struct image_slot *from, struct
     const struct wal_visitor visitor = {&r, replay_frame, replay_damage};
     enum err e = wal_open(s->env, s->poll, &cfg, &visitor, &s->wal, ec);
     mem_free(r.buffer);
+    chunk_unref(r.memory);
     e = r.orphaned ? ERR_DAMAGED : e;
     if (e == ERR_OK) {
         s->generation = wal_generation(s->wal);

@@ -143,6 +143,7 @@ struct chunk {
     uint8_t *bytes;      /* aligned for direct I/O, if it is a block or more */
     struct pool *pool;   /* where the bytes go back to; NULL: to the allocator */
     struct store *store; /* counts it as memory of reads; NULL: not counted */
+    bool shared;         /* by many tail entries, each of which counts its own bytes */
 };
 
 /* A batch near the end of a partition, or what is left of it (memory == NULL: only in the file). */
@@ -237,8 +238,10 @@ struct pack {
     struct pack_part *parts;
     size_t part_count, part_cap;
     uint64_t bytes;
-    uint64_t pause_ns; /* between pieces, where nobody waits for the pack */
-    uint8_t *piece;    /* the worker's: what is written next */
+    bool paced;        /* nobody waits for it: small pieces, and pauses between them */
+    uint64_t pause_ns;
+    uint8_t *piece;    /* the worker's: what is written next; piece_bytes of it */
+    size_t piece_bytes;
     bool fatal;        /* a flush failed */
 };
 
@@ -520,6 +523,7 @@ void pack_finish(struct pack *k, bool ok, bool flushed);             /* loop */
 void pack_free(struct pack *k);
 /* pack_write.c, on the worker: the bytes of one file, whose handle is open. */
 enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx *ec);
+void pack_piece_free(struct pack *k);
 void pack_pace(struct pack *k); /* of one that runs beside the log: may it take its time? */
 void pack_start(struct store *s);
 enum err pack_now(struct store *s, struct ectx *ec); /* recovery: on this thread */

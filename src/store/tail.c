@@ -106,7 +106,7 @@ static void count_memory(struct store_part *p, const struct tail_entry *e, bool 
     }
     uint64_t *bytes = e->filed ? &s->cache_bytes : &s->tail_bytes;
     /* What it holds in memory; a group of the log is shared by its entries. */
-    const uint64_t n = e->chunk != NULL ? e->chunk->size : e->size;
+    const uint64_t n = e->chunk != NULL && !e->chunk->shared ? e->chunk->size : e->size;
     *bytes = more ? *bytes + n : *bytes - n;
     if (e->filed) {
         p->tail.cached = more ? p->tail.cached + 1 : p->tail.cached - 1;

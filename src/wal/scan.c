@@ -21,7 +21,8 @@
 #include "wal/wal_int.h"
 
 #define HEADER_AHEAD (64u * 1024)
-#define BODY_AHEAD   (1024u * 1024)
+/* One huge page, whatever part of a block stands before the body. */
+#define BODY_AHEAD ((uint32_t)MEM_HUGE_PAGE - ENV_BLOCK)
 
 struct scan {
     struct wal_ring *ring;

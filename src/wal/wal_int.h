@@ -99,7 +99,7 @@ static inline uint64_t wal_ring_bytes(const struct wal_ring *r)
 /* A window of ring bytes in memory. */
 struct wal_reader {
     struct wal_ring *ring;
-    uint8_t *buf; /* aligned to ENV_BLOCK */
+    uint8_t *buf; /* aligned to ENV_BLOCK; large ones are huge pages (reader_free) */
     size_t cap, n;
     uint64_t at; /* position of buf[0] */
 };
