@@ -18,6 +18,12 @@
 #include "core/mem.h"
 #include "store/store_int.h"
 
+enum {
+    SPAN_LEAST = 12 << 20,     /* as much as asks for a pack, by default */
+    SPAN_PER_FILE = 128 << 10, /* what opening and flushing one costs, as bytes of the ring */
+    SPAN_PER_IMAGE = 32,       /* and a byte of the image: 3 % more are written */
+};
+
 void store_fail(struct store *s, const struct ectx *ec)
 {
     if (s->failed) {
@@ -249,6 +255,7 @@ static enum err checkpoint_build(struct store *s, bool clean, struct checkpoint 
                          e == ERR_LIMIT ? "the internal state is larger than image_max_bytes"
                                         : "no memory for a checkpoint");
     }
+    s->checkpoint_cost = (uint64_t)c->pack.item_count * SPAN_PER_FILE + SPAN_PER_IMAGE * c->image.n;
     size_t flushes = 0;
     for (size_t i = 0; i < c->pack.item_count; i++) {
         struct pack_item *it = &c->pack.items[i];
@@ -402,6 +409,17 @@ static bool drops_due(const struct store *s)
     return false;
 }
 
+/* How much of the ring asks for a checkpoint. A start reads and applies all of it, about 2 ms for a
+ * MiB of small batches, so it is little where checkpoints are cheap: they pack what would be packed
+ * anyway. Many files, large images and files whose bytes wait in the page cache (durability os) are
+ * not flushed for that more often than the ring demands. */
+static uint64_t checkpoint_span(const struct store *s)
+{
+    const uint64_t most = wal_capacity_bytes(s->wal) / 3;
+    const uint64_t span = SPAN_LEAST + s->checkpoint_cost;
+    return s->relaxed_parts > 0 || span > most ? most : span;
+}
+
 void checkpoint_tick(struct store *s)
 {
     if (s->failed || s->closing || s->work != WORK_IDLE) {
@@ -421,7 +439,7 @@ void checkpoint_tick(struct store *s)
      * fits. */
     const uint64_t span = wal_tail(s->wal) - s->slots[s->newest].position;
     const bool full = !wal_has_room(s->wal, s->frame_max + 4096); /* as store_ready asks */
-    if (s->checkpoint_asked || full || span >= wal_capacity_bytes(s->wal) / 3 ||
+    if (s->checkpoint_asked || full || span >= checkpoint_span(s) ||
         s->placed_since >= s->cfg.checkpoint_bytes ||
         (late && (s->changes != s->changes_at_checkpoint || drops_due(s)))) {
         s->barrier = true;

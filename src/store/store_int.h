@@ -370,6 +370,7 @@ struct store {
     struct list pending; /* struct pending */
     bool barrier, checkpoint_asked, closing;
     uint64_t last_checkpoint_ns, retry_after_ns, placed_since, retain_after_ns;
+    uint64_t checkpoint_cost; /* of the last one, as bytes of the ring: checkpoint_span */
     uint64_t last_pack_ns;                   /* when the newest pack beside the log began */
     uint64_t changes, changes_at_checkpoint; /* frames done; the same at the last snapshot */
     struct image_slot slots[2];
