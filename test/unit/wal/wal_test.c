@@ -489,9 +489,9 @@ TEST(wal_the_end_of_the_log_is_read_once_in_large_pieces)
     const uint64_t before = env_sim_ops(r->env);
     assert_int_equal(rig_reopen(r), ERR_OK);
     assert_int_equal(r->seen.count, 1);
-    /* 28: the files are opened and flushed, the walk, five reads of 1 MiB and one for each file.
+    /* 26: the files are opened and flushed, the walk, three reads of 2 MiB and one for each file.
      * Twice as many reads, or smaller ones, are more. */
-    assert_in_range(env_sim_ops(r->env) - before, 1, 30);
+    assert_in_range(env_sim_ops(r->env) - before, 1, 27);
     rig_free(r);
 }
 
