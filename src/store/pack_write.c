@@ -170,9 +170,9 @@ enum err pack_write_item(struct pack *k, const struct pack_item *it, struct ectx
     }
     struct ectx ignored;
     /* Without memory or a descriptor it is only slower. No ENV_DSYNC: one flush covers all. */
-    if (!piece_reserve(k, it->bytes) || env_file_open(k->store->env, it->path,
-                                                     ENV_WRITE | ENV_DIRECT, &p.direct,
-                                                     &ignored) != ERR_OK) {
+    if (!piece_reserve(k, it->bytes) ||
+        env_file_open(k->store->env, it->path, ENV_WRITE | ENV_DIRECT, &p.direct, &ignored) !=
+            ERR_OK) {
         return write_cached(k, it, ec);
     }
     p.bytes = k->piece;

@@ -238,11 +238,11 @@ struct pack {
     struct pack_part *parts;
     size_t part_count, part_cap;
     uint64_t bytes;
-    bool paced;        /* nobody waits for it: small pieces, and pauses between them */
+    bool paced; /* nobody waits for it: small pieces, and pauses between them */
     uint64_t pause_ns;
-    uint8_t *piece;    /* the worker's: what is written next; piece_bytes of it */
+    uint8_t *piece; /* the worker's: what is written next; piece_bytes of it */
     size_t piece_bytes;
-    bool fatal;        /* a flush failed */
+    bool fatal; /* a flush failed */
 };
 
 struct dropped_file {
@@ -371,7 +371,7 @@ struct store {
     bool barrier, checkpoint_asked, closing;
     uint64_t last_checkpoint_ns, retry_after_ns, placed_since, retain_after_ns;
     uint64_t checkpoint_cost; /* of the last one, as bytes of the ring: checkpoint_span */
-    uint64_t last_pack_ns;                   /* when the newest pack beside the log began */
+    uint64_t last_pack_ns;    /* when the newest pack beside the log began */
     uint64_t changes, changes_at_checkpoint; /* frames done; the same at the last snapshot */
     struct image_slot slots[2];
     uint64_t image_sequence; /* of the newest */
