@@ -113,3 +113,47 @@ TEST(store_batches_of_a_start_share_memory_and_stay_whole)
     assert_int_equal(w.store->tail_bytes, 0);
     world_deinit(&w);
 }
+
+static void cut_as(struct world *w, enum env_sim_keep keep, uint64_t choice)
+{
+    env_sim_cut_at(w->env, env_sim_ops(w->env) + 1);
+    if (w->store != NULL) {
+        store_close(w->store);
+        w->store = NULL;
+    }
+    env_sim_power_cut_as(w->env, keep, choice);
+    env_poll_destroy(w->poll);
+    assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
+}
+
+TEST(store_a_start_in_large_pieces_may_be_cut_off_anywhere)
+{
+    /* What was acknowledged is there however many starts lost the power before they were done. */
+    const enum env_sim_keep keeps[] = {ENV_SIM_RANDOM, ENV_SIM_LOSE_ALL, ENV_SIM_KEEP_ALL};
+    for (size_t k = 0; k < ARRAY_LEN(keeps); k++) {
+        struct world w;
+        open_large(&w, 84 + k);
+        struct store_part *p = world_add(&w, 1, "a", 0, false);
+        int count = 0;
+        for (uint64_t bytes = 0; bytes < 5 * MIB; bytes += INLINE) {
+            assert_true(world_append(&w, p, INLINE, 1, 1) >= 0);
+            count++;
+        }
+        cut_as(&w, keeps[k], 0);
+        uint64_t cuts = 0;
+        for (;; cuts++) {
+            env_sim_cut_at(w.env, env_sim_ops(w.env) + cuts + 1);
+            if (world_open(&w) == ERR_OK) {
+                break;
+            }
+            cut_as(&w, keeps[k], cuts);
+        }
+        assert_in_range(cuts, 40, 80);
+        cut_as(&w, keeps[k], 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        p = store_part_find(w.store, 1);
+        assert_int_equal(world_count(&w, p, 0), count);
+        assert_int_equal(p->damage_count, 0);
+        world_deinit(&w);
+    }
+}
