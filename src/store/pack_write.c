@@ -28,7 +28,7 @@ enum {
     PIECE_BYTES = 64 << 10,
     /* Where everybody waits: one huge page, which is one piece for the device too. */
     LARGE_PIECE_BYTES = MEM_HUGE_PAGE,
-    LARGE_MIN = 1 << 20, /* of one file */
+    LARGE_MIN = 1 << 20,        /* of one file */
     PAUSE_MOST_NS = 500 * 1000, /* twice what a piece takes */
     CALM_PERCENT = 60,          /* a ring or a memory that is fuller does not wait */
 };
