@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "core/pool.h"
 #include "env/env_sim.h"
 #include "group/group.h"
 #include "kafka/kafka.h"
@@ -18,6 +19,7 @@ struct world {
     struct env_poll *poll;
     struct config config;
     struct metrics *metrics;
+    struct pool pool; /* as in the server: the log takes a large request's memory from net */
     struct net *net;
     struct broker *broker;
     struct groups *groups;
@@ -63,12 +65,14 @@ static inline enum err world_recover(struct world *w, struct env *env, struct ec
                                    .request_memory_bytes = 16u << 20,
                                    .send_queue_bytes = 16u << 20,
                                    .idle_ms = 600000,
-                                   .stall_ms = 30000};
+                                   .stall_ms = 30000,
+                                   .pool = &w->pool};
     struct store_participant participants[3];
     struct store_config cfg;
     memset(w, 0, sizeof(*w));
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     w->env = env;
+    pool_init(&w->pool, 1 << 20);
     config_init(&w->config, CONFIG_SCOPE_BROKER);
     /* Else a fuzzer soon creates topics with so many that one input takes seconds. */
     CHECK(config_set(&w->config, STR_LIT("leat.max.partitions"), STR_LIT("500"), CONFIG_FROM_STATIC,
@@ -80,6 +84,7 @@ static inline enum err world_recover(struct world *w, struct env *env, struct ec
     CHECK(groups_create(env, &w->config, w->metrics, &w->groups) == ERR_OK);
     store_config_init(&cfg);
     cfg.dir = "/data";
+    cfg.pool = &w->pool;
     cfg.ring_file_bytes = 64 << 10;
     cfg.ring_file_count = 4;
     cfg.min_free_bytes = 64 << 10;
@@ -146,6 +151,7 @@ static inline void world_close(struct world *w)
     metrics_destroy(w->metrics);
     config_deinit(&w->config);
     env_poll_destroy(w->poll);
+    pool_deinit(&w->pool);
 }
 
 static inline void world_ignore(void *ctx, enum err e, const struct ectx *ec)

@@ -34,6 +34,7 @@ static void open_store(struct world *w, uint32_t ring_file_bytes)
     struct ectx ec = {0};
     store_config_init(&cfg);
     cfg.dir = "/data";
+    cfg.pool = &w->pool;
     cfg.ring_file_bytes = ring_file_bytes;
     cfg.ring_file_count = 4;
     cfg.min_free_bytes = 64 << 10;
@@ -57,11 +58,13 @@ void world_init_ring(struct world *w, uint32_t ring_file_bytes)
                                    .request_memory_bytes = 64u << 20,
                                    .send_queue_bytes = 64u << 20,
                                    .idle_ms = 600000,
-                                   .stall_ms = 30000};
+                                   .stall_ms = 30000,
+                                   .pool = &w->pool};
     memset(w, 0, sizeof(*w));
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
     assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
+    pool_init(&w->pool, 1 << 20);
     arena_init(&w->arena, 256u << 20);
     config_init(&w->config, CONFIG_SCOPE_BROKER);
     w->metrics = metrics_create();
@@ -100,6 +103,7 @@ void world_deinit(struct world *w)
     config_deinit(&w->config);
     arena_deinit(&w->arena);
     env_poll_destroy(w->poll);
+    pool_deinit(&w->pool);
     env_destroy(w->env);
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/bytes.h"
 #include "core/mem.h"
+#include "core/pool.h"
 #include "env/env_sim.h"
 #include "group/group.h"
 #include "kafka/kafka.h"
@@ -45,6 +46,7 @@ struct world {
     struct env_poll *poll;
     struct config config;
     struct metrics *metrics;
+    struct pool pool; /* as in the server: the log takes a large request's memory from net */
     struct net *net;
     struct broker *broker;
     struct groups *groups;
