@@ -357,7 +357,7 @@ static bool part_is_sound(const struct image_part *ip)
     struct image_seg seg;
     int64_t past = 0;
     while (image_next_seg(&at, &seg)) {
-        if (seg.base < past || seg.end < seg.base) {
+        if (seg.base < past || seg.end < seg.base || seg.idx_count > STORE_INDEX_ENTRIES_MAX) {
             return false;
         }
         past = seg.end;

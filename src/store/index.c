@@ -143,14 +143,6 @@ enum err index_load(struct env *env, const char *path, const struct segment *g_i
     if (e != ERR_OK) {
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
-    /* The count comes from an image: the memory it may ask for is that of the file. */
-    uint64_t there = 0;
-    e = env_file_size(f, &there, NULL);
-    most = there / INDEX_ENTRY_SIZE < most ? (uint32_t)(there / INDEX_ENTRY_SIZE) : most;
-    if (e != ERR_OK || most == 0) {
-        env_file_close(f);
-        return e;
-    }
     const size_t size = (size_t)most * INDEX_ENTRY_SIZE;
     uint8_t *bytes = mem_alloc(size);
     struct index_entry *entries = mem_zalloc(most, sizeof(*entries));

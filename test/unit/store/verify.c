@@ -1,4 +1,5 @@
 /* The offline check, and starts on a directory that lacks something. */
+#include "store/store_int.h"
 #include "test.h"
 #include "world.h"
 
@@ -148,35 +149,51 @@ TEST(store_refuses_a_ring_that_lost_a_file)
     }
 }
 
+/* In the first partition of an image's section: how many entries its first segment's index has. */
+static uint8_t *index_count_at(uint8_t *section)
+{
+    uint8_t *p = section + 4 + 8;                     /* partitions, id, index */
+    p += 4 + get_le32(p) + 4 + 24;                    /* folder, flags, three offsets */
+    p += 4 + (size_t)get_le32(p) * 12;                /* epochs */
+    return p + 4 + (size_t)get_le32(p) * 16 + 4 + 48; /* damage, segments, six numbers */
+}
+
 TEST(store_verify_says_so_when_an_image_makes_no_sense)
 {
-    /* An image whose checksums are right and whose first section counts more partitions than it
-     * has: the check ended with an error and not a word. */
+    /* Images whose checksums are right, and whose first section counts more partitions than it has
+     * (the check ended with an error and not a word), or more entries in an index than any may
+     * have (a read asked for the memory of all of them). */
     static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
     enum { HEADER = 128, SECTION = 24 };
-    struct world w;
-    struct findings f;
-    world_init(&w, 35, 0);
-    assert_int_equal(world_open(&w), ERR_OK);
-    (void)fill(&w, 100, 0, 3);
-    struct uuid id = store_id(w.store);
-    world_close(&w);
-    for (int i = 0; i < 2; i++) {
-        uint64_t size;
-        uint8_t *b = env_sim_file_bytes(w.env, names[i], &size);
-        assert_non_null(b);
-        uint8_t seed_of[24];
-        memcpy(seed_of, id.b, 16);
-        memcpy(seed_of + 16, b + 32, 8);
-        uint8_t *section = b + HEADER;
-        put_le32(section + SECTION, 1000);
-        uint32_t crc = crc32c(crc32c(0, seed_of, sizeof(seed_of)), section, 2);
-        put_le32(section + 4, crc32c(crc, section + 8, (size_t)get_le64(section + 8) + 16));
+    for (int harm = 0; harm < 2; harm++) {
+        struct world w;
+        struct findings f;
+        world_init(&w, 35, 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        (void)fill(&w, 100, 0, 3);
+        struct uuid id = store_id(w.store);
+        world_close(&w);
+        for (int i = 0; i < 2; i++) {
+            uint64_t size;
+            uint8_t *b = env_sim_file_bytes(w.env, names[i], &size);
+            assert_non_null(b);
+            uint8_t seed_of[24];
+            memcpy(seed_of, id.b, 16);
+            memcpy(seed_of + 16, b + 32, 8);
+            uint8_t *section = b + HEADER;
+            if (harm == 0) {
+                put_le32(section + SECTION, 1000);
+            } else if (get_le32(section + SECTION) > 0) {
+                put_le32(index_count_at(section + SECTION), STORE_INDEX_ENTRIES_MAX + 1);
+            }
+            uint32_t crc = crc32c(crc32c(0, seed_of, sizeof(seed_of)), section, 2);
+            put_le32(section + 4, crc32c(crc, section + 8, (size_t)get_le64(section + 8) + 16));
+        }
+        (void)check(&w, &f);
+        assert_true(f.problems > 0);
+        assert_non_null(strstr(f.text, "section of the store cannot be read"));
+        world_deinit(&w);
     }
-    (void)check(&w, &f);
-    assert_true(f.problems > 0);
-    assert_non_null(strstr(f.text, "section of the store cannot be read"));
-    world_deinit(&w);
 }
 
 TEST(store_verify_refuses_a_ring_of_impossible_size)
