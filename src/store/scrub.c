@@ -343,15 +343,6 @@ static const struct tail_entry *first_unfiled(const struct store_part *p)
     return NULL;
 }
 
-/* Where in the file to stop; 0: nothing of this segment is in its file. */
-static uint64_t scrub_end(const struct tail_entry *e, const struct segment *g)
-{
-    if (e == NULL || g->base < e->seg->base || (e->seg == g && g->settled < e->position)) {
-        return g->settled;
-    }
-    return e->seg == g ? e->position : 0;
-}
-
 /* The segment at the cursor, or the next one that has bytes; moves the cursor there. */
 static struct segment *segment_at_cursor(struct store *s, const struct store_part *p,
                                          const struct tail_entry *unfiled)
@@ -359,7 +350,7 @@ static struct segment *segment_at_cursor(struct store *s, const struct store_par
     struct scrub *c = &s->scrub;
     for (uint32_t i = 0; i < p->seg_count; i++) {
         struct segment *g = p->segs[i];
-        if (g->base < c->base || scrub_end(unfiled, g) == 0) {
+        if (g->base < c->base || segment_walk_end(g, unfiled) == 0) {
             continue;
         }
         if (g->base != c->base || c->at == 0) {
@@ -394,7 +385,7 @@ static void step_start(struct store *s, struct store_part *p, struct segment *g,
         segment_identity_get(g, &st->id);
         st->at = s->scrub.at;
         st->next = s->scrub.next;
-        st->end = scrub_end(unfiled, g);
+        st->end = segment_walk_end(g, unfiled);
         st->limit = g->end < p->high_watermark ? g->end : p->high_watermark;
         if (unfiled != NULL && unfiled->base < st->limit) {
             st->limit = unfiled->base;

@@ -370,8 +370,8 @@ struct store {
     struct list pending; /* struct pending */
     bool barrier, checkpoint_asked, closing;
     uint64_t last_checkpoint_ns, retry_after_ns, placed_since, retain_after_ns;
-    uint64_t checkpoint_cost; /* of the last one, as bytes of the ring: checkpoint_span */
-    uint64_t last_pack_ns;    /* when the newest pack beside the log began */
+    uint64_t checkpoint_cost_bytes;          /* what the last one cost, as bytes of the ring */
+    uint64_t last_pack_ns;                   /* when the newest pack beside the log began */
     uint64_t changes, changes_at_checkpoint; /* frames done; the same at the last snapshot */
     struct image_slot slots[2];
     uint64_t image_sequence; /* of the newest */
@@ -669,7 +669,10 @@ enum err entry_walk_next(struct entry_walk *w, uint64_t *position, struct entry 
 enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *good,
                             struct ectx *ec);
 void segment_identity_get(const struct segment *g, struct segment_identity *out);
-/* End in `g` of what can be read from its file: neither only in memory nor on its way there. */
+/* Where a walk of the file ends: what is on its way to the device is not there yet, nor is what
+ * begins with `from`, the first batch that is looked for elsewhere (NULL: none). 0: nothing. */
+uint64_t segment_walk_end(const struct segment *g, const struct tail_entry *from);
+/* The same before the partition's tail. */
 uint64_t segment_file_end(const struct store_part *p, const struct segment *g);
 void batch_info_parse(const uint8_t *payload, size_t size, struct store_batch_info *out);
 

@@ -2,8 +2,8 @@
  * The tail of a partition: its newest batches, as far as they are in memory. Two kinds: those whose
  * bytes are not in their segment yet (in memory of the log's groups, until they are packed), and
  * those that are written in place, whose memory is kept a while for readers that follow closely.
- * The tail is a run without holes: everything below its first entry is in files, everything from
- * there on is found here, and an entry without memory is in its file.
+ * The tail is a run without holes: everything from its first entry on is found here. Everything
+ * below it, and an entry without memory, is in its file or on its way there (segment.settled).
  */
 #include <string.h>
 

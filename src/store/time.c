@@ -186,7 +186,9 @@ static void look_submit(struct time_look *l, struct segment *g, uint64_t positio
 static bool look_files(struct time_look *l)
 {
     struct store_part *p = l->part;
-    const int64_t tail = p->tail.count > 0 ? tail_at(&p->tail, 0)->base : p->high_watermark;
+    const int64_t first = p->tail.count > 0 ? tail_at(&p->tail, 0)->base : INT64_MAX;
+    /* The tail may have let go of what is on its way to the device. */
+    const int64_t tail = first < p->high_watermark ? first : p->high_watermark;
     uint32_t i;
     if (l->cursor >= tail) {
         return false;

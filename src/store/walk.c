@@ -117,18 +117,20 @@ enum err entry_walk_payload(struct entry_walk *w, const struct entry *e, bool *g
     return ERR_OK;
 }
 
+uint64_t segment_walk_end(const struct segment *g, const struct tail_entry *from)
+{
+    if (from == NULL || g->base < from->seg->base) {
+        return g->settled;
+    }
+    if (from->seg != g) {
+        return 0;
+    }
+    return from->position < g->settled ? from->position : g->settled;
+}
+
 uint64_t segment_file_end(const struct store_part *p, const struct segment *g)
 {
-    if (p->tail.count > 0) {
-        const struct tail_entry *t = tail_at(&p->tail, 0);
-        if (t->seg == g) {
-            return t->position < g->settled ? t->position : g->settled;
-        }
-        if (g->base > t->base) {
-            return 0;
-        }
-    }
-    return g->settled;
+    return segment_walk_end(g, p->tail.count > 0 ? tail_at(&p->tail, 0) : NULL);
 }
 
 /* The batch's own header is trusted here: the payload's checksum held. */
