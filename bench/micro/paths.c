@@ -154,8 +154,8 @@ static void world_deinit(struct world *w)
     broker_destroy(w->broker);
     metrics_destroy(w->metrics);
     config_deinit(&w->config);
-    pool_deinit(&w->pool);
     env_poll_destroy(w->poll);
+    pool_deinit(&w->pool);
     env_destroy(w->env);
 }
 

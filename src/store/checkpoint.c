@@ -19,9 +19,9 @@
 #include "store/store_int.h"
 
 enum {
-    SPAN_LEAST = 12 << 20,     /* as much as asks for a pack, by default */
-    SPAN_PER_FILE = 128 << 10, /* what opening and flushing one costs, as bytes of the ring */
-    SPAN_PER_IMAGE = 32,       /* and a byte of the image: 3 % more are written */
+    SPAN_LEAST = 12 << 20,     /* so much asks for a pack, if the tail's memory is the default */
+    SPAN_PER_FILE = 128 << 10, /* opening and flushing a file is not worth less: a judgement */
+    SPAN_PER_IMAGE = 32,       /* for each byte, so that images add 3 % to what is written */
 };
 
 void store_fail(struct store *s, const struct ectx *ec)
@@ -255,7 +255,8 @@ static enum err checkpoint_build(struct store *s, bool clean, struct checkpoint 
                          e == ERR_LIMIT ? "the internal state is larger than image_max_bytes"
                                         : "no memory for a checkpoint");
     }
-    s->checkpoint_cost = (uint64_t)c->pack.item_count * SPAN_PER_FILE + SPAN_PER_IMAGE * c->image.n;
+    s->checkpoint_cost_bytes =
+        (uint64_t)c->pack.item_count * SPAN_PER_FILE + SPAN_PER_IMAGE * c->image.n;
     size_t flushes = 0;
     for (size_t i = 0; i < c->pack.item_count; i++) {
         struct pack_item *it = &c->pack.items[i];
@@ -410,13 +411,13 @@ static bool drops_due(const struct store *s)
 }
 
 /* How much of the ring asks for a checkpoint. A start reads and applies all of it, about 2 ms for a
- * MiB of small batches, so it is little where checkpoints are cheap: they pack what would be packed
- * anyway. Many files, large images and files whose bytes wait in the page cache (durability os) are
- * not flushed for that more often than the ring demands. */
+ * MiB of small batches, so it is little where checkpoints are cheap: by default they pack what
+ * would be packed anyway. Many files, large images and files whose bytes wait in the page cache
+ * (durability os) are not flushed for that more often than the ring demands. */
 static uint64_t checkpoint_span(const struct store *s)
 {
     const uint64_t most = wal_capacity_bytes(s->wal) / 3;
-    const uint64_t span = SPAN_LEAST + s->checkpoint_cost;
+    const uint64_t span = SPAN_LEAST + s->checkpoint_cost_bytes;
     return s->relaxed_parts > 0 || span > most ? most : span;
 }
 

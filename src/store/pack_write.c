@@ -9,7 +9,8 @@
  *
  * A file that gets less than a piece (pack_direct_min_bytes) is written through the page cache, in
  * one call: with thousands of partitions each file gets a batch or two, and a second handle, three
- * calls and a wait for the device for each of them were two thirds of what packing cost.
+ * calls and a wait for the device for each of them were two thirds of what packing cost. The price
+ * is the large flush that the log's writes may meet then.
  *
  *     file      |....sss|sssssss|sssssss|sss....|      s: small batches, | a block's end
  *     written       ----|=======|=======|---           = direct, - through the page cache

@@ -24,6 +24,7 @@ enum {
     MEMORY_MOST = 2 << 20,   /* a huge page */
     MEMORY_ALONE = 64 << 10, /* batches of this size have memory of their own */
 };
+_Static_assert(MEMORY_ALONE <= MEMORY_FIRST, "what is not alone fits into fresh shared memory");
 
 /* ---- Image ---------------------------------------------------------------------------------- */
 
@@ -344,9 +345,7 @@ static struct chunk *replay_memory(struct replay *r, size_t size, uint8_t **out)
         r->memory_next = want < MEMORY_MOST ? 2 * want : want;
     }
     *out = r->memory->bytes + r->memory_used;
-    const size_t left = r->memory->size - r->memory_used;
-    const size_t taken = (size + 7) / 8 * 8;
-    r->memory_used += taken < left ? taken : left;
+    r->memory_used += size;
     chunk_ref(r->memory);
     return r->memory;
 }

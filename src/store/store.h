@@ -94,8 +94,8 @@ struct store_config {
     uint32_t checkpoint_ms;    /* at the latest after this time if anything was written; 60 s */
     uint64_t
         tail_memory_bytes; /* group memory kept for reading the tail before it is packed; 32 MiB */
-    uint64_t pack_direct_min_bytes; /* what a pack brings one file goes past the page cache from
-                                       here on; 64 KiB */
+    uint64_t pack_direct_min_bytes; /* a file to which a pack brings as much is written past
+                                       the page cache; 64 KiB */
     uint64_t min_free_bytes; /* below it appends of batches are refused with ERR_NO_SPACE; 64 MiB */
     uint64_t image_max_bytes;        /* a snapshot above it fails the checkpoint by name; 1 GiB */
     uint64_t scrub_bytes_per_second; /* all that is stored is read at this rate, in the background;

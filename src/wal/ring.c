@@ -202,7 +202,7 @@ void wal_reader_init(struct wal_reader *rd, struct wal_ring *ring)
 }
 
 /* A device reads twice as fast into one huge page as into 512 ordinary ones (measured: 2 GB/s and
- * 1), and their first touch is 512 times dearer. */
+ * 1), and it takes one fault instead of 512. */
 static bool is_huge(size_t cap)
 {
     return cap >= MEM_HUGE_PAGE;

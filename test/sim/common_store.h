@@ -71,8 +71,8 @@ struct flight { /* a frame between commit and done */
     struct proc *proc;
     uint32_t frame;
     uint64_t uid;
-    uint8_t
-        kind; /* of the fact: 'n'othing, 'a'dd, 'r'emove, 'd'elete records, 'f'iller; 'b': none */
+    /* Of the fact: 'n'othing, 'a'dd, 'r'emove, 'd'elete records, 'f'iller; 'b': none. */
+    uint8_t kind;
     uint32_t id;
     int32_t index;
     bool os;
