@@ -87,6 +87,14 @@ static void fill_big(struct world *w, uint32_t id, int count)
     }
 }
 
+static uint64_t ops_of_pack_now(struct world *w)
+{
+    const uint64_t before = env_sim_ops(w->env);
+    struct ectx ec;
+    assert_int_equal(pack_now(w->store, &ec), ERR_OK);
+    return env_sim_ops(w->env) - before;
+}
+
 /* After a cut and a start everything is there. */
 static void expect_big(struct world *w, int first, int second)
 {
@@ -126,6 +134,52 @@ TEST(store_packs_beside_the_log_are_written_in_small_pieces)
     assert_true(more > 1 << 20);
     assert_in_range(env_sim_ops(w.env) - before, more / PIECE_MOST, more / PIECE_MOST + 20);
     expect_big(&w, count + 70, 0);
+    world_deinit(&w);
+}
+
+TEST(store_packs_that_everybody_waits_for_are_written_in_large_pieces)
+{
+    /* Also when the piece began as a small one, for a file that got less, and the other way round.
+     */
+    enum { LITTLE = 5, MUCH = 90 };
+    struct world w;
+    open_big(&w, 79, 16 << 20);
+    fill_big(&w, 2, MUCH);
+    assert_in_range(ops_of_pack_now(&w), 1, 8);
+    fill_big(&w, 1, LITTLE);
+    fill_big(&w, 2, MUCH);
+    assert_in_range(ops_of_pack_now(&w), 1, 12);
+    fill_big(&w, 2, MUCH);
+    fill_big(&w, 1, LITTLE);
+    assert_in_range(ops_of_pack_now(&w), 1, 12);
+    expect_big(&w, 2 * LITTLE, 3 * MUCH);
+    world_deinit(&w);
+}
+
+static int no_large(void *ctx, size_t size)
+{
+    const bool large = size >= MEM_HUGE_PAGE;
+    *(int *)ctx += large ? 1 : 0;
+    return large;
+}
+
+TEST(store_packs_without_memory_for_a_large_piece_take_a_small_one)
+{
+    /* Past the page cache all the same; for the first file and when the piece should grow. */
+    enum { LITTLE = 5, MUCH = 90, PIECES = MUCH * BIG / PIECE_MOST };
+    struct world w;
+    open_big(&w, 80, 16 << 20);
+    for (int little = 0; little <= LITTLE; little += LITTLE) {
+        fill_big(&w, 1, little);
+        fill_big(&w, 2, MUCH);
+        int refused = 0;
+        mem_set_fail_hook(no_large, &refused);
+        const uint64_t ops = ops_of_pack_now(&w);
+        mem_set_fail_hook(NULL, NULL);
+        assert_int_equal(refused, 1);
+        assert_in_range(ops, PIECES, PIECES + 12);
+    }
+    expect_big(&w, LITTLE, 2 * MUCH);
     world_deinit(&w);
 }
 
