@@ -94,6 +94,10 @@ static enum err snapshot(void *ctx, struct buf *out)
     for (uint32_t i = 0; i < w->fact_count && i < WORLD_FACTS; i++) {
         buf_put_le64(out, w->facts[i]);
     }
+    uint8_t *more = buf_extend(out, w->snapshot_more);
+    if (w->snapshot_more > 0 && more != NULL) {
+        memset(more, 0, w->snapshot_more);
+    }
     return ERR_OK;
 }
 

@@ -36,6 +36,7 @@ struct world {
     uint32_t part_count;
     uint64_t facts[WORLD_FACTS];
     uint32_t fact_count;
+    size_t snapshot_more;  /* zeros behind that state in its image: a participant with much of it */
     uint32_t batches_seen; /* by the batch hook since the last open */
     uint32_t done, advanced, ready, failures;
     struct arena arena;
