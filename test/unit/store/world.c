@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "core/log.h"
+#include "store/store_int.h"
 #include "test.h"
 
 static void attach(void *ctx, struct store *store)
@@ -77,6 +78,7 @@ static enum err saw_batch(void *ctx, struct store_part *part, const struct store
     (void)info;
     (void)ec;
     w->batches_seen++;
+    w->packed_before_batch = w->store->stats.packed_bytes;
     return ERR_OK;
 }
 

@@ -38,6 +38,7 @@ struct world {
     uint32_t fact_count;
     size_t snapshot_more;  /* zeros behind that state in its image: a participant with much of it */
     uint32_t batches_seen; /* by the batch hook since the last open */
+    uint64_t packed_before_batch; /* what a start had packed when it met the newest batch */
     uint32_t done, advanced, ready, failures;
     struct arena arena;
 };
