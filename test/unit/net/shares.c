@@ -111,6 +111,47 @@ TEST(net_one_alone_has_no_such_share)
     world_close(&w);
 }
 
+TEST(net_a_turn_is_shared_by_the_busy)
+{
+    /* One alone takes 2 MiB in a turn, some share that, and each of many still gets 256 KiB. Who is
+     * connected and asks for nothing counts for nothing, and busy is soon over. */
+    static const struct {
+        size_t busy, kib;
+    } cases[] = {{1, 2048}, {2, 1024}, {5, 409}, {8, 256}, {9, 256}, {30, 256}, {1, 2048}};
+    struct net_config cfg = {.max_connections = 40,
+                             .request_memory_bytes = 4u * 1024 * 1024,
+                             .send_queue_bytes = 1024 * 1024,
+                             .idle_ms = 60000,
+                             .stall_ms = 5000};
+    struct world w;
+    world_open(&w, &cfg);
+    struct env_sock *s[30];
+    uint8_t small[16];
+    const size_t n = make_message(small, 4, 1);
+    for (size_t i = 0; i < 30; i++) {
+        s[i] = dial(&w);
+    }
+    assert_int_equal(conn_turn_bytes(w.net) / 1024, 2048);
+    for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+        env_sim_advance_ns(w.env, 300000000); /* longer than anybody stays busy */
+        for (size_t i = 0; i < cases[k].busy; i++) {
+            send_all(&w, s[i], small, n);
+            send_all(&w, s[i], small, n); /* once or often: busy is busy */
+        }
+        turns(&w, 3);
+        assert_int_equal(conn_turn_bytes(w.net) / 1024, cases[k].kib);
+        for (size_t i = 0; i < cases[k].busy; i++) {
+            uint8_t in[16];
+            assert_true(receive(&w, s[i], in, 2 * n));
+        }
+    }
+    for (size_t i = 0; i < 30; i++) {
+        env_sock_close(s[i]);
+    }
+    turns(&w, 3);
+    world_close(&w);
+}
+
 TEST(net_greedy_clients_leave_memory_for_a_modest_one)
 {
     /* However many fill the memory of requests and wait for answers, a small request finds room,
