@@ -242,7 +242,9 @@ static enum err image_read_body(struct env_file *f, const uint8_t *h, struct uui
     v->info.flushed = get_le64(h + 48);
     v->info.generation = get_le32(h + 56);
     v->info.clean = (get_le32(h + 60) & IMAGE_CLEAN) != 0;
-    v->info.valid = got == v->size && memcmp(v->bytes, h, IMAGE_HEADER_SIZE) == 0 &&
+    /* A checkpoint begins where a group of the log does. */
+    v->info.valid = v->info.position % ENV_BLOCK == 0 && v->info.position <= INT64_MAX &&
+                    got == v->size && memcmp(v->bytes, h, IMAGE_HEADER_SIZE) == 0 &&
                     sections_valid(v, id, get_le32(h + 72));
     return ERR_OK;
 }

@@ -196,6 +196,30 @@ TEST(store_verify_says_so_when_an_image_makes_no_sense)
     }
 }
 
+TEST(store_verify_refuses_an_image_that_begins_within_a_block_of_the_log)
+{
+    /* The headers' checksums are right. A frame's header was looked for across the end of a ring
+     * file, and read from behind the buffer. */
+    static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
+    struct world w;
+    struct findings f;
+    world_init(&w, 37, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    (void)fill(&w, 100, 0, 3);
+    world_close(&w);
+    for (int i = 0; i < 2; i++) {
+        uint64_t size;
+        uint8_t *b = env_sim_file_bytes(w.env, names[i], &size);
+        assert_non_null(b);
+        put_le64(b + 40, w.cfg.ring_file_bytes - 8);
+        put_le32(b + 12, crc32c(0, b + 16, 112));
+    }
+    (void)check(&w, &f);
+    assert_int_equal(f.problems, 1);
+    assert_non_null(strstr(f.text, "no valid image"));
+    world_deinit(&w);
+}
+
 TEST(store_verify_refuses_a_ring_of_impossible_size)
 {
     /* A meta file with a right checksum and a ring of four billion files: each was told of. */
