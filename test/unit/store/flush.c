@@ -3,39 +3,9 @@
 #include "test.h"
 #include "world.h"
 
-/* A batch that is committed and not waited for. */
-struct late {
-    struct store_batch batch;
-    bool acknowledged;
-};
-
-static void late_done(void *ctx, uint64_t position)
-{
-    struct late *l = ctx;
-    (void)position;
-    l->acknowledged = true;
-}
-
-static void late_append(struct world *w, struct store_part *p, size_t size, struct late *l)
-{
-    *l = (struct late){.batch = {.info = {.max_timestamp = 1,
-                                          .producer_id = -1,
-                                          .producer_epoch = -1,
-                                          .base_sequence = -1}}};
-    l->batch.bytes = world_batch(size, 1, 1, 1, &l->batch.size);
-    struct store_frame *f = store_ready(w->store) ? store_frame_begin(w->store) : NULL;
-    if (f == NULL) {
-        return;
-    }
-    if (store_frame_batch(f, p, &l->batch, &w->ec) != ERR_OK) {
-        store_frame_drop(f);
-        return;
-    }
-    store_frame_commit(f, late_done, l);
-}
-
 /* The power goes off, and everything that was acknowledged is there. */
-static void expect_all(struct world *w, uint64_t choice, int64_t first, const struct late *l)
+static void expect_all(struct world *w, uint64_t choice, int64_t first,
+                       const struct world_flight *l)
 {
     env_sim_fail_nth(w->env, ENV_SIM_SYNC, 0, ERR_OK, false);
     world_cut(w, choice);
@@ -59,13 +29,13 @@ TEST(store_no_image_after_the_loop_failed_to_flush_a_folder)
      * loop needs the same folder first and fails. */
     for (uint64_t choice = 0; choice < 16; choice++) {
         struct world w;
-        struct late l;
+        struct world_flight l;
         begin_world(&w, choice);
         assert_int_equal(world_append(&w, store_part_find(w.store, 1), 200, 1, 1), 0);
         store_checkpoint_request(w.store);
         store_tick(w.store);
         env_sim_fail_nth(w.env, ENV_SIM_SYNC, 1, ERR_IO, false);
-        late_append(&w, store_part_find(w.store, 2), 9000, &l);
+        (void)world_append_begin(&w, store_part_find(w.store, 2), 9000, 1, &l);
         assert_int_equal(w.failures, 1);
         world_settle(&w);
         expect_all(&w, choice, 1, &l);
@@ -80,7 +50,7 @@ TEST(store_no_image_after_the_log_failed_to_flush_a_segment)
      * checkpoint is about to flush the same file. */
     for (uint64_t run = 0; run < 64; run++) {
         struct world w;
-        struct late l;
+        struct world_flight l;
         begin_world(&w, run);
         struct store_part *p = store_part_find(w.store, 1);
         struct store_stats st;
@@ -95,7 +65,7 @@ TEST(store_no_image_after_the_log_failed_to_flush_a_segment)
         store_checkpoint_request(w.store);
         store_tick(w.store);
         env_sim_fail_nth(w.env, ENV_SIM_SYNC, 1 + run % 4, ERR_IO, false);
-        late_append(&w, p, 9000, &l);
+        (void)world_append_begin(&w, p, 9000, 1, &l);
         world_settle(&w);
         l.acknowledged = false; /* of the other partition */
         expect_all(&w, run, n, &l);
@@ -110,14 +80,14 @@ TEST(store_acknowledges_nothing_that_a_checkpoint_failed_to_flush)
      * the same folder: its own flush says that all is well. */
     for (uint64_t run = 0; run < 512; run++) {
         struct world w;
-        struct late l;
+        struct world_flight l;
         begin_world(&w, run);
         assert_int_equal(world_append(&w, store_part_find(w.store, 1), 200, 1, 1), 0);
         store_checkpoint_request(w.store);
         store_tick(w.store);
         env_sim_fail_nth(w.env, ENV_SIM_SYNC, 1 + run % 8, ERR_IO, false);
         (void)env_sim_step(w.env);
-        late_append(&w, store_part_find(w.store, 2), 9000, &l);
+        (void)world_append_begin(&w, store_part_find(w.store, 2), 9000, 1, &l);
         world_settle(&w);
         expect_all(&w, run, 1, &l);
         mem_free(l.batch.bytes);

@@ -304,35 +304,9 @@ static void leave_behind(struct world *w, const struct store_part *p, int64_t of
     mem_free(batch);
 }
 
-/* Gives a large batch to the store, and does not wait. */
-struct flight {
-    struct store_batch batch;
-    bool done;
-};
-
-static void flight_done(void *ctx, uint64_t position)
+static void flight_end(struct world_flight *f)
 {
-    struct flight *f = ctx;
-    (void)position;
-    f->done = true;
-}
-
-static void flight_begin(struct world *w, struct store_part *p, size_t size, int64_t ts,
-                         struct flight *out)
-{
-    *out = (struct flight){
-        .batch.info = {
-            .max_timestamp = ts, .producer_id = -1, .producer_epoch = -1, .base_sequence = -1}};
-    out->batch.bytes = world_batch(size, 1, ts, 'y', &out->batch.size);
-    struct store_frame *f = store_frame_begin(w->store);
-    assert_non_null(f);
-    assert_int_equal(store_frame_batch(f, p, &out->batch, &w->ec), ERR_OK);
-    store_frame_commit(f, flight_done, out);
-}
-
-static void flight_end(struct flight *f)
-{
-    assert_true(f->done);
+    assert_true(f->acknowledged);
     mem_free(f->batch.bytes);
 }
 
@@ -342,7 +316,7 @@ TEST(scrub_leaves_alone_what_is_on_its_way_to_the_device)
     uint32_t before_it = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct world w;
-        struct flight large;
+        struct world_flight large;
         open_world(&w, seed, 1 << 20);
         struct store_part *p = world_add(&w, 1, "a", 0, false);
         for (int i = 0; i < 3; i++) {
@@ -355,10 +329,10 @@ TEST(scrub_leaves_alone_what_is_on_its_way_to_the_device)
         pass_time(&w, 9800);
         const uint64_t bytes = stats(&w).scrub_bytes;
         leave_behind(&w, p, 1, 50);
-        flight_begin(&w, p, 6000, 60, &large);
+        assert_true(world_append_begin(&w, p, 6000, 60, &large));
         env_sim_advance_ns(w.env, 400000000);
         store_tick(w.store);
-        while (!large.done) {
+        while (!large.acknowledged) {
             store_kick(w.store, true);
             (void)env_poll_run(w.poll, 0);
         }
@@ -387,7 +361,7 @@ TEST(store_finds_by_time_nothing_that_is_on_its_way_to_the_device)
     uint32_t before = 0, after = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct world w;
-        struct flight large, next, others[8];
+        struct world_flight large, next, others[8];
         struct store_time_job looks[LOOKS];
         open_world(&w, seed, 0);
         w.part_cfg.segment_bytes = 64 << 20;
@@ -398,11 +372,11 @@ TEST(store_finds_by_time_nothing_that_is_on_its_way_to_the_device)
         }
         world_checkpoint(&w);
         leave_behind(&w, p, 1, 50);
-        flight_begin(&w, p, (size_t)1500 << 10, 60, &large);
-        flight_begin(&w, p, 6000, 70, &next);
+        assert_true(world_append_begin(&w, p, (size_t)1500 << 10, 60, &large));
+        assert_true(world_append_begin(&w, p, 6000, 70, &next));
         size_t count = 0;
         while (p->tail.count == 2 && count < ARRAY_LEN(others)) {
-            flight_begin(&w, q, (size_t)1000 << 10, 1, &others[count++]);
+            assert_true(world_append_begin(&w, q, (size_t)1000 << 10, 1, &others[count++]));
         }
         assert_int_equal(p->tail.count, 1);
         uint32_t done = 0;

@@ -361,6 +361,33 @@ int64_t world_append(struct world *w, struct store_part *p, size_t size, int32_t
     return batch.info.base_offset;
 }
 
+static void flight_done(void *ctx, uint64_t position)
+{
+    struct world_flight *f = ctx;
+    (void)position;
+    f->acknowledged = true;
+}
+
+bool world_append_begin(struct world *w, struct store_part *p, size_t size, int64_t ts,
+                        struct world_flight *out)
+{
+    *out = (struct world_flight){.batch = {.info = {.max_timestamp = ts,
+                                                    .producer_id = -1,
+                                                    .producer_epoch = -1,
+                                                    .base_sequence = -1}}};
+    out->batch.bytes = world_batch(size, 1, ts, (uint8_t)ts, &out->batch.size);
+    struct store_frame *f = store_ready(w->store) ? store_frame_begin(w->store) : NULL;
+    if (f == NULL) {
+        return false;
+    }
+    if (store_frame_batch(f, p, &out->batch, &w->ec) != ERR_OK) {
+        store_frame_drop(f);
+        return false;
+    }
+    store_frame_commit(f, flight_done, out);
+    return true;
+}
+
 void world_checkpoint(struct world *w)
 {
     struct store_stats before, after;

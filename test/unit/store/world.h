@@ -54,6 +54,14 @@ void world_remove(struct world *w, uint32_t id);
 /* One batch of `count` records with a value of `size` bytes; waits for it. Its base offset, or -1.
  */
 int64_t world_append(struct world *w, struct store_part *p, size_t size, int32_t count, int64_t ts);
+/* A batch of one record that is committed and not waited for; mem_free(batch.bytes) when it is done
+ * (world_append waits). False: the store takes nothing now. */
+struct world_flight {
+    struct store_batch batch;
+    bool acknowledged;
+};
+bool world_append_begin(struct world *w, struct store_part *p, size_t size, int64_t ts,
+                        struct world_flight *out);
 void world_fact(struct world *w, uint64_t value);
 void world_checkpoint(struct world *w);
 /* Builds a batch (mem_free it). */
