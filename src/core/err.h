@@ -39,6 +39,8 @@
     X(ERR_AGAIN, -1, 503, true, "not now, try again")                                              \
     X(ERR_ADDRESS_IN_USE, -1, 500, false, "address already in use")                                \
     X(ERR_CONFIG, 40, 400, false, "invalid configuration")                                         \
+    X(ERR_ABORTED, -1, 503, true, "aborted: nothing of it was done, execute it again")             \
+    X(ERR_FENCED, -1, 409, false, "another owner has taken over")                                  \
     /* Kafka's, under Kafka's names */                                                             \
     X(ERR_UNKNOWN_SERVER_ERROR, -1, 500, false, "unexpected server error")                         \
     X(ERR_OFFSET_OUT_OF_RANGE, 1, 416, false, "offset out of range")                               \

@@ -33,8 +33,9 @@ struct http_request {
     struct http_header *headers;
     size_t header_count;
     struct str body;
-    struct str params[4]; /* what `{...}` in the route's path matched, in order */
+    struct str params[4]; /* what `{...}` in the route's path matched, decoded, in order */
     size_t param_count;
+    const struct http_route *route;
     struct arena *arena; /* lives until the reply is out */
     void *internal;
 };
@@ -52,8 +53,61 @@ struct http_route {
 
 /* Each request is answered exactly once, now or later. `body` is copied. */
 void http_reply(struct http_request *r, int status, const char *content_type, struct str body);
-/* application/problem+json with type, title, status, detail, hint. */
+/* The same with more headers (ETag, Location, ...), which are copied. Values must be legal
+ * (http_value_legal): a line break from a peer must not become a header. */
+struct http_head {
+    int status;
+    const char *content_type; /* NULL: none (204, 304) */
+    const struct http_header *headers;
+    size_t header_count;
+};
+void http_reply_with(struct http_request *r, const struct http_head *head, struct str body);
+/* The same; the buffer's memory is taken, not copied, and the buffer is empty afterwards. */
+void http_reply_take(struct http_request *r, const struct http_head *head, struct buf *body);
+bool http_value_legal(struct str value);
+
+/* application/problem+json (RFC 9457) with type, title, status, detail, hint. */
 void http_problem(struct http_request *r, enum err e, const struct ectx *ec);
+/* The same with a stable code of the API: type "/problems/{code}". */
+struct http_problem_spec {
+    const char *code; /* "revision-conflict" */
+    int status;
+    const char *title;
+    bool retryable;
+    int64_t retry_after_ms; /* -1: not said; else also the header Retry-After */
+    struct str members;     /* further members, JSON without braces: "\"expected\":5"; may be empty */
+    const struct http_header *headers;
+    size_t header_count;
+};
+void http_problem_with(struct http_request *r, const struct http_problem_spec *p,
+                       const struct ectx *ec);
+
+/*
+ * A reply of unknown length, sent as it comes into being (chunked; to HTTP/1.0 until the end of the
+ * connection): NDJSON, server-sent events. What is written and not sent is bounded: above
+ * HTTP_STREAM_HIGH bytes http_stream_write says false (what it was given is taken all the same),
+ * and `writable` is called when it is below HTTP_STREAM_LOW. A peer that takes nothing for the
+ * listener's stall time is closed.
+ */
+#define HTTP_STREAM_HIGH (256u * 1024)
+#define HTTP_STREAM_LOW  (64u * 1024)
+struct http_stream;
+struct http_stream_hooks {
+    void (*writable)(void *ctx);
+    /* The connection is gone, or the server drains: once, and then the stream must not be used any
+     * more. Not called after http_stream_end. */
+    void (*closed)(void *ctx);
+};
+/* Takes the request: it must not be answered otherwise. NULL: out of memory (it was answered). */
+struct http_stream *http_stream_begin(struct http_request *r, const struct http_head *head,
+                                      const struct http_stream_hooks *hooks, void *ctx);
+/* `bytes` are copied. Small writes of one turn of the loop are sent together. */
+bool http_stream_write(struct http_stream *s, struct str bytes);
+void http_stream_end(struct http_stream *s);
+/* Server-sent events (HTML Living Standard, 9.2): one event; id and event may be null. */
+bool http_stream_event(struct http_stream *s, struct str id, struct str event, struct str data);
+/* A comment line, as a heartbeat. */
+bool http_stream_comment(struct http_stream *s, struct str text);
 
 MUST_USE enum err http_create(struct env *env, struct net *net, struct metrics *metrics,
                               uint32_t body_max_bytes, struct http **out);

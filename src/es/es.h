@@ -1,0 +1,378 @@
+/*
+ * The event store: streams of events on the log. A stream `order-42` lives in the category `order`,
+ * which is the topic `es.order`; the stream's name is the key of its records, so that all of it is
+ * in one partition. Each event is an ordinary Kafka record with CloudEvents headers (ce_*) and
+ * `leat-revision`; any Kafka client reads it.
+ *
+ * Conditions (expected revisions, tag queries) are checked where the order is made: in the turn of
+ * the loop in which the records are sequenced, against what is sequenced (not only what is
+ * durable). Answers wait until that is durable. An event id names one event of a stream for the
+ * stream's life.
+ *
+ * Durable are: the events (es.CATEGORY), and facts about streams that no event says (truncation,
+ * deletion, retention, snapshots, redaction), records of `__leat_streams` that travel in the same
+ * append. Everything else (where a stream's events are, its head, ids, tags, types) is an index
+ * (index/index.h), rebuilt from those topics.
+ *
+ * All functions on the loop. A call ends by its `done`, perhaps before it returns. What is passed
+ * in must live until then.
+ */
+#ifndef LEAT_ES_ES_H
+#define LEAT_ES_ES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/str.h"
+#include "engine/engine.h"
+#include "envelope/envelope.h"
+#include "metrics/metrics.h"
+
+#define ES_TOPIC_PREFIX     "es."
+#define ES_STREAMS_TOPIC    "__leat_streams"
+#define ES_STREAM_NAME_MAX  256u
+#define ES_EVENT_ID_MAX     128u
+#define ES_TAG_MAX          256u
+#define ES_TAGS_MAX         64u   /* of one event */
+#define ES_EVENTS_MAX       10000u /* of one append */
+#define ES_CHECKS_MAX       256u
+#define ES_QUERY_ITEMS_MAX  32u
+
+struct es;
+
+/* Problems of the API (patterns.md 2.14), as the caller sees them. es_problem_code: "revision-conflict". */
+enum es_problem {
+    ES_OK,
+    ES_INVALID,             /* ec says what */
+    ES_CATEGORY_NOT_FOUND,  /* and the limit of categories made by themselves is reached */
+    ES_STREAM_NOT_FOUND,
+    ES_STREAM_DELETED,      /* soft */
+    ES_STREAM_TOMBSTONED,
+    ES_REVISION_CONFLICT,   /* one stream, expected in the call itself */
+    ES_APPEND_CONFLICT,     /* checks of a multi-stream append: violations */
+    ES_EVENT_ID_REUSED,
+    ES_PARTIAL_DUPLICATE,
+    ES_EVENT_TOO_LARGE,
+    ES_BATCH_TOO_LARGE,
+    ES_POSITION_UNKNOWN,    /* above the log's end, or of another store */
+    ES_SNAPSHOT_STALE,      /* a newer one is there */
+    ES_BUSY,                /* a limit of what is in flight; try again */
+    ES_UNAVAILABLE,         /* starting, stopping, storage full: ec->code */
+    ES_FAILED,              /* ec->code */
+};
+const char *es_problem_code(enum es_problem p);
+int es_problem_status(enum es_problem p);
+
+/* ---- Life
+ * -------------------------------------------------------------------------------------------- */
+
+/* `dir`: of the index (derived; may be removed while stopped). */
+MUST_USE enum err es_create(struct engine *e, const struct config *config, struct metrics *metrics,
+                            const char *dir, struct es **out, struct ectx *ec);
+/* Opens the index, makes topics, catches up with the log; `ready` (may be NULL) when that is done. */
+void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct ectx *ec), void *ctx);
+bool es_ready(const struct es *es);
+void es_tick(struct es *es); /* about every 100 ms */
+/* Every call that waits is answered ES_UNAVAILABLE; subscriptions close. */
+void es_stop(struct es *es);
+void es_destroy(struct es *es);
+
+/* ---- Positions
+ * ------------------------------------------------------------------------------------------ */
+
+/* The place of an event in the order of the whole log: opaque to clients ("p:..."). */
+struct es_position {
+    uint64_t commit; /* of its batch */
+    uint32_t index;  /* of the event in it */
+};
+#define ES_POSITION_TEXT 40u
+size_t es_position_format(struct es_position p, char out[ES_POSITION_TEXT]);
+bool es_position_parse(struct str s, struct es_position *out);
+int es_position_cmp(struct es_position a, struct es_position b);
+struct es_position es_head(const struct es *es); /* everything visible is at or below it */
+
+/* ---- Appending
+ * ------------------------------------------------------------------------------------------ */
+
+enum es_expect { ES_ANY, ES_NO_STREAM, ES_EXISTS, ES_REVISION };
+struct es_expected {
+    enum es_expect kind;
+    uint64_t revision; /* ES_REVISION */
+};
+/* "any", "no_stream", "exists", "5". */
+bool es_expected_parse(struct str s, struct es_expected *out);
+
+struct es_new_event {
+    struct str stream;
+    struct envelope envelope; /* id null: the server makes one; type must be there */
+    struct str data;          /* bytes; JSON unless content_type says otherwise */
+    struct str meta;          /* JSON object of the client, or null */
+    const struct str *tags;
+    size_t tag_count;
+};
+/* DCB: no event may match any item after `after`. In an item: any of the types (none given: all),
+ * all of the tags. */
+struct es_query_item {
+    const struct str *types;
+    size_t type_count;
+    const struct str *tags;
+    size_t tag_count;
+};
+struct es_check {
+    enum { ES_CHECK_STREAM, ES_CHECK_QUERY } kind;
+    struct str stream;
+    struct es_expected expected;
+    const struct es_query_item *items;
+    size_t item_count;
+    struct es_position after; /* zero: from the beginning */
+};
+struct es_violation {
+    size_t check;
+    bool exists;     /* of a stream: is there one? */
+    uint64_t actual; /* its head */
+    bool deleted;
+    struct es_position first_match; /* of a query */
+    struct str match_type;
+};
+struct es_appended { /* of each stream, in order of its first event in the call */
+    struct str stream;
+    uint64_t first_revision, last_revision;
+};
+struct es_append {
+    const struct es_new_event *events;
+    size_t event_count; /* 0: checks only */
+    /* Of one stream alone (HTTP: If-Match or "expected"): its failure is ES_REVISION_CONFLICT. */
+    const struct es_expected *expected;
+    const struct es_check *checks;
+    size_t check_count;
+    struct arena *arena;
+    /* Further records of the caller in the same append (an idempotency key's answer), made when the
+     * outcome is known and before it is sequenced: fills `extra`, which lives in the arena. */
+    bool (*also)(struct es_append *a, struct engine_part *extra);
+    void (*done)(struct es_append *a);
+    void *ctx;
+    /* out */
+    enum es_problem problem;
+    struct ectx ec;
+    bool idempotent; /* these very events were there already: the original answer */
+    struct es_appended *streams;
+    size_t stream_count;
+    struct es_position position; /* of the last event */
+    struct es_violation *violations;
+    size_t violation_count;
+    size_t culprit;              /* index of the event at fault (reused id, too large, invalid) */
+    uint64_t original_revision;  /* of a reused id */
+    uint64_t actual_revision;    /* ES_REVISION_CONFLICT; with `exists` */
+    bool exists;
+    void *internal;
+};
+void es_append(struct es *es, struct es_append *a);
+
+/* ---- Reading
+ * -------------------------------------------------------------------------------------------- */
+
+struct es_event {
+    struct str stream;
+    uint64_t revision;
+    struct es_position position;
+    struct envelope envelope;
+    struct str data; /* null if redacted */
+    struct str meta;
+    struct str *tags;
+    size_t tag_count;
+    bool redacted;
+    struct str topic;
+    int32_t partition;
+    int64_t offset;
+};
+struct es_snapshot {
+    uint64_t revision;
+    struct str schema;
+    struct str state; /* JSON */
+    int64_t time_ns;
+};
+struct es_read_stream {
+    struct str stream;
+    bool from_end; /* else from `from` */
+    uint64_t from;
+    bool backward;
+    uint64_t to;        /* last revision wanted (forward) or first (backward); UINT64_MAX / 0 */
+    int64_t until_ns;   /* events with a later time are left out; INT64_MAX */
+    size_t limit;       /* events */
+    size_t limit_bytes; /* about; at least one event */
+    struct str snapshot_schema; /* not null: begin at the newest valid snapshot of this schema tag */
+    struct arena *arena;
+    void (*done)(struct es_read_stream *r);
+    void *ctx;
+    /* out: views into memory that is held until es_read_stream_release */
+    enum es_problem problem;
+    struct ectx ec;
+    struct es_event *events;
+    size_t event_count;
+    bool has_snapshot;
+    struct es_snapshot snapshot;
+    uint64_t first_revision, last_revision; /* of the stream as it is */
+    bool more;
+    uint64_t next; /* where to go on if there is more */
+    void *internal;
+};
+void es_read_stream(struct es *es, struct es_read_stream *r);
+void es_read_stream_release(struct es *es, struct es_read_stream *r);
+
+/* Which events of all: no field set = all. Given ones must all match. */
+struct es_filter {
+    struct str store;    /* scope of positions; null: "default", the whole embedded log */
+    struct str category; /* null: any */
+    const struct str *types;
+    size_t type_count;
+    const struct str *tags;
+    size_t tag_count;
+};
+/* A page of events in the order of the log. */
+struct es_read_all {
+    struct es_filter filter;
+    struct es_position after; /* exclusive; zero: from the beginning. Backward: before it */
+    bool from_end, backward;
+    size_t limit, limit_bytes;
+    size_t scan_max; /* batches looked at, so that a rare match does not run for ever */
+    struct arena *arena;
+    void (*done)(struct es_read_all *r);
+    void *ctx;
+    /* out */
+    enum es_problem problem;
+    struct ectx ec;
+    struct es_event *events;
+    size_t event_count;
+    size_t scanned;
+    bool more;                /* false: the end as of now */
+    struct es_position next;  /* pass as `after` */
+    void *internal;
+};
+void es_read_all(struct es *es, struct es_read_all *r);
+void es_read_all_release(struct es *es, struct es_read_all *r);
+
+/*
+ * A subscription catches up and then follows. It delivers one frame at a time: after `false` from
+ * deliver nothing comes until es_subscription_resume (back-pressure).
+ */
+enum es_frame { ES_FRAME_EVENT, ES_FRAME_CHECKPOINT, ES_FRAME_CAUGHT_UP, ES_FRAME_FELL_BEHIND };
+struct es_subscription;
+struct es_subscribe {
+    struct es_filter filter;
+    struct str stream; /* not null: one stream, after_revision; else all, `after` */
+    bool from_end;
+    struct es_position after;
+    bool has_after_revision;
+    uint64_t after_revision;
+    void *ctx;
+    bool (*deliver)(void *ctx, enum es_frame frame, const struct es_event *event,
+                    struct es_position position, uint64_t scanned, uint64_t matched);
+    /* It ended: stream tombstoned, damage, stop. Not after es_unsubscribe. */
+    void (*closed)(void *ctx, enum es_problem problem, const struct ectx *ec);
+};
+MUST_USE enum es_problem es_subscribe(struct es *es, const struct es_subscribe *spec,
+                                      struct es_subscription **out, struct ectx *ec);
+void es_subscription_resume(struct es_subscription *s);
+void es_unsubscribe(struct es_subscription *s);
+
+/* ---- Streams
+ * -------------------------------------------------------------------------------------------- */
+
+enum es_state { ES_ACTIVE, ES_SOFT_DELETED, ES_TOMBSTONED };
+struct es_stream_info {
+    enum es_state state;
+    uint64_t first_revision, last_revision;
+    bool empty;               /* everything is truncated */
+    int64_t max_age_ms;       /* -1: none */
+    int64_t max_count;        /* -1: none */
+    uint64_t truncate_before; /* 0: none */
+    struct str topic;
+    int32_t partition;
+    struct es_position created, updated;
+};
+struct es_stream_get {
+    struct str stream;
+    struct arena *arena;
+    void (*done)(struct es_stream_get *g);
+    void *ctx;
+    enum es_problem problem;
+    struct ectx ec;
+    struct es_stream_info info;
+    void *internal;
+};
+void es_stream_get(struct es *es, struct es_stream_get *g);
+
+/* A change of a stream; one fact. */
+struct es_stream_change {
+    enum { ES_CHANGE_SET, ES_CHANGE_SOFT_DELETE, ES_CHANGE_TOMBSTONE, ES_CHANGE_REDACT,
+           ES_CHANGE_SNAPSHOT } kind;
+    struct str stream;
+    const struct es_expected *expected; /* NULL: any */
+    /* SET: what is set; the rest stays */
+    bool set_max_age, set_max_count, set_truncate_before;
+    int64_t max_age_ms, max_count;
+    uint64_t truncate_before;
+    /* REDACT */
+    uint64_t revision;
+    struct str reason;
+    const struct str *fields; /* JSON pointers; none: all of the data */
+    size_t field_count;
+    /* SNAPSHOT (revision, too) */
+    struct str schema, state;
+    struct arena *arena;
+    bool (*also)(struct es_stream_change *c, struct engine_part *extra);
+    void (*done)(struct es_stream_change *c);
+    void *ctx;
+    enum es_problem problem;
+    struct ectx ec;
+    struct es_stream_info info; /* as it is now */
+    void *internal;
+};
+void es_stream_change(struct es *es, struct es_stream_change *c);
+
+/* Streams of a category (null: all) in order of creation. */
+struct es_stream_row {
+    struct str stream;
+    struct es_stream_info info;
+};
+struct es_stream_list {
+    struct str category;
+    struct str prefix; /* of the name; may be empty */
+    struct es_position after; /* cursor */
+    size_t limit;
+    struct arena *arena;
+    void (*done)(struct es_stream_list *l);
+    void *ctx;
+    enum es_problem problem;
+    struct ectx ec;
+    struct es_stream_row *rows;
+    size_t count;
+    bool more;
+    struct es_position next;
+    void *internal;
+};
+void es_stream_list(struct es *es, struct es_stream_list *l);
+
+/* Categories: explicitly made, or by the first append (up to leat.es.categories.auto.max). */
+struct es_category {
+    struct str name, topic;
+    int32_t partitions;
+    uint64_t events; /* records in the topic */
+};
+struct es_category *es_categories(struct es *es, struct arena *a, size_t *count);
+struct es_category_create {
+    struct str name;
+    int32_t partitions; /* -1: default */
+    void (*done)(struct es_category_create *c);
+    void *ctx;
+    enum es_problem problem;
+    struct ectx ec;
+    bool created;
+    void *internal;
+};
+void es_category_create(struct es *es, struct es_category_create *c);
+
+#endif
