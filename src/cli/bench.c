@@ -24,27 +24,27 @@ void bench_progress(struct bench *b, const char *what, uint64_t records, uint64_
 
 static void tell_json(struct bench *b, const struct bench_result *r, double seconds)
 {
-    struct json *j = &b->json;
-    json_object(j, NULL);
-    json_z(j, "load", r->what);
-    json_i64(j, "records", (int64_t)r->records);
-    json_i64(j, "bytes", (int64_t)r->bytes);
-    json_i64(j, "failed", (int64_t)r->failed);
-    json_f64(j, "seconds", seconds);
-    json_f64(j, "records_per_second", (double)r->records / seconds);
-    json_f64(j, "bytes_per_second", (double)r->bytes / seconds);
+    struct doc *j = &b->json;
+    doc_object(j, NULL);
+    doc_z(j, "load", r->what);
+    doc_i64(j, "records", (int64_t)r->records);
+    doc_i64(j, "bytes", (int64_t)r->bytes);
+    doc_i64(j, "failed", (int64_t)r->failed);
+    doc_f64(j, "seconds", seconds);
+    doc_f64(j, "records_per_second", (double)r->records / seconds);
+    doc_f64(j, "bytes_per_second", (double)r->bytes / seconds);
     if (r->latency != NULL) {
         const struct histogram *h = r->latency;
-        json_object(j, "latency_us");
-        json_f64(j, "mean", h->count == 0 ? 0 : (double)h->sum / (double)h->count / 1e3);
-        json_f64(j, "p50", (double)histogram_at(h, 0.5) / 1e3);
-        json_f64(j, "p90", (double)histogram_at(h, 0.9) / 1e3);
-        json_f64(j, "p99", (double)histogram_at(h, 0.99) / 1e3);
-        json_f64(j, "p999", (double)histogram_at(h, 0.999) / 1e3);
-        json_f64(j, "max", (double)h->max / 1e3);
-        json_end(j, '}');
+        doc_object(j, "latency_us");
+        doc_f64(j, "mean", h->count == 0 ? 0 : (double)h->sum / (double)h->count / 1e3);
+        doc_f64(j, "p50", (double)histogram_at(h, 0.5) / 1e3);
+        doc_f64(j, "p90", (double)histogram_at(h, 0.9) / 1e3);
+        doc_f64(j, "p99", (double)histogram_at(h, 0.99) / 1e3);
+        doc_f64(j, "p999", (double)histogram_at(h, 0.999) / 1e3);
+        doc_f64(j, "max", (double)h->max / 1e3);
+        doc_end(j, '}');
     }
-    json_end(j, '}');
+    doc_end(j, '}');
 }
 
 void bench_tell(struct bench *b, const struct bench_result *r)
@@ -265,8 +265,8 @@ int run_bench(struct cli *cli)
 {
     struct bench b = {.cli = cli, .interrupt = -1};
     bool made = false;
-    json_init(&b.json);
-    json_array(&b.json, NULL);
+    doc_init(&b.json);
+    doc_array(&b.json, NULL);
     enum err e = check_load(cli);
     if (e == ERR_OK) {
         e = read_options(&b);
@@ -289,9 +289,9 @@ int run_bench(struct cli *cli)
         }
         e = run_loads(&b, cli->word_count > 0 ? cli->words[0] : NULL);
     }
-    json_end(&b.json, ']');
+    doc_end(&b.json, ']');
     if (e == ERR_OK && cli->json) {
-        e = json_print(&b.json, &cli->ec);
+        e = doc_print(&b.json, &cli->ec);
     }
     if (made && !cli_has(cli, OPT_KEEP)) {
         delete_topic(&b);
@@ -299,7 +299,7 @@ int run_bench(struct cli *cli)
     interrupt_close(b.interrupt);
     rdkafka_unload(b.k);
     client_destroy(b.client);
-    json_deinit(&b.json);
+    doc_deinit(&b.json);
     mem_free(b.payload);
     return cli_report(e, &cli->ec);
 }

@@ -22,7 +22,7 @@ struct bench {
     const char *acks, *codec;
     char *payload; /* `size` bytes that do not compress */
     int interrupt;
-    struct json json;
+    struct doc json;
     uint64_t told_ns;
 };
 

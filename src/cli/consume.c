@@ -33,36 +33,36 @@ struct consume {
     size_t wanted; /* partitions that must be done, when not in a group */
     int64_t limit, printed;
     struct buf out;
-    struct json j;
+    struct doc j;
     uint64_t committed_ns, told_ns, assigned_by_ns;
     bool in_group, uncommitted;
 };
 
 static void put_json(struct consume *s, const struct rdkafka_record *r)
 {
-    struct json *j = &s->j;
-    json_object(j, NULL);
-    json_str(j, "topic", r->topic);
-    json_i64(j, "partition", r->partition);
-    json_i64(j, "offset", r->offset);
+    struct doc *j = &s->j;
+    doc_object(j, NULL);
+    doc_str(j, "topic", r->topic);
+    doc_i64(j, "partition", r->partition);
+    doc_i64(j, "offset", r->offset);
     if (r->time_ms >= 0) {
         char text[40];
-        json_i64(j, "timestamp", r->time_ms);
-        json_z(j, "time", format_time_ms(r->time_ms, text));
+        doc_i64(j, "timestamp", r->time_ms);
+        doc_z(j, "time", format_time_ms(r->time_ms, text));
     } else {
-        json_null(j, "timestamp");
+        doc_null(j, "timestamp");
     }
-    json_bytes(j, "key", r->key);
-    json_bytes(j, "value", r->value);
-    json_array(j, "headers");
+    doc_bytes(j, "key", r->key);
+    doc_bytes(j, "value", r->value);
+    doc_array(j, "headers");
     for (size_t i = 0; i < r->header_count; i++) {
-        json_object(j, NULL);
-        json_str(j, "name", r->headers[i].name);
-        json_bytes(j, "value", r->headers[i].value);
-        json_end(j, '}');
+        doc_object(j, NULL);
+        doc_str(j, "name", r->headers[i].name);
+        doc_bytes(j, "value", r->headers[i].value);
+        doc_end(j, '}');
     }
-    json_end(j, ']');
-    json_end(j, '}');
+    doc_end(j, ']');
+    doc_end(j, '}');
     buf_put_u8(&j->b, '\n');
     j->more[0] = false;
     buf_put_str(&s->out, buf_str(&j->b));
@@ -324,7 +324,7 @@ static int consume(struct cli *cli, const char *from, bool follow)
     s.committed_ns = s.told_ns = clock_ns();
     s.assigned_by_ns = s.told_ns + (uint64_t)cli->timeout_ms * 1000000u;
     buf_init(&s.out, RECORD_MAX);
-    json_init(&s.j);
+    doc_init(&s.j);
     enum err e = check_group_options(cli, from);
     if (e == ERR_OK) {
         e = cli_number(cli, OPT_PARTITION, 0, INT32_MAX, -1, &only, &cli->ec);
@@ -354,7 +354,7 @@ static int consume(struct cli *cli, const char *from, bool follow)
     rdkafka_unload(k);
     interrupt_close(interrupt);
     buf_deinit(&s.out);
-    json_deinit(&s.j);
+    doc_deinit(&s.j);
     return cli_report(e, &cli->ec);
 }
 

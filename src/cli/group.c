@@ -20,7 +20,7 @@ int run_group_ls(struct cli *cli)
     struct group_row *rows = NULL;
     size_t n = 0;
     struct table table;
-    struct json j;
+    struct doc j;
     enum err e = client_create(cli->bootstrap, cli->timeout_ms, &cli->arena, &c, &cli->ec);
     if (e == ERR_OK) {
         e = cluster_groups(c, &rows, &n, &cli->ec);
@@ -30,24 +30,24 @@ int run_group_ls(struct cli *cli)
         return cli_report(e, &cli->ec);
     }
     table_init(&table, cli, titles, ARRAY_LEN(titles));
-    json_init(&j);
-    json_array(&j, NULL);
+    doc_init(&j);
+    doc_array(&j, NULL);
     for (size_t i = 0; i < n; i++) {
         table_str(&table, COLOUR_NONE, rows[i].id);
         table_str(&table, state_colour(rows[i].state), rows[i].state);
         table_str(&table, COLOUR_NONE, rows[i].protocol);
-        json_object(&j, NULL);
-        json_str(&j, "group", rows[i].id);
-        json_str(&j, "state", rows[i].state);
-        json_str(&j, "protocol", rows[i].protocol);
-        json_i64(&j, "coordinator", rows[i].coordinator);
-        json_end(&j, '}');
+        doc_object(&j, NULL);
+        doc_str(&j, "group", rows[i].id);
+        doc_str(&j, "state", rows[i].state);
+        doc_str(&j, "protocol", rows[i].protocol);
+        doc_i64(&j, "coordinator", rows[i].coordinator);
+        doc_end(&j, '}');
     }
-    json_end(&j, ']');
-    e = cli->json ? json_print(&j, &cli->ec)
+    doc_end(&j, ']');
+    e = cli->json ? doc_print(&j, &cli->ec)
         : n == 0  ? out_write(STR_LIT("no groups\n"), &cli->ec)
                   : table_print(&table, &cli->ec);
-    json_deinit(&j);
+    doc_deinit(&j);
     return cli_report(e, &cli->ec);
 }
 
@@ -79,21 +79,21 @@ static void lag_columns(struct table *t, const struct lag_row *r)
     table_str(t, COLOUR_NONE, str_is_null(r->member) ? STR_LIT("-") : r->member);
 }
 
-static void lag_json(struct json *j, const struct lag_row *r)
+static void lag_json(struct doc *j, const struct lag_row *r)
 {
-    json_object(j, NULL);
-    json_str(j, "topic", r->topic);
-    json_i64(j, "partition", r->partition);
-    json_i64(j, "committed", r->committed);
+    doc_object(j, NULL);
+    doc_str(j, "topic", r->topic);
+    doc_i64(j, "partition", r->partition);
+    doc_i64(j, "committed", r->committed);
     if (r->end < 0) {
-        json_null(j, "end");
-        json_null(j, "lag");
+        doc_null(j, "end");
+        doc_null(j, "lag");
     } else {
-        json_i64(j, "end", r->end);
-        json_i64(j, "lag", r->lag);
+        doc_i64(j, "end", r->end);
+        doc_i64(j, "lag", r->lag);
     }
-    json_str(j, "client", r->member);
-    json_end(j, '}');
+    doc_str(j, "client", r->member);
+    doc_end(j, '}');
 }
 
 static int64_t lag_total(const struct lag_row *rows, size_t n)
@@ -128,33 +128,33 @@ static enum err print_show(struct cli *cli, const struct wire_describe_groups_re
 static enum err json_show(struct cli *cli, const struct wire_describe_groups_response_group *g,
                           int32_t node, const struct lag_row *rows, size_t n)
 {
-    struct json j;
-    json_init(&j);
-    json_object(&j, NULL);
-    json_str(&j, "group", g->group_id);
-    json_str(&j, "state", g->group_state);
-    json_str(&j, "protocol_type", g->protocol_type);
-    json_str(&j, "protocol", g->protocol_data);
-    json_i64(&j, "coordinator", node);
-    json_i64(&j, "lag", lag_total(rows, n));
-    json_array(&j, "members");
+    struct doc j;
+    doc_init(&j);
+    doc_object(&j, NULL);
+    doc_str(&j, "group", g->group_id);
+    doc_str(&j, "state", g->group_state);
+    doc_str(&j, "protocol_type", g->protocol_type);
+    doc_str(&j, "protocol", g->protocol_data);
+    doc_i64(&j, "coordinator", node);
+    doc_i64(&j, "lag", lag_total(rows, n));
+    doc_array(&j, "members");
     for (int32_t i = 0; i < g->members_count; i++) {
-        json_object(&j, NULL);
-        json_str(&j, "member", g->members[i].member_id);
-        json_str(&j, "client", g->members[i].client_id);
-        json_str(&j, "host", g->members[i].client_host);
-        json_str(&j, "instance", g->members[i].group_instance_id);
-        json_end(&j, '}');
+        doc_object(&j, NULL);
+        doc_str(&j, "member", g->members[i].member_id);
+        doc_str(&j, "client", g->members[i].client_id);
+        doc_str(&j, "host", g->members[i].client_host);
+        doc_str(&j, "instance", g->members[i].group_instance_id);
+        doc_end(&j, '}');
     }
-    json_end(&j, ']');
-    json_array(&j, "partitions");
+    doc_end(&j, ']');
+    doc_array(&j, "partitions");
     for (size_t i = 0; i < n; i++) {
         lag_json(&j, &rows[i]);
     }
-    json_end(&j, ']');
-    json_end(&j, '}');
-    enum err e = json_print(&j, &cli->ec);
-    json_deinit(&j);
+    doc_end(&j, ']');
+    doc_end(&j, '}');
+    enum err e = doc_print(&j, &cli->ec);
+    doc_deinit(&j);
     return e;
 }
 
@@ -185,7 +185,7 @@ int run_group_show(struct cli *cli)
 
 /* One group of `group lag`: adds its rows to the table and the document. */
 static enum err add_lag(struct cli *cli, struct client *c, struct str group, int32_t node,
-                        struct table *t, struct json *j)
+                        struct table *t, struct doc *j)
 {
     struct lag_row *rows = NULL;
     size_t n = 0;
@@ -195,17 +195,17 @@ static enum err add_lag(struct cli *cli, struct client *c, struct str group, int
         return e;
     }
     int64_t total = lag_total(rows, n);
-    json_object(j, NULL);
-    json_str(j, "group", group);
-    json_i64(j, "lag", total);
-    json_array(j, "partitions");
+    doc_object(j, NULL);
+    doc_str(j, "group", group);
+    doc_i64(j, "lag", total);
+    doc_array(j, "partitions");
     for (size_t i = 0; i < n; i++) {
         lag_json(j, &rows[i]);
         table_str(t, COLOUR_NONE, group);
         lag_columns(t, &rows[i]);
     }
-    json_end(j, ']');
-    json_end(j, '}');
+    doc_end(j, ']');
+    doc_end(j, '}');
     table_str(t, COLOUR_BOLD, group);
     table_cell(t, COLOUR_BOLD, "total");
     for (int i = 0; i < 3; i++) {
@@ -229,10 +229,10 @@ int run_group_lag(struct cli *cli)
     struct group_row *groups = NULL;
     size_t n = 0;
     struct table table;
-    struct json j;
+    struct doc j;
     table_init(&table, cli, titles, ARRAY_LEN(titles));
-    json_init(&j);
-    json_array(&j, NULL);
+    doc_init(&j);
+    doc_array(&j, NULL);
     enum err e = client_create(cli->bootstrap, cli->timeout_ms, &cli->arena, &c, &cli->ec);
     if (e == ERR_OK && cli->word_count == 0) {
         e = cluster_groups(c, &groups, &n, &cli->ec);
@@ -251,13 +251,13 @@ int run_group_lag(struct cli *cli)
         }
     }
     client_destroy(c);
-    json_end(&j, ']');
+    doc_end(&j, ']');
     if (e == ERR_OK) {
-        e = cli->json          ? json_print(&j, &cli->ec)
+        e = cli->json          ? doc_print(&j, &cli->ec)
             : table.count == 0 ? out_write(STR_LIT("no groups\n"), &cli->ec)
                                : table_print(&table, &cli->ec);
     }
-    json_deinit(&j);
+    doc_deinit(&j);
     return cli_report(e, &cli->ec);
 }
 

@@ -71,13 +71,13 @@ static enum err print_moves(struct cli *cli, const struct seek *s)
                                          ">AFTER", ">MOVED",     ">END"};
     bool dry = cli_has(cli, OPT_DRY_RUN);
     struct table table;
-    struct json j;
+    struct doc j;
     table_init(&table, cli, titles, ARRAY_LEN(titles));
-    json_init(&j);
-    json_object(&j, NULL);
-    json_str(&j, "group", s->group);
-    json_bool(&j, "dry_run", dry);
-    json_array(&j, "partitions");
+    doc_init(&j);
+    doc_object(&j, NULL);
+    doc_str(&j, "group", s->group);
+    doc_bool(&j, "dry_run", dry);
+    doc_array(&j, "partitions");
     for (size_t i = 0; i < s->count; i++) {
         char text[32];
         int64_t before = committed_before(s, s->places[i].partition);
@@ -88,22 +88,22 @@ static enum err print_moves(struct cli *cli, const struct seek *s)
         table_cell(&table, COLOUR_BOLD, "%s", format_count(s->places[i].at, text));
         table_cell(&table, COLOUR_NONE, "%s", before < 0 ? "-" : format_count(moved, text));
         table_cell(&table, COLOUR_NONE, "%s", format_count(s->places[i].end, text));
-        json_object(&j, NULL);
-        json_str(&j, "topic", s->topic.name);
-        json_i64(&j, "partition", s->places[i].partition);
+        doc_object(&j, NULL);
+        doc_str(&j, "topic", s->topic.name);
+        doc_i64(&j, "partition", s->places[i].partition);
         if (before < 0) {
-            json_null(&j, "before");
+            doc_null(&j, "before");
         } else {
-            json_i64(&j, "before", before);
+            doc_i64(&j, "before", before);
         }
-        json_i64(&j, "after", s->places[i].at);
-        json_i64(&j, "end", s->places[i].end);
-        json_end(&j, '}');
+        doc_i64(&j, "after", s->places[i].at);
+        doc_i64(&j, "end", s->places[i].end);
+        doc_end(&j, '}');
     }
-    json_end(&j, ']');
-    json_end(&j, '}');
-    enum err e = cli->json ? json_print(&j, &cli->ec) : table_print(&table, &cli->ec);
-    json_deinit(&j);
+    doc_end(&j, ']');
+    doc_end(&j, '}');
+    enum err e = cli->json ? doc_print(&j, &cli->ec) : table_print(&table, &cli->ec);
+    doc_deinit(&j);
     if (e == ERR_OK && !cli->json) {
         out_printf(dry ? "nothing was changed (--dry-run)\n" : "moved group %.*s\n", STR(s->group));
     }

@@ -19,13 +19,13 @@ int run_version(struct cli *cli)
         out_printf("leat %s\n", server_version);
         return EXIT_OK;
     }
-    struct json j;
-    json_init(&j);
-    json_object(&j, NULL);
-    json_z(&j, "version", server_version);
-    json_end(&j, '}');
-    enum err e = json_print(&j, &cli->ec);
-    json_deinit(&j);
+    struct doc j;
+    doc_init(&j);
+    doc_object(&j, NULL);
+    doc_z(&j, "version", server_version);
+    doc_end(&j, '}');
+    enum err e = doc_print(&j, &cli->ec);
+    doc_deinit(&j);
     return cli_report(e, &cli->ec);
 }
 

@@ -10,7 +10,7 @@
 #include "core/buf.h"
 
 #define TABLE_COLUMNS_MAX 12
-#define JSON_DEPTH_MAX    16
+#define DOC_DEPTH_MAX    16
 
 enum colour { COLOUR_NONE, COLOUR_BOLD, COLOUR_DIM, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED };
 /* The escape sequence, or "" when colours are not wanted. */
@@ -38,26 +38,26 @@ void table_str(struct table *t, enum colour c, struct str s);
 MUST_USE enum err table_print(struct table *t, struct ectx *ec);
 
 /* A JSON document. Commas and quotes are its business. `key` is NULL inside arrays. */
-struct json {
+struct doc {
     struct buf b;
     unsigned depth;
-    bool more[JSON_DEPTH_MAX];
+    bool more[DOC_DEPTH_MAX];
 };
-void json_init(struct json *j);
-void json_deinit(struct json *j);
-void json_object(struct json *j, const char *key);
-void json_array(struct json *j, const char *key);
-void json_end(struct json *j, char closing);
-void json_str(struct json *j, const char *key, struct str s); /* null for the null string */
-void json_z(struct json *j, const char *key, const char *z);
-void json_i64(struct json *j, const char *key, int64_t v);
-void json_f64(struct json *j, const char *key, double v); /* null if it is no number */
-void json_bool(struct json *j, const char *key, bool v);
-void json_null(struct json *j, const char *key);
+void doc_init(struct doc *j);
+void doc_deinit(struct doc *j);
+void doc_object(struct doc *j, const char *key);
+void doc_array(struct doc *j, const char *key);
+void doc_end(struct doc *j, char closing);
+void doc_str(struct doc *j, const char *key, struct str s); /* null for the null string */
+void doc_z(struct doc *j, const char *key, const char *z);
+void doc_i64(struct doc *j, const char *key, int64_t v);
+void doc_f64(struct doc *j, const char *key, double v); /* null if it is no number */
+void doc_bool(struct doc *j, const char *key, bool v);
+void doc_null(struct doc *j, const char *key);
 /* Text as a string if it is UTF-8, else under "KEY_base64". */
-void json_bytes(struct json *j, const char *key, struct str s);
+void doc_bytes(struct doc *j, const char *key, struct str s);
 /* Writes the document and a newline and empties it. ERR_IO, ERR_NO_MEMORY. */
-MUST_USE enum err json_print(struct json *j, struct ectx *ec);
+MUST_USE enum err doc_print(struct doc *j, struct ectx *ec);
 
 /* All of it to standard output. ERR_CLOSED when nobody reads any more (`| head`). */
 MUST_USE enum err out_write(struct str s, struct ectx *ec);

@@ -183,15 +183,15 @@ static enum err print_sum(struct cli *cli, const struct produced *d)
                    cli->words[0]);
         return ERR_OK;
     }
-    struct json j;
-    json_init(&j);
-    json_object(&j, NULL);
-    json_z(&j, "topic", cli->words[0]);
-    json_i64(&j, "records", (int64_t)d->delivered);
-    json_i64(&j, "bytes", (int64_t)d->bytes);
-    json_end(&j, '}');
-    enum err e = json_print(&j, &cli->ec);
-    json_deinit(&j);
+    struct doc j;
+    doc_init(&j);
+    doc_object(&j, NULL);
+    doc_z(&j, "topic", cli->words[0]);
+    doc_i64(&j, "records", (int64_t)d->delivered);
+    doc_i64(&j, "bytes", (int64_t)d->bytes);
+    doc_end(&j, '}');
+    enum err e = doc_print(&j, &cli->ec);
+    doc_deinit(&j);
     return e;
 }
 

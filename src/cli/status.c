@@ -327,73 +327,73 @@ static void print_text(const struct status *s)
     print_groups(s);
 }
 
-static void json_server(const struct status *s, struct json *j)
+static void json_server(const struct status *s, struct doc *j)
 {
     struct str version = STR_NULL;
     if (!s->has_http) {
-        json_null(j, "server");
+        doc_null(j, "server");
         return;
     }
     IGNORE(metric_label(buf_str(&s->metrics), "leat_build_info", "version", &version)); /* null */
-    json_object(j, "server");
-    json_str(j, "version", version);
-    json_f64(j, "uptime_seconds", metric(s, "leat_uptime_seconds", 0));
-    json_bool(j, "ready", s->ready == 200);
-    json_f64(j, "memory_bytes", metric(s, "process_resident_memory_bytes", 0));
-    json_bool(j, "recovered_clean", metric(s, "leat_recovery_clean", 1) > 0);
-    json_f64(j, "relaxed_partitions", metric(s, "leat_store_relaxed_partitions", 0));
-    json_bool(j, "insecure_anonymous", metric(s, "leat_insecure_anonymous", 0) > 0);
-    json_f64(j, "bytes_in_per_second",
+    doc_object(j, "server");
+    doc_str(j, "version", version);
+    doc_f64(j, "uptime_seconds", metric(s, "leat_uptime_seconds", 0));
+    doc_bool(j, "ready", s->ready == 200);
+    doc_f64(j, "memory_bytes", metric(s, "process_resident_memory_bytes", 0));
+    doc_bool(j, "recovered_clean", metric(s, "leat_recovery_clean", 1) > 0);
+    doc_f64(j, "relaxed_partitions", metric(s, "leat_store_relaxed_partitions", 0));
+    doc_bool(j, "insecure_anonymous", metric(s, "leat_insecure_anonymous", 0) > 0);
+    doc_f64(j, "bytes_in_per_second",
              per_second(s, s->samples[0].bytes_in, s->samples[1].bytes_in));
-    json_f64(j, "bytes_out_per_second",
+    doc_f64(j, "bytes_out_per_second",
              per_second(s, s->samples[0].bytes_out, s->samples[1].bytes_out));
-    json_end(j, '}');
+    doc_end(j, '}');
 }
 
 static enum err print_json(const struct status *s)
 {
-    struct json j;
-    json_init(&j);
-    json_object(&j, NULL);
-    json_bool(&j, "well", s->problem_count == 0);
-    json_array(&j, "problems");
+    struct doc j;
+    doc_init(&j);
+    doc_object(&j, NULL);
+    doc_bool(&j, "well", s->problem_count == 0);
+    doc_array(&j, "problems");
     for (size_t i = 0; i < s->problem_count; i++) {
-        json_z(&j, NULL, s->problems[i]);
+        doc_z(&j, NULL, s->problems[i]);
     }
-    json_end(&j, ']');
-    json_z(&j, "bootstrap", s->cli->bootstrap);
+    doc_end(&j, ']');
+    doc_z(&j, "bootstrap", s->cli->bootstrap);
     json_server(s, &j);
-    json_str(&j, "cluster_id", s->meta.cluster_id);
-    json_i64(&j, "brokers", s->meta.brokers_count);
-    json_i64(&j, "controller", s->meta.controller_id);
-    json_i64(&j, "topics", s->topics);
-    json_i64(&j, "partitions", s->partitions);
-    json_i64(&j, "partitions_without_leader", s->leaderless);
-    json_i64(&j, "partitions_under_replicated", s->thin);
-    json_f64(&j, "records_in_per_second",
+    doc_str(&j, "cluster_id", s->meta.cluster_id);
+    doc_i64(&j, "brokers", s->meta.brokers_count);
+    doc_i64(&j, "controller", s->meta.controller_id);
+    doc_i64(&j, "topics", s->topics);
+    doc_i64(&j, "partitions", s->partitions);
+    doc_i64(&j, "partitions_without_leader", s->leaderless);
+    doc_i64(&j, "partitions_under_replicated", s->thin);
+    doc_f64(&j, "records_in_per_second",
              per_second(s, (double)s->samples[0].records, (double)s->samples[1].records));
-    json_f64(&j, "answer_ms", (double)s->latency_ns / 1e6);
+    doc_f64(&j, "answer_ms", (double)s->latency_ns / 1e6);
     if (s->disk.known) {
-        json_object(&j, "disk");
-        json_i64(&j, "log_bytes", s->disk.log_bytes);
-        json_i64(&j, "free_bytes", s->disk.usable_bytes);
-        json_i64(&j, "total_bytes", s->disk.total_bytes);
-        json_end(&j, '}');
+        doc_object(&j, "disk");
+        doc_i64(&j, "log_bytes", s->disk.log_bytes);
+        doc_i64(&j, "free_bytes", s->disk.usable_bytes);
+        doc_i64(&j, "total_bytes", s->disk.total_bytes);
+        doc_end(&j, '}');
     } else {
-        json_null(&j, "disk");
+        doc_null(&j, "disk");
     }
-    json_array(&j, "groups");
+    doc_array(&j, "groups");
     for (size_t i = 0; i < s->group_count; i++) {
-        json_object(&j, NULL);
-        json_str(&j, "group", s->groups[i].group);
-        json_str(&j, "state", s->groups[i].state);
-        json_i64(&j, "lag", s->groups[i].lag);
-        json_end(&j, '}');
+        doc_object(&j, NULL);
+        doc_str(&j, "group", s->groups[i].group);
+        doc_str(&j, "state", s->groups[i].state);
+        doc_i64(&j, "lag", s->groups[i].lag);
+        doc_end(&j, '}');
     }
-    json_end(&j, ']');
-    json_end(&j, '}');
-    enum err e = json_print(&j, &s->cli->ec);
-    json_deinit(&j);
+    doc_end(&j, ']');
+    doc_end(&j, '}');
+    enum err e = doc_print(&j, &s->cli->ec);
+    doc_deinit(&j);
     return e;
 }
 

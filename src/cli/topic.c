@@ -56,10 +56,10 @@ static enum err print_list(struct cli *cli, const struct wire_metadata_response_
 {
     static const char *const titles[] = {"TOPIC", ">PARTITIONS", ">REPLICAS", ">RECORDS"};
     struct table table;
-    struct json j;
+    struct doc j;
     table_init(&table, cli, titles, ARRAY_LEN(titles));
-    json_init(&j);
-    json_array(&j, NULL);
+    doc_init(&j);
+    doc_array(&j, NULL);
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         int64_t records = 0;
@@ -75,23 +75,23 @@ static enum err print_list(struct cli *cli, const struct wire_metadata_response_
         table_cell(&table, COLOUR_NONE, "%d", count);
         table_cell(&table, COLOUR_NONE, "%d", replicas);
         table_cell(&table, COLOUR_NONE, "%s", known ? format_count(records, text) : "?");
-        json_object(&j, NULL);
-        json_str(&j, "topic", t[i].name);
-        json_i64(&j, "partitions", count);
-        json_i64(&j, "replicas", replicas);
+        doc_object(&j, NULL);
+        doc_str(&j, "topic", t[i].name);
+        doc_i64(&j, "partitions", count);
+        doc_i64(&j, "replicas", replicas);
         if (known) {
-            json_i64(&j, "records", records);
+            doc_i64(&j, "records", records);
         } else {
-            json_null(&j, "records");
+            doc_null(&j, "records");
         }
-        json_bool(&j, "internal", t[i].is_internal);
-        json_end(&j, '}');
+        doc_bool(&j, "internal", t[i].is_internal);
+        doc_end(&j, '}');
     }
-    json_end(&j, ']');
-    enum err e = cli->json ? json_print(&j, &cli->ec)
+    doc_end(&j, ']');
+    enum err e = cli->json ? doc_print(&j, &cli->ec)
                  : n == 0  ? out_write(STR_LIT("no topics\n"), &cli->ec)
                            : table_print(&table, &cli->ec);
-    json_deinit(&j);
+    doc_deinit(&j);
     return e;
 }
 
@@ -132,43 +132,43 @@ struct shown_topic {
     size_t config_count;
 };
 
-static void show_json(const struct shown_topic *s, struct json *j)
+static void show_json(const struct shown_topic *s, struct doc *j)
 {
     char id[UUID_KAFKA_SIZE];
     uuid_format_kafka(s->t.topic_id, id);
-    json_object(j, NULL);
-    json_str(j, "topic", s->t.name);
-    json_str(j, "id", uuid_is_zero(s->t.topic_id) ? STR_NULL : str_of(id));
-    json_bool(j, "internal", s->t.is_internal);
-    json_array(j, "partitions");
+    doc_object(j, NULL);
+    doc_str(j, "topic", s->t.name);
+    doc_str(j, "id", uuid_is_zero(s->t.topic_id) ? STR_NULL : str_of(id));
+    doc_bool(j, "internal", s->t.is_internal);
+    doc_array(j, "partitions");
     for (int32_t i = 0; i < s->t.partitions_count; i++) {
         const struct wire_metadata_response_partition *p = &s->t.partitions[i];
-        json_object(j, NULL);
-        json_i64(j, "partition", p->partition_index);
-        json_i64(j, "leader", p->leader_id);
-        json_i64(j, "leader_epoch", p->leader_epoch);
-        json_i64(j, "replicas", p->replica_nodes_count);
-        json_i64(j, "in_sync", p->isr_nodes_count);
-        json_i64(j, "start", s->q[i].offset);
-        json_i64(j, "end", s->q[s->queries + (size_t)i].offset);
+        doc_object(j, NULL);
+        doc_i64(j, "partition", p->partition_index);
+        doc_i64(j, "leader", p->leader_id);
+        doc_i64(j, "leader_epoch", p->leader_epoch);
+        doc_i64(j, "replicas", p->replica_nodes_count);
+        doc_i64(j, "in_sync", p->isr_nodes_count);
+        doc_i64(j, "start", s->q[i].offset);
+        doc_i64(j, "end", s->q[s->queries + (size_t)i].offset);
         if (s->bytes != NULL) {
-            json_i64(j, "bytes", s->bytes[i]);
+            doc_i64(j, "bytes", s->bytes[i]);
         } else {
-            json_null(j, "bytes");
+            doc_null(j, "bytes");
         }
-        json_end(j, '}');
+        doc_end(j, '}');
     }
-    json_end(j, ']');
-    json_object(j, "config");
+    doc_end(j, ']');
+    doc_object(j, "config");
     for (size_t i = 0; i < s->config_count; i++) {
         if (s->configs[i].source == 1) {
             char key[256];
             snprintf(key, sizeof(key), "%.*s", STR(s->configs[i].name));
-            json_str(j, key, s->configs[i].value);
+            doc_str(j, key, s->configs[i].value);
         }
     }
-    json_end(j, '}');
-    json_end(j, '}');
+    doc_end(j, '}');
+    doc_end(j, '}');
 }
 
 static enum err show_text(struct cli *cli, const struct shown_topic *s)
@@ -247,15 +247,15 @@ int run_topic_show(struct cli *cli)
         if (s.bytes == NULL || cluster_topic_bytes(c, &m, name, s.bytes, n, &ignored) != ERR_OK) {
             s.bytes = NULL;
         }
-        struct json j;
-        json_init(&j);
+        struct doc j;
+        doc_init(&j);
         if (cli->json) {
             show_json(&s, &j);
-            e = json_print(&j, &cli->ec);
+            e = doc_print(&j, &cli->ec);
         } else {
             e = show_text(cli, &s);
         }
-        json_deinit(&j);
+        doc_deinit(&j);
     }
     client_destroy(c);
     return cli_report(e, &cli->ec);

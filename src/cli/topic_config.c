@@ -62,10 +62,10 @@ static enum err show(struct cli *cli, const struct config_row *rows, size_t n)
 {
     static const char *const titles[] = {"KEY", "VALUE", "FROM"};
     struct table table;
-    struct json j;
+    struct doc j;
     table_init(&table, cli, titles, ARRAY_LEN(titles));
-    json_init(&j);
-    json_array(&j, NULL);
+    doc_init(&j);
+    doc_array(&j, NULL);
     for (size_t i = 0; i < n; i++) {
         bool own = rows[i].source == 1;
         struct str value = rows[i].sensitive ? STR_LIT("(secret)") : rows[i].value;
@@ -73,17 +73,17 @@ static enum err show(struct cli *cli, const struct config_row *rows, size_t n)
         table_str(&table, own ? COLOUR_BOLD : COLOUR_NONE, value);
         table_cell(&table, own ? COLOUR_GREEN : COLOUR_DIM, "%s",
                    cluster_config_source(rows[i].source));
-        json_object(&j, NULL);
-        json_str(&j, "key", rows[i].name);
-        json_str(&j, "value", rows[i].sensitive ? STR_NULL : rows[i].value);
-        json_z(&j, "from", cluster_config_source(rows[i].source));
-        json_bool(&j, "read_only", rows[i].read_only);
-        json_bool(&j, "sensitive", rows[i].sensitive);
-        json_end(&j, '}');
+        doc_object(&j, NULL);
+        doc_str(&j, "key", rows[i].name);
+        doc_str(&j, "value", rows[i].sensitive ? STR_NULL : rows[i].value);
+        doc_z(&j, "from", cluster_config_source(rows[i].source));
+        doc_bool(&j, "read_only", rows[i].read_only);
+        doc_bool(&j, "sensitive", rows[i].sensitive);
+        doc_end(&j, '}');
     }
-    json_end(&j, ']');
-    enum err e = cli->json ? json_print(&j, &cli->ec) : table_print(&table, &cli->ec);
-    json_deinit(&j);
+    doc_end(&j, ']');
+    enum err e = cli->json ? doc_print(&j, &cli->ec) : table_print(&table, &cli->ec);
+    doc_deinit(&j);
     return e;
 }
 

@@ -5,18 +5,18 @@
 #include "core/check.h"
 #include "core/utf8.h"
 
-void json_init(struct json *j)
+void doc_init(struct doc *j)
 {
-    *j = (struct json){0};
+    *j = (struct doc){0};
     buf_init(&j->b, CLI_OUTPUT_MAX);
 }
 
-void json_deinit(struct json *j)
+void doc_deinit(struct doc *j)
 {
     buf_deinit(&j->b);
 }
 
-static void put_key(struct json *j, const char *key)
+static void put_key(struct doc *j, const char *key)
 {
     if (j->more[j->depth]) {
         buf_put_u8(&j->b, ',');
@@ -29,35 +29,35 @@ static void put_key(struct json *j, const char *key)
     }
 }
 
-static void descend(struct json *j, const char *key, uint8_t opening)
+static void descend(struct doc *j, const char *key, uint8_t opening)
 {
     put_key(j, key);
     buf_put_u8(&j->b, opening);
-    CHECK(j->depth + 1 < JSON_DEPTH_MAX);
+    CHECK(j->depth + 1 < DOC_DEPTH_MAX);
     j->more[++j->depth] = false;
 }
 
-void json_object(struct json *j, const char *key)
+void doc_object(struct doc *j, const char *key)
 {
     descend(j, key, '{');
 }
 
-void json_array(struct json *j, const char *key)
+void doc_array(struct doc *j, const char *key)
 {
     descend(j, key, '[');
 }
 
-void json_end(struct json *j, char closing)
+void doc_end(struct doc *j, char closing)
 {
     CHECK(j->depth > 0);
     j->depth--;
     buf_put_u8(&j->b, (uint8_t)closing);
 }
 
-void json_str(struct json *j, const char *key, struct str s)
+void doc_str(struct doc *j, const char *key, struct str s)
 {
     if (str_is_null(s)) {
-        json_null(j, key);
+        doc_null(j, key);
         return;
     }
     put_key(j, key);
@@ -66,34 +66,34 @@ void json_str(struct json *j, const char *key, struct str s)
     buf_put_u8(&j->b, '"');
 }
 
-void json_z(struct json *j, const char *key, const char *z)
+void doc_z(struct doc *j, const char *key, const char *z)
 {
-    json_str(j, key, str_of(z));
+    doc_str(j, key, str_of(z));
 }
 
-void json_i64(struct json *j, const char *key, int64_t v)
+void doc_i64(struct doc *j, const char *key, int64_t v)
 {
     put_key(j, key);
     buf_printf(&j->b, "%lld", (long long)v);
 }
 
-void json_f64(struct json *j, const char *key, double v)
+void doc_f64(struct doc *j, const char *key, double v)
 {
     if (!isfinite(v)) {
-        json_null(j, key);
+        doc_null(j, key);
         return;
     }
     put_key(j, key);
     buf_printf(&j->b, "%.15g", v);
 }
 
-void json_bool(struct json *j, const char *key, bool v)
+void doc_bool(struct doc *j, const char *key, bool v)
 {
     put_key(j, key);
     buf_put_z(&j->b, v ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void doc_null(struct doc *j, const char *key)
 {
     put_key(j, key);
     buf_put_z(&j->b, "null");
@@ -113,10 +113,10 @@ static void put_base64(struct buf *b, struct str s)
     }
 }
 
-void json_bytes(struct json *j, const char *key, struct str s)
+void doc_bytes(struct doc *j, const char *key, struct str s)
 {
     if (str_is_null(s) || utf8_valid(s)) {
-        json_str(j, key, s);
+        doc_str(j, key, s);
         return;
     }
     put_key(j, NULL);
@@ -125,7 +125,7 @@ void json_bytes(struct json *j, const char *key, struct str s)
     buf_put_u8(&j->b, '"');
 }
 
-MUST_USE enum err json_print(struct json *j, struct ectx *ec)
+MUST_USE enum err doc_print(struct doc *j, struct ectx *ec)
 {
     buf_put_u8(&j->b, '\n');
     enum err e = buf_failed(&j->b)
