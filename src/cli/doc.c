@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "cli/out.h"
+#include "core/base64.h"
 #include "core/check.h"
 #include "core/utf8.h"
 
@@ -99,20 +100,6 @@ void doc_null(struct doc *j, const char *key)
     buf_put_z(&j->b, "null");
 }
 
-static void put_base64(struct buf *b, struct str s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < s.n; i += 3) {
-        uint32_t v = (uint32_t)(uint8_t)s.p[i] << 16;
-        v |= i + 1 < s.n ? (uint32_t)(uint8_t)s.p[i + 1] << 8 : 0;
-        v |= i + 2 < s.n ? (uint32_t)(uint8_t)s.p[i + 2] : 0;
-        buf_put_u8(b, (uint8_t)digits[v >> 18]);
-        buf_put_u8(b, (uint8_t)digits[v >> 12 & 63]);
-        buf_put_u8(b, i + 1 < s.n ? (uint8_t)digits[v >> 6 & 63] : '=');
-        buf_put_u8(b, i + 2 < s.n ? (uint8_t)digits[v & 63] : '=');
-    }
-}
-
 void doc_bytes(struct doc *j, const char *key, struct str s)
 {
     if (str_is_null(s) || utf8_valid(s)) {
@@ -121,7 +108,7 @@ void doc_bytes(struct doc *j, const char *key, struct str s)
     }
     put_key(j, NULL);
     buf_printf(&j->b, "\"%s_base64\":\"", key);
-    put_base64(&j->b, s);
+    base64_encode(&j->b, s);
     buf_put_u8(&j->b, '"');
 }
 
