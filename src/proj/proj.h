@@ -1,0 +1,280 @@
+/*
+ * Projections: read models in SQL that are derived from topics, exactly once. Declared in one file
+ * (docs/projections.md has the language): source, key, tables, what each type of event does to
+ * them. A view NAME shows the table NAME__vN of the version that is served.
+ *
+ * Rows and the checkpoint of an input partition (a *shard*) change in one SQL transaction, and only
+ * if the checkpoint still has the owner epoch and the offset that the transaction began from. So a
+ * step is never lost and never done twice, whoever dies when, and a former owner can change
+ * nothing. What a projection is (its definitions, paused or not) is a fact of the log, a record of
+ * `__leat_projections`; which version is served is a row in the target, changed with the views.
+ *
+ * SQL runs on workers; everything else, and every function here, on the loop. A call ends by its
+ * `done`, perhaps before it returns; what is passed in must live until then. Outputs lie in the
+ * caller's arena unless it is said otherwise.
+ *
+ * Written against engine.h alone: partitions come and go, offsets have gaps, there may be no global
+ * order.
+ */
+#ifndef LEAT_PROJ_PROJ_H
+#define LEAT_PROJ_PROJ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/str.h"
+#include "engine/engine.h"
+#include "metrics/metrics.h"
+
+#define PROJ_TOPIC            "__leat_projections"
+#define PROJ_NAME_MAX         63u /* of a projection, a table, a column: PostgreSQL's limit less "__vN" */
+#define PROJ_MAX              256u /* projections */
+#define PROJ_VERSIONS_MAX     4u   /* of one, that are kept at once */
+#define PROJ_DEFINITION_BYTES (256u << 10)
+#define PROJ_TABLES_MAX       16u
+#define PROJ_COLUMNS_MAX      128u
+#define PROJ_SHARDS_MAX       1024u   /* input partitions of one */
+#define PROJ_PARKED_MAX       100000u /* parked events of one: beyond, it stops and says so */
+#define PROJ_WAITS_MAX        10000u
+#define PROJ_QUERIES_MAX      64u /* at once; beyond: ERR_AGAIN */
+#define PROJ_QUERY_ROWS_MAX   10000u
+#define PROJ_QUERY_BYTES_MAX  (16u << 20)
+#define PROJ_QUERY_NS_MAX     (10ull * 1000 * 1000 * 1000)
+
+struct proj;
+
+/* ---- Life
+ * -------------------------------------------------------------------------------------------- */
+
+/* Where live-only actions go: appends to the event store, which proj does not know. `id` derives
+ * from projection, event and action, so that the store recognises a second attempt. */
+struct proj_action {
+    struct str stream, id, type, data; /* data: JSON */
+    struct str causation, correlation, traceparent;
+    void (*done)(struct proj_action *a);
+    enum err err; /* out. Retriable ones are tried again; others park the action's event */
+    struct ectx ec;
+};
+struct proj_config {
+    struct engine *engine;
+    struct metrics *metrics;
+    const char *dir; /* of SQLite files that are named without a folder */
+    void (*append)(void *ctx,
+                   struct proj_action *a); /* NULL: definitions with actions are refused */
+    void *append_ctx;
+};
+MUST_USE enum err proj_create(const struct proj_config *config, struct proj **out, struct ectx *ec);
+/* Reads the definitions from the log and begins; `ready` when they are known (the projections then
+ * open their targets, each by itself). */
+void proj_start(struct proj *p, void (*ready)(void *ctx, enum err e, const struct ectx *ec),
+                void *ctx);
+void proj_tick(struct proj *p); /* about every 100 ms */
+/* Every call that waits is answered ERR_STOPPED. `stopped` when no job is under way any more. */
+void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx);
+void proj_destroy(struct proj *p); /* stopped, or never started */
+
+/* ---- Commands
+ * ---------------------------------------------------------------------------------------- */
+
+enum proj_command_kind {
+    /* `definition`. A new name: its first version. A known name with a higher version: that version
+     * is built beside the served one and, if the definition says so, switched to when it has caught
+     * up. The same version again: nothing, if it says the same; else ERR_EXISTS. */
+    PROJ_APPLY,
+    /* The served definition again as the next version: its tables are built afresh. */
+    PROJ_REBUILD,
+    PROJ_SWITCH,   /* serve the version that was built; ERR_AGAIN while it lags (ec: how far) */
+    PROJ_ROLLBACK, /* serve the version before this one again; it has been kept up to date */
+    PROJ_CANCEL,   /* drop the version that is being built */
+    PROJ_PAUSE,
+    PROJ_RESUME,
+    PROJ_REMOVE,    /* and its tables, views and checkpoints */
+    PROJ_RETRY_KEY, /* `key`: apply its parked events again, in order */
+    PROJ_SKIP_KEY,  /* `key`: drop the first of its parked events, then as PROJ_RETRY_KEY */
+};
+struct proj_command {
+    enum proj_command_kind kind;
+    struct str name;             /* of the projection; PROJ_APPLY: from the definition */
+    struct str definition, file; /* text, YAML or JSON; and its name for messages */
+    struct str key;
+    struct arena *arena;
+    void (*done)(struct proj_command *c);
+    void *ctx;
+    /* out: ERR_CONFIG (file, line, column), ERR_NOT_FOUND, ERR_EXISTS, ERR_AGAIN, ... */
+    enum err err;
+    struct ectx ec;
+    bool created;
+    struct str applied_name; /* PROJ_APPLY */
+    uint32_t version;        /* that it was about */
+    void *internal;
+};
+void proj_command(struct proj *p, struct proj_command *c);
+
+/* ---- What is
+ * ------------------------------------------------------------------------------------------- */
+
+enum proj_state {
+    PROJ_STARTING, /* opening its target, or waiting for it (error says why) */
+    PROJ_BUILDING, /* a version that catches up, not served yet */
+    PROJ_LIVE,     /* served */
+    PROJ_KEPT,     /* was served; kept up to date until `drop_at_ms` */
+    PROJ_PAUSED,
+    PROJ_STOPPED, /* by an error that needs a person: on_error stop, too much parked, ... */
+};
+const char *proj_state_name(enum proj_state s);
+struct proj_shard_status {
+    struct str topic;
+    int32_t partition;
+    bool mine;
+    int64_t next_offset, end_offset;
+    uint64_t lag_events; /* offsets; gaps count */
+    uint64_t owner_epoch;
+    int64_t last_time_ms; /* of the last event applied; -1: none */
+};
+struct proj_version_status {
+    uint32_t version;
+    enum proj_state state;
+    struct str error; /* the last one that stands in its way; null: none */
+    uint64_t lag_events;
+    uint64_t lag_ms;   /* age of the oldest event that is not applied; 0: none */
+    uint64_t applied;  /* events since start */
+    double per_second; /* over the last 10 s */
+    double progress;   /* of a build: 0 to 1 */
+    int64_t eta_ms;    /* of a build; -1: not known */
+    uint64_t parked_events, parked_keys;
+    int64_t drop_at_ms; /* PROJ_KEPT */
+    struct proj_shard_status *shards;
+    size_t shard_count;
+};
+struct proj_status {
+    struct str name, target; /* without its password */
+    uint32_t served;         /* version; 0: none yet */
+    bool paused;
+    struct proj_version_status *versions; /* ascending */
+    size_t version_count;
+    struct str *views;
+    size_t view_count;
+};
+/* ERR_NOT_FOUND; ERR_NO_MEMORY. */
+MUST_USE enum err proj_status(struct proj *p, struct str name, struct arena *a,
+                              struct proj_status *out);
+/* Names, sorted; NULL: over the arena's budget. */
+struct str *proj_names(struct proj *p, struct arena *a, size_t *count);
+/* As its file said; null: there is no such version (0: the served one, else the newest). */
+struct str proj_definition(struct proj *p, struct str name, uint32_t version);
+
+struct proj_parked {
+    struct str key, event_id, type, topic, reason;
+    int32_t partition;
+    int64_t offset;
+    int64_t parked_ms;
+    uint64_t events; /* of this key that wait, this one included */
+};
+struct proj_parked_list {
+    struct str name;
+    struct str after; /* key; null: from the beginning */
+    size_t limit;
+    struct arena *arena;
+    void (*done)(struct proj_parked_list *l);
+    void *ctx;
+    enum err err; /* out */
+    struct ectx ec;
+    struct proj_parked *parked; /* the first event of each key */
+    size_t count;
+    bool more;
+    void *internal;
+};
+void proj_parked_list(struct proj *p, struct proj_parked_list *l);
+
+/* ---- Waiting for a position
+ * ---------------------------------------------------------------------------- */
+
+/* Until what is served has applied everything up to there. */
+struct proj_wait {
+    struct str name;
+    uint64_t position; /* commit position (ENGINE_GLOBAL_ORDER); or 0 and: */
+    const struct engine_input *inputs;
+    size_t input_count;
+    uint64_t deadline_ns; /* env_mono_ns */
+    void (*done)(struct proj_wait *w);
+    void *ctx;
+    enum err err; /* out: ERR_OK, ERR_REQUEST_TIMED_OUT (lag_events), ERR_NOT_FOUND, ... */
+    struct ectx ec;
+    uint64_t lag_events;
+    void *internal;
+};
+void proj_wait(struct proj *p, struct proj_wait *w);
+void proj_wait_cancel(struct proj *p, struct proj_wait *w); /* done is not called */
+
+/* ---- Queries of a view
+ * --------------------------------------------------------------------------------- */
+
+enum proj_op { PROJ_EQ, PROJ_NE, PROJ_LT, PROJ_LE, PROJ_GT, PROJ_GE, PROJ_PREFIX, PROJ_IS_NULL };
+struct proj_filter {
+    struct str column;
+    enum proj_op op;
+    struct str value; /* as text; compared as the column's type */
+};
+struct proj_order {
+    struct str column;
+    bool descending;
+};
+struct proj_query {
+    struct str view;
+    const struct proj_filter *filters; /* all must hold */
+    size_t filter_count;
+    const struct proj_order *order; /* the key's columns are added, so that it is total */
+    size_t order_count;
+    const struct str *columns; /* none: all */
+    size_t column_count;
+    size_t limit;      /* 0: 100; at most PROJ_QUERY_ROWS_MAX */
+    struct str cursor; /* next_cursor of the page before; null: from the beginning */
+    struct arena *arena;
+    void (*done)(struct proj_query *q);
+    void *ctx;
+    /* out: ERR_NOT_FOUND, ERR_INVALID_REQUEST (names column, operator or cursor),
+     * ERR_LIMIT (rows too large), ERR_REQUEST_TIMED_OUT, ERR_AGAIN */
+    enum err err;
+    struct ectx ec;
+    struct str rows; /* a JSON array of objects */
+    size_t row_count;
+    struct str next_cursor; /* null: the end */
+    uint32_t version;       /* that was served */
+    void *internal;
+};
+void proj_query(struct proj *p, struct proj_query *q);
+/* Names of all views that are served, sorted, each with its projection and columns. */
+struct proj_view {
+    struct str name, projection;
+    const struct str *columns;
+    size_t column_count;
+    const struct str *key;
+    size_t key_count;
+};
+struct proj_view *proj_views(struct proj *p, struct arena *a, size_t *count);
+
+/* ---- Check
+ * --------------------------------------------------------------------------------------------- */
+
+/* Runs a definition over the events that the log has, into a database in memory, and gives the rows
+ * that it makes. Writes nothing. */
+struct proj_check {
+    struct str definition, file;
+    uint64_t events_max; /* 0: all */
+    size_t rows_max;     /* of each table; 0: 100 */
+    struct arena *arena;
+    void (*done)(struct proj_check *c);
+    void *ctx;
+    enum err err; /* out */
+    struct ectx ec;
+    uint64_t events, applied, parked;
+    /* JSON: {"tables": {NAME: {"rows": N, "first": [...]}}, "parked": [{key, reason, ...}]} */
+    struct str result;
+    void *internal;
+};
+void proj_check(struct proj *p, struct proj_check *c);
+
+#endif
