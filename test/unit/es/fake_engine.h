@@ -1,0 +1,33 @@
+/*
+ * An engine in memory, for the tests of this room: no store, no broker. Its log survives
+ * fake_restart, which a crash of the process would look like. It answers reads at once or later, as
+ * the seed says, and makes what was appended visible only when the loop runs.
+ */
+#ifndef LEAT_TEST_ES_FAKE_ENGINE_H
+#define LEAT_TEST_ES_FAKE_ENGINE_H
+
+#include "engine/engine.h"
+#include "env/env_sim.h"
+
+struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64_t seed);
+/* One in `one_in` reads and seeks is answered later (0: none, 1: all). */
+void fake_engine_set_late(struct engine *e, uint64_t one_in);
+/* Appends are durable only when this is false again. */
+void fake_engine_hold(struct engine *e, bool hold);
+/* The next `count` reads end with `err`. */
+void fake_engine_fail_reads(struct engine *e, enum err err, unsigned count);
+/* Forgets what is not committed and everything that was asked for; another poll. */
+void fake_engine_restart(struct engine *e, struct env_poll *poll);
+/* What batches are compressed with from now on. */
+void fake_engine_set_codec(struct engine *e, enum record_codec codec);
+/* Reads so far, and batches that they returned. */
+uint64_t fake_engine_reads(const struct engine *e);
+uint64_t fake_engine_batches(const struct engine *e);
+/* Batches that are held by reads that nobody has released. */
+size_t fake_engine_held(const struct engine *e);
+/* A batch as a plain producer would send it, through the gate. ERR_AGAIN is retried by the loop. */
+enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partition,
+                             const struct engine_record *records, size_t count, struct arena *a,
+                             struct engine_gate_item *item);
+
+#endif
