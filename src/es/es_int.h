@@ -66,17 +66,16 @@ static inline bool es_hash_eq(const struct es_hash *a, const struct es_hash *b)
  * -------------------------------------------------------------------------------------- */
 
 /*
- * table        key                                            value
- * events       stream 16, revision 8                          offset 8, commit 8, index 4
- * ids          (stream, id) 16                                revision 8, body 8
- * terms        (tag or type) 16, commit 8, index 4            category 8, partition 4, offset 8,
- * type 8 streams      category 8, commit 8, index 4                  partition 4, offset 8 (first
- * events) facts        stream 16                                      struct es_status, 32
- * redactions   stream 16, revision 8, offset of the fact 8    1: all of the data
- * snapshots    (stream, schema) 16                            revision 8, offset of the fact 8
+ * events      stream 16, revision 8                  -> offset 8, commit 8, index 4
+ * ids         (stream, id) 16                        -> revision 8, body 8
+ * terms       (tag or type) 16, commit 8, index 4    -> category 8, partition 4, offset 8, type 8
+ * streams     category 8, commit 8, index 4          -> partition 4, offset 8: first events
+ * facts       stream 16                              -> struct es_status, 32
+ * redactions  stream 16, revision 8, fact's offset 8 -> 1: all of the data
+ * snapshots   (stream, schema) 16                    -> revision 8, fact's offset 8
  *
- * Numbers are big-endian. Topics: events are in es.CATEGORY, partition by the stream's name; facts
- * in __leat_streams, the same way. A stream's head is the last entry of `events` with its hash.
+ * Numbers are big-endian. Events are in es.CATEGORY, partition by the stream's name; facts in
+ * __leat_streams, the same way. A stream's head is the last entry of `events` with its hash.
  * Nothing is ever removed: entries of truncated events stay.
  */
 enum es_table {
@@ -245,7 +244,7 @@ uint64_t es_body_hash(const struct es *es, struct str type, struct str data, str
  */
 struct es_fact {
     enum { ES_FACT_STATE, ES_FACT_REDACTION, ES_FACT_SNAPSHOT } kind;
-    struct es_status state;
+    struct es_status status;
     uint64_t revision;
     struct str fields[ES_FIELDS_MAX];
     size_t field_count;
