@@ -402,9 +402,9 @@ static void nats_create(int fd, const struct place *place)
 }
 
 static const struct protocol protocols[] = {
-    {"kafka", kafka_message, NULL, NULL, kafka_answer, kafka_create},
-    {"redis", redis_message, NULL, NULL, redis_answer, redis_create},
-    {"nats", nats_message, nats_greet, nats_sign, nats_answer, nats_create},
+    {"kafka", kafka_message, NULL, NULL, NULL, kafka_answer, kafka_create},
+    {"redis", redis_message, NULL, NULL, NULL, redis_answer, redis_create},
+    {"nats", nats_message, nats_greet, nats_sign, NULL, nats_answer, nats_create},
 };
 
 const struct protocol *protocol_find(const char *name)
@@ -414,5 +414,8 @@ const struct protocol *protocol_find(const char *name)
             return &protocols[i];
         }
     }
-    die(name, "expected kafka, redis or nats");
+    if (strcmp(protocol_es.name, name) == 0) {
+        return &protocol_es;
+    }
+    die(name, "expected kafka, redis, nats or es");
 }

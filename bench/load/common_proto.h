@@ -1,7 +1,7 @@
 /*
- * The three protocols that the load programs speak: Kafka's (leat, Apache Kafka), RESP (Redis
- * Streams: XADD) and NATS (JetStream: a publish with a reply). Requests are built once and sent
- * many times; an answer is only told from the next and looked at for an error.
+ * The protocols that the load programs speak: Kafka's (leat, Apache Kafka), RESP (Redis Streams:
+ * XADD), NATS (JetStream: a publish with a reply) and HTTP (leat's event store). Requests are built
+ * once and sent many times; an answer is only told from the next and looked at for an error.
  */
 #ifndef BENCH_LOAD_COMMON_PROTO_H
 #define BENCH_LOAD_COMMON_PROTO_H
@@ -25,6 +25,9 @@ struct protocol {
     void (*greet)(int fd, unsigned id);
     /* Makes a request that message() built belong to connection `id`. NULL: nothing to do. */
     void (*sign)(struct buf *frame, unsigned id);
+    /* Changes what differs from message to message, before each is sent; `sequence` counts those of
+     * the connection from 0. NULL: nothing does. */
+    void (*vary)(struct buf *frame, uint64_t sequence);
     /* The size of the first answer in p[0..n), 0 if it is not whole. Dies of an answer that says
      * that the message was not stored. *counts = false: it answers no message. */
     size_t (*answer)(const uint8_t *p, size_t n, bool *counts);
@@ -32,7 +35,12 @@ struct protocol {
     void (*create)(int fd, const struct place *place);
 };
 
-const struct protocol *protocol_find(const char *name); /* kafka, redis, nats; dies */
+const struct protocol *protocol_find(const char *name); /* kafka, redis, nats, es; dies */
+
+/* Conditional appends to leat's event store over HTTP (common_http.c). The place's name is a
+ * category; each connection has a stream of its own, and each message expects the revision that the
+ * one before has made. Of config: `events=N` in one request (1). */
+extern const struct protocol protocol_es;
 
 /* OffsetCommit of one partition by a group without members. */
 void kafka_commit(struct frame *out, const char *group, const char *topic, int64_t offset);

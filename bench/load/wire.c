@@ -1,5 +1,5 @@
 /*
- * Load of prebuilt requests for leat, Apache Kafka, Redis and NATS: the client costs next to
+ * Load of prebuilt requests for leat (Kafka's protocol, HTTP), Apache Kafka, Redis and NATS: the client costs next to
  * nothing and is the same for all, so what is measured is the broker.
  *
  *   wire create   --proto P --at HOST:PORT --name N [--partitions N] [--config a=b,..]
@@ -66,9 +66,13 @@ static int greeted(const struct target *t, unsigned id)
 
 /* ---- One message in flight */
 
-static void exchange(int fd, const struct protocol *p, const struct frame *frame, uint8_t *input)
+static void exchange(int fd, const struct protocol *p, struct frame *frame, uint64_t sequence,
+                     uint8_t *input)
 {
     size_t n = 0;
+    if (p->vary != NULL) {
+        p->vary(&frame->bytes, sequence);
+    }
     if (!write_all(fd, frame->bytes.p, frame->bytes.n)) {
         die("send", "the connection was closed");
     }
@@ -104,13 +108,17 @@ static void run_inflight(struct options *o)
     t.protocol->message(&frame, &t.place, bytes);
     samples_init(&s, (size_t)(seconds * 100000) + 1000);
     int fd = greeted(&t, 0);
+    uint64_t sequence = 0;
+    if (t.protocol->sign != NULL) {
+        t.protocol->sign(&frame.bytes, 0);
+    }
     for (double began = now_s(); now_s() - began < warm;) {
-        exchange(fd, t.protocol, &frame, input);
+        exchange(fd, t.protocol, &frame, sequence++, input);
     }
     meter_start(&m, t.pid, t.dir);
     for (double began = now_s(); now_s() - began < seconds;) {
         uint64_t at = now_ns();
-        exchange(fd, t.protocol, &frame, input);
+        exchange(fd, t.protocol, &frame, sequence++, input);
         samples_add(&s, now_ns() - at);
     }
     meter_stop(&m);
@@ -132,6 +140,7 @@ struct conn {
     struct buf frame; /* the one being sent, or the one of this connection */
     size_t sent;      /* of it */
     uint32_t wanted;  /* messages to send, the one being sent included */
+    uint64_t sequence; /* of the message that is sent next */
     uint64_t *began;  /* when each unanswered message began, a ring of `slots` */
     uint32_t slots, head, count;
     uint8_t input[INPUT_BYTES];
@@ -162,6 +171,9 @@ static const struct buf *frame_of(struct load *l, struct conn *c)
         buf_clear(&c->frame);
         buf_put(&c->frame, f->p, f->n);
     }
+    if (c->sent == 0 && l->target->protocol->vary != NULL) {
+        l->target->protocol->vary(&c->frame, c->sequence);
+    }
     return &c->frame;
 }
 
@@ -180,6 +192,7 @@ static void pump(struct load *l, struct conn *c)
         if (c->sent == f->n) {
             c->sent = 0;
             c->wanted--;
+            c->sequence++;
             l->next++;
         }
     }
