@@ -1,0 +1,128 @@
+/*
+ * Inside of the api room: routes as data, and what resources share. A handler reads what it needs
+ * with the functions below; those that return false have answered the request with a problem
+ * already, and the handler just returns.
+ */
+#ifndef LEAT_API_API_INT_H
+#define LEAT_API_API_INT_H
+
+#include "api/api.h"
+#include "core/buf.h"
+#include "json/json.h"
+
+struct api {
+    struct api_services services;
+    struct list waiting; /* of api_wait and api_stream: for api_stop */
+    struct api_idempotency *idempotency;
+};
+
+/* ---- Routes
+ * ---------------------------------------------------------------------------------------- */
+
+enum api_in { API_PATH, API_QUERY, API_HEADER };
+enum api_type {
+    API_STRING,
+    API_INTEGER, /* 0 or more */
+    API_BOOLEAN,
+    API_DURATION, /* "30s" */
+    API_POSITION, /* "p:..." */
+    API_TIME,     /* RFC 3339 */
+    API_CURSOR,
+};
+struct api_param {
+    const char *name;
+    enum api_in in;
+    enum api_type type;
+    bool required;
+    const char *example; /* a legal value; NULL: none needed */
+    const char *doc;
+};
+/* Beside application/json. */
+enum {
+    API_NDJSON_IN = 1,
+    API_NDJSON_OUT = 2,
+    API_SSE = 4,
+    API_IDEMPOTENT = 8, /* honours Idempotency-Key */
+};
+struct api_call;
+struct api_route {
+    const char *method, *path;
+    void (*handle)(struct api_call *c);
+    const char *id;      /* operationId: "appendToStream" */
+    const char *summary; /* one sentence */
+    const struct api_param *params;
+    size_t param_count;
+    const char *body;   /* name of the schema of the request; NULL: it has none */
+    const char *answer; /* name of the schema of the answer; NULL: none */
+    int status;         /* of success */
+    unsigned flags;
+    const char *problems; /* codes beside those that any route may give, separated by spaces */
+    const char *example;  /* a legal body; NULL: none */
+};
+/* A named JSON Schema (2020-12): text. */
+struct api_schema {
+    const char *name, *json;
+};
+struct api_resource {
+    const char *tag; /* of the document: "Streams" */
+    const char *doc;
+    const struct api_route *routes;
+    size_t route_count;
+    const struct api_schema *schemas;
+    size_t schema_count;
+};
+/* streams.c, ...: listed in table.c */
+extern const struct api_resource api_streams, api_events, api_topics;
+
+/* ---- A request
+ * ------------------------------------------------------------------------------------- */
+
+struct api_call {
+    struct api *api;
+    struct http_request *request;
+    struct arena *arena; /* lives until the answer is out */
+    const struct api_route *route;
+    void *idempotency; /* of the key, if one was given */
+};
+
+/* Path parameters, decoded. */
+struct str api_path(const struct api_call *c, size_t index);
+/* Query parameters. Absent: `missing`. False: answered (malformed, out of range). */
+struct str api_query(const struct api_call *c, const char *name); /* null: absent */
+bool api_query_u64(struct api_call *c, const char *name, uint64_t missing, uint64_t max,
+                   uint64_t *out);
+bool api_query_bool(struct api_call *c, const char *name, bool missing, bool *out);
+bool api_query_duration(struct api_call *c, const char *name, uint64_t missing_ns, uint64_t max_ns,
+                        uint64_t *out_ns);
+/* A parameter that may be given several times, or as a list with commas; in the arena. */
+bool api_query_list(struct api_call *c, const char *name, size_t max, struct str **out,
+                    size_t *count);
+/* The body as JSON. `required` false: an empty one gives NULL. */
+bool api_body(struct api_call *c, bool required, struct json **out);
+/* Does the client want this media type (Accept), more than application/json? */
+bool api_accepts(const struct api_call *c, const char *media_type);
+bool api_content_is(const struct api_call *c, const char *media_type);
+
+/* ---- Answers
+ * ---------------------------------------------------------------------------------------- */
+
+/* The buffer's memory is taken. A buffer that has failed is answered with 503. */
+void api_reply(struct api_call *c, int status, const struct http_header *headers,
+               size_t header_count, struct buf *json);
+void api_reply_empty(struct api_call *c, int status, const struct http_header *headers,
+                     size_t header_count);
+/* A problem of the table by its code; the detail and hint from ec. `members`: further ones (JSON
+ * without braces). */
+void api_problem(struct api_call *c, const char *code, const struct ectx *ec, struct str members);
+/* The problem that an error of the house is. */
+void api_fail(struct api_call *c, enum err e, const struct ectx *ec);
+
+struct api_problem_doc {
+    const char *code;
+    int status;
+    bool retryable;
+    const char *title, *meaning, *what_to_do;
+};
+const struct api_problem_doc *api_problem_find(struct str code);
+
+#endif

@@ -1,0 +1,63 @@
+/* An event as JSON. */
+#include "api/event_json.h"
+#include "core/base64.h"
+
+void event_position_write(struct json_writer *w, const char *name, struct es_position p)
+{
+    char text[ES_POSITION_TEXT];
+    const size_t n = es_position_format(p, text);
+    json_write_member_str(w, name, str_make(text, n));
+}
+
+/* JSON unless the content type says otherwise: application/json, text/json, or a suffix +json. */
+static bool is_json(struct str content_type)
+{
+    struct str rest;
+    struct str type = str_trim(str_cut(content_type, ';', &rest));
+    return str_is_null(content_type) || str_eq_z(type, "application/json") ||
+           str_eq_z(type, "text/json") || str_ends(type, "+json");
+}
+
+static void write_data(struct json_writer *w, const struct es_event *e)
+{
+    if (str_is_null(e->data)) {
+        json_write_name(w, "data");
+        json_write_null(w);
+    } else if (is_json(e->envelope.content_type) && json_valid(e->data)) {
+        json_write_name(w, "data");
+        json_write_raw(w, e->data);
+    } else {
+        json_write_name(w, "data_base64");
+        buf_put_u8(w->out, '"');
+        base64_encode(w->out, e->data);
+        buf_put_u8(w->out, '"');
+        w->comma = true;
+    }
+}
+
+void event_write(struct json_writer *w, const struct es_event *e)
+{
+    json_write_begin(w, '{');
+    json_write_member_str(w, "stream", e->stream);
+    json_write_name(w, "revision");
+    json_write_u64(w, e->revision);
+    event_position_write(w, "position", e->position);
+    envelope_write_members(&e->envelope, w);
+    write_data(w, e);
+    if (!str_is_null(e->meta)) {
+        json_write_name(w, "meta");
+        json_write_raw(w, e->meta);
+    }
+    if (e->tag_count > 0) {
+        json_write_name(w, "tags");
+        json_write_begin(w, '[');
+        for (size_t i = 0; i < e->tag_count; i++) {
+            json_write_str(w, e->tags[i]);
+        }
+        json_write_end(w, ']');
+    }
+    if (e->redacted) {
+        json_write_member_bool(w, "redacted", true);
+    }
+    json_write_end(w, '}');
+}
