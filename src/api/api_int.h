@@ -10,9 +10,18 @@
 #include "core/buf.h"
 #include "json/json.h"
 
+/* A request that is open for long: told of time, and of the end. */
+struct api_waiter {
+    struct list link;
+    void (*tick)(struct api_waiter *w, uint64_t now_ns); /* about every 100 ms */
+    void (*stop)(struct api_waiter *w);                  /* answer and go, within the call */
+};
+void api_wait(struct api *a, struct api_waiter *w);
+void api_wait_end(struct api_waiter *w); /* harmless twice */
+
 struct api {
     struct api_services services;
-    struct list waiting; /* of api_wait and api_stream: for api_stop */
+    struct list waiting; /* of api_waiter */
     struct api_idempotency *idempotency;
 };
 
@@ -72,7 +81,8 @@ struct api_resource {
     size_t schema_count;
 };
 /* streams.c, ...: listed in table.c */
-extern const struct api_resource api_streams, api_events, api_topics;
+extern const struct api_resource api_streams, api_appends, api_events, api_live, api_snapshots,
+    api_topics;
 
 /* ---- A request
  * ------------------------------------------------------------------------------------- */
@@ -114,6 +124,9 @@ void api_reply_empty(struct api_call *c, int status, const struct http_header *h
 /* A problem of the table by its code; the detail and hint from ec. `members`: further ones (JSON
  * without braces). */
 void api_problem(struct api_call *c, const char *code, const struct ectx *ec, struct str members);
+/* The same with another status (0: the table's) and more headers. */
+void api_problem_with(struct api_call *c, int status, const char *code, const struct ectx *ec,
+                      struct str members, const struct http_header *headers, size_t header_count);
 /* The problem that an error of the house is. */
 void api_fail(struct api_call *c, enum err e, const struct ectx *ec);
 

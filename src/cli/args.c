@@ -16,13 +16,18 @@ const struct option *command_option_at(const struct command *c, size_t at)
         return &c->options[at];
     }
     at -= c->option_count;
-    const struct option *common[4];
+    const struct option *common[5];
     size_t n = 0;
     if (c->output) {
         common[n++] = &OPTION_OUTPUT;
     }
     if (c->online) {
         common[n++] = &OPTION_BOOTSTRAP;
+    }
+    if (c->http) {
+        common[n++] = &OPTION_HTTP;
+    }
+    if (c->online || c->http) {
         common[n++] = &OPTION_TIMEOUT;
     }
     common[n++] = &OPTION_HELP;
@@ -202,7 +207,10 @@ static enum err settle(struct cli *cli, struct ectx *ec)
     cli->bootstrap = cli_has(cli, OPT_BOOTSTRAP)               ? cli->values[OPT_BOOTSTRAP]
                      : from_env != NULL && from_env[0] != '\0' ? from_env
                                                                : CLI_BOOTSTRAP;
-    cli->http = cli_has(cli, OPT_HTTP) ? cli->values[OPT_HTTP] : CLI_HTTP;
+    const char *http_env = getenv("LEAT_HTTP");
+    cli->http = cli_has(cli, OPT_HTTP)                     ? cli->values[OPT_HTTP]
+                : http_env != NULL && http_env[0] != '\0' ? http_env
+                                                          : CLI_HTTP;
     cli->output = cli_has(cli, OPT_OUTPUT) ? cli->values[OPT_OUTPUT] : "text";
     cli->json = strcmp(cli->output, "json") == 0;
     bool is_consume = strcmp(cli->command->noun, "consume") == 0 ||

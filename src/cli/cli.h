@@ -60,6 +60,19 @@ enum option_id {
     OPT_ONE_IN_FLIGHT,
     OPT_KEEP,
     OPT_PROPERTY,
+    OPT_AT,
+    OPT_LIMIT,
+    OPT_EXPECTED,
+    OPT_ID,
+    OPT_TAG,
+    OPT_META,
+    OPT_PREFIX,
+    OPT_FOLD,
+    OPT_SCHEMA,
+    OPT_BEFORE,
+    OPT_HARD,
+    OPT_REASON,
+    OPT_FIELD,
     OPT_OTHER, /* of a command that reads its arguments itself: only told, never looked up */
     OPTION_COUNT
 };
@@ -84,6 +97,7 @@ struct command {
     const struct option *options;
     size_t option_count;
     bool online;                 /* takes --bootstrap and --timeout too */
+    bool http;                   /* takes --http and --timeout too */
     bool output;                 /* takes --output too */
     int (*run)(struct cli *cli); /* returns the exit status; NULL: main.c runs it */
 };
@@ -112,8 +126,8 @@ struct cli {
 /* commands.c */
 extern const struct command COMMANDS[];
 extern const size_t COMMAND_COUNT;
-/* Options that every command with `online`, and every one, takes. */
-extern const struct option OPTION_BOOTSTRAP, OPTION_TIMEOUT, OPTION_OUTPUT, OPTION_HELP;
+/* Options that every command with `online` or `http`, and every one, takes. */
+extern const struct option OPTION_BOOTSTRAP, OPTION_HTTP, OPTION_TIMEOUT, OPTION_OUTPUT, OPTION_HELP;
 
 /* All options of a command, in the order of help, through `at`; NULL after the last. */
 const struct option *command_option_at(const struct command *c, size_t at);
@@ -168,6 +182,14 @@ int run_group_show(struct cli *cli);
 int run_group_lag(struct cli *cli);
 int run_group_seek(struct cli *cli);
 int run_group_delete(struct cli *cli);
+int run_stream_ls(struct cli *cli);
+int run_stream_show(struct cli *cli);
+int run_stream_diff(struct cli *cli);
+int run_stream_append(struct cli *cli);
+int run_stream_snapshot(struct cli *cli);
+int run_stream_truncate(struct cli *cli);
+int run_stream_delete(struct cli *cli);
+int run_stream_redact(struct cli *cli);
 int run_status(struct cli *cli);
 int run_bench(struct cli *cli);
 int run_version(struct cli *cli);

@@ -16,6 +16,13 @@ const struct option OPTION_BOOTSTRAP = {
     "HOST:PORT[,...]",
     "the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1:9092",
     false};
+const struct option OPTION_HTTP = {
+    OPT_HTTP,
+    0,
+    "--http",
+    "HOST:PORT",
+    "leat's HTTP address; else LEAT_HTTP, else 127.0.0.1:8080",
+    false};
 const struct option OPTION_TIMEOUT = {
     OPT_TIMEOUT, 0, "--timeout", "SECONDS", "how long to wait for an answer (10)", false};
 
@@ -107,6 +114,59 @@ static const struct option GROUP_SEEK[] = {
     PARTITION,
     DRY_RUN,
 };
+#define AT                                                                                      \
+    {                                                                                           \
+        OPT_AT, 0, "--at", "WHEN", "as it was at a time, or at a revision (now)", false        \
+    }
+#define FOLD                                                                                    \
+    {                                                                                           \
+        OPT_FOLD, 0, "--fold", "NAME", "this declared fold (the one of the category)", false   \
+    }
+#define EXPECTED                                                                                \
+    {                                                                                           \
+        OPT_EXPECTED, 'e', "--expected", "WHAT",                                                \
+            "only if the stream is at this revision; or no_stream, exists, any (any)", false   \
+    }
+static const struct option STREAM_LS[] = {
+    {OPT_PREFIX, 0, "--prefix", "TEXT", "names that begin with this", false},
+    {OPT_LIMIT, 'n', "--limit", "N", "at most so many (1000)", false},
+};
+static const struct option STREAM_SHOW[] = {
+    AT,
+    {OPT_FROM, 0, "--from", "REVISION", "begin at this revision (0)", false},
+    {OPT_LIMIT, 'n', "--limit", "N", "at most so many events (1000)", false},
+    FOLD,
+};
+static const struct option STREAM_DIFF[] = {
+    {OPT_FROM, 0, "--from", "WHEN", "a time or a revision (needed)", false},
+    {OPT_TO, 0, "--to", "WHEN", "a time or a revision (now)", false},
+    FOLD,
+};
+static const struct option STREAM_APPEND[] = {
+    EXPECTED,
+    {OPT_ID, 0, "--id", "ID", "the event's id (the server makes one)", false},
+    {OPT_TAG, 't', "--tag", "TAG", "a tag, as order:42", true},
+    {OPT_META, 0, "--meta", "JSON", "an object kept beside the data", false},
+};
+static const struct option STREAM_SNAPSHOT[] = {
+    {OPT_SCHEMA, 0, "--schema", "TAG", "whose slot: the schema of the state (default)", false},
+    AT,
+    FOLD,
+};
+static const struct option STREAM_TRUNCATE[] = {
+    {OPT_BEFORE, 0, "--before", "REVISION", "the first revision that stays (needed)", false},
+    DRY_RUN,
+};
+static const struct option STREAM_DELETE[] = {
+    {OPT_HARD, 0, "--hard", NULL, "for ever: nobody can append to it again", false},
+    EXPECTED,
+    DRY_RUN,
+};
+static const struct option STREAM_REDACT[] = {
+    {OPT_REASON, 0, "--reason", "TEXT", "why, for the record (needed)", false},
+    {OPT_FIELD, 0, "--field", "POINTER", "only this part of the data, as /email (all of it)", true},
+    DRY_RUN,
+};
 static const struct option STATUS[] = {
     {OPT_HTTP, 0, "--http", "HOST:PORT", "leat's HTTP address (127.0.0.1:8080)", false},
 };
@@ -153,27 +213,27 @@ const struct command COMMANDS[] = {
      "LEAT_KAFKA, and so on.",
      "leat serve --data /var/lib/leat\tthe usual way\n"
      "leat serve --data data --kafka 127.0.0.1:0 --http 127.0.0.1:0\ton ports that are free",
-     OPTIONS(SERVE), false, false, NULL},
+     OPTIONS(SERVE), false, false, false, NULL},
     {"topic", "ls", "", 0, 0, "List topics with partitions and records",
      "Records are the offsets between start and end; compaction and transactions may have\n"
      "taken some of them.",
-     "leat topic ls -o json\tfor scripts", OPTIONS(TOPIC_LS), true, true, run_topic_ls},
+     "leat topic ls -o json\tfor scripts", OPTIONS(TOPIC_LS), true, false, true, run_topic_ls},
     {"topic", "show", "NAME", 1, 1, "Show partitions, offsets, sizes and settings of a topic", NULL,
-     "leat topic show orders\tone line for each partition", NO_OPTIONS, true, true, run_topic_show},
+     "leat topic show orders\tone line for each partition", NO_OPTIONS, true, false, true, run_topic_show},
     {"topic", "create", "NAME...", 1, CLI_WORDS_MAX, "Create topics", NULL,
      "leat topic create orders --partitions 3 --set retention.ms=86400000\tkept for a day",
-     OPTIONS(TOPIC_CREATE), true, false, run_topic_create},
+     OPTIONS(TOPIC_CREATE), true, false, false, run_topic_create},
     {"topic", "delete", "NAME...", 1, CLI_WORDS_MAX, "Delete topics and all their records",
-     "There is no way back.", NULL, OPTIONS(TOPIC_DELETE), true, false, run_topic_delete},
+     "There is no way back.", NULL, OPTIONS(TOPIC_DELETE), true, false, false, run_topic_delete},
     {"topic", "config", "NAME", 1, 1, "Show or change the configuration of a topic",
      "Without --set and --unset it shows every key, its value and where that comes from. A\n"
      "change touches the named keys only.",
      "leat topic config orders --set retention.ms=3600000\tkeep an hour\n"
      "leat topic config orders --unset retention.ms\tthe broker's default again",
-     OPTIONS(TOPIC_CONFIG), true, true, run_topic_config},
+     OPTIONS(TOPIC_CONFIG), true, false, true, run_topic_config},
     {"topic", "tail", "NAME", 1, 1, "Print new records as they come, until Ctrl-C",
      "The same as leat consume NAME --from end --follow.", "leat topic tail orders\twatch",
-     OPTIONS(TOPIC_TAIL), true, true, run_topic_tail},
+     OPTIONS(TOPIC_TAIL), true, false, true, run_topic_tail},
     {"produce", NULL, "TOPIC [FILE]", 1, 2, "Write each line of a file or of the input as a record",
      "The topic must exist. Records are acknowledged by the broker before the command ends with\n"
      "status 0; with acks=all the producer is idempotent, so that a retry doubles nothing.\n"
@@ -181,29 +241,71 @@ const struct command COMMANDS[] = {
      "producer would put them (murmur2).",
      "echo hello | leat produce orders\tone record\n"
      "leat produce orders events.txt --separator : --codec zstd\tlines of KEY:VALUE",
-     OPTIONS(PRODUCE), true, true, run_produce},
+     OPTIONS(PRODUCE), true, false, true, run_produce},
     {"consume", NULL, "TOPIC", 1, 1, "Print the records of a topic", CONSUME_TEXT,
      "leat consume orders\tall that is there\n"
      "leat consume orders --from -15m --follow\tthe last quarter of an hour, and on\n"
      "leat consume orders --from -1 -o value\tthe last value of each partition\n"
      "leat consume orders -g audit -o json\twhat the group audit has not seen yet",
-     OPTIONS(CONSUME), true, true, run_consume},
-    {"group", "ls", "", 0, 0, "List consumer groups", NULL, NULL, NO_OPTIONS, true, true,
+     OPTIONS(CONSUME), true, false, true, run_consume},
+    {"group", "ls", "", 0, 0, "List consumer groups", NULL, NULL, NO_OPTIONS, true, false, true,
      run_group_ls},
     {"group", "show", "GROUP", 1, 1, "Show members, offsets and lag of a group", NULL, NULL,
-     NO_OPTIONS, true, true, run_group_show},
+     NO_OPTIONS, true, false, true, run_group_show},
     {"group", "lag", "[GROUP...]", 0, CLI_WORDS_MAX,
      "Show how far groups are behind, for each partition and in total", NULL,
-     "leat group lag\tall groups", NO_OPTIONS, true, true, run_group_lag},
+     "leat group lag\tall groups", NO_OPTIONS, true, false, true, run_group_lag},
     {"group", "seek", "GROUP", 1, 1, "Move the offsets of a group",
      "Shows the offsets before and after. A group that has members is refused: stop them first.\n"
      "A time means the first record of that time or later. What lies outside of the log is\n"
      "moved to its nearest end.",
      "leat group seek billing --topic orders --to start --dry-run\twhat would happen\n"
      "leat group seek billing --topic orders --to 2026-11-20T08:00:00Z\tread again since eight",
-     OPTIONS(GROUP_SEEK), true, true, run_group_seek},
+     OPTIONS(GROUP_SEEK), true, false, true, run_group_seek},
     {"group", "delete", "GROUP...", 1, CLI_WORDS_MAX, "Delete groups and their offsets",
-     "A group that has members is refused.", NULL, NO_OPTIONS, true, false, run_group_delete},
+     "A group that has members is refused.", NULL, NO_OPTIONS, true, false, false, run_group_delete},
+    {"stream", "ls", "[CATEGORY]", 0, 1, "List streams in the order of their creation", NULL,
+     "leat stream ls order\tthe streams of one category", OPTIONS(STREAM_LS), false, true, true,
+     run_stream_ls},
+    {"stream", "show", "STREAM", 1, 1, "Show the events of a stream, and its state",
+     "With --at it shows what was known then: the events up to that time (or revision) and, if a\n"
+     "fold is declared for the category, the state that they make.",
+     "leat stream show order-123\tall of it\n"
+     "leat stream show order-123 --at 2026-02-11T14:00Z\tas it was that afternoon\n"
+     "leat stream show order-123 --at 5\tas it was when revision 5 was its last",
+     OPTIONS(STREAM_SHOW), false, true, true, run_stream_show},
+    {"stream", "append", "STREAM TYPE [DATA]", 2, 3, "Append one event",
+     "DATA is JSON; without it, it is read from the input. An id that the stream has already makes\n"
+     "this a repetition: nothing is appended, and the answer is the first one's.",
+     "leat stream append order-123 OrderShipped '{\"carrier\":\"DHL\"}' --expected 5\tonly after "
+     "revision 5",
+     OPTIONS(STREAM_APPEND), false, true, true, run_stream_append},
+    {"stream", "diff", "STREAM", 1, 1, "Show what happened between two moments",
+     "The events after the first moment up to the second, and, if a fold is declared, what\n"
+     "changed in the state.",
+     "leat stream diff order-123 --from -1h\tthe last hour\n"
+     "leat stream diff order-123 --from 3 --to 7\tbetween two revisions",
+     OPTIONS(STREAM_DIFF), false, true, true, run_stream_diff},
+    {"stream", "snapshot", "STREAM [STATE]", 1, 2, "Show or write a snapshot",
+     "With STATE (JSON, - for the input) it is written for the stream's last revision (or the one\n"
+     "of --at); without it the newest valid one is shown. With --fold the state is computed.",
+     "leat stream snapshot order-123\tthe newest one\n"
+     "leat stream snapshot order-123 --fold order\twrite the folded state",
+     OPTIONS(STREAM_SNAPSHOT), false, true, true, run_stream_snapshot},
+    {"stream", "truncate", "STREAM", 1, 1, "Hide the events before a revision",
+     "Readers do not get them any more. Ids and revisions stay known.",
+     "leat stream truncate order-123 --before 100 --dry-run\twhat would happen",
+     OPTIONS(STREAM_TRUNCATE), false, true, true, run_stream_truncate},
+    {"stream", "delete", "STREAM", 1, 1, "Delete a stream",
+     "Softly: readers find nothing, an append revives it at the next revision. With --hard for\n"
+     "ever.",
+     "leat stream delete order-123 --expected 7\tonly if nothing came after revision 7",
+     OPTIONS(STREAM_DELETE), false, true, true, run_stream_delete},
+    {"stream", "redact", "STREAM REVISION", 2, 2, "Take the data of one event away",
+     "The event stays, with its id and revision; its data (or the named fields) are gone for all\n"
+     "readers of the event store.",
+     "leat stream redact customer-7 3 --field /email --reason 'asked to be forgotten'\tone field",
+     OPTIONS(STREAM_REDACT), false, true, true, run_stream_redact},
     {"status", NULL, "", 0, 0, "Is it well? One screen",
      "Asks the broker, and leat's own /readyz and /metrics for what the Kafka protocol does not\n"
      "tell. Without --http these are asked only if the broker is the default one; against any\n"
@@ -211,11 +313,11 @@ const struct command COMMANDS[] = {
      "status is 0 if it is well, 1 if it is not, 5 if no broker answers.",
      "leat status\tthe leat of this machine\n"
      "leat status -b kafka:9092 -o json\tany Kafka, for scripts",
-     OPTIONS(STATUS), true, true, run_status},
+     OPTIONS(STATUS), true, false, true, run_status},
     {"verify", NULL, "DIR", 1, 1, "Check a data directory that no server has open",
      "Reads every byte, changes nothing, and says what it found. The exit status is 0 if all is\n"
      "well and 3 if there is damage.",
-     "leat verify /var/lib/leat\tafter stopping the server", OPTIONS(VERIFY), false, false, NULL},
+     "leat verify /var/lib/leat\tafter stopping the server", OPTIONS(VERIFY), false, false, false, NULL},
     {"bench", NULL, "[produce|consume|end-to-end]", 0, 1,
      "Load a broker; print rates and percentiles of latency",
      "Without a word all three loads run one after the other on a new topic.\n"
@@ -227,16 +329,15 @@ const struct command COMMANDS[] = {
      "leat bench produce --one-in-flight --seconds 10\tlatency of one durable write\n"
      "leat bench produce --size 1000 --rate 5000\tlatency under a steady load\n"
      "leat bench -b kafka:9092 -o json\tanother broker, for scripts",
-     OPTIONS(BENCH), true, true, run_bench},
-    {"version", NULL, "", 0, 0, "Print the version", NULL, NULL, NO_OPTIONS, false, true,
+     OPTIONS(BENCH), true, false, true, run_bench},
+    {"version", NULL, "", 0, 0, "Print the version", NULL, NULL, NO_OPTIONS, false, false, true,
      run_version},
     {"completion", NULL, "bash|zsh|fish", 1, 1, "Print a completion script for a shell", NULL,
-     "source <(leat completion bash)\tin this shell, now", NO_OPTIONS, false, false,
+     "source <(leat completion bash)\tin this shell, now", NO_OPTIONS, false, false, false,
      run_completion},
-    {"help", NULL, "[COMMAND...]", 0, 2, "Tell about a command", NULL, NULL, NO_OPTIONS, false,
-     false, run_help},
+    {"help", NULL, "[COMMAND...]", 0, 2, "Tell about a command", NULL, NULL, NO_OPTIONS, false, false, false, run_help},
     /* Not told: makes the pages of man/. */
-    {"manual", NULL, "PAGE", 1, 1, "", NULL, NULL, NO_OPTIONS, false, false, run_manual},
+    {"manual", NULL, "PAGE", 1, 1, "", NULL, NULL, NO_OPTIONS, false, false, false, run_manual},
 };
 const size_t COMMAND_COUNT = ARRAY_LEN(COMMANDS);
 
@@ -244,5 +345,7 @@ const char *noun_summary(const struct command *c)
 {
     return c->verb == NULL                 ? c->summary
            : strcmp(c->noun, "topic") == 0 ? "List, show, create, delete, configure, follow topics"
-                                           : "List, show, move, delete consumer groups";
+           : strcmp(c->noun, "stream") == 0
+               ? "List, show, append to, compare, truncate, delete event streams"
+               : "List, show, move, delete consumer groups";
 }

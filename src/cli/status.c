@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/cluster.h"
-#include "cli/http_get.h"
+#include "cli/http_call.h"
 #include "cli/out.h"
 
 /* How long rates are measured. */

@@ -1,0 +1,430 @@
+/*
+ * Appending: POST /api/v1/streams/{stream}/events, and POST /api/v1/append over several streams.
+ * Bodies: {"expected", "events": [...]}, NDJSON, a CloudEvents batch, one structured CloudEvent, or
+ * one event in CloudEvents' binary mode.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/es_common.h"
+
+struct append_call {
+    struct api_call *c;
+    struct es_append append;
+    struct es_expected expected;
+    bool by_header;
+    struct str stream; /* null: several */
+    struct es_new_event *events;
+    size_t count, cap;
+};
+
+/* ---- Reading the request -------------------------------------------------------------------- */
+
+static enum err add_event(struct append_call *x, const struct json *v, const char *list,
+                          struct ectx *ec)
+{
+    char at[64];
+    (void)snprintf(at, sizeof(at), "%s[%zu]", list, x->count);
+    if (x->count == x->cap) {
+        return ectx_fail(ec, ERR_LIMIT, "more than %u events", ES_EVENTS_MAX);
+    }
+    enum err e = event_read(v, x->stream, at, x->c->arena, &x->events[x->count], ec);
+    x->count += e == ERR_OK;
+    return e;
+}
+
+static enum err make_room(struct append_call *x, size_t count, struct ectx *ec)
+{
+    if (count > ES_EVENTS_MAX) {
+        return ectx_fail(ec, ERR_LIMIT, "%zu events, but at most %u are allowed", count,
+                         ES_EVENTS_MAX);
+    }
+    x->events = arena_new_n(x->c->arena, struct es_new_event, count + 1);
+    x->cap = count;
+    return x->events == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err add_list(struct append_call *x, const struct json *list, const char *name,
+                         struct ectx *ec)
+{
+    if (list == NULL || list->kind != JSON_ARRAY) {
+        return ectx_fail(ec, ERR_MALFORMED, "%s: is missing: a list of events", name);
+    }
+    enum err e = make_room(x, list->count, ec);
+    for (const struct json *v = list->first; e == ERR_OK && v != NULL; v = v->next) {
+        e = add_event(x, v, name, ec);
+    }
+    return e;
+}
+
+static enum err add_lines(struct append_call *x, struct str body, struct ectx *ec)
+{
+    const struct json_limits limits = {.build_depth = 2};
+    struct str rest = body;
+    size_t lines = 0;
+    for (size_t i = 0; i < body.n; i++) {
+        lines += body.p[i] == '\n';
+    }
+    enum err e = make_room(x, lines + 1, ec);
+    for (size_t line = 1; e == ERR_OK && rest.n > 0; line++) {
+        struct json *v;
+        struct str text = str_trim(str_cut(rest, '\n', &rest));
+        if (text.n == 0) {
+            continue;
+        }
+        e = json_parse(text, &limits, x->c->arena, &v, ec);
+        e = e == ERR_OK ? add_event(x, v, "events", ec) : e;
+        if (e != ERR_OK) {
+            return ectx_wrap(ec, e, "line %zu", line);
+        }
+    }
+    return e;
+}
+
+/* ce-id, ce-type, ... and the body as it is. */
+static enum err add_binary(struct append_call *x, struct ectx *ec)
+{
+    const struct http_request *r = x->c->request;
+    enum err e = make_room(x, 1, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct es_new_event *n = &x->events[0];
+    *n = (struct es_new_event){.stream = x->stream, .data = r->body};
+    _Static_assert(sizeof(struct http_header) == 2 * sizeof(struct str), "a name and a value");
+    const struct envelope_http headers = {.count = r->header_count,
+                                          .headers = (const void *)r->headers};
+    e = envelope_read_http(&headers, x->c->arena, &n->envelope, ec);
+    x->count = e == ERR_OK;
+    return e;
+}
+
+static bool is_binary(const struct http_request *r)
+{
+    return !str_is_null(http_header_get(r, "ce-type")) ||
+           !str_is_null(http_header_get(r, "ce-specversion"));
+}
+
+/* All forms of one stream's append. *body: of the JSON object, for `expected`; else NULL. */
+static enum err read_events(struct append_call *x, struct json **body, struct ectx *ec)
+{
+    const struct http_request *r = x->c->request;
+    const struct json_limits limits = {.build_depth = 4};
+    *body = NULL;
+    if (is_binary(r)) {
+        return add_binary(x, ec);
+    }
+    if (api_content_is(x->c, "application/x-ndjson")) {
+        return add_lines(x, r->body, ec);
+    }
+    struct json *v;
+    enum err e = json_parse(r->body, &limits, x->c->arena, &v, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (api_content_is(x->c, "application/cloudevents-batch+json")) {
+        return add_list(x, v, "batch", ec);
+    }
+    if (api_content_is(x->c, "application/cloudevents+json")) {
+        e = make_room(x, 1, ec);
+        return e == ERR_OK ? add_event(x, v, "event", ec) : e;
+    }
+    if (v->kind != JSON_OBJECT) {
+        return ectx_fail(ec, ERR_MALFORMED, "the body must be an object with a list of events");
+    }
+    *body = v;
+    return add_list(x, json_get(v, "events"), "events", ec);
+}
+
+/* ---- Answering ------------------------------------------------------------------------------ */
+
+static void write_expected(struct json_writer *w, const struct es_expected *e)
+{
+    static const char *const names[] = {"any", "no_stream", "exists"};
+    json_write_name(w, "expected");
+    if (e->kind == ES_REVISION) {
+        json_write_u64(w, e->revision);
+    } else {
+        json_write_z(w, names[e->kind]);
+    }
+}
+
+static void write_actual(struct json_writer *w, bool exists, uint64_t actual)
+{
+    json_write_name(w, "actual");
+    if (exists) {
+        json_write_u64(w, actual);
+    } else {
+        json_write_z(w, "no_stream");
+    }
+}
+
+static void write_violations(struct json_writer *w, const struct es_append *a)
+{
+    json_write_name(w, "violations");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < a->violation_count; i++) {
+        const struct es_violation *v = &a->violations[i];
+        json_write_begin(w, '{');
+        json_write_member_i64(w, "check", (int64_t)v->check);
+        if (v->check < a->check_count && a->checks[v->check].kind == ES_CHECK_QUERY) {
+            json_write_member_str(w, "kind", STR_LIT("query"));
+            event_position_write(w, "first_match", v->first_match);
+            json_write_member_str(w, "type", v->match_type);
+        } else if (v->check < a->check_count) {
+            json_write_member_str(w, "kind", STR_LIT("stream"));
+            json_write_member_str(w, "stream", a->checks[v->check].stream);
+            write_expected(w, &a->checks[v->check].expected);
+            write_actual(w, v->exists, v->actual);
+            if (v->deleted) {
+                json_write_member_bool(w, "deleted", true);
+            }
+        }
+        json_write_end(w, '}');
+    }
+    json_write_end(w, ']');
+}
+
+static void reply_conflict(struct append_call *x)
+{
+    const struct es_append *a = &x->append;
+    struct buf b;
+    struct json_writer w;
+    char etag[ES_ETAG_SIZE];
+    struct http_header header = {STR_LIT("ETag"), es_etag(a->actual_revision, etag)};
+    buf_init(&b, ES_MEMBERS_BYTES * 16);
+    json_write_init(&w, &b);
+    int status = 0;
+    size_t headers = 0;
+    switch ((int)a->problem) {
+    case ES_REVISION_CONFLICT:
+        json_write_member_str(&w, "stream", x->stream);
+        write_expected(&w, &x->expected);
+        write_actual(&w, a->exists, a->actual_revision);
+        status = x->by_header ? 412 : 409;
+        headers = a->exists ? 1 : 0;
+        break;
+    case ES_APPEND_CONFLICT:
+        write_violations(&w, a);
+        break;
+    case ES_EVENT_ID_REUSED:
+        json_write_name(&w, "original_revision");
+        json_write_u64(&w, a->original_revision);
+        json_write_member_i64(&w, "event", (int64_t)a->culprit);
+        break;
+    default:
+        json_write_member_i64(&w, "event", (int64_t)a->culprit);
+        break;
+    }
+    if (a->problem == ES_FAILED || a->problem == ES_INVALID) {
+        es_reply_problem(x->c, a->problem, 0, &a->ec, STR_NULL);
+    } else {
+        api_problem_with(x->c, status != 0 ? status : es_problem_status(a->problem),
+                         es_problem_code(a->problem), &a->ec, buf_failed(&b) ? STR_NULL : buf_str(&b),
+                         &header, headers);
+    }
+    buf_deinit(&b);
+}
+
+static void write_streams(struct json_writer *w, const struct es_append *a)
+{
+    json_write_name(w, "streams");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < a->stream_count; i++) {
+        json_write_begin(w, '{');
+        json_write_member_str(w, "stream", a->streams[i].stream);
+        json_write_name(w, "first_revision");
+        json_write_u64(w, a->streams[i].first_revision);
+        json_write_name(w, "last_revision");
+        json_write_u64(w, a->streams[i].last_revision);
+        json_write_end(w, '}');
+    }
+    json_write_end(w, ']');
+}
+
+static void on_appended(struct es_append *a)
+{
+    struct append_call *x = a->ctx;
+    if (a->problem != ES_OK) {
+        reply_conflict(x);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    char etag[ES_ETAG_SIZE];
+    char location[ES_STREAM_NAME_MAX * 3 + 64];
+    struct http_header headers[4];
+    size_t n = 0;
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    if (str_is_null(x->stream)) {
+        write_streams(&w, a);
+    } else if (a->stream_count > 0) {
+        const struct es_appended *s = &a->streams[0];
+        json_write_member_str(&w, "stream", s->stream);
+        json_write_name(&w, "first_revision");
+        json_write_u64(&w, s->first_revision);
+        json_write_name(&w, "last_revision");
+        json_write_u64(&w, s->last_revision);
+        headers[n++] = (struct http_header){STR_LIT("ETag"), es_etag(s->last_revision, etag)};
+        const int size = snprintf(location, sizeof(location), "%.*s/%llu", STR(x->c->request->path),
+                                  (unsigned long long)s->first_revision);
+        if (size > 0 && (size_t)size < sizeof(location) &&
+            http_value_legal(str_make(location, (size_t)size))) {
+            headers[n++] =
+                (struct http_header){STR_LIT("Location"), str_make(location, (size_t)size)};
+        }
+    }
+    event_position_write(&w, "position", a->position);
+    json_write_member_bool(&w, "idempotent", a->idempotent);
+    json_write_end(&w, '}');
+    const struct str prefer = http_header_get(x->c->request, "prefer");
+    if (!str_is_null(prefer) && memmem(prefer.p, prefer.n, "durability=", 11) != NULL) {
+        headers[n++] =
+            (struct http_header){STR_LIT("Preference-Applied"), STR_LIT("durability=fsync")};
+    }
+    api_reply(x->c, a->idempotent ? 200 : 201, headers, n, &b);
+}
+
+static void start(struct append_call *x, struct es *es)
+{
+    x->append.events = x->events;
+    x->append.event_count = x->count;
+    x->append.arena = x->c->arena;
+    x->append.done = on_appended;
+    x->append.ctx = x;
+    es_append(es, &x->append);
+}
+
+static struct append_call *call_new(struct api_call *c)
+{
+    struct append_call *x = arena_new(c->arena, struct append_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return NULL;
+    }
+    x->c = c;
+    return x;
+}
+
+static void post_events(struct api_call *c)
+{
+    struct es *es;
+    struct append_call *x = es_get(c, &es) ? call_new(c) : NULL;
+    if (x == NULL) {
+        return;
+    }
+    struct ectx ec = {0};
+    struct json *body = NULL;
+    bool given;
+    x->stream = api_path(c, 0);
+    enum err e = read_events(x, &body, &ec);
+    if (e == ERR_OK && x->count == 0) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "events: there is none");
+    }
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
+        return;
+    }
+    if (!es_expected_get(c, body, &x->expected, &given, &x->by_header)) {
+        return;
+    }
+    x->append.expected = given ? &x->expected : NULL;
+    start(x, es);
+}
+
+static void post_append(struct api_call *c)
+{
+    struct es *es;
+    struct json *body;
+    struct append_call *x = es_get(c, &es) && api_body(c, true, &body) ? call_new(c) : NULL;
+    if (x == NULL) {
+        return;
+    }
+    struct ectx ec = {0};
+    struct es_check *checks;
+    const struct json *records = json_get(body, "records");
+    enum err e = event_checks_read(json_get(body, "checks"), c->arena, &checks,
+                                   &x->append.check_count, &ec);
+    if (e == ERR_OK && records != NULL && records->kind != JSON_NULL) {
+        e = add_list(x, records, "records", &ec);
+    }
+    if (e == ERR_OK && x->count == 0 && x->append.check_count == 0) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "records, checks: there is neither");
+    }
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
+        return;
+    }
+    x->append.checks = checks;
+    start(x, es);
+}
+
+/* ---- Routes --------------------------------------------------------------------------------- */
+
+static const struct api_param STREAM_PARAMS[] = {
+    {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
+    {"expected", API_QUERY, API_STRING, false, "no_stream",
+     "The revision that the stream must be at, or no_stream, exists, any."},
+    {"If-Match", API_HEADER, API_STRING, false, NULL, "The ETag of the revision, or *."},
+    {"If-None-Match", API_HEADER, API_STRING, false, NULL, "* if the stream must not exist."},
+};
+static const struct api_route ROUTES[] = {
+    {"POST", "/api/v1/streams/{stream}/events", post_events, "appendToStream",
+     "Append one or many events to a stream, all or none.", STREAM_PARAMS, ARRAY_LEN(STREAM_PARAMS),
+     "StreamAppend", "StreamAppended", 201, API_NDJSON_IN | API_IDEMPOTENT,
+     "revision-conflict stream-tombstoned event-id-reused partial-duplicate event-too-large "
+     "batch-too-large category-not-found",
+     "{\"expected\":\"any\",\"events\":[{\"type\":\"OrderPlaced\",\"data\":{\"total\":12}}]}"},
+    {"POST", "/api/v1/append", post_append, "append",
+     "Append events to several streams in one step, if every check holds.", NULL, 0, "Append",
+     "Appended", 201, API_IDEMPOTENT,
+     "append-conflict stream-tombstoned event-id-reused partial-duplicate event-too-large "
+     "batch-too-large category-not-found position-unknown",
+     "{\"records\":[{\"stream\":\"order-43\",\"type\":\"OrderPlaced\",\"data\":{\"total\":5}}],"
+     "\"checks\":[{\"stream\":\"order-43\",\"expected\":\"any\"}]}"},
+};
+static const struct api_schema SCHEMAS[] = {
+    {"NewEvent",
+     "{\"type\":\"object\",\"required\":[\"type\"],\"properties\":{"
+     "\"stream\":{\"type\":\"string\",\"maxLength\":256},"
+     "\"id\":{\"type\":\"string\",\"maxLength\":128},\"type\":{\"type\":\"string\"},"
+     "\"data\":{},\"data_base64\":{\"type\":\"string\"},\"meta\":{\"type\":\"object\"},"
+     "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":64},"
+     "\"time\":{\"type\":\"string\",\"format\":\"date-time\"},\"source\":{\"type\":\"string\"},"
+     "\"subject\":{\"type\":\"string\"},\"correlation_id\":{\"type\":\"string\"},"
+     "\"causation_id\":{\"type\":\"string\"},\"traceparent\":{\"type\":\"string\"},"
+     "\"content_type\":{\"type\":\"string\"}}}"},
+    {"Expected",
+     "{\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},"
+     "{\"type\":\"string\",\"enum\":[\"any\",\"no_stream\",\"exists\"]}]}"},
+    {"StreamAppend",
+     "{\"type\":\"object\",\"required\":[\"events\"],\"properties\":{"
+     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
+     "\"events\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":10000,"
+     "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}}}}"},
+    {"StreamAppended",
+     "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
+     "\"first_revision\":{\"type\":\"integer\"},\"last_revision\":{\"type\":\"integer\"},"
+     "\"position\":{\"type\":\"string\"},\"idempotent\":{\"type\":\"boolean\"}}}"},
+    {"Append",
+     "{\"type\":\"object\",\"properties\":{"
+     "\"records\":{\"type\":\"array\",\"maxItems\":10000,"
+     "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}},"
+     "\"checks\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"object\","
+     "\"properties\":{\"stream\":{\"type\":\"string\"},"
+     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
+     "\"query\":{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\","
+     "\"items\":{\"type\":\"object\",\"properties\":{"
+     "\"types\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+     "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}}}},"
+     "\"after\":{\"type\":\"string\"}}}}}}"},
+    {"Appended",
+     "{\"type\":\"object\",\"properties\":{\"streams\":{\"type\":\"array\",\"items\":"
+     "{\"$ref\":\"#/components/schemas/StreamAppended\"}},\"position\":{\"type\":\"string\"},"
+     "\"idempotent\":{\"type\":\"boolean\"}}}"},
+};
+const struct api_resource api_appends = {
+    "Appending", "Events are appended, under a condition or without one, and durable when answered.",
+    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};

@@ -1,0 +1,144 @@
+#include "api/es_common.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct str es_etag(uint64_t revision, char out[ES_ETAG_SIZE])
+{
+    const int n = snprintf(out, ES_ETAG_SIZE, "\"r%llu\"", (unsigned long long)revision);
+    return str_make(out, (size_t)n);
+}
+
+static bool etag_parse(struct str s, struct es_expected *out)
+{
+    s = str_trim(s);
+    if (str_eq_z(s, "*")) {
+        *out = (struct es_expected){.kind = ES_EXISTS};
+        return true;
+    }
+    if (s.n > 3 && s.p[0] == '"' && s.p[1] == 'r' && s.p[s.n - 1] == '"' &&
+        str_to_u64(str_make(s.p + 2, s.n - 3), &out->revision)) {
+        out->kind = ES_REVISION;
+        return true;
+    }
+    return false;
+}
+
+bool es_expected_get(struct api_call *c, const struct json *body, struct es_expected *out,
+                     bool *given, bool *by_header)
+{
+    const struct str match = http_header_get(c->request, "if-match");
+    const struct str none = http_header_get(c->request, "if-none-match");
+    const struct str query = api_query(c, "expected");
+    const struct json *member = json_get(body, "expected");
+    struct ectx ec = {0};
+    const int count = !str_is_null(match) + !str_is_null(none) + !str_is_null(query) +
+                      (member != NULL && member->kind != JSON_NULL);
+    *given = count > 0;
+    *by_header = !str_is_null(match) || !str_is_null(none);
+    *out = (struct es_expected){.kind = ES_ANY};
+    enum err e = ERR_OK;
+    if (count > 1) {
+        e = ectx_fail(&ec, ERR_MALFORMED,
+                      "more than one of If-Match, If-None-Match and expected was given");
+    } else if (!str_is_null(match) && !etag_parse(match, out)) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "If-Match: must be * or an ETag of this server: \"r5\"");
+    } else if (!str_is_null(none)) {
+        out->kind = ES_NO_STREAM;
+        if (!str_eq_z(str_trim(none), "*")) {
+            e = ectx_fail(&ec, ERR_MALFORMED, "If-None-Match: only * (no such stream) is known");
+        }
+    } else if (!str_is_null(query) && !es_expected_parse(query, out)) {
+        e = ectx_fail(&ec, ERR_MALFORMED,
+                      "expected: must be a revision (0 or more), or no_stream, exists, any");
+    } else if (*given && str_is_null(match) && str_is_null(query)) {
+        e = event_expected_read(member, out, &ec);
+    }
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
+        return false;
+    }
+    return true;
+}
+
+void es_reply_problem(struct api_call *c, enum es_problem p, int status, const struct ectx *ec,
+                      struct str members)
+{
+    if (p == ES_FAILED || p == ES_INVALID) {
+        const enum err e = ec->code != ERR_OK ? ec->code : ERR_INVALID_REQUEST;
+        api_fail(c, e, ec);
+        return;
+    }
+    api_problem_with(c, status != 0 ? status : es_problem_status(p), es_problem_code(p), ec,
+                     members, NULL, 0);
+}
+
+bool es_get(struct api_call *c, struct es **out)
+{
+    *out = c->api->services.es;
+    if (*out != NULL && es_ready(*out)) {
+        return true;
+    }
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_AGAIN, "the event store is not ready yet"));
+    ectx_hint(&ec, "it reads what its index lacks after a start; try again in a moment");
+    api_problem(c, "unavailable", &ec, STR_NULL);
+    return false;
+}
+
+bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns)
+{
+    const struct str at = api_query(c, "at");
+    *revision = UINT64_MAX;
+    *until_ns = INT64_MAX;
+    if (str_is_null(at) || str_to_u64(at, revision) || time_parse_rfc3339(at, until_ns)) {
+        return true;
+    }
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_MALFORMED, "at: '%.*s' is neither a revision nor an RFC 3339 time",
+                     STR(at)));
+    api_fail(c, ERR_MALFORMED, &ec);
+    return false;
+}
+
+bool es_filter_get(struct api_call *c, struct es_filter *out)
+{
+    struct str *types = NULL, *tags = NULL;
+    *out = (struct es_filter){.store = api_query(c, "store"), .category = api_query(c, "category")};
+    if (!api_query_list(c, "type", ES_TAGS_MAX, &types, &out->type_count) ||
+        !api_query_list(c, "tag", ES_TAGS_MAX, &tags, &out->tag_count)) {
+        return false;
+    }
+    out->types = types;
+    out->tags = tags;
+    return true;
+}
+
+void es_info_write(struct json_writer *w, struct str stream, const struct es_stream_info *info)
+{
+    static const char *const states[] = {"active", "soft_deleted", "tombstoned"};
+    json_write_begin(w, '{');
+    json_write_member_str(w, "stream", stream);
+    json_write_name(w, "state");
+    json_write_z(w, states[info->state]);
+    json_write_name(w, "first_revision");
+    json_write_u64(w, info->first_revision);
+    json_write_name(w, "last_revision");
+    json_write_u64(w, info->last_revision);
+    json_write_member_bool(w, "empty", info->empty);
+    if (info->max_age_ms >= 0) {
+        char text[32];
+        const int n = snprintf(text, sizeof(text), "%lldms", (long long)info->max_age_ms);
+        json_write_member_str(w, "max_age", str_make(text, (size_t)n));
+    }
+    if (info->max_count >= 0) {
+        json_write_member_i64(w, "max_count", info->max_count);
+    }
+    if (info->truncate_before > 0) {
+        json_write_name(w, "truncate_before");
+        json_write_u64(w, info->truncate_before);
+    }
+    json_write_member_str(w, "topic", info->topic);
+    json_write_member_i64(w, "partition", info->partition);
+    json_write_end(w, '}');
+}

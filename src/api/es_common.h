@@ -1,0 +1,37 @@
+/* What the resources of the event store share: expectations, problems, pages of events. */
+#ifndef LEAT_API_ES_COMMON_H
+#define LEAT_API_ES_COMMON_H
+
+#include "api/api_int.h"
+#include "api/event_json.h"
+
+#define ES_PAGE_DEFAULT   500u
+#define ES_PAGE_MAX       10000u
+#define ES_PAGE_BYTES     (8u * 1024 * 1024)
+#define ES_ANSWER_BYTES   (64u * 1024 * 1024)
+#define ES_SCAN_MAX       20000u
+#define ES_MEMBERS_BYTES  (64u * 1024)
+#define ES_ETAG_SIZE      40u
+#define ES_LIVE_HEARTBEAT 15000000000ull
+
+/*
+ * What the request expects of the stream: If-Match: "r5", If-Match: * (exists), If-None-Match: *
+ * (does not exist), the query parameter `expected`, or the body's member. At most one of them.
+ * *by_header: its failure is a 412, else a 409. False: answered.
+ */
+bool es_expected_get(struct api_call *c, const struct json *body, struct es_expected *out,
+                     bool *given, bool *by_header);
+/* "r5" with its quotes. */
+struct str es_etag(uint64_t revision, char out[ES_ETAG_SIZE]);
+/* Answers with a problem of the event store; members as buf_str (may be empty). */
+void es_reply_problem(struct api_call *c, enum es_problem p, int status, const struct ectx *ec,
+                      struct str members);
+/* The event store is there and ready; else answered. */
+bool es_get(struct api_call *c, struct es **out);
+/* A moment of `at`: a revision or a time. *revision UINT64_MAX: not given. False: answered. */
+bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns);
+/* category, type (list), tag (list), store. */
+bool es_filter_get(struct api_call *c, struct es_filter *out);
+void es_info_write(struct json_writer *w, struct str stream, const struct es_stream_info *info);
+
+#endif

@@ -1,0 +1,584 @@
+/*
+ * Reading events: of one stream (from, backwards, as of a moment, from a snapshot on), and of all in
+ * the order of the log, by category, type, tag. A page as JSON, or as many pages as there are as
+ * NDJSON, sent as they are read.
+ */
+#include "api/es_common.h"
+#include "core/mem.h"
+
+#define BULK_PAGE        500u
+#define BULK_ARENA_BYTES (64u * 1024 * 1024)
+
+/* ---- A page of a stream --------------------------------------------------------------------- */
+
+struct stream_call {
+    struct api_call *c;
+    struct es_read_stream read;
+    bool single; /* one event by its revision */
+};
+
+static void write_events(struct json_writer *w, const struct es_event *events, size_t count)
+{
+    json_write_name(w, "events");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < count; i++) {
+        event_write(w, &events[i]);
+    }
+    json_write_end(w, ']');
+}
+
+static void write_snapshot(struct json_writer *w, const struct es_snapshot *s)
+{
+    json_write_name(w, "snapshot");
+    json_write_begin(w, '{');
+    json_write_name(w, "revision");
+    json_write_u64(w, s->revision);
+    json_write_member_str(w, "schema", s->schema);
+    json_write_name(w, "state");
+    json_write_raw(w, s->state);
+    json_write_end(w, '}');
+}
+
+static void reply_event(struct stream_call *x)
+{
+    struct es_read_stream *r = &x->read;
+    struct es *es = x->c->api->services.es;
+    if (r->event_count == 0) {
+        struct ectx ec = {0};
+        es_read_stream_release(es, r);
+        IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "the stream has no event of that revision (any more)"));
+        api_problem(x->c, "event-not-found", &ec, STR_NULL);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    event_write(&w, &r->events[0]);
+    es_read_stream_release(es, r);
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static void on_stream(struct es_read_stream *r)
+{
+    struct stream_call *x = r->ctx;
+    if (r->problem != ES_OK) {
+        es_reply_problem(x->c, r->problem, 0, &r->ec, STR_NULL);
+        return;
+    }
+    if (x->single) {
+        reply_event(x);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    char etag[ES_ETAG_SIZE];
+    const struct http_header header = {STR_LIT("ETag"), es_etag(r->last_revision, etag)};
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "stream", r->stream);
+    if (r->has_snapshot) {
+        write_snapshot(&w, &r->snapshot);
+    }
+    write_events(&w, r->events, r->event_count);
+    json_write_name(&w, "last_revision");
+    json_write_u64(&w, r->last_revision);
+    if (r->more) {
+        json_write_name(&w, "next");
+        json_write_u64(&w, r->next);
+    }
+    json_write_end(&w, '}');
+    es_read_stream_release(x->c->api->services.es, r);
+    api_reply(x->c, 200, &header, 1, &b);
+}
+
+/* from=REVISION|end, dir=fwd|back, to=REVISION, at=REVISION|TIME, limit, snapshot=auto & schema. */
+static bool read_range(struct api_call *c, struct es_read_stream *r)
+{
+    struct ectx ec = {0};
+    const struct str from = api_query(c, "from");
+    const struct str dir = api_query(c, "dir");
+    const struct str snapshot = api_query(c, "snapshot");
+    const struct str schema = api_query(c, "schema");
+    uint64_t limit, to;
+    enum err e = ERR_OK;
+    if (!es_moment_get(c, &r->to, &r->until_ns) ||
+        !api_query_u64(c, "limit", ES_PAGE_DEFAULT, ES_PAGE_MAX, &limit) ||
+        !api_query_u64(c, "to", UINT64_MAX, UINT64_MAX, &to)) {
+        return false;
+    }
+    r->backward = str_eq_z(dir, "back");
+    r->from_end = str_eq_z(from, "end");
+    if (!str_is_null(dir) && !r->backward && !str_eq_z(dir, "fwd")) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "dir: must be fwd or back");
+    } else if (!str_is_null(from) && !r->from_end && !str_to_u64(from, &r->from)) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "from: must be a revision, or end");
+    } else if (!str_is_null(snapshot) && !str_eq_z(snapshot, "auto")) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "snapshot: must be auto, or not given");
+    } else if (limit == 0) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "limit: must be above 0");
+    }
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
+        return false;
+    }
+    r->to = to < r->to ? to : r->to;
+    r->limit = (size_t)limit;
+    r->limit_bytes = ES_PAGE_BYTES;
+    if (!str_is_null(snapshot)) {
+        r->snapshot_schema = str_is_null(schema) ? STR_LIT("default") : schema;
+    }
+    if (r->backward) { /* `to` is where a backward read ends; the moment is where it begins */
+        const uint64_t newest = r->to;
+        if (newest != UINT64_MAX && (r->from_end || str_is_null(from) || r->from > newest)) {
+            r->from_end = false;
+            r->from = newest;
+        } else if (str_is_null(from)) {
+            r->from_end = true;
+        }
+        r->to = 0;
+    }
+    return true;
+}
+
+static void bulk_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
+                        bool limited);
+
+static void get_stream_events(struct api_call *c)
+{
+    struct es *es;
+    if (!es_get(c, &es)) {
+        return;
+    }
+    struct stream_call *x = arena_new(c->arena, struct stream_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->read = (struct es_read_stream){
+        .stream = api_path(c, 0), .arena = c->arena, .done = on_stream, .ctx = x};
+    if (!read_range(c, &x->read)) {
+        return;
+    }
+    if (api_accepts(c, "application/x-ndjson")) {
+        bulk_stream(c, es, &x->read, !str_is_null(api_query(c, "limit")));
+        return;
+    }
+    es_read_stream(es, &x->read);
+}
+
+static void get_stream_event(struct api_call *c)
+{
+    struct es *es;
+    uint64_t revision;
+    struct ectx ec = {0};
+    if (!es_get(c, &es)) {
+        return;
+    }
+    if (!str_to_u64(api_path(c, 1), &revision)) {
+        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "'%.*s' is no revision", STR(api_path(c, 1))));
+        api_fail(c, ERR_MALFORMED, &ec);
+        return;
+    }
+    struct stream_call *x = arena_new(c->arena, struct stream_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->single = true;
+    x->read = (struct es_read_stream){.stream = api_path(c, 0),
+                                      .from = revision,
+                                      .to = revision,
+                                      .until_ns = INT64_MAX,
+                                      .limit = 1,
+                                      .limit_bytes = 1,
+                                      .arena = c->arena,
+                                      .done = on_stream,
+                                      .ctx = x};
+    es_read_stream(es, &x->read);
+}
+
+/* ---- A page of all -------------------------------------------------------------------------- */
+
+struct all_call {
+    struct api_call *c;
+    struct es_read_all read;
+};
+
+static void on_all(struct es_read_all *r)
+{
+    struct all_call *x = r->ctx;
+    if (r->problem != ES_OK) {
+        es_reply_problem(x->c, r->problem, 0, &r->ec, STR_NULL);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    write_events(&w, r->events, r->event_count);
+    event_position_write(&w, "next", r->next);
+    json_write_member_bool(&w, "more", r->more);
+    json_write_end(&w, '}');
+    es_read_all_release(x->c->api->services.es, r);
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static bool read_all_range(struct api_call *c, struct es_read_all *r)
+{
+    struct ectx ec = {0};
+    const struct str from = api_query(c, "from");
+    const struct str dir = api_query(c, "dir");
+    uint64_t limit;
+    enum err e = ERR_OK;
+    if (!es_filter_get(c, &r->filter) ||
+        !api_query_u64(c, "limit", ES_PAGE_DEFAULT, ES_PAGE_MAX, &limit)) {
+        return false;
+    }
+    r->backward = str_eq_z(dir, "back");
+    r->from_end = str_eq_z(from, "end") || (str_is_null(from) && r->backward);
+    if (!str_is_null(dir) && !r->backward && !str_eq_z(dir, "fwd")) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "dir: must be fwd or back");
+    } else if (!str_is_null(from) && !r->from_end && !str_eq_z(from, "start") &&
+               !es_position_parse(from, &r->after)) {
+        e = ectx_fail(&ec, ERR_MALFORMED,
+                      "from: must be a position that this server gave, or start, or end");
+    } else if (limit == 0) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "limit: must be above 0");
+    }
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
+        return false;
+    }
+    r->limit = (size_t)limit;
+    r->limit_bytes = ES_PAGE_BYTES;
+    r->scan_max = ES_SCAN_MAX;
+    return true;
+}
+
+static void bulk_all(struct api_call *c, struct es *es, const struct es_read_all *range,
+                     bool limited);
+
+static void get_events(struct api_call *c)
+{
+    struct es *es;
+    if (!es_get(c, &es)) {
+        return;
+    }
+    struct all_call *x = arena_new(c->arena, struct all_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->read = (struct es_read_all){.arena = c->arena, .done = on_all, .ctx = x};
+    if (!read_all_range(c, &x->read)) {
+        return;
+    }
+    if (api_accepts(c, "application/x-ndjson")) {
+        bulk_all(c, es, &x->read, !str_is_null(api_query(c, "limit")));
+        return;
+    }
+    es_read_all(es, &x->read);
+}
+
+/* ---- NDJSON: page after page ---------------------------------------------------------------- */
+
+/* One read at a time; the next is begun when the connection takes more. An error in the middle can
+ * only end the connection: the last line is then missing its end. */
+struct bulk {
+    struct api_waiter waiter;
+    struct es *es;
+    struct http_stream *out; /* NULL: the peer is gone */
+    struct arena arena;      /* of a page, reset for the next */
+    struct arena kept;       /* what the read's parameters point to */
+    bool of_stream, reading, full, limited;
+    size_t left; /* events that may still be sent, if limited */
+    struct es_read_stream stream;
+    struct es_read_all all;
+};
+
+static void bulk_next(struct bulk *k);
+
+static void bulk_free(struct bulk *k)
+{
+    api_wait_end(&k->waiter);
+    arena_deinit(&k->arena);
+    arena_deinit(&k->kept);
+    mem_free(k);
+}
+
+static void bulk_end(struct bulk *k)
+{
+    if (k->out != NULL) {
+        http_stream_end(k->out);
+    }
+    bulk_free(k);
+}
+
+/* False: some line could not be made. */
+static bool bulk_write(struct bulk *k, const struct es_event *events, size_t count)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ES_ANSWER_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        json_write_init(&w, &b);
+        event_write(&w, &events[i]);
+        buf_put_u8(&b, '\n');
+    }
+    const bool good = !buf_failed(&b);
+    if (good && b.n > 0) {
+        k->full = !http_stream_write(k->out, buf_str(&b));
+    }
+    buf_deinit(&b);
+    return good;
+}
+
+/* A page has been read. */
+static void bulk_page(struct bulk *k, enum es_problem problem, const struct es_event *events,
+                      size_t count, bool more)
+{
+    bool go_on = problem == ES_OK && k->out != NULL && bulk_write(k, events, count) && more;
+    k->left -= k->limited ? count : 0;
+    if (problem == ES_OK && k->of_stream) {
+        es_read_stream_release(k->es, &k->stream);
+    } else if (problem == ES_OK) {
+        es_read_all_release(k->es, &k->all);
+    }
+    k->reading = false;
+    if (!go_on || (k->limited && k->left == 0)) {
+        bulk_end(k);
+    } else if (!k->full) {
+        bulk_next(k);
+    }
+}
+
+static void bulk_on_stream(struct es_read_stream *r)
+{
+    struct bulk *k = r->ctx;
+    const size_t count = r->event_count;
+    r->from = r->next;
+    r->from_end = false;
+    r->snapshot_schema = STR_NULL;
+    bulk_page(k, r->problem, r->events, count, r->more);
+}
+
+static void bulk_on_all(struct es_read_all *r)
+{
+    struct bulk *k = r->ctx;
+    r->after = r->next;
+    r->from_end = false;
+    bulk_page(k, r->problem, r->events, r->event_count, r->more);
+}
+
+static void bulk_next(struct bulk *k)
+{
+    const size_t limit = !k->limited || k->left > BULK_PAGE ? BULK_PAGE : k->left;
+    k->reading = true;
+    arena_reset(&k->arena, 256u * 1024);
+    if (k->of_stream) {
+        k->stream.limit = limit;
+        es_read_stream(k->es, &k->stream);
+    } else {
+        k->all.limit = limit;
+        es_read_all(k->es, &k->all);
+    }
+}
+
+static void bulk_writable(void *ctx)
+{
+    struct bulk *k = ctx;
+    k->full = false;
+    if (!k->reading) {
+        bulk_next(k);
+    }
+}
+
+static void bulk_closed(void *ctx)
+{
+    struct bulk *k = ctx;
+    k->out = NULL;
+    if (!k->reading) {
+        bulk_free(k);
+    }
+}
+
+static void bulk_tick(struct api_waiter *w, uint64_t now_ns)
+{
+    (void)w;
+    (void)now_ns;
+}
+
+static void bulk_stop(struct api_waiter *w)
+{
+    struct bulk *k = CONTAINER_OF(w, struct bulk, waiter);
+    if (k->out != NULL) {
+        http_stream_end(k->out);
+        k->out = NULL;
+    }
+    if (!k->reading) {
+        bulk_free(k);
+    }
+}
+
+/* NULL: answered. */
+static struct bulk *bulk_new(struct api_call *c, struct es *es, bool limited, size_t limit)
+{
+    static const struct http_stream_hooks hooks = {.writable = bulk_writable,
+                                                   .closed = bulk_closed};
+    static const struct http_head head = {.status = 200, .content_type = "application/x-ndjson"};
+    struct bulk *k = mem_new(struct bulk);
+    if (k == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return NULL;
+    }
+    k->es = es;
+    k->limited = limited;
+    k->left = limit;
+    k->waiter = (struct api_waiter){.tick = bulk_tick, .stop = bulk_stop};
+    list_init(&k->waiter.link);
+    arena_init(&k->arena, BULK_ARENA_BYTES);
+    arena_init(&k->kept, 256u * 1024);
+    k->reading = true; /* until begun */
+    k->out = http_stream_begin(c->request, &head, &hooks, k);
+    if (k->out == NULL) {
+        bulk_free(k);
+        return NULL;
+    }
+    api_wait(c->api, &k->waiter);
+    return k;
+}
+
+static bool keep(struct bulk *k, struct str *s)
+{
+    if (!str_is_null(*s)) {
+        *s = arena_str(&k->kept, *s);
+        return !str_is_null(*s);
+    }
+    return true;
+}
+
+static bool keep_list(struct bulk *k, const struct str **list, size_t count)
+{
+    struct str *copy = count == 0 ? NULL : arena_new_n(&k->kept, struct str, count);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        copy[i] = (*list)[i];
+        if (!keep(k, &copy[i])) {
+            return false;
+        }
+    }
+    *list = copy;
+    return count == 0 || copy != NULL;
+}
+
+/* The request's memory goes with http_stream_begin's answer: what the reads need is copied first. */
+static void bulk_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
+                        bool limited)
+{
+    struct bulk *k = bulk_new(c, es, limited, range->limit);
+    if (k == NULL) {
+        return;
+    }
+    k->of_stream = true;
+    k->stream = *range;
+    k->stream.arena = &k->arena;
+    k->stream.done = bulk_on_stream;
+    k->stream.ctx = k;
+    if (keep(k, &k->stream.stream) && keep(k, &k->stream.snapshot_schema)) {
+        bulk_next(k);
+    } else {
+        bulk_end(k);
+    }
+}
+
+static void bulk_all(struct api_call *c, struct es *es, const struct es_read_all *range,
+                     bool limited)
+{
+    struct bulk *k = bulk_new(c, es, limited, range->limit);
+    if (k == NULL) {
+        return;
+    }
+    k->all = *range;
+    k->all.arena = &k->arena;
+    k->all.done = bulk_on_all;
+    k->all.ctx = k;
+    if (keep(k, &k->all.filter.store) && keep(k, &k->all.filter.category) &&
+        keep_list(k, &k->all.filter.types, k->all.filter.type_count) &&
+        keep_list(k, &k->all.filter.tags, k->all.filter.tag_count)) {
+        bulk_next(k);
+    } else {
+        bulk_end(k);
+    }
+}
+
+/* ---- Routes --------------------------------------------------------------------------------- */
+
+static const struct api_param STREAM_PARAMS[] = {
+    {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
+    {"from", API_QUERY, API_STRING, false, "0", "The first revision, or end (0; backwards: end)."},
+    {"dir", API_QUERY, API_STRING, false, "fwd", "fwd or back."},
+    {"to", API_QUERY, API_INTEGER, false, NULL, "The last revision."},
+    {"at", API_QUERY, API_STRING, false, NULL,
+     "As it was at this revision, or at this RFC 3339 time."},
+    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many events at most (500, 10000)."},
+    {"snapshot", API_QUERY, API_STRING, false, "auto",
+     "auto: begin with the newest valid snapshot of `schema`, and the events after it."},
+    {"schema", API_QUERY, API_STRING, false, NULL, "The snapshot's schema tag (default)."},
+};
+static const struct api_param EVENT_PARAMS[] = {
+    {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
+    {"revision", API_PATH, API_INTEGER, true, "0", "The event's revision."},
+};
+static const struct api_param ALL_PARAMS[] = {
+    {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
+    {"type", API_QUERY, API_STRING, false, NULL, "Of this type; several: any of them."},
+    {"tag", API_QUERY, API_STRING, false, NULL, "With this tag; several: all of them."},
+    {"from", API_QUERY, API_STRING, false, "start",
+     "After this position, or start, or end (start; backwards: end)."},
+    {"dir", API_QUERY, API_STRING, false, "fwd", "fwd or back."},
+    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many events at most (500, 10000)."},
+    {"store", API_QUERY, API_STRING, false, "default",
+     "The scope of positions: default is the whole log of this server."},
+};
+static const struct api_route ROUTES[] = {
+    {"GET", "/api/v1/streams/{stream}/events", get_stream_events, "readStream",
+     "Read events of a stream, forwards or backwards, as it is or as it was.", STREAM_PARAMS,
+     ARRAY_LEN(STREAM_PARAMS), NULL, "StreamPage", 200, API_NDJSON_OUT,
+     "stream-not-found stream-deleted stream-tombstoned", NULL},
+    {"GET", "/api/v1/streams/{stream}/events/{revision}", get_stream_event, "readEvent",
+     "Read one event.", EVENT_PARAMS, ARRAY_LEN(EVENT_PARAMS), NULL, "Event", 200, 0,
+     "stream-not-found stream-deleted stream-tombstoned event-not-found", NULL},
+    {"GET", "/api/v1/events", get_events, "readEvents",
+     "Read the events of all streams in the order of the log, by category, type, tag.", ALL_PARAMS,
+     ARRAY_LEN(ALL_PARAMS), NULL, "EventPage", 200, API_NDJSON_OUT,
+     "category-not-found position-unknown", NULL},
+};
+static const struct api_schema SCHEMAS[] = {
+    {"Event",
+     "{\"type\":\"object\",\"required\":[\"stream\",\"revision\",\"position\",\"id\",\"type\"],"
+     "\"properties\":{\"stream\":{\"type\":\"string\"},\"revision\":{\"type\":\"integer\"},"
+     "\"position\":{\"type\":\"string\"},\"id\":{\"type\":\"string\"},\"type\":{\"type\":"
+     "\"string\"},\"version\":{\"type\":\"string\"},\"time\":{\"type\":\"string\",\"format\":"
+     "\"date-time\"},\"source\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},"
+     "\"correlation_id\":{\"type\":\"string\"},\"causation_id\":{\"type\":\"string\"},"
+     "\"traceparent\":{\"type\":\"string\"},\"data\":{},\"data_base64\":{\"type\":\"string\"},"
+     "\"meta\":{\"type\":\"object\"},\"tags\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"string\"}},\"redacted\":{\"type\":\"boolean\"}}}"},
+    {"StreamPage",
+     "{\"type\":\"object\",\"required\":[\"events\",\"last_revision\"],\"properties\":{"
+     "\"stream\":{\"type\":\"string\"},\"snapshot\":{\"type\":\"object\"},"
+     "\"events\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Event\"}},"
+     "\"last_revision\":{\"type\":\"integer\"},\"next\":{\"type\":\"integer\"}}}"},
+    {"EventPage",
+     "{\"type\":\"object\",\"required\":[\"events\",\"next\",\"more\"],\"properties\":{"
+     "\"events\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Event\"}},"
+     "\"next\":{\"type\":\"string\"},\"more\":{\"type\":\"boolean\"}}}"},
+};
+const struct api_resource api_events = {
+    "Events", "Events are read by stream, or all of them in the order of the log.",
+    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};

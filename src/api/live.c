@@ -1,0 +1,378 @@
+/*
+ * Subscriptions: GET /api/v1/subscriptions/live catches up from a position and then follows. As
+ * server-sent events (what browsers and curl take; `id` is the position, so that Last-Event-ID
+ * resumes), as NDJSON, or, with `wait`, as one page that is answered as soon as there is something
+ * (long poll).
+ */
+#include <stdio.h>
+
+#include "api/es_common.h"
+#include "core/mem.h"
+
+#define LIVE_WAIT_MAX_NS (60ull * 1000 * 1000 * 1000)
+#define LIVE_PAGE_BYTES  (8u * 1024 * 1024)
+
+struct live {
+    struct api_waiter waiter;
+    struct api *api;
+    struct es_subscription *sub;
+    bool of_stream, sse;
+    /* one of the two */
+    struct http_stream *out;
+    struct api_call *poll;
+    bool stuck; /* `out` is full */
+    uint64_t said_ns;
+    /* long poll */
+    struct buf page;
+    struct json_writer w;
+    size_t count, limit;
+    struct es_position next;
+    uint64_t deadline_ns;
+    bool caught_up, finishing;
+    uint64_t revision; /* of the last event of a stream */
+    bool has_revision;
+};
+
+static void live_free(struct live *l)
+{
+    api_wait_end(&l->waiter);
+    if (l->sub != NULL) {
+        es_unsubscribe(l->sub);
+    }
+    buf_deinit(&l->page);
+    mem_free(l);
+}
+
+/* ---- Long poll ------------------------------------------------------------------------------ */
+
+static void poll_finish(void *ctx)
+{
+    struct live *l = ctx;
+    struct api_call *c = l->poll;
+    json_write_end(&l->w, ']');
+    event_position_write(&l->w, "next", l->next);
+    if (l->has_revision) {
+        json_write_name(&l->w, "next_revision");
+        json_write_u64(&l->w, l->revision);
+    }
+    json_write_member_bool(&l->w, "caught_up", l->caught_up);
+    json_write_end(&l->w, '}');
+    struct buf page = l->page;
+    buf_init(&l->page, 0);
+    live_free(l);
+    api_reply(c, 200, NULL, 0, &page);
+}
+
+/* Not within `deliver`: the subscription is in use there. */
+static void poll_finish_soon(struct live *l)
+{
+    if (!l->finishing) {
+        l->finishing = true;
+        env_poll_post(engine_poll(l->api->services.engine), poll_finish, l);
+    }
+}
+
+static bool poll_deliver(struct live *l, enum es_frame frame, const struct es_event *event,
+                         struct es_position position)
+{
+    l->next = position;
+    if (frame == ES_FRAME_EVENT) {
+        event_write(&l->w, event);
+        l->count++;
+        l->revision = event->revision;
+        l->has_revision = l->of_stream;
+    } else if (frame == ES_FRAME_CAUGHT_UP) {
+        l->caught_up = true;
+    }
+    if (l->count >= l->limit || l->page.n >= LIVE_PAGE_BYTES ||
+        (l->count > 0 && frame != ES_FRAME_EVENT) || (l->count > 0 && l->caught_up)) {
+        poll_finish_soon(l);
+        return false;
+    }
+    return true;
+}
+
+/* ---- Streams -------------------------------------------------------------------------------- */
+
+static void write_progress(struct json_writer *w, enum es_frame frame, struct es_position position,
+                           uint64_t scanned, uint64_t matched)
+{
+    json_write_begin(w, '{');
+    if (frame == ES_FRAME_CHECKPOINT) {
+        event_position_write(w, "position", position);
+        json_write_name(w, "scanned");
+        json_write_u64(w, scanned);
+        json_write_name(w, "matched");
+        json_write_u64(w, matched);
+    } else {
+        event_position_write(w, "head", position);
+    }
+    json_write_end(w, '}');
+}
+
+static struct str frame_id(const struct live *l, enum es_frame frame, const struct es_event *event,
+                           struct es_position position, char text[ES_POSITION_TEXT])
+{
+    if (!l->of_stream) {
+        return str_make(text, es_position_format(position, text));
+    }
+    if (frame != ES_FRAME_EVENT) {
+        return STR_NULL;
+    }
+    const int n =
+        snprintf(text, ES_POSITION_TEXT, "r%llu", (unsigned long long)event->revision);
+    return str_make(text, (size_t)n);
+}
+
+static bool stream_deliver(struct live *l, enum es_frame frame, const struct es_event *event,
+                           struct es_position position, uint64_t scanned, uint64_t matched)
+{
+    static const char *const names[] = {"record", "checkpoint", "caught_up", "fell_behind"};
+    struct buf b;
+    struct json_writer w;
+    char text[ES_POSITION_TEXT];
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    if (!l->sse && frame != ES_FRAME_EVENT) {
+        json_write_begin(&w, '{');
+        json_write_name(&w, names[frame]);
+        write_progress(&w, frame, position, scanned, matched);
+        json_write_end(&w, '}');
+    } else if (frame == ES_FRAME_EVENT) {
+        event_write(&w, event);
+    } else {
+        write_progress(&w, frame, position, scanned, matched);
+    }
+    bool room;
+    if (buf_failed(&b)) {
+        /* It cannot be told, and must not be left out. */
+        struct http_stream *out = l->out;
+        l->out = NULL;
+        http_stream_end(out);
+        room = false;
+    } else if (l->sse) {
+        room = http_stream_event(l->out, frame_id(l, frame, event, position, text),
+                                 str_of(names[frame]), buf_str(&b));
+    } else {
+        buf_put_u8(&b, '\n');
+        room = http_stream_write(l->out, buf_str(&b));
+    }
+    buf_deinit(&b);
+    l->stuck = !room;
+    l->said_ns = env_mono_ns(l->api->services.env);
+    return room;
+}
+
+static bool live_deliver(void *ctx, enum es_frame frame, const struct es_event *event,
+                         struct es_position position, uint64_t scanned, uint64_t matched)
+{
+    struct live *l = ctx;
+    if (l->poll != NULL) {
+        return !l->finishing && poll_deliver(l, frame, event, position);
+    }
+    return l->out != NULL && stream_deliver(l, frame, event, position, scanned, matched);
+}
+
+static void live_writable(void *ctx)
+{
+    struct live *l = ctx;
+    l->stuck = false;
+    if (l->sub != NULL) {
+        es_subscription_resume(l->sub);
+    }
+}
+
+static void live_gone(void *ctx)
+{
+    struct live *l = ctx;
+    l->out = NULL;
+    live_free(l);
+}
+
+/* The subscription has ended by itself. */
+static void live_closed(void *ctx, enum es_problem problem, const struct ectx *ec)
+{
+    struct live *l = ctx;
+    l->sub = NULL;
+    if (l->poll != NULL) {
+        if (!l->finishing) {
+            struct api_call *c = l->poll;
+            live_free(l);
+            es_reply_problem(c, problem, 0, ec, STR_NULL);
+        }
+        return;
+    }
+    if (l->out != NULL) {
+        struct buf b;
+        struct json_writer w;
+        buf_init(&b, ES_ANSWER_BYTES);
+        json_write_init(&w, &b);
+        json_write_begin(&w, '{');
+        json_write_member_str(&w, "code", str_of(es_problem_code(problem)));
+        json_write_member_str(&w, "detail", str_of(ec == NULL ? "" : ec->text));
+        json_write_end(&w, '}');
+        if (!buf_failed(&b) && l->sse) {
+            (void)http_stream_event(l->out, STR_NULL, STR_LIT("closed"), buf_str(&b));
+        }
+        buf_deinit(&b);
+        http_stream_end(l->out);
+    }
+    live_free(l);
+}
+
+static void live_tick(struct api_waiter *w, uint64_t now_ns)
+{
+    struct live *l = CONTAINER_OF(w, struct live, waiter);
+    if (l->poll != NULL) {
+        if (now_ns >= l->deadline_ns) {
+            poll_finish_soon(l);
+        }
+        return;
+    }
+    if (l->out == NULL) { /* an event that could not be made */
+        live_free(l);
+    } else if (l->sse && !l->stuck && now_ns - l->said_ns >= ES_LIVE_HEARTBEAT) {
+        l->said_ns = now_ns;
+        l->stuck = !http_stream_comment(l->out, STR_LIT("still here"));
+    }
+}
+
+static void live_stop(struct api_waiter *w)
+{
+    struct live *l = CONTAINER_OF(w, struct live, waiter);
+    if (l->poll != NULL) {
+        poll_finish_soon(l);
+        return;
+    }
+    if (l->out != NULL) {
+        http_stream_end(l->out);
+    }
+    live_free(l);
+}
+
+/* ---- The request ---------------------------------------------------------------------------- */
+
+/* Where to begin: Last-Event-ID, else `from`: start, end, a position; of a stream a revision (the
+ * events after it). */
+static enum err read_from(struct api_call *c, struct es_subscribe *s, struct ectx *ec)
+{
+    struct str last = http_header_get(c->request, "last-event-id");
+    struct str from = str_is_null(last) || last.n == 0 ? api_query(c, "from") : last;
+    if (str_is_null(from) || str_eq_z(from, "start")) {
+        return ERR_OK;
+    }
+    if (str_eq_z(from, "end")) {
+        s->from_end = true;
+        return ERR_OK;
+    }
+    if (!str_is_null(s->stream)) {
+        s->has_after_revision = true;
+        if (from.n > 1 && from.p[0] == 'r') {
+            from = str_make(from.p + 1, from.n - 1);
+        }
+        return str_to_u64(from, &s->after_revision)
+                   ? ERR_OK
+                   : ectx_fail(ec, ERR_MALFORMED,
+                               "from: of a stream it must be a revision, or start, or end");
+    }
+    return es_position_parse(from, &s->after)
+               ? ERR_OK
+               : ectx_fail(ec, ERR_MALFORMED,
+                           "from: must be a position that this server gave, or start, or end");
+}
+
+static bool begin_poll(struct live *l, struct api_call *c, uint64_t wait_ns, uint64_t limit)
+{
+    l->poll = c;
+    l->limit = (size_t)limit;
+    l->deadline_ns = env_mono_ns(c->api->services.env) + wait_ns;
+    json_write_init(&l->w, &l->page);
+    json_write_begin(&l->w, '{');
+    json_write_name(&l->w, "events");
+    json_write_begin(&l->w, '[');
+    return true;
+}
+
+static bool begin_stream(struct live *l, struct api_call *c)
+{
+    static const struct http_stream_hooks hooks = {.writable = live_writable, .closed = live_gone};
+    const struct http_head head = {.status = 200,
+                                   .content_type = l->sse ? "text/event-stream"
+                                                          : "application/x-ndjson"};
+    l->out = http_stream_begin(c->request, &head, &hooks, l);
+    return l->out != NULL;
+}
+
+static void get_live(struct api_call *c)
+{
+    struct es *es;
+    struct ectx ec = {0};
+    uint64_t wait_ns, limit;
+    struct es_subscribe s = {.stream = api_query(c, "stream"), .deliver = live_deliver};
+    if (!es_get(c, &es) || !es_filter_get(c, &s.filter) ||
+        !api_query_duration(c, "wait", UINT64_MAX, LIVE_WAIT_MAX_NS, &wait_ns) ||
+        !api_query_u64(c, "limit", ES_PAGE_DEFAULT, ES_PAGE_MAX, &limit)) {
+        return;
+    }
+    enum err e = read_from(c, &s, &ec);
+    struct live *l = e == ERR_OK ? mem_new(struct live) : NULL;
+    if (l == NULL) {
+        api_fail(c, e == ERR_OK ? ERR_NO_MEMORY : e, &ec);
+        return;
+    }
+    l->api = c->api;
+    l->of_stream = !str_is_null(s.stream);
+    l->waiter = (struct api_waiter){.tick = live_tick, .stop = live_stop};
+    l->said_ns = env_mono_ns(c->api->services.env);
+    l->next = s.after;
+    list_init(&l->waiter.link);
+    buf_init(&l->page, ES_ANSWER_BYTES);
+    s.ctx = l;
+    s.closed = live_closed;
+    const bool poll = wait_ns != UINT64_MAX;
+    l->sse = !api_accepts(c, "application/x-ndjson");
+    /* The subscription first: what is wrong with it is still a problem with a status. It delivers
+     * nothing before the loop turns again or `resume`; what needs the request's memory is copied. */
+    enum es_problem p = es_subscribe(es, &s, &l->sub, &ec);
+    if (p != ES_OK) {
+        l->sub = NULL;
+        live_free(l);
+        es_reply_problem(c, p, 0, &ec, STR_NULL);
+        return;
+    }
+    if (poll ? begin_poll(l, c, wait_ns, limit) : begin_stream(l, c)) {
+        api_wait(c->api, &l->waiter);
+        return;
+    }
+    live_free(l); /* http has answered */
+}
+
+static const struct api_param PARAMS[] = {
+    {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
+    {"stream", API_QUERY, API_STRING, false, NULL, "Events of this stream only."},
+    {"type", API_QUERY, API_STRING, false, NULL, "Of this type; several: any of them."},
+    {"tag", API_QUERY, API_STRING, false, NULL, "With this tag; several: all of them."},
+    {"from", API_QUERY, API_STRING, false, "end",
+     "After this position (of a stream: this revision), or start, or end (start)."},
+    {"Last-Event-ID", API_HEADER, API_STRING, false, NULL, "As `from`; browsers send it."},
+    {"wait", API_QUERY, API_DURATION, false, "1s",
+     "One page, answered as soon as there is something, at the latest after this time."},
+    {"limit", API_QUERY, API_INTEGER, false, NULL, "With wait: how many events at most (500)."},
+    {"store", API_QUERY, API_STRING, false, "default", "The scope of positions."},
+};
+static const struct api_route ROUTES[] = {
+    {"GET", "/api/v1/subscriptions/live", get_live, "subscribe",
+     "Catch up from a position and follow: server-sent events, NDJSON, or one page (long poll).",
+     PARAMS, ARRAY_LEN(PARAMS), NULL, "LivePage", 200, API_SSE | API_NDJSON_OUT,
+     "stream-not-found stream-deleted stream-tombstoned category-not-found position-unknown", NULL},
+};
+static const struct api_schema SCHEMAS[] = {
+    {"LivePage",
+     "{\"type\":\"object\",\"required\":[\"events\",\"next\",\"caught_up\"],\"properties\":{"
+     "\"events\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Event\"}},"
+     "\"next\":{\"type\":\"string\"},\"next_revision\":{\"type\":\"integer\"},"
+     "\"caught_up\":{\"type\":\"boolean\"}}}"},
+};
+const struct api_resource api_live = {
+    "Subscriptions", "Events as they come.",
+    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};

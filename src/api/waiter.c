@@ -1,0 +1,39 @@
+/* Requests that are open for long: subscriptions, long polls. */
+#include "api/api_int.h"
+
+void api_wait(struct api *a, struct api_waiter *w)
+{
+    list_push_back(&a->waiting, &w->link);
+}
+
+void api_wait_end(struct api_waiter *w)
+{
+    list_remove(&w->link);
+}
+
+/* Each of them may end itself, and others with it, while it is called: those that were told are
+ * kept apart. */
+void api_tick(struct api *a)
+{
+    const uint64_t now = env_mono_ns(a->services.env);
+    struct list told;
+    struct list *n;
+    list_init(&told);
+    while ((n = list_pop_front(&a->waiting)) != NULL) {
+        struct api_waiter *w = CONTAINER_OF(n, struct api_waiter, link);
+        list_push_back(&told, n);
+        w->tick(w, now);
+    }
+    while ((n = list_pop_front(&told)) != NULL) {
+        list_push_back(&a->waiting, n);
+    }
+}
+
+void api_stop(struct api *a)
+{
+    struct list *n;
+    while ((n = list_pop_front(&a->waiting)) != NULL) {
+        struct api_waiter *w = CONTAINER_OF(n, struct api_waiter, link);
+        w->stop(w);
+    }
+}

@@ -1,0 +1,31 @@
+/* What the commands of streams share: paths of the API, moments, events as people see them. */
+#ifndef LEAT_CLI_STREAM_H
+#define LEAT_CLI_STREAM_H
+
+#include "cli/http_call.h"
+#include "cli/out.h"
+
+#define STREAM_LIMIT     1000
+#define STREAM_LIMIT_MAX 100000
+
+/* "/api/v1/streams/NAME" + suffix, with the name encoded. NULL: no memory (in cli->ec). */
+const char *stream_path(struct cli *cli, const char *stream, const char *suffix);
+/* A moment: a revision, or a time as parse_time takes it, as the API's `at` wants it (encoded).
+ * Null text: an empty string. */
+MUST_USE enum err stream_moment(struct cli *cli, const char *text, const char **out);
+
+/* Text of a member; "" if there is none. */
+struct str member_str(const struct json *v, const char *name);
+int64_t member_i64(const struct json *v, const char *name, int64_t missing);
+/* The page of the answer as it came, in one line. */
+MUST_USE enum err print_raw(struct cli *cli, struct str raw);
+
+/* The folded state at a moment (encoded; "": now). *out NULL: the category has no fold. */
+MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,
+                               struct json **out);
+/* Prints events of an answer as a table. */
+MUST_USE enum err stream_print_events(struct cli *cli, const struct json *events);
+/* Reads all of standard input (at most 16 MiB) into the arena. */
+MUST_USE enum err stream_read_input(struct cli *cli, struct str *out);
+
+#endif

@@ -1,0 +1,142 @@
+/* What the commands of streams share. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/stream.h"
+#include "core/utf8.h"
+
+#define INPUT_MAX (16u * 1024 * 1024)
+
+const char *stream_path(struct cli *cli, const char *stream, const char *suffix)
+{
+    struct str name = http_encode(&cli->arena, stream);
+    struct str path = str_is_null(name) ? STR_NULL
+                                        : arena_printf(&cli->arena, "/api/v1/streams/%.*s%s",
+                                                       STR(name), suffix);
+    if (str_is_null(path)) {
+        IGNORE(ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory"));
+    }
+    return path.p;
+}
+
+MUST_USE enum err stream_moment(struct cli *cli, const char *text, const char **out)
+{
+    int64_t ms;
+    uint64_t revision;
+    struct str s = STR_LIT("");
+    if (text != NULL && str_to_u64(str_of(text), &revision)) {
+        s = arena_printf(&cli->arena, "%llu", (unsigned long long)revision);
+    } else if (text != NULL) {
+        char when[40];
+        enum err e = parse_time(text, &ms, &cli->ec);
+        if (e != ERR_OK) {
+            ectx_hint(&cli->ec, "write a revision, a time as 2026-02-11T14:00Z, or -15m");
+            return e;
+        }
+        s = http_encode(&cli->arena, format_time_ms(ms, when));
+    }
+    if (str_is_null(s)) {
+        return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the moment does not fit into memory");
+    }
+    *out = s.p;
+    return ERR_OK;
+}
+
+struct str member_str(const struct json *v, const char *name)
+{
+    const struct json *m = json_get(v, name);
+    return m == NULL || m->kind == JSON_NULL ? STR_LIT("")
+           : m->kind == JSON_STRING          ? m->string
+                                             : m->raw;
+}
+
+int64_t member_i64(const struct json *v, const char *name, int64_t missing)
+{
+    int64_t n;
+    return json_i64(json_get(v, name), &n) ? n : missing;
+}
+
+MUST_USE enum err print_raw(struct cli *cli, struct str raw)
+{
+    enum err e = out_write(raw, &cli->ec);
+    return e == ERR_OK ? out_write(STR_LIT("\n"), &cli->ec) : e;
+}
+
+MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,
+                               struct json **out)
+{
+    int status = 0;
+    const char *fold = cli->values[OPT_FOLD];
+    struct str name = fold == NULL ? STR_LIT("") : http_encode(&cli->arena, fold);
+    const char *path = stream_path(cli, stream, "/state?");
+    struct str full = path == NULL || str_is_null(name)
+                          ? STR_NULL
+                          : arena_printf(&cli->arena, "%s%s%.*s%s%s", path,
+                                         fold == NULL ? "" : "fold=", STR(name),
+                                         at[0] == '\0' ? "" : "&at=", at);
+    if (str_is_null(full)) {
+        return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory");
+    }
+    enum err e = http_api(cli, "GET", full.p, STR_NULL, &status, out);
+    if (e != ERR_OK && status == 404 && fold == NULL && *out != NULL &&
+        str_eq_z(member_str(*out, "code"), "fold-not-found")) {
+        *out = NULL;
+        return ERR_OK;
+    }
+    return e;
+}
+
+MUST_USE enum err stream_print_events(struct cli *cli, const struct json *events)
+{
+    static const char *const titles[] = {">REVISION", "TIME", "TYPE", "ID", "DATA"};
+    struct table t;
+    table_init(&t, cli, titles, ARRAY_LEN(titles));
+    for (const struct json *v = events == NULL ? NULL : events->first; v != NULL; v = v->next) {
+        const struct json *data = json_get(v, "data");
+        const struct json *redacted = json_get(v, "redacted");
+        table_cell(&t, COLOUR_NONE, "%lld", (long long)member_i64(v, "revision", -1));
+        table_str(&t, COLOUR_DIM, member_str(v, "time"));
+        table_str(&t, COLOUR_BOLD, member_str(v, "type"));
+        table_str(&t, COLOUR_DIM, member_str(v, "id"));
+        table_str(&t, COLOUR_NONE,
+                  redacted != NULL && redacted->boolean && (data == NULL || data->kind == JSON_NULL)
+                      ? STR_LIT("(redacted)")
+                  : data == NULL ? member_str(v, "data_base64")
+                                 : data->raw);
+    }
+    return table_print(&t, &cli->ec);
+}
+
+MUST_USE enum err stream_read_input(struct cli *cli, struct str *out)
+{
+    struct buf b;
+    buf_init(&b, INPUT_MAX);
+    enum err e = ERR_OK;
+    for (;;) {
+        if (!buf_reserve(&b, 65536)) {
+            e = ectx_fail(&cli->ec, ERR_LIMIT, "the input is over %u bytes", INPUT_MAX);
+            break;
+        }
+        ssize_t n = read(STDIN_FILENO, b.p + b.n, 65536);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            e = ectx_fail(&cli->ec, ERR_IO, "could not read the input: %s", strerror(errno));
+        }
+        if (n <= 0) {
+            break;
+        }
+        b.n += (size_t)n;
+    }
+    if (e == ERR_OK) {
+        *out = arena_str(&cli->arena, str_trim(buf_str(&b)));
+        e = b.n > 0 && str_is_null(*out)
+                ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "the input does not fit into memory")
+                : ERR_OK;
+    }
+    buf_deinit(&b);
+    return e;
+}
