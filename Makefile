@@ -30,6 +30,8 @@ ifeq ($(V),fuzz)
 CC := $(CLANG)
 endif
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null | head -n 1))
+# A library that is C++ has one file in its room that hides it (json/scan.cpp); the same compiler builds it.
+CXX = $(patsubst cc,c++,$(subst gcc,g++,$(subst clang,clang++,$(CC))))
 
 # ---- Flags ---------------------------------------------------------------------------------------
 
@@ -67,10 +69,12 @@ endif
 
 CPPFLAGS_ALL := -Isrc -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL := -std=c17 -pipe -fPIE -pthread $(WARN) $(MODE_$(V)) $(CFLAGS)
+CXXFLAGS_ALL = -std=c++17 -fno-exceptions -fno-rtti -fno-sanitize=vptr $(filter-out -std=c17 -Wstrict-prototypes \
+    -Wmissing-prototypes,$(CFLAGS_ALL))
 LDFLAGS_ALL := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,\
     $(MODE_$(V))) $(LDFLAGS)
 # --as-needed drops every library that a program does not call.
-LIBS := -lz -llz4 -lzstd -lsnappy -lhttp_parser -lyaml -ljansson -lcrypto -lrdkafka -ldl -lm
+LIBS := -lz -llz4 -lzstd -lsnappy -lhttp_parser -lyaml -lsimdjson -lstdc++ -ljansson -lcrypto -lrdkafka -ldl -lm
 ifneq ($(wildcard /usr/include/isa-l.h),)
 LIBS += -lisal
 CPPFLAGS_ALL += -DLEAT_HAVE_ISAL=1
@@ -89,9 +93,9 @@ $(BUILD)/layers.mk: src/LAYERS
 	        for (j = 1; j <= m; j++) if (!(e[j] in have)) { have[e[j]] = 1; line = line " " e[j] } } \
 	    all[$$1] = line; print "LINK_" $$1 " :=" " " line } END { print "ROOMS :=" rooms }' $< > $@
 
-SOURCES := $(filter-out src/cli/main.c,$(wildcard src/*/*.c src/*/*/*.c))
+SOURCES := $(filter-out src/cli/main.c,$(wildcard src/*/*.c src/*/*/*.c src/*/*.cpp))
 room_sources = $(filter src/$(1)/%,$(SOURCES))
-objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+objects = $(patsubst %,$(O)/obj/%.o,$(basename $(1)))
 FULL_ROOMS := $(foreach r,$(ROOMS),$(if $(call room_sources,$(r)),$(r)))
 archives = $(foreach r,$(filter $(FULL_ROOMS),$(1)),$(O)/lib$(r).a)
 ARCHIVES := $(call archives,$(ROOMS))
@@ -102,6 +106,11 @@ $(O)/obj/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	$(SAY) "  CC $(V) $<"
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(EXTRA) -MMD -MP -c -o $@ $< 2> $(@:.o=.warn); \
+	    status=$$?; cat $(@:.o=.warn) >&2; exit $$status
+$(O)/obj/%.o: %.cpp $(O)/flags
+	@mkdir -p $(@D)
+	$(SAY) "  CXX $(V) $<"
+	@$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $< 2> $(@:.o=.warn); \
 	    status=$$?; cat $(@:.o=.warn) >&2; exit $$status
 $(O)/obj/test/%.o: EXTRA = -Itest -Itest/unit
 $(O)/obj/bench/%.o: EXTRA = -Ibench -Itest
@@ -218,7 +227,7 @@ units: $(UNIT)
 objects: $(call objects,$(SOURCES) $(wildcard src/cli/main.c))
 
 # clang reads every C file and makes nothing; a stamp says which it has read.
-SYNTAX := $(patsubst %.c,$(BUILD)/clang-syntax/%.ok,$(SOURCES) $(wildcard src/cli/main.c test/*/*.c \
+SYNTAX := $(patsubst %.c,$(BUILD)/clang-syntax/%.ok,$(filter %.c,$(SOURCES)) $(wildcard src/cli/main.c test/*/*.c \
     test/unit/*/*.c test/fuzz/targets/*.c bench/*/*.c lib/*.c))
 clang-syntax: $(SYNTAX)
 $(BUILD)/clang-syntax/%.ok: %.c

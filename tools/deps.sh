@@ -35,8 +35,8 @@ go_minor() { if have go; then go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1
 packages_of() {
     case $1 in
     build)
-        echo gcc libc6-dev make libssl-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libisal-dev \
-            libhttp-parser-dev libyaml-dev libjansson-dev librdkafka-dev
+        echo gcc g++ libc6-dev make libssl-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libisal-dev \
+            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev
         ;;
     run)
         have python3 || echo python3

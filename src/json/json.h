@@ -19,6 +19,10 @@
 #include "core/err.h"
 #include "core/str.h"
 
+#define JSON_TEXT_MAX      (128u * 1024 * 1024) /* bytes of a text; longer ones: ERR_LIMIT */
+#define JSON_DEPTH_DEFAULT 64u
+#define JSON_DEPTH_MAX     256u /* no limit may be set higher */
+
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 struct json {
@@ -34,9 +38,9 @@ struct json {
 };
 
 struct json_limits {
-    uint32_t depth_max;   /* nesting; 0: 64 */
-    uint32_t build_depth; /* containers nested deeper than this are checked, not built; 0: all are.
-                             1 builds the outermost value and its children */
+    uint32_t depth_max;    /* nesting; 0: 64 */
+    uint32_t build_depth;  /* containers nested deeper than this are checked, not built; 0: all are.
+                              1 builds the outermost value and its children */
     bool allow_same_names; /* else two members of one (built) object with one name are refused */
 };
 
@@ -45,7 +49,8 @@ struct json_limits {
  * ERR_NO_MEMORY: over the arena's budget. limits may be NULL. */
 MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, struct arena *a,
                              struct json **out, struct ectx *ec);
-/* Is this one valid JSON value and nothing else? */
+/* Is this one valid JSON value and nothing else, at most JSON_DEPTH_DEFAULT deep? (Also false if
+ * there is no memory to find out: four bytes for each of the text, while it runs.) */
 bool json_valid(struct str text);
 
 /* A member by name; NULL if there is none, or v is NULL or no object. */
@@ -59,6 +64,8 @@ MUST_USE enum err json_pointer_check(struct str pointer, struct ectx *ec);
 
 /* Whole numbers only ("1.0" and "1e3" are); false: not a number, not whole, out of range. */
 bool json_i64(const struct json *v, int64_t *out);
+/* The nearest double; false also for numbers beyond it (1e400) and of more than 1,000 characters.
+ */
 bool json_f64(const struct json *v, double *out);
 
 /*
@@ -84,7 +91,8 @@ void json_write_str(struct json_writer *w, struct str s); /* null string: null *
 void json_write_z(struct json_writer *w, const char *z);
 void json_write_i64(struct json_writer *w, int64_t v);
 void json_write_u64(struct json_writer *w, uint64_t v);
-void json_write_f64(struct json_writer *w, double v); /* shortest that reads back; not finite: null */
+void json_write_f64(struct json_writer *w,
+                    double v); /* shortest that reads back; not finite: null */
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 /* Bytes that are a JSON value already. */

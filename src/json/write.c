@@ -1,0 +1,135 @@
+/* Writing JSON: commas, escapes, numbers. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/utf8.h"
+#include "json/json.h"
+
+void json_write_init(struct json_writer *w, struct buf *out)
+{
+    *w = (struct json_writer){.out = out};
+}
+
+static void before_value(struct json_writer *w)
+{
+    if (w->comma) {
+        buf_put_u8(w->out, ',');
+    }
+    w->comma = true;
+}
+
+void json_write_begin(struct json_writer *w, char open)
+{
+    before_value(w);
+    buf_put_u8(w->out, (uint8_t)open);
+    w->comma = false;
+}
+
+void json_write_end(struct json_writer *w, char close)
+{
+    buf_put_u8(w->out, (uint8_t)close);
+    w->comma = true;
+}
+
+static void put_string(struct json_writer *w, struct str s)
+{
+    buf_put_u8(w->out, '"');
+    utf8_json_escape(w->out, s);
+    buf_put_u8(w->out, '"');
+}
+
+void json_write_name_str(struct json_writer *w, struct str name)
+{
+    before_value(w);
+    put_string(w, name);
+    buf_put_u8(w->out, ':');
+    w->comma = false;
+}
+
+void json_write_name(struct json_writer *w, const char *name)
+{
+    json_write_name_str(w, str_of(name));
+}
+
+void json_write_str(struct json_writer *w, struct str s)
+{
+    if (str_is_null(s)) {
+        json_write_null(w);
+        return;
+    }
+    before_value(w);
+    put_string(w, s);
+}
+
+void json_write_z(struct json_writer *w, const char *z)
+{
+    json_write_str(w, str_of(z));
+}
+
+void json_write_i64(struct json_writer *w, int64_t v)
+{
+    before_value(w);
+    buf_printf(w->out, "%" PRId64, v);
+}
+
+void json_write_u64(struct json_writer *w, uint64_t v)
+{
+    before_value(w);
+    buf_printf(w->out, "%" PRIu64, v);
+}
+
+void json_write_f64(struct json_writer *w, double v)
+{
+    if (!isfinite(v)) {
+        json_write_null(w);
+        return;
+    }
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) { /* 17 always suffice */
+        (void)snprintf(text, sizeof(text), "%.*g", digits, v);
+        if (strtod(text, NULL) == v) {
+            break;
+        }
+    }
+    before_value(w);
+    buf_put_z(w->out, text);
+}
+
+void json_write_bool(struct json_writer *w, bool v)
+{
+    before_value(w);
+    buf_put_z(w->out, v ? "true" : "false");
+}
+
+void json_write_null(struct json_writer *w)
+{
+    before_value(w);
+    buf_put_z(w->out, "null");
+}
+
+void json_write_raw(struct json_writer *w, struct str json)
+{
+    before_value(w);
+    buf_put_str(w->out, json);
+}
+
+void json_write_member_str(struct json_writer *w, const char *name, struct str s)
+{
+    json_write_name(w, name);
+    json_write_str(w, s);
+}
+
+void json_write_member_i64(struct json_writer *w, const char *name, int64_t v)
+{
+    json_write_name(w, name);
+    json_write_i64(w, v);
+}
+
+void json_write_member_bool(struct json_writer *w, const char *name, bool v)
+{
+    json_write_name(w, name);
+    json_write_bool(w, v);
+}
