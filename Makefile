@@ -69,8 +69,9 @@ endif
 
 CPPFLAGS_ALL := -Isrc -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL := -std=c17 -pipe -fPIE -pthread $(WARN) $(MODE_$(V)) $(CFLAGS)
-CXXFLAGS_ALL = -std=c++17 -fno-exceptions -fno-rtti -fno-sanitize=vptr $(filter-out -std=c17 -Wstrict-prototypes \
-    -Wmissing-prototypes,$(CFLAGS_ALL))
+CXX_STD := -std=c++17 -fno-exceptions -fno-rtti
+C_ONLY := -std=c17 -Wstrict-prototypes -Wmissing-prototypes
+CXXFLAGS_ALL = $(filter-out $(C_ONLY),$(CFLAGS_ALL)) $(CXX_STD) -fno-sanitize=vptr
 LDFLAGS_ALL := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,\
     $(MODE_$(V))) $(LDFLAGS)
 # --as-needed drops every library that a program does not call.
@@ -226,15 +227,18 @@ unit: units ## build and run the unit tests of V; ROOM=core runs one room, NAME=
 units: $(UNIT)
 objects: $(call objects,$(SOURCES) $(wildcard src/cli/main.c))
 
-# clang reads every C file and makes nothing; a stamp says which it has read.
-SYNTAX := $(patsubst %.c,$(BUILD)/clang-syntax/%.ok,$(filter %.c,$(SOURCES)) $(wildcard src/cli/main.c test/*/*.c \
+# clang reads every file of C and C++ and makes nothing; a stamp says which it has read.
+SYNTAX := $(patsubst %,$(BUILD)/clang-syntax/%.ok,$(SOURCES) $(wildcard src/cli/main.c test/*/*.c \
     test/unit/*/*.c test/fuzz/targets/*.c bench/*/*.c lib/*.c))
+CLANG_READS = $(CLANG) -fsyntax-only -Werror $(CPPFLAGS_ALL) -DLEAT_DEBUG -pthread -MMD -MP -MT $@ -MF $(@:.ok=.d)
 clang-syntax: $(SYNTAX)
-$(BUILD)/clang-syntax/%.ok: %.c
+CLANG_WARN = $(filter-out -Wlogical-op -Wduplicated-cond -Wcast-align=strict,$(WARN))
+$(BUILD)/clang-syntax/%.c.ok: %.c
 	@mkdir -p $(@D)
-	@$(CLANG) -fsyntax-only -Werror $(CPPFLAGS_ALL) -DLEAT_DEBUG -std=c17 -pthread -Itest -Itest/unit -Ibench \
-	    $(filter-out -Wlogical-op -Wduplicated-cond -Wcast-align=strict,$(WARN)) -MMD -MP -MT $@ -MF $(@:.ok=.d) $< \
-	    && touch $@
+	@$(CLANG_READS) -std=c17 -Itest -Itest/unit -Ibench $(CLANG_WARN) $< && touch $@
+$(BUILD)/clang-syntax/%.cpp.ok: %.cpp
+	@mkdir -p $(@D)
+	@$(CLANG_READS) $(CXX_STD) $(filter-out $(C_ONLY),$(CLANG_WARN)) $< && touch $@
 -include $(shell find $(BUILD)/clang-syntax -name '*.d' 2>/dev/null)
 
 asan: ## unit tests under AddressSanitizer and UBSan

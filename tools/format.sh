@@ -1,5 +1,5 @@
 #!/bin/sh
-# Holds the layout of C: `tools/format.sh` checks, `tools/format.sh --write` applies it. Generated files are skipped.
+# Holds the layout of C (and of the few files of C++): `tools/format.sh` checks, `tools/format.sh --write` applies it. Generated files are skipped.
 set -u
 cd "${LEAT_ROOT:-$(dirname "$0")/..}"
 formatter=${CLANG_FORMAT:-clang-format-14}
@@ -10,7 +10,7 @@ command -v "$formatter" >/dev/null 2>&1 || {
 mode="--dry-run -Werror --ferror-limit=1"
 [ "${1:-}" = --write ] && mode=-i
 files=$(for folder in src test include lib examples bench; do
-    [ -d "$folder" ] && find "$folder" -name node_modules -prune -o \( -name '*.c' -o -name '*.h' \) -print
+    [ -d "$folder" ] && find "$folder" -name node_modules -prune -o \( -name '*.c' -o -name '*.h' -o -name '*.cpp' \) -print
 done | grep -v '/gen/' | sort)
 [ -n "$files" ] || exit 0
 # shellcheck disable=SC2086

@@ -76,6 +76,9 @@ class CheckLayers(Tree):
                 self.finds("check_layers", "src/core/x.c:4")
 
     def test_heap_is_for_core_mem_only(self):
+        self.c("src/core/x.cpp", "void f(void *p)\n{\n    free(p);\n}\n")  # C++ that hides a library is held to it too
+        self.finds("check_layers", "src/core/x.cpp:4")
+        self.c("src/core/x.cpp", "")
         self.c("src/env/x.c", "void f(void *p)\n{\n    free(p);\n}\n")
         self.finds("check_layers", "src/env/x.c:4")
         self.c("src/env/x.c", "")

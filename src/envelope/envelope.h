@@ -22,8 +22,8 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/str.h"
-#include "json/json.h"
 #include "record/record.h"
+#include "json/json.h"
 
 #define ENVELOPE_ID_MAX    128u /* bytes of id, correlation, causation, tenant, subject */
 #define ENVELOPE_TYPE_MAX  256u
