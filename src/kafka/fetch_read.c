@@ -222,17 +222,17 @@ static bool read_parts(struct fetch_work *w)
         int64_t left = w->max_bytes - w->bytes;
         int64_t limit = part->want.max_bytes < left ? part->want.max_bytes : left;
         bool first = w->bytes == 0;
+        unsigned how = first ? STORE_READ_AT_LEAST_ONE : 0;
         if ((limit <= 0 && !first) || part->want.fetch_offset >= part->high_watermark) {
             continue;
         }
         limit = limit < 0 ? 0 : limit;
-        enum err e =
-            store_read(part->partition->part, part->want.fetch_offset, part->high_watermark,
-                       (size_t)limit, first, w->r->arena, &read, NULL);
+        enum err e = store_read(part->partition->part, part->want.fetch_offset,
+                                part->high_watermark, (size_t)limit, how, w->r->arena, &read, NULL);
         if (e == ERR_AGAIN) {
             w->job = (struct store_read_job){.done = on_read, .ctx = w};
             store_read_async(part->partition->part, part->want.fetch_offset, part->high_watermark,
-                             (size_t)limit, first, w->r->arena, &w->job);
+                             (size_t)limit, how, w->r->arena, &w->job);
             return false;
         }
         read_done(w, part, e, &read);

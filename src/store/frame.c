@@ -101,13 +101,15 @@ static void frame_free(struct store_frame *f)
     mem_free(f);
 }
 
-/* Room for two more items (a batch may bring a lease) and the filler. */
-static bool frame_reserve(struct store_frame *f)
+/* Room for so many more batches (each may bring a lease) or other items, and the filler. */
+static bool frame_reserve(struct store_frame *f, uint32_t more)
 {
-    if (f->count + 3 <= f->cap) {
+    const uint32_t need = f->count + 2 * more + 1;
+    if (need <= f->cap) {
         return true;
     }
-    const uint32_t cap = f->cap == 0 ? 4 : f->cap * 2;
+    uint32_t cap = f->cap == 0 ? 4 : f->cap * 2;
+    cap = cap < need ? need : cap;
     struct frame_item *items = mem_realloc(f->items, cap * sizeof(*items));
     if (items == NULL) {
         return false;
@@ -158,7 +160,7 @@ enum err store_frame_fact(struct store_frame *f, uint16_t tag, struct str body)
         return ERR_LIMIT;
     }
     const size_t at = f->text.n;
-    if (!frame_reserve(f) || !buf_reserve(&f->text, body.n)) {
+    if (!frame_reserve(f, 1) || !buf_reserve(&f->text, body.n)) {
         f->text.failed = false;
         return ERR_NO_MEMORY;
     }
@@ -188,7 +190,7 @@ enum err store_frame_log_start(struct store_frame *f, struct store_part *p, int6
     if (!frame_fits(f, ITEM_HEADER_SIZE + 4)) {
         return ERR_LIMIT;
     }
-    if (!frame_reserve(f)) {
+    if (!frame_reserve(f, 1)) {
         return ERR_NO_MEMORY;
     }
     frame_part_item(f, ITEM_LOG_START, p, offset);
@@ -245,7 +247,7 @@ struct batch_plan {
 /* A batch in place takes whole blocks, so that its write goes past the page cache (which would cost
  * a copy and, for each page that is new, several times that) and never touches a block that holds
  * something acknowledged. */
-static enum err batch_plan_blocks(struct store *s, const struct store_batch *b,
+static enum err batch_plan_blocks(struct store *s, const struct store_batch *b, bool may_take,
                                   struct batch_plan *plan, struct ectx *ec)
 {
     const struct entry whole = {.flags = ENTRY_BLOCKS, .payload_size = (uint32_t)b->size};
@@ -255,7 +257,7 @@ static enum err batch_plan_blocks(struct store *s, const struct store_batch *b,
         return e;
     }
     /* Last, because memory that was taken cannot be given back. */
-    if (b->take != NULL && (uintptr_t)b->bytes % ENV_BLOCK == ENTRY_HEADER_SIZE) {
+    if (may_take && b->take != NULL && (uintptr_t)b->bytes % ENV_BLOCK == ENTRY_HEADER_SIZE) {
         plan->chunk = chunk_take(s->pool, b);
         plan->blocks = b->bytes - ENTRY_HEADER_SIZE;
     }
@@ -272,7 +274,7 @@ static enum err batch_plan_blocks(struct store *s, const struct store_batch *b,
 }
 
 static enum err batch_plan(struct store_frame *f, struct store_part *p, const struct store_batch *b,
-                           struct batch_plan *plan, struct ectx *ec)
+                           bool may_take, struct batch_plan *plan, struct ectx *ec)
 {
     struct store *s = f->store;
     const size_t entry_size = ENTRY_HEADER_SIZE + b->size;
@@ -311,17 +313,16 @@ static enum err batch_plan(struct store_frame *f, struct store_part *p, const st
             ectx_hint(ec, "free space on the file system of '%s'; it goes on by itself", s->dir);
         }
         if (e == ERR_OK && !p->relaxed) {
-            e = batch_plan_blocks(s, b, plan, ec);
+            e = batch_plan_blocks(s, b, may_take, plan, ec);
         }
     }
     return e;
 }
 
-enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct store_batch *b,
-                           struct ectx *ec)
+static enum err batch_check(const struct store_frame *f, const struct store_part *p,
+                            const struct store_batch *b, struct ectx *ec)
 {
-    struct store *s = f->store;
-    CHECK(s->sequencing == NULL || s->sequencing == f);
+    const struct store *s = f->store;
     if (p->removed) {
         return ectx_fail(ec, ERR_UNKNOWN_TOPIC_OR_PARTITION, "the partition was removed");
     }
@@ -337,42 +338,39 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
         p->log_end > INT64_MAX - b->info.last_offset_delta - 2 * STORE_LEASE_STEP) {
         return ectx_fail(ec, ERR_INVALID_RECORD, "a batch of %zu bytes cannot be stored", b->size);
     }
-    if (b->info.append_time_ms <= 0) {
-        b->info.append_time_ms = env_wall_ms(s->env);
-    }
-    if (!frame_reserve(f) || !tail_reserve(&p->tail, p->tail_promised + 1)) {
-        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a frame");
-    }
-    struct batch_plan plan;
-    enum err e = batch_plan(f, p, b, &plan, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (STORE_FAULT(skip_offset) && plan.in_place) {
+    return ERR_OK;
+}
+
+/* The batch gets its offset and is in the frame: nothing fails any more. */
+static void batch_sequence(struct store_frame *f, struct store_part *p, struct store_batch *b,
+                           const struct batch_plan *plan)
+{
+    struct store *s = f->store;
+    if (STORE_FAULT(skip_offset) && plan->in_place) {
         p->log_end++;
     }
-    struct segment *g = plan.seg;
+    struct segment *g = plan->seg;
     struct frame_item *it =
-        frame_item_add(f, plan.in_place ? ITEM_PLACE : ITEM_BATCH, p, plan.body_bytes);
+        frame_item_add(f, plan->in_place ? ITEM_PLACE : ITEM_BATCH, p, plan->body_bytes);
     it->seg = g;
     segment_ref(g);
     it->batch = b;
-    it->in_place = plan.in_place;
+    it->in_place = plan->in_place;
     it->relaxed = p->relaxed;
-    it->chunk = plan.chunk;
-    it->blocks = plan.blocks;
+    it->chunk = plan->chunk;
+    it->blocks = plan->blocks;
     b->info.base_offset = p->log_end;
     put_be64(b->bytes + BATCH_AT_BASE_OFFSET, (uint64_t)p->log_end);
     put_be32(b->bytes + BATCH_AT_LEADER_EPOCH, (uint32_t)part_epoch(p));
     it->entry = (struct entry){
         .flags = (uint16_t)((b->info.control ? ENTRY_CONTROL : 0) |
                             (b->info.transactional ? ENTRY_TRANSACTIONAL : 0) |
-                            (plan.chunk != NULL ? ENTRY_BLOCKS : 0)),
+                            (plan->chunk != NULL ? ENTRY_BLOCKS : 0)),
         .payload_size = (uint32_t)b->size,
         .base_offset = p->log_end,
         .last_offset_delta = b->info.last_offset_delta,
         .leader_epoch = part_epoch(p),
-        .position = STORE_FAULT(reuse_named_range) && plan.in_place ? 0 : plan.position,
+        .position = STORE_FAULT(reuse_named_range) && plan->in_place ? 0 : plan->position,
         .max_timestamp = b->info.max_timestamp,
         .append_time_ms = b->info.append_time_ms,
         .part_id = p->id,
@@ -380,9 +378,9 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
         .payload_crc = payload_crc(b->bytes, b->size),
     };
     segment_append(p, g, &it->entry);
-    g->direct_reads = plan.chunk != NULL;
+    g->direct_reads = plan->chunk != NULL;
     s->sequencing = f;
-    if (plan.in_place) {
+    if (plan->in_place) {
         place_group_note(s, g);
         g->users++;
         f->place_count++;
@@ -399,7 +397,88 @@ enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct s
             p->lease_asked = want;
         }
     }
-    return ERR_OK;
+}
+
+/* Everything that may fail for one batch. The caller has reserved its items. */
+static enum err batch_prepare(struct store_frame *f, struct store_part *p, struct store_batch *b,
+                              bool may_take, struct batch_plan *plan, struct ectx *ec)
+{
+    enum err e = batch_check(f, p, b, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (b->info.append_time_ms <= 0) {
+        b->info.append_time_ms = env_wall_ms(f->store->env);
+    }
+    if (!tail_reserve(&p->tail, p->tail_promised + 1)) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a frame");
+    }
+    return batch_plan(f, p, b, may_take, plan, ec);
+}
+
+enum err store_frame_batch(struct store_frame *f, struct store_part *p, struct store_batch *b,
+                           struct ectx *ec)
+{
+    struct batch_plan plan;
+    CHECK(f->store->sequencing == NULL || f->store->sequencing == f);
+    if (!frame_reserve(f, 1)) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a frame");
+    }
+    enum err e = batch_prepare(f, p, b, true, &plan, ec);
+    if (e == ERR_OK) {
+        batch_sequence(f, p, b, &plan);
+    }
+    return e;
+}
+
+enum err store_frame_batches(struct store_frame *f, struct store_part *const *parts,
+                             struct store_batch *const *batches, size_t count, size_t *failed,
+                             struct ectx *ec)
+{
+    CHECK(f->store->sequencing == NULL || f->store->sequencing == f);
+    *failed = 0;
+    if (count > STORE_FRAME_BATCHES_MAX) {
+        return ectx_fail(ec, ERR_LIMIT, "%zu batches in one frame are more than %d", count,
+                         STORE_FRAME_BATCHES_MAX);
+    }
+    struct batch_plan *plans = mem_zalloc(count + 1, sizeof(*plans));
+    if (plans == NULL || !frame_reserve(f, (uint32_t)count)) {
+        mem_free(plans);
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a frame");
+    }
+    /* Counted in advance, so that each plan sees what those before it will take. */
+    const size_t body_bytes = f->body_bytes;
+    const uint32_t items = f->count, relaxed = f->relaxed_count;
+    enum err e = ERR_OK;
+    size_t n = 0;
+    for (; n < count && e == ERR_OK; n++) {
+        *failed = n;
+        e = batch_prepare(f, parts[n], batches[n], false, &plans[n], ec);
+        f->body_bytes += e != ERR_OK         ? 0
+                         : parts[n]->relaxed ? ITEM_HEADER_SIZE + 4
+                                             : plans[n].body_bytes;
+        f->count += parts[n]->relaxed ? 2 : 1;
+        f->relaxed_count += parts[n]->relaxed ? 1 : 0;
+        if (e == ERR_OK && plans[n].in_place) {
+            place_group_note(f->store, plans[n].seg);
+            plans[n].seg->users++; /* the next one's file must not close its file */
+        }
+    }
+    f->body_bytes = body_bytes;
+    f->count = items;
+    f->relaxed_count = relaxed;
+    for (size_t i = 0; i < n; i++) {
+        if ((e == ERR_OK || i + 1 < n) && plans[i].in_place) {
+            plans[i].seg->users--;
+        }
+        if (e == ERR_OK) {
+            batch_sequence(f, parts[i], batches[i], &plans[i]);
+        } else if (i + 1 < n) { /* the last one is the one that failed */
+            chunk_unref(plans[i].chunk);
+        }
+    }
+    mem_free(plans);
+    return e;
 }
 
 /* ---- Commit --------------------------------------------------------------------------------- */
@@ -614,7 +693,7 @@ void store_frame_commit(struct store_frame *f, void (*done)(void *ctx, uint64_t 
     if (s->sequencing == f) {
         s->sequencing = NULL;
     }
-    if (f->count == 0 && !frame_reserve(f)) {
+    if (f->count == 0 && !frame_reserve(f, 1)) {
         /* Nothing to write and no memory to say so: an empty frame needs no room. */
         s->frames_open--;
         frame_free(f);
@@ -661,6 +740,9 @@ static void frame_apply(struct store_frame *f)
         case ITEM_PLACE:
             p->high_watermark = it->entry.base_offset + it->entry.last_offset_delta + 1;
             it->seg->settled = entry_end(&it->entry);
+            if (it->entry.commit_position > f->store->visible_position) {
+                f->store->visible_position = it->entry.commit_position;
+            }
             if (it->in_place) {
                 segment_release(it->seg);
             }

@@ -207,6 +207,7 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
                                  .base_offset = e->base_offset,
                                  .next_offset = entry_next_offset(e),
                                  .next_position = entry_end(e),
+                                 .commit_position = e->commit_position,
                                  .blocks = (e->flags & ENTRY_BLOCKS) != 0};
     if (!read_task_add(t, &ref)) {
         *stop = true;
@@ -287,9 +288,14 @@ void read_task_free(struct read_task *t)
     t->ref_count = 0;
 }
 
+static uint64_t *positions_new(struct arena *a, unsigned how, size_t n)
+{
+    return (how & STORE_READ_POSITIONS) == 0 ? NULL : arena_new_n(a, uint64_t, n);
+}
+
 /* Loop: turns what a task found into the caller's result. */
-static enum err task_result(struct store_part *p, struct read_task *t, enum err e, struct arena *a,
-                            struct store_read *out, struct ectx *ec)
+static enum err task_result(struct store_part *p, struct read_task *t, enum err e, unsigned how,
+                            struct arena *a, struct store_read *out, struct ectx *ec)
 {
     if (e == ERR_DAMAGED) {
         part_damage_add(p, t->damage.from, t->damage.to, "it failed its checksum when it was read");
@@ -308,7 +314,8 @@ static enum err task_result(struct store_part *p, struct read_task *t, enum err 
     }
     struct hold *h = NULL;
     struct str *chunks = arena_new_n(a, struct str, t->ref_count);
-    bool ok = chunks != NULL;
+    uint64_t *positions = positions_new(a, how, t->ref_count);
+    bool ok = chunks != NULL && (positions != NULL || (how & STORE_READ_POSITIONS) == 0);
     for (uint32_t i = 0; ok && i < t->ref_count; i++) {
         const struct read_ref *r = &t->refs[i];
         struct chunk *c = r->chunk != NULL ? r->chunk : t->chunk;
@@ -318,8 +325,11 @@ static enum err task_result(struct store_part *p, struct read_task *t, enum err 
             p->store->read_bytes += c->size;
         }
         chunks[i] = str_make(c->bytes + r->at, r->size);
+        if (positions != NULL) {
+            positions[i] = r->commit_position;
+        }
     }
-    struct store_read r = {chunks, t->ref_count, t->bytes, t->next_offset, h};
+    struct store_read r = {chunks, positions, t->ref_count, t->bytes, t->next_offset, h};
     if (!ok) {
         store_read_release(&r);
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
@@ -341,8 +351,7 @@ enum err read_damaged(const struct store_part *p, const struct damage_range *d, 
 /* ---- From the tail -------------------------------------------------------------------------- */
 
 static enum err read_tail(struct store_part *p, uint32_t i, int64_t limit, size_t max_bytes,
-                          bool at_least_one, struct arena *a, struct store_read *out,
-                          struct ectx *ec)
+                          unsigned how, struct arena *a, struct store_read *out, struct ectx *ec)
 {
     uint32_t n = 0;
     size_t bytes = 0;
@@ -351,7 +360,7 @@ static enum err read_tail(struct store_part *p, uint32_t i, int64_t limit, size_
         const struct tail_entry *t = tail_at(&p->tail, k);
         const size_t size = t->size - ENTRY_HEADER_SIZE;
         if (t->memory == NULL || t->last >= limit ||
-            (bytes + size > max_bytes && (n > 0 || !at_least_one))) {
+            (bytes + size > max_bytes && (n > 0 || (how & STORE_READ_AT_LEAST_ONE) == 0))) {
             break;
         }
         n++;
@@ -362,14 +371,18 @@ static enum err read_tail(struct store_part *p, uint32_t i, int64_t limit, size_
         return ERR_OK;
     }
     struct str *chunks = arena_new_n(a, struct str, n);
+    uint64_t *positions = positions_new(a, how, n);
     struct hold *h = NULL;
-    bool ok = chunks != NULL;
+    bool ok = chunks != NULL && (positions != NULL || (how & STORE_READ_POSITIONS) == 0);
     for (uint32_t k = 0; ok && k < n; k++) {
         const struct tail_entry *t = tail_at(&p->tail, i + k);
         chunks[k] = str_make(t->memory + ENTRY_HEADER_SIZE, t->size - ENTRY_HEADER_SIZE);
+        if (positions != NULL) {
+            positions[k] = t->commit_position;
+        }
         ok = hold_add(&h, t->group, t->chunk);
     }
-    struct store_read r = {chunks, n, bytes, next, h};
+    struct store_read r = {chunks, positions, n, bytes, next, h};
     if (!ok) {
         store_read_release(&r);
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
@@ -445,9 +458,11 @@ static enum err read_plan(struct store_part *p, int64_t offset, int64_t *limit, 
 }
 
 enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t max_bytes,
-                    bool at_least_one, struct arena *a, struct store_read *out, struct ectx *ec)
+                    unsigned how, struct arena *a, struct store_read *out, struct ectx *ec)
 {
-    struct read_task t = {.max_bytes = max_bytes, .at_least_one = at_least_one, .cached = true};
+    struct read_task t = {.max_bytes = max_bytes,
+                          .at_least_one = (how & STORE_READ_AT_LEAST_ONE) != 0,
+                          .cached = true};
     struct segment *g;
     bool in_tail;
     enum err e = read_plan(p, offset, &limit, &t, &g, &in_tail, ec);
@@ -456,7 +471,7 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
     }
     if (in_tail) {
         struct store_read r = {.next_offset = offset};
-        e = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, at_least_one, a, &r, ec);
+        e = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, how, a, &r, ec);
         *out = e == ERR_OK ? r : *out;
         return e;
     }
@@ -471,13 +486,13 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
         return ERR_AGAIN;
     }
     if (ahead_take(p, &t)) {
-        e = task_result(p, &t, ERR_OK, a, out, ec);
+        e = task_result(p, &t, ERR_OK, how, a, out, ec);
     } else if (g->file == NULL || g->direct_reads) {
         return ERR_AGAIN;
     } else {
         segment_touch(g);
         e = read_task_prepare(p, &t, ec);
-        e = e != ERR_OK ? e : task_result(p, &t, read_task_run(&t), a, out, ec);
+        e = e != ERR_OK ? e : task_result(p, &t, read_task_run(&t), how, a, out, ec);
     }
     if (e == ERR_OK) {
         ahead_note(p, g, &t);
@@ -498,6 +513,7 @@ struct read_job {
     bool submitted;
     struct seg_open open;
     struct arena *arena;
+    unsigned how;
     struct store_read_job *user;
     struct ahead_waiter waiter; /* somebody reads the same ahead already */
     enum err err;
@@ -645,7 +661,8 @@ static void read_job_done(struct env_job *job)
         j->part->store->stats.damaged_reads++;
         user->err = read_damaged(j->part, &whole, &user->ec);
     } else {
-        user->err = task_result(j->part, &j->task, j->err, j->arena, &user->result, &user->ec);
+        user->err =
+            task_result(j->part, &j->task, j->err, j->how, j->arena, &user->result, &user->ec);
     }
     read_finish(j);
     read_next(s);
@@ -702,7 +719,8 @@ static void read_resume(struct ahead_waiter *w)
         read_submit(j);
         return;
     }
-    j->user->err = task_result(j->part, &j->task, ERR_OK, j->arena, &j->user->result, &j->user->ec);
+    j->user->err =
+        task_result(j->part, &j->task, ERR_OK, j->how, j->arena, &j->user->result, &j->user->ec);
     read_finish(j);
 }
 
@@ -728,7 +746,7 @@ static void read_refused(void *ctx)
 }
 
 void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_t max_bytes,
-                      bool at_least_one, struct arena *a, struct store_read_job *user)
+                      unsigned how, struct arena *a, struct store_read_job *user)
 {
     struct store *s = p->store;
     user->err = ERR_OK;
@@ -746,11 +764,12 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
     list_init(&j->turn_link);
     part_ref(p);
     j->task.max_bytes = max_bytes;
-    j->task.at_least_one = at_least_one;
+    j->task.at_least_one = (how & STORE_READ_AT_LEAST_ONE) != 0;
+    j->how = how;
     bool in_tail;
     user->err = read_plan(p, offset, &limit, &j->task, &j->seg, &in_tail, &user->ec);
     if (user->err == ERR_OK && in_tail) {
-        user->err = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, at_least_one, a,
+        user->err = read_tail(p, tail_find(&p->tail, offset), limit, max_bytes, how, a,
                               &user->result, &user->ec);
     }
     if (user->err != ERR_OK) {

@@ -9,7 +9,8 @@ struct read_ref {
     uint32_t at, size;   /* of a payload in the chunk */
     int64_t base_offset, next_offset;
     uint64_t next_position; /* in the segment */
-    bool blocks;            /* it is in whole blocks */
+    uint64_t commit_position;
+    bool blocks; /* it is in whole blocks */
 };
 
 /* One read of whole entries from one file. Runs on the loop (cached) or on a worker; touches

@@ -191,6 +191,7 @@ enum err store_open(struct env *env, struct env_poll *poll, const struct store_c
     store_reserve_make(s);
     store_space_check(s);
     s->was_ready = store_ready(s);
+    s->visible_position = s->last_position;
     *out = s;
     LOG_INFO("store.opened", KV_Z("dir", s->dir),
              KV_Z("stop_before", s->recovery.clean ? "clean" : "unclean"),
@@ -246,6 +247,11 @@ struct uuid store_id(const struct store *s)
 void store_set_hooks(struct store *s, const struct store_hooks *hooks)
 {
     s->hooks = *hooks;
+}
+
+uint64_t store_visible_position(const struct store *s)
+{
+    return s->visible_position;
 }
 
 /* ---- The turn of the loop ------------------------------------------------------------------- */

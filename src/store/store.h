@@ -249,6 +249,12 @@ struct store_frame *store_frame_begin(struct store *s);
  * does not share the frame's fate. */
 MUST_USE enum err store_frame_batch(struct store_frame *f, struct store_part *p,
                                     struct store_batch *batch, struct ectx *ec);
+/* The same for several partitions, each of them once: all or none. *failed: which one is to blame.
+ * What is on its way to more than one partition is copied (`take` is not called). */
+#define STORE_FRAME_BATCHES_MAX 4096
+MUST_USE enum err store_frame_batches(struct store_frame *f, struct store_part *const *parts,
+                                      struct store_batch *const *batches, size_t count,
+                                      size_t *failed, struct ectx *ec);
 MUST_USE enum err store_frame_fact(struct store_frame *f, uint16_t tag, struct str body);
 /* A log start (DeleteRecords): offsets below it are gone. Takes effect at `done`. */
 MUST_USE enum err store_frame_log_start(struct store_frame *f, struct store_part *p,
@@ -271,19 +277,25 @@ size_t store_frame_max_bytes(const struct store *s);
  */
 struct store_read {
     struct str *chunks;
+    uint64_t *positions; /* with STORE_READ_POSITIONS: of each chunk, which is then one batch */
     size_t chunk_count;
     size_t bytes;
     int64_t next_offset; /* after the last batch returned */
     void *hold;          /* the store's */
 };
+/* How to read. */
+enum {
+    STORE_READ_AT_LEAST_ONE = 1, /* a batch, even if it is larger than max_bytes */
+    STORE_READ_POSITIONS = 2,    /* the commit position of each batch, too */
+};
 /*
  * Batches from the one that contains `offset`, up to `limit_offset` (exclusive: high watermark) and
- * about max_bytes: whole batches only, at least one if `at_least_one`. Empty result: nothing there
- * yet. ERR_OFFSET_OUT_OF_RANGE; ERR_AGAIN: it is not in memory, use store_read_async; ERR_DAMAGED:
- * names partition and offsets; ERR_NO_MEMORY.
+ * about max_bytes: whole batches only. Empty result: nothing there yet. ERR_OFFSET_OUT_OF_RANGE;
+ * ERR_AGAIN: it is not in memory, use store_read_async; ERR_DAMAGED: names partition and offsets;
+ * ERR_NO_MEMORY.
  */
 MUST_USE enum err store_read(struct store_part *p, int64_t offset, int64_t limit_offset,
-                             size_t max_bytes, bool at_least_one, struct arena *a,
+                             size_t max_bytes, unsigned how, struct arena *a,
                              struct store_read *out, struct ectx *ec);
 void store_read_release(struct store_read *r);
 /* The same on a worker; `done` on the loop with the result (arena must live until then). */
@@ -296,7 +308,7 @@ struct store_read_job {
     void *internal;
 };
 void store_read_async(struct store_part *p, int64_t offset, int64_t limit_offset, size_t max_bytes,
-                      bool at_least_one, struct arena *a, struct store_read_job *job);
+                      unsigned how, struct arena *a, struct store_read_job *job);
 
 /* First record with timestamp >= ts below the high watermark (exact, found inside its batch), or
  * the record with the largest timestamp. offset -1: none. Runs on a worker if the disk is needed.
@@ -317,6 +329,21 @@ void store_find_max_timestamp(struct store_part *p, struct store_time_job *job);
  * disk. */
 MUST_USE enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *position,
                                        struct ectx *ec);
+
+/* Every batch with a commit position up to this one is below its high watermark, or is gone; what
+ * is appended from now on is above it. */
+uint64_t store_visible_position(const struct store *s);
+/* The first offset that can be read of the first batch with a commit position above `position`. Of
+ * what is damaged nothing is known: the answer is the next batch that can be read. */
+struct store_position_job {
+    enum err err;
+    int64_t offset; /* -1: none */
+    struct ectx ec;
+    void (*done)(struct store_position_job *job); /* on the loop, never within the call */
+    void *ctx;
+    void *internal;
+};
+void store_find_position(struct store_part *p, uint64_t position, struct store_position_job *job);
 
 /* ---- Seeing --------------------------------------------------------------------------------- */
 

@@ -360,7 +360,8 @@ struct store {
     uint32_t frames_open;           /* begun, not committed */
     uint32_t frames_flying;
     size_t frame_max;
-    uint64_t last_position; /* commit position given last */
+    uint64_t last_position;    /* commit position given last */
+    uint64_t visible_position; /* the highest one that readers can see */
     struct segment *place_segs[STORE_IN_PLACE_FILES_MAX];
     uint32_t place_count;
     bool was_ready;
