@@ -30,6 +30,7 @@ MUST_USE enum err broker_create(struct env *env, struct config *config, struct m
     list_init(&b->altering);
     list_init(&b->changing);
     list_init(&b->deleting);
+    list_init(&b->topic_watches);
     config_init(&b->static_config, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_default, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_node, CONFIG_SCOPE_BROKER);
@@ -92,6 +93,24 @@ void broker_on_topic_gone(struct broker *b, void (*fn)(void *ctx, struct str top
 {
     b->topic_gone = fn;
     b->topic_gone_ctx = ctx;
+}
+
+void broker_topic_watch(struct broker *b, struct broker_topic_watch *w)
+{
+    list_push_back(&b->topic_watches, &w->link);
+}
+
+void broker_topic_unwatch(struct broker_topic_watch *w)
+{
+    list_remove(&w->link);
+}
+
+void topic_tell(struct broker *b, struct topic *t, enum broker_topic_event event)
+{
+    LIST_FOR_EACH (l, next, &b->topic_watches) {
+        struct broker_topic_watch *w = CONTAINER_OF(l, struct broker_topic_watch, link);
+        w->changed(w, t, event);
+    }
 }
 
 struct config *broker_config(struct broker *b)

@@ -42,6 +42,15 @@ void broker_attach(struct broker *b, struct store *store);
 void broker_on_advance(struct broker *b, struct store_part *part);
 /* Who wants to know that a topic is gone (its deletion is durable); at most one. */
 void broker_on_topic_gone(struct broker *b, void (*fn)(void *ctx, struct str topic), void *ctx);
+/* Who follows all topics. Called when the change is durable; a topic that is gone is told while it
+ * can still be looked at. Any number of them. */
+enum broker_topic_event { BROKER_TOPIC_CREATED, BROKER_TOPIC_GROWN, BROKER_TOPIC_GONE };
+struct broker_topic_watch {
+    struct list link;
+    void (*changed)(struct broker_topic_watch *w, struct topic *t, enum broker_topic_event event);
+};
+void broker_topic_watch(struct broker *b, struct broker_topic_watch *w);
+void broker_topic_unwatch(struct broker_topic_watch *w);
 /* About every second: producer id expiry, and whatever is due. */
 void broker_tick(struct broker *b);
 
@@ -189,6 +198,52 @@ struct broker_produce {
  * must stay valid until done.
  */
 void broker_produce(struct broker *b, struct broker_produce *p);
+
+/* ---- Appending: what the server itself writes
+ * ---------------------------------------------------------------------- */
+
+/* How a batch for this topic is to be built. */
+struct broker_batch_rules {
+    size_t max_bytes;     /* max.message.bytes: of the whole batch */
+    bool log_append_time; /* message.timestamp.type */
+    enum record_codec codec;
+    int32_t level;
+};
+void broker_batch_rules(struct topic *t, struct broker_batch_rules *out);
+
+struct broker_append_part {
+    struct partition *partition; /* in an append once only */
+    uint8_t *bytes;              /* one whole batch, valid until done; base offset and leader epoch
+                                    are written into it */
+    size_t size;
+    int64_t base_offset; /* out, at the call's return */
+    uint64_t position;   /* out, at done: its commit position */
+    /* the room's */
+    struct store_batch batch;
+    uint32_t records;
+};
+/* What another room wants to have in the same frame. */
+struct broker_append_fact {
+    uint16_t tag;
+    struct str body; /* copied by the call */
+};
+struct broker_append {
+    struct broker_append_part *parts;
+    size_t part_count;
+    const struct broker_append_fact *facts;
+    size_t fact_count;
+    /* All of it is durable and visible. Perhaps never, if the store fails. */
+    void (*done)(struct broker_append *a);
+    void *ctx;
+    uint64_t position; /* out, at done: the highest of the parts; 0 without parts */
+};
+/*
+ * Everything in one frame: all or nothing, except for batches of topics with durability os. On an
+ * error nothing has changed and `done` is not called: ERR_AGAIN (the log has no room; see
+ * store_ready), ERR_MESSAGE_TOO_LARGE, ERR_UNKNOWN_TOPIC_OR_PARTITION, ERR_NO_SPACE, ERR_LIMIT
+ * (more than a frame can carry), ERR_NO_MEMORY.
+ */
+MUST_USE enum err broker_append(struct broker *b, struct broker_append *a, struct ectx *ec);
 
 /* A new producer id (epoch 0), or for a known (id, epoch) the next epoch (KIP-360). Durable when
  * done. */

@@ -55,6 +55,7 @@ struct producer {
 struct partition_state {
     struct map producers; /* id -> struct producer */
     struct list producers_by_use;
+    uint64_t append_serial; /* of the last append of the server itself */
 };
 
 struct broker {
@@ -77,6 +78,8 @@ struct broker {
     struct list altering;                          /* changes of configuration, oldest first */
     struct list changing;                          /* changes of topics on their way to the disk */
     struct list deleting;                          /* of delete_records.c, the same */
+    struct list topic_watches;
+    uint64_t append_serial; /* of append.c */
     bool leasing;
     uint64_t expire_after_ns;
     struct record_scratch scratch;
@@ -89,6 +92,9 @@ static inline struct topic_full *topic_full_of(struct topic *t)
 {
     return CONTAINER_OF(t, struct topic_full, t);
 }
+
+/* broker.c */
+void topic_tell(struct broker *b, struct topic *t, enum broker_topic_event event);
 
 /* topic.c */
 struct topic_full *topic_create_empty(struct broker *b, struct str name, struct uuid id);

@@ -460,6 +460,7 @@ static void on_created(void *ctx, uint64_t position)
     LOG_INFO("topic.created", KV_STR("topic", c->t->t.name),
              KV_I64("partitions", c->t->t.partition_count),
              KV_Z("durability", topic_durability(c->b, &c->t->t)));
+    topic_tell(c->b, &c->t->t, BROKER_TOPIC_CREATED);
     change_end(c, ERR_OK, NULL);
 }
 
@@ -576,6 +577,7 @@ static void on_deleted(void *ctx, uint64_t position)
     if (b->topic_gone != NULL) {
         b->topic_gone(b->topic_gone_ctx, c->t->t.name);
     }
+    topic_tell(b, &c->t->t, BROKER_TOPIC_GONE);
     topic_unregister(b, c->t);
     change_end(c, ERR_OK, NULL);
 }
@@ -625,6 +627,7 @@ static void on_grown(void *ctx, uint64_t position)
     broker_gauges(c->b);
     LOG_INFO("topic.grown", KV_STR("topic", c->t->t.name),
              KV_I64("partitions", c->t->t.partition_count));
+    topic_tell(c->b, &c->t->t, BROKER_TOPIC_GROWN);
     change_end(c, ERR_OK, NULL);
 }
 
