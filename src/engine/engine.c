@@ -179,3 +179,8 @@ void engine_on_ready(struct engine *e)
         e->ops->on_ready(e);
     }
 }
+
+uint64_t engine_tick(struct engine *e, uint64_t now_ns)
+{
+    return e->ops->tick == NULL ? UINT64_MAX : e->ops->tick(e, now_ns);
+}

@@ -161,7 +161,7 @@ struct engine_read {
     struct ectx ec;
     struct engine_batch *batches; /* the first may begin below `offset`: skip records */
     size_t batch_count;
-    int64_t next_offset;          /* where to go on; offsets may have gaps */
+    int64_t next_offset;              /* where to go on; offsets may have gaps */
     int64_t start_offset, end_offset; /* as engine_bounds, when it was answered */
     void *internal;
 };
@@ -238,7 +238,7 @@ struct engine_gate_item {
     struct {
         int32_t index;
         struct str message;
-    } *record_errors;
+    } * record_errors;
     size_t record_error_count;
     void *internal; /* the gate's, from check to sequenced and durable */
 };
@@ -246,7 +246,8 @@ struct engine_gate {
     void *ctx;
     bool (*guards)(void *ctx, struct str topic);
     /* ERR_OK: it may pass; then `sequenced` follows within the same turn. ERR_AGAIN: something must
-     * be read first; the gate calls engine_gate_retry when it has been. Others: refused with this. */
+     * be read first; the gate calls engine_gate_retry when it has been. Others: refused with this.
+     */
     enum err (*check)(void *ctx, struct engine_gate_item *item, struct ectx *ec);
     void (*sequenced)(void *ctx, struct engine_gate_item *item, int64_t base_offset);
     void (*durable)(void *ctx, struct engine_gate_item *item, uint64_t position);
@@ -270,9 +271,14 @@ struct store;
 MUST_USE enum err engine_embedded_create(struct env *env, struct env_poll *poll,
                                          struct store *store, struct broker *broker,
                                          struct groups *groups, struct engine **out);
+/* At the end, in this order: readers cancel and release what they have, store_close (which ends the
+ * appends), then who used the engine, then engine_destroy, then groups and broker. */
 void engine_destroy(struct engine *e);
 /* From the server's hooks: a partition advanced, the store is ready again. */
 void engine_on_advance(struct engine *e);
 void engine_on_ready(struct engine *e);
+/* At the end of each turn of the loop: runs what is due (reads that have waited long enough), and
+ * says when to call again (monotonic ns; UINT64_MAX: nothing waits). */
+uint64_t engine_tick(struct engine *e, uint64_t now_ns);
 
 #endif

@@ -37,6 +37,7 @@ struct engine_ops {
     /* The server's hooks; may be NULL */
     void (*on_advance)(struct engine *e);
     void (*on_ready)(struct engine *e);
+    uint64_t (*tick)(struct engine *e, uint64_t now_ns);
 };
 
 struct engine {

@@ -31,37 +31,38 @@
 #include "envelope/envelope.h"
 #include "metrics/metrics.h"
 
-#define ES_TOPIC_PREFIX     "es."
-#define ES_STREAMS_TOPIC    "__leat_streams"
-#define ES_STREAM_NAME_MAX  256u
-#define ES_EVENT_ID_MAX     128u
-#define ES_TAG_MAX          256u
-#define ES_TAGS_MAX         64u   /* of one event */
-#define ES_EVENTS_MAX       10000u /* of one append */
-#define ES_CHECKS_MAX       256u
-#define ES_QUERY_ITEMS_MAX  32u
+#define ES_TOPIC_PREFIX    "es."
+#define ES_STREAMS_TOPIC   "__leat_streams"
+#define ES_STREAM_NAME_MAX 256u
+#define ES_EVENT_ID_MAX    128u
+#define ES_TAG_MAX         256u
+#define ES_TAGS_MAX        64u    /* of one event */
+#define ES_EVENTS_MAX      10000u /* of one append */
+#define ES_CHECKS_MAX      256u
+#define ES_QUERY_ITEMS_MAX 32u
 
 struct es;
 
-/* Problems of the API (patterns.md 2.14), as the caller sees them. es_problem_code: "revision-conflict". */
+/* Problems of the API (patterns.md 2.14), as the caller sees them. es_problem_code:
+ * "revision-conflict". */
 enum es_problem {
     ES_OK,
-    ES_INVALID,             /* ec says what */
-    ES_CATEGORY_NOT_FOUND,  /* and the limit of categories made by themselves is reached */
+    ES_INVALID,            /* ec says what */
+    ES_CATEGORY_NOT_FOUND, /* and the limit of categories made by themselves is reached */
     ES_STREAM_NOT_FOUND,
-    ES_STREAM_DELETED,      /* soft */
+    ES_STREAM_DELETED, /* soft */
     ES_STREAM_TOMBSTONED,
-    ES_REVISION_CONFLICT,   /* one stream, expected in the call itself */
-    ES_APPEND_CONFLICT,     /* checks of a multi-stream append: violations */
+    ES_REVISION_CONFLICT, /* one stream, expected in the call itself */
+    ES_APPEND_CONFLICT,   /* checks of a multi-stream append: violations */
     ES_EVENT_ID_REUSED,
     ES_PARTIAL_DUPLICATE,
     ES_EVENT_TOO_LARGE,
     ES_BATCH_TOO_LARGE,
-    ES_POSITION_UNKNOWN,    /* above the log's end, or of another store */
-    ES_SNAPSHOT_STALE,      /* a newer one is there */
-    ES_BUSY,                /* a limit of what is in flight; try again */
-    ES_UNAVAILABLE,         /* starting, stopping, storage full: ec->code */
-    ES_FAILED,              /* ec->code */
+    ES_POSITION_UNKNOWN, /* above the log's end, or of another store */
+    ES_SNAPSHOT_STALE,   /* a newer one is there */
+    ES_BUSY,             /* a limit of what is in flight; try again */
+    ES_UNAVAILABLE,      /* starting, stopping, storage full: ec->code */
+    ES_FAILED,           /* ec->code */
 };
 const char *es_problem_code(enum es_problem p);
 int es_problem_status(enum es_problem p);
@@ -72,8 +73,10 @@ int es_problem_status(enum es_problem p);
 /* `dir`: of the index (derived; may be removed while stopped). */
 MUST_USE enum err es_create(struct engine *e, const struct config *config, struct metrics *metrics,
                             const char *dir, struct es **out, struct ectx *ec);
-/* Opens the index, makes topics, catches up with the log; `ready` (may be NULL) when that is done. */
-void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct ectx *ec), void *ctx);
+/* Opens the index, makes topics, catches up with the log; `ready` (may be NULL) when that is done.
+ */
+void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct ectx *ec),
+              void *ctx);
 bool es_ready(const struct es *es);
 void es_tick(struct es *es); /* about every 100 ms */
 /* Every call that waits is answered ES_UNAVAILABLE; subscriptions close. */
@@ -163,9 +166,9 @@ struct es_append {
     struct es_position position; /* of the last event */
     struct es_violation *violations;
     size_t violation_count;
-    size_t culprit;              /* index of the event at fault (reused id, too large, invalid) */
-    uint64_t original_revision;  /* of a reused id */
-    uint64_t actual_revision;    /* ES_REVISION_CONFLICT; with `exists` */
+    size_t culprit;             /* index of the event at fault (reused id, too large, invalid) */
+    uint64_t original_revision; /* of a reused id */
+    uint64_t actual_revision;   /* ES_REVISION_CONFLICT; with `exists` */
     bool exists;
     void *internal;
 };
@@ -203,7 +206,8 @@ struct es_read_stream {
     int64_t until_ns;   /* events with a later time are left out; INT64_MAX */
     size_t limit;       /* events */
     size_t limit_bytes; /* about; at least one event */
-    struct str snapshot_schema; /* not null: begin at the newest valid snapshot of this schema tag */
+    struct str
+        snapshot_schema; /* not null: begin at the newest valid snapshot of this schema tag */
     struct arena *arena;
     void (*done)(struct es_read_stream *r);
     void *ctx;
@@ -247,8 +251,8 @@ struct es_read_all {
     struct es_event *events;
     size_t event_count;
     size_t scanned;
-    bool more;                /* false: the end as of now */
-    struct es_position next;  /* pass as `after` */
+    bool more;               /* false: the end as of now */
+    struct es_position next; /* pass as `after` */
     void *internal;
 };
 void es_read_all(struct es *es, struct es_read_all *r);
@@ -309,8 +313,13 @@ void es_stream_get(struct es *es, struct es_stream_get *g);
 
 /* A change of a stream; one fact. */
 struct es_stream_change {
-    enum { ES_CHANGE_SET, ES_CHANGE_SOFT_DELETE, ES_CHANGE_TOMBSTONE, ES_CHANGE_REDACT,
-           ES_CHANGE_SNAPSHOT } kind;
+    enum {
+        ES_CHANGE_SET,
+        ES_CHANGE_SOFT_DELETE,
+        ES_CHANGE_TOMBSTONE,
+        ES_CHANGE_REDACT,
+        ES_CHANGE_SNAPSHOT
+    } kind;
     struct str stream;
     const struct es_expected *expected; /* NULL: any */
     /* SET: what is set; the rest stays */
@@ -342,7 +351,7 @@ struct es_stream_row {
 };
 struct es_stream_list {
     struct str category;
-    struct str prefix; /* of the name; may be empty */
+    struct str prefix;        /* of the name; may be empty */
     struct es_position after; /* cursor */
     size_t limit;
     struct arena *arena;

@@ -75,7 +75,7 @@ struct http_problem_spec {
     const char *title;
     bool retryable;
     int64_t retry_after_ms; /* -1: not said; else also the header Retry-After */
-    struct str members;     /* further members, JSON without braces: "\"expected\":5"; may be empty */
+    struct str members; /* further members, JSON without braces: "\"expected\":5"; may be empty */
     const struct http_header *headers;
     size_t header_count;
 };

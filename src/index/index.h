@@ -31,9 +31,9 @@
 #include "env/env.h"
 #include "metrics/metrics.h"
 
-#define INDEX_KEY_MAX    32u
-#define INDEX_VALUE_MAX  32u
-#define INDEX_TABLES_MAX 8u
+#define INDEX_KEY_MAX     32u
+#define INDEX_VALUE_MAX   32u
+#define INDEX_TABLES_MAX  8u
 #define INDEX_COVERED_MAX (1024u * 1024)
 
 struct index;
@@ -49,7 +49,8 @@ struct index_config {
     const struct index_table *tables;
     size_t table_count;
     uint64_t memory_bytes; /* of new entries, all tables; then a run is written. 32 MiB */
-    uint64_t filter_bytes; /* of all filters; the largest runs go without when it is spent. 64 MiB */
+    uint64_t
+        filter_bytes; /* of all filters; the largest runs go without when it is spent. 64 MiB */
 };
 
 /* `harmed`: a block or run failed its checksum; once, on the loop. */
@@ -60,7 +61,8 @@ struct index_hooks {
 };
 
 /* Loads the manifest and the runs' heads and filters; removes files that no manifest names. May
- * block. ERR_DAMAGED: discard it. ERR_VERSION: other tables than the files have: discard it, too. */
+ * block. ERR_DAMAGED: discard it. ERR_VERSION: other tables than the files have: discard it, too.
+ */
 MUST_USE enum err index_open(struct env *env, struct env_poll *poll, struct metrics *metrics,
                              const struct index_config *cfg, const struct index_hooks *hooks,
                              struct index **out, struct ectx *ec);
