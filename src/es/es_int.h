@@ -48,8 +48,7 @@
 struct es_hash {
     uint8_t b[16];
 };
-/* `domain` keeps hashes of different things apart. */
-struct es_hash es_siphash(const uint8_t key[16], char domain, struct str a, struct str b);
+struct es_hash es_siphash(const uint8_t key[16], struct str bytes);
 struct es_hash es_hash_stream(const struct es *es, struct str stream);
 struct es_hash es_hash_id(const struct es *es, const struct es_hash *stream, struct str id);
 struct es_hash es_hash_tag(const struct es *es, struct str tag);
