@@ -1,0 +1,89 @@
+/*
+ * What a redaction leaves of an event's data. Fields are JSON pointers; `null` stands where they
+ * pointed to, every other byte stays as it was. Whatever cannot be understood (data that is not
+ * JSON, a pointer that is none) hides all of the data: a redaction is a promise.
+ */
+#include "es/read_int.h"
+
+/* Parts of the text that become null. */
+struct cut {
+    size_t begin, end;
+};
+
+/* Sorted by begin; those within another are dropped. */
+static size_t cuts_find(const struct json *root, struct str text, const struct str *fields,
+                        size_t field_count, struct cut *cuts)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < field_count; i++) {
+        const struct json *v = json_pointer(root, fields[i]);
+        if (v == NULL) {
+            continue;
+        }
+        struct cut c = {.begin = (size_t)(v->raw.p - text.p)};
+        c.end = c.begin + v->raw.n;
+        size_t at = n++;
+        for (; at > 0 && cuts[at - 1].begin > c.begin; at--) {
+            cuts[at] = cuts[at - 1];
+        }
+        cuts[at] = c;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (kept > 0 && cuts[i].begin < cuts[kept - 1].end) {
+            if (cuts[i].end > cuts[kept - 1].end) {
+                cuts[kept - 1].end = cuts[i].end; /* both begin where an array or object does */
+            }
+        } else {
+            cuts[kept++] = cuts[i];
+        }
+    }
+    return kept;
+}
+
+static struct str splice(struct str text, const struct cut *cuts, size_t n, struct arena *a)
+{
+    char *out = arena_alloc(a, text.n + 4 * n + 1);
+    if (out == NULL) {
+        return STR_NULL;
+    }
+    size_t from = 0, to = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(out + to, text.p + from, cuts[i].begin - from);
+        to += cuts[i].begin - from;
+        memcpy(out + to, "null", 4);
+        to += 4;
+        from = cuts[i].end;
+    }
+    memcpy(out + to, text.p + from, text.n - from);
+    return str_make(out, to + text.n - from);
+}
+
+enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
+                   struct arena *a, struct ectx *ec)
+{
+    struct json *root;
+    struct cut cuts[ES_FIELDS_MAX];
+    if (e->data.p == NULL) {
+        return ERR_OK;
+    }
+    bool understood = field_count > 0 && field_count <= ES_FIELDS_MAX;
+    for (size_t i = 0; i < field_count && understood; i++) {
+        understood = json_pointer_check(fields[i], NULL) == ERR_OK;
+    }
+    enum err err = understood ? json_parse(e->data, NULL, a, &root, ec) : ERR_MALFORMED;
+    if (err == ERR_NO_MEMORY) {
+        return err;
+    }
+    if (err != ERR_OK) {
+        e->data = STR_NULL;
+        return ERR_OK;
+    }
+    size_t n = cuts_find(root, e->data, fields, field_count, cuts);
+    struct str data = splice(e->data, cuts, n, a);
+    if (data.p == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a redacted event");
+    }
+    e->data = data;
+    return ERR_OK;
+}
