@@ -152,7 +152,10 @@ MUST_USE enum err mapping_eval(const struct mapping_expr *x, const struct mappin
 /* The same where only true or false makes sense; null is false. x == NULL: true. */
 MUST_USE enum err mapping_test(const struct mapping_expr *x, const struct mapping_scope *scope,
                                bool *out, struct ectx *ec);
-/* The elements of an `each`: an array (absent or null: none). */
+/* An `each`: a pointer below /data or /meta. */
+MUST_USE enum err mapping_compile_each(const struct mapping_doc *doc, const struct json *v,
+                                       struct arena *a, struct mapping_expr **out, struct ectx *ec);
+/* Its elements: an array (absent or null: none). */
 MUST_USE enum err mapping_each(const struct mapping_expr *x, const struct mapping_scope *scope,
                                const struct json **first, size_t *count, struct ectx *ec);
 /* As it was written. */
@@ -211,11 +214,11 @@ struct mapping_state {
     struct json *root;
     struct arena *arena;
 };
-/* text: JSON of a snapshot; null: the fold's initial state. */
+/* text: JSON of a snapshot, which must outlive the state; null: the fold's initial state. */
 MUST_USE enum err mapping_state_init(const struct mapping_fold *f, struct str text, struct arena *a,
                                      struct mapping_state *out, struct ectx *ec);
-/* ERR_MALFORMED: the event could not be folded (says why); the state is then of no use. The event's
- * bytes must outlive the state. */
+/* ERR_MALFORMED: the event could not be folded (says why); the state is then of no use. Nothing of
+ * the event is kept. */
 MUST_USE enum err mapping_fold_apply(const struct mapping_fold *f, struct mapping_state *s,
                                      const struct mapping_event *event, struct ectx *ec);
 void mapping_state_write(const struct mapping_state *s, struct buf *out);

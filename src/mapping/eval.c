@@ -1,0 +1,514 @@
+/*
+ * Expressions: tree to value, for one event. Allocates only for texts that are made (templates,
+ * functions, $time). A failure names the part that failed.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/compiler.h"
+#include "mapping/mapping_int.h"
+
+#define NS_A_DAY   (86400ll * 1000000000)
+#define NS_AN_HOUR (3600ll * 1000000000)
+#define DIGITS_MAX 12 /* of round(): beyond it a double has none to spare */
+
+static enum err eval(const struct node *n, const struct mapping_scope *s, struct mapping_value *out,
+                     struct ectx *ec);
+
+static int cut(struct str s)
+{
+    return (int)(s.n > 80 ? 80 : s.n);
+}
+static enum err no_memory(struct ectx *ec)
+{
+    return ectx_fail(ec, ERR_NO_MEMORY, "out of memory for the values of one event");
+}
+static bool is_number(const struct mapping_value *v)
+{
+    return v->kind == MAPPING_INT || v->kind == MAPPING_REAL;
+}
+static double as_real(const struct mapping_value *v)
+{
+    return v->kind == MAPPING_INT ? (double)v->integer : v->real;
+}
+
+static enum err need_number(const struct node *n, const struct mapping_value *v, struct ectx *ec)
+{
+    if (is_number(v)) {
+        return ERR_OK;
+    }
+    if (v->kind == MAPPING_NULL) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s is not there, and a number is needed",
+                         cut(n->source), n->source.p);
+    }
+    return ectx_fail(ec, ERR_MALFORMED, "%.*s is %s, and a number is needed", cut(n->source),
+                     n->source.p, mapping_kind_name(v->kind));
+}
+
+static enum err arithmetic(const struct node *n, struct mapping_value *a,
+                           const struct mapping_value *b, struct ectx *ec)
+{
+    enum err e = need_number(n->a, a, ec);
+    e = e != ERR_OK ? e : need_number(n->b, b, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool whole = a->kind == MAPPING_INT && b->kind == MAPPING_INT;
+    if (n->op == OP_DIV) {
+        if (!(as_real(b) < 0) && !(as_real(b) > 0)) {
+            return ectx_fail(ec, ERR_MALFORMED, "%.*s divides by zero", cut(n->source),
+                             n->source.p);
+        }
+        /* Whole numbers that divide evenly stay whole. */
+        whole = whole && b->integer != -1 && a->integer % b->integer == 0;
+    }
+    if (!whole) {
+        double x = as_real(a);
+        double y = as_real(b);
+        double r = n->op == OP_ADD   ? x + y
+                   : n->op == OP_SUB ? x - y
+                   : n->op == OP_MUL ? x * y
+                                     : x / y;
+        if (!isfinite(r)) {
+            return ectx_fail(ec, ERR_MALFORMED, "%.*s is too large", cut(n->source), n->source.p);
+        }
+        *a = (struct mapping_value){.kind = MAPPING_REAL, .real = r};
+        return ERR_OK;
+    }
+    int64_t r = 0;
+    bool over = n->op == OP_ADD   ? __builtin_add_overflow(a->integer, b->integer, &r)
+                : n->op == OP_SUB ? __builtin_sub_overflow(a->integer, b->integer, &r)
+                : n->op == OP_MUL ? __builtin_mul_overflow(a->integer, b->integer, &r)
+                                  : (r = a->integer / b->integer, false);
+    if (over) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s does not fit into 64 bits", cut(n->source),
+                         n->source.p);
+    }
+    *a = (struct mapping_value){.kind = MAPPING_INT, .integer = r};
+    return ERR_OK;
+}
+
+/* -1, 0, 1; false: values of these kinds have no order (they are then unequal). */
+static bool order(const struct mapping_value *a, const struct mapping_value *b, int *out)
+{
+    if (a->kind == MAPPING_INT && b->kind == MAPPING_INT) {
+        *out = (a->integer > b->integer) - (a->integer < b->integer);
+        return true;
+    }
+    if (is_number(a) && is_number(b)) {
+        *out = (as_real(a) > as_real(b)) - (as_real(a) < as_real(b));
+        return true;
+    }
+    if (a->kind != b->kind) {
+        return false;
+    }
+    if (a->kind == MAPPING_TEXT || a->kind == MAPPING_JSON) {
+        int c = str_cmp(a->text, b->text);
+        *out = (c > 0) - (c < 0);
+        return true;
+    }
+    *out = a->kind == MAPPING_BOOL ? (int)a->boolean - (int)b->boolean : 0;
+    return true;
+}
+
+static enum err compare(const struct node *n, struct mapping_value *a,
+                        const struct mapping_value *b, struct ectx *ec)
+{
+    int c = 0;
+    bool ordered = order(a, b, &c);
+    bool r;
+    if (n->op == OP_EQ || n->op == OP_NE) {
+        r = (ordered && c == 0) == (n->op == OP_EQ);
+    } else if (a->kind == MAPPING_NULL || b->kind == MAPPING_NULL) {
+        r = false; /* nothing is above or below what is absent */
+    } else if (!ordered) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s compares %s with %s", cut(n->source), n->source.p,
+                         mapping_kind_name(a->kind), mapping_kind_name(b->kind));
+    } else {
+        r = n->op == OP_LT ? c < 0 : n->op == OP_LE ? c <= 0 : n->op == OP_GT ? c > 0 : c >= 0;
+    }
+    *a = (struct mapping_value){.kind = MAPPING_BOOL, .boolean = r};
+    return ERR_OK;
+}
+
+static enum err truth(const struct node *n, const struct mapping_value *v, bool *out,
+                      struct ectx *ec)
+{
+    if (v->kind == MAPPING_BOOL || v->kind == MAPPING_NULL) {
+        *out = v->kind == MAPPING_BOOL && v->boolean;
+        return ERR_OK;
+    }
+    return ectx_fail(ec, ERR_MALFORMED, "%.*s is %s, and true or false is needed", cut(n->source),
+                     n->source.p, mapping_kind_name(v->kind));
+}
+
+static enum err eval_logic(const struct node *n, const struct mapping_scope *s,
+                           struct mapping_value *out, struct ectx *ec)
+{
+    struct mapping_value v;
+    bool yes = false;
+    enum err e = eval(n->a, s, &v, ec);
+    e = e != ERR_OK ? e : truth(n->a, &v, &yes, ec);
+    if (e == ERR_OK && yes == (n->op == OP_AND)) {
+        e = eval(n->b, s, &v, ec);
+        e = e != ERR_OK ? e : truth(n->b, &v, &yes, ec);
+    }
+    *out = (struct mapping_value){.kind = MAPPING_BOOL, .boolean = yes};
+    return e;
+}
+
+static enum err eval_binary(const struct node *n, const struct mapping_scope *s,
+                            struct mapping_value *out, struct ectx *ec)
+{
+    if (n->op == OP_OR || n->op == OP_AND) {
+        return eval_logic(n, s, out, ec);
+    }
+    enum err e = eval(n->a, s, out, ec);
+    if (e != ERR_OK || (n->op == OP_ELSE && out->kind != MAPPING_NULL)) {
+        return e;
+    }
+    struct mapping_value b;
+    e = eval(n->b, s, &b, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (n->op == OP_ELSE) {
+        *out = b;
+        return ERR_OK;
+    }
+    return n->op >= OP_ADD ? arithmetic(n, out, &b, ec) : compare(n, out, &b, ec);
+}
+
+/* Days since 1970 to a date (proleptic Gregorian; Howard Hinnant's civil_from_days). */
+static void civil(int64_t days, int64_t *year, unsigned *month, unsigned *day)
+{
+    int64_t z = days + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t mp = (5 * doy + 2) / 153;
+    *day = (unsigned)(doy - (153 * mp + 2) / 5 + 1);
+    *month = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
+    *year = yoe + era * 400 + (*month <= 2);
+}
+
+static enum err time_part(const struct node *n, const struct mapping_scope *s,
+                          struct mapping_value *v, struct ectx *ec)
+{
+    int64_t ns = 0;
+    if (v->kind == MAPPING_TEXT
+            ? !time_parse_rfc3339(v->text, &ns)
+            : v->kind != MAPPING_INT || __builtin_mul_overflow(v->integer, 1000000, &ns)) {
+        return ectx_fail(ec, ERR_MALFORMED,
+                         "%.*s is no time (RFC 3339 text, or milliseconds since 1970)",
+                         cut(n->a->source), n->a->source.p);
+    }
+    int64_t days = ns / NS_A_DAY - (ns % NS_A_DAY < 0);
+    int64_t hour = (ns - days * NS_A_DAY) / NS_AN_HOUR;
+    int64_t year;
+    unsigned month;
+    unsigned day;
+    civil(days, &year, &month, &day);
+    struct str text =
+        n->op == FN_DATE ? arena_printf(s->arena, "%04lld-%02u-%02u", (long long)year, month, day)
+        : n->op == FN_MONTH ? arena_printf(s->arena, "%04lld-%02u", (long long)year, month)
+                            : arena_printf(s->arena, "%04lld-%02u-%02uT%02lld", (long long)year,
+                                           month, day, (long long)hour);
+    *v = (struct mapping_value){.kind = MAPPING_TEXT, .text = text};
+    return str_is_null(text) ? no_memory(ec) : ERR_OK;
+}
+
+static enum err letter_case(const struct node *n, const struct mapping_scope *s,
+                            struct mapping_value *v, struct ectx *ec)
+{
+    if (v->kind != MAPPING_TEXT) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s is %s, and text is needed", cut(n->a->source),
+                         n->a->source.p, mapping_kind_name(v->kind));
+    }
+    char *text = arena_alloc(s->arena, v->text.n + 1);
+    if (text == NULL) {
+        return no_memory(ec);
+    }
+    for (size_t i = 0; i < v->text.n; i++) { /* ASCII letters only, whatever the locale */
+        char c = v->text.p[i];
+        bool upper = n->op == FN_UPPER;
+        text[i] = upper && c >= 'a' && c <= 'z'    ? (char)(c - 32)
+                  : !upper && c >= 'A' && c <= 'Z' ? (char)(c + 32)
+                                                   : c;
+    }
+    v->text = str_make(text, v->text.n);
+    return ERR_OK;
+}
+
+static enum err to_number(const struct node *n, struct mapping_value *v, struct ectx *ec)
+{
+    struct mapping_value r = *v;
+    if (v->kind == MAPPING_TEXT) {
+        if (str_to_i64(v->text, &r.integer)) {
+            r.kind = MAPPING_INT;
+        } else if (str_to_f64(v->text, &r.real) && isfinite(r.real)) {
+            r.kind = MAPPING_REAL;
+        }
+    } else if (v->kind == MAPPING_BOOL) {
+        r = (struct mapping_value){.kind = MAPPING_INT, .integer = v->boolean};
+    }
+    enum err e = need_number(n->a, &r, ec);
+    if (e == ERR_OK && n->op == FN_INT && r.kind == MAPPING_REAL) {
+        if (!(fabs(r.real) < 9.2e18)) {
+            return ectx_fail(ec, ERR_MALFORMED, "%.*s does not fit into 64 bits", cut(n->source),
+                             n->source.p);
+        }
+        r = (struct mapping_value){.kind = MAPPING_INT, .integer = (int64_t)r.real};
+    }
+    *v = r;
+    return e;
+}
+
+static enum err round_to(const struct node *n, const struct mapping_scope *s,
+                         struct mapping_value *v, struct ectx *ec)
+{
+    struct mapping_value digits;
+    enum err e = eval(n->b, s, &digits, ec);
+    e = e != ERR_OK ? e : need_number(n->a, v, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (digits.kind != MAPPING_INT || digits.integer < 0 || digits.integer > DIGITS_MAX) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s: digits must be a whole number from 0 to %d",
+                         cut(n->source), n->source.p, DIGITS_MAX);
+    }
+    double scale = pow(10, (double)digits.integer);
+    double r = round(as_real(v) * scale) / scale;
+    if (v->kind == MAPPING_REAL && isfinite(r)) {
+        v->real = r;
+    }
+    return ERR_OK;
+}
+
+static enum err length_of(const struct node *n, struct mapping_value *v, const struct json *json,
+                          struct ectx *ec)
+{
+    int64_t count = 0;
+    if (v->kind == MAPPING_TEXT) { /* characters: bytes that begin one */
+        for (size_t i = 0; i < v->text.n; i++) {
+            count += ((unsigned char)v->text.p[i] & 0xc0) != 0x80;
+        }
+    } else if (v->kind == MAPPING_JSON && json != NULL) {
+        count = json->count;
+    } else if (v->kind != MAPPING_NULL) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s is %s, and text, an array or object is needed",
+                         cut(n->a->source), n->a->source.p, mapping_kind_name(v->kind));
+    }
+    *v = (struct mapping_value){.kind = MAPPING_INT, .integer = count};
+    return ERR_OK;
+}
+
+/* The JSON that a pointer shows; NULL for anything else. */
+static const struct json *json_of(const struct node *n, const struct mapping_scope *s)
+{
+    const struct json *root = n->kind == NODE_DATA   ? s->event->data
+                              : n->kind == NODE_META ? s->event->meta
+                              : n->kind == NODE_ITEM ? s->item
+                                                     : NULL;
+    return mapping_walk(root, n->segments, n->segment_count);
+}
+
+static enum err eval_call(const struct node *n, const struct mapping_scope *s,
+                          struct mapping_value *out, struct ectx *ec)
+{
+    enum err e = eval(n->a, s, out, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (n->op == FN_EXISTS) {
+        *out = (struct mapping_value){.kind = MAPPING_BOOL, .boolean = out->kind != MAPPING_NULL};
+        return ERR_OK;
+    }
+    if (n->op == FN_LENGTH) {
+        return length_of(n, out, json_of(n->a, s), ec);
+    }
+    if (out->kind == MAPPING_NULL) {
+        return ERR_OK; /* of what is absent: absent */
+    }
+    switch ((enum function)n->op) {
+    case FN_DATE:
+    case FN_HOUR:
+    case FN_MONTH:
+        return time_part(n, s, out, ec);
+    case FN_LOWER:
+    case FN_UPPER:
+        return letter_case(n, s, out, ec);
+    case FN_TEXT: {
+        struct str text;
+        if (!mapping_value_text(out, s->arena, &text)) {
+            return no_memory(ec);
+        }
+        *out = (struct mapping_value){.kind = MAPPING_TEXT, .text = text};
+        return ERR_OK;
+    }
+    case FN_NUMBER:
+    case FN_INT:
+        return to_number(n, out, ec);
+    case FN_ROUND:
+        return round_to(n, s, out, ec);
+    case FN_LENGTH:
+    case FN_EXISTS:
+    case FN_COUNT:
+        break;
+    }
+    return ERR_OK;
+}
+
+static enum err eval_template(const struct node *n, const struct mapping_scope *s,
+                              struct mapping_value *out, struct ectx *ec)
+{
+    struct str parts[MAPPING_PARTS_MAX];
+    size_t count = 0;
+    size_t bytes = 0;
+    for (const struct node *part = n->a; part != NULL; part = part->next) {
+        struct mapping_value v;
+        enum err e = eval(part, s, &v, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+        if (v.kind == MAPPING_NULL) {
+            /* A key with a hole in it would be somebody else's key. */
+            return ectx_fail(ec, ERR_MALFORMED, "%.*s is not there, and it is a part of a text",
+                             cut(part->source), part->source.p);
+        }
+        if (!mapping_value_text(&v, s->arena, &parts[count])) {
+            return no_memory(ec);
+        }
+        bytes += parts[count++].n;
+    }
+    char *text = arena_alloc(s->arena, bytes + 1);
+    if (text == NULL) {
+        return no_memory(ec);
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n > 0) {
+            memcpy(text + at, parts[i].p, parts[i].n);
+        }
+        at += parts[i].n;
+    }
+    *out = (struct mapping_value){.kind = MAPPING_TEXT, .text = str_make(text, bytes)};
+    return ERR_OK;
+}
+
+static struct mapping_value column_value(const struct node *n, const struct mapping_scope *s)
+{
+    struct mapping_value none = {.kind = MAPPING_NULL};
+    if (n->row >= s->row_count) {
+        return none;
+    }
+    const struct mapping_row *row = &s->rows[n->row];
+    for (size_t i = 0; i < row->count; i++) {
+        if (str_eq(row->columns[i], n->row_column)) {
+            return row->values[i];
+        }
+    }
+    return none;
+}
+
+static enum err eval_unary(const struct node *n, const struct mapping_scope *s,
+                           struct mapping_value *out, struct ectx *ec)
+{
+    enum err e = eval(n->a, s, out, ec);
+    bool yes = false;
+    if (e == ERR_OK && n->kind == NODE_NOT) {
+        e = truth(n->a, out, &yes, ec);
+        *out = (struct mapping_value){.kind = MAPPING_BOOL, .boolean = !yes};
+        return e;
+    }
+    e = e != ERR_OK ? e : need_number(n->a, out, ec);
+    if (e == ERR_OK && out->kind == MAPPING_REAL) {
+        out->real = -out->real;
+    } else if (e == ERR_OK && __builtin_sub_overflow(0, out->integer, &out->integer)) {
+        e = ectx_fail(ec, ERR_MALFORMED, "%.*s does not fit into 64 bits", cut(n->source),
+                      n->source.p);
+    }
+    return e;
+}
+
+static enum err eval(const struct node *n, const struct mapping_scope *s, struct mapping_value *out,
+                     struct ectx *ec)
+{
+    switch (n->kind) {
+    case NODE_CONST:
+        *out = n->constant;
+        return ERR_OK;
+    case NODE_DATA:
+    case NODE_META:
+    case NODE_ITEM: {
+        enum err e = mapping_value_of_json(json_of(n, s), out, ec);
+        return e == ERR_OK ? e : ectx_wrap(ec, e, "%.*s", cut(n->source), n->source.p);
+    }
+    case NODE_ITEM_INDEX:
+        *out = (struct mapping_value){.kind = MAPPING_INT, .integer = (int64_t)s->item_index};
+        return ERR_OK;
+    case NODE_FIELD:
+        *out = mapping_field_value(s, n->op);
+        return ERR_OK;
+    case NODE_COLUMN:
+        *out = column_value(n, s);
+        return ERR_OK;
+    case NODE_TEMPLATE:
+        return eval_template(n, s, out, ec);
+    case NODE_NOT:
+    case NODE_NEGATE:
+        return eval_unary(n, s, out, ec);
+    case NODE_BINARY:
+        return eval_binary(n, s, out, ec);
+    case NODE_CALL:
+        return eval_call(n, s, out, ec);
+    }
+    return ERR_OK;
+}
+
+MUST_USE enum err mapping_eval(const struct mapping_expr *x, const struct mapping_scope *scope,
+                               struct mapping_value *out, struct ectx *ec)
+{
+    struct mapping_value v;
+    enum err e = eval(x->root, scope, &v, ec);
+    if (e == ERR_OK) {
+        *out = v;
+    }
+    return e;
+}
+
+MUST_USE enum err mapping_test(const struct mapping_expr *x, const struct mapping_scope *scope,
+                               bool *out, struct ectx *ec)
+{
+    if (x == NULL) {
+        *out = true;
+        return ERR_OK;
+    }
+    struct mapping_value v;
+    enum err e = eval(x->root, scope, &v, ec);
+    return e != ERR_OK ? e : truth(x->root, &v, out, ec);
+}
+
+MUST_USE enum err mapping_each(const struct mapping_expr *x, const struct mapping_scope *scope,
+                               const struct json **first, size_t *count, struct ectx *ec)
+{
+    const struct json *v = json_of(x->root, scope);
+    *first = NULL;
+    *count = 0;
+    if (v == NULL || v->kind == JSON_NULL) {
+        return ERR_OK;
+    }
+    if (v->kind != JSON_ARRAY) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s is no array, and `each` needs one",
+                         cut(x->source), x->source.p);
+    }
+    if (v->count > MAPPING_EACH_MAX) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s has %u elements; at most %u are allowed",
+                         cut(x->source), x->source.p, v->count, MAPPING_EACH_MAX);
+    }
+    *first = v->first;
+    *count = v->count;
+    return ERR_OK;
+}
