@@ -141,13 +141,16 @@ $(O)/leat: $(call objects,src/cli/main.c) $(ARCHIVES)
 # libtest.a: main() and helpers of the unit tests. One binary for each folder of test/unit.
 $(O)/libtest.a: $(call objects,$(wildcard test/unit/*.c))
 	@rm -f $@ && ar rcs $@ $^
+# libworst.a: the engine that behaves like Kafka at its worst, for rooms above engine and for simulations.
+$(O)/libworst.a: $(call objects,$(wildcard test/engine/*.c))
+	@rm -f $@ && ar rcs $@ $^
 UNIT_ROOMS := $(patsubst test/unit/%/,%,$(dir $(wildcard test/unit/*/*.c)))
 UNIT_ROOMS := $(sort $(UNIT_ROOMS))
 UNIT := $(UNIT_ROOMS:%=$(O)/test/unit_%)
 define unit_rule
 $(O)/test/unit_$(1): LIBS += -lcmocka
 $(O)/test/unit_$(1): $(call objects,$(wildcard test/unit/$(1)/*.c)) $(O)/libtest.a \
-    $(call archives,$(LINK_$(1)))
+    $(call archives,$(LINK_$(1))) $(if $(filter engine,$(LINK_$(1))),$(O)/libworst.a)
 	$$(link)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit_rule,$(r))))
@@ -158,6 +161,7 @@ PROGRAM_DIRS := test/sim test/crash test/net test/codec bench/micro bench/load
 programs = $(patsubst %.c,$(O)/%,$(filter-out $(1)/common%.c,$(wildcard $(1)/*.c)))
 PROGRAMS := $(foreach d,$(PROGRAM_DIRS),$(call programs,$(d)))
 SHARED_bench/load/ := test/net/common_frames.c
+$(call programs,test/sim): $(O)/libworst.a
 define program_rule
 $(1): $(patsubst $(O)/%,$(O)/obj/%.o,$(1)) $(ENGINE) \
     $(call objects,$(wildcard $(patsubst $(O)/%,%,$(dir $(1)))common*.c) $(SHARED_$(patsubst $(O)/%,%,$(dir $(1)))))
