@@ -28,12 +28,15 @@ struct world {
     struct env *env;
     struct env_poll *poll;
     struct worst_log *log;
+    struct list ops; /* that are open */
     struct member members[2];
     uint64_t epoch[PARTS];
     uint64_t sent, outcome[ERR_COUNT], lag_seen;
     int64_t expected[PARTS]; /* last number whose append was acknowledged, +1 */
 };
+
 struct op {
+    struct list link;
     struct member *m;
     int32_t n;
     int64_t number;
@@ -48,6 +51,7 @@ struct op {
 static void world_init(struct world *w, uint64_t seed, bool bad)
 {
     memset(w, 0, sizeof(*w));
+    list_init(&w->ops);
     const struct env_sim_config sim = {.seed = seed};
     assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
     assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
@@ -61,6 +65,9 @@ static void world_init(struct world *w, uint64_t seed, bool bad)
 
 static void world_deinit(struct world *w)
 {
+    LIST_FOR_EACH (l, tmp, &w->ops) { /* of a killed process */
+        free(CONTAINER_OF(l, struct op, link));
+    }
     worst_log_destroy(w->log);
     env_poll_destroy(w->poll);
     env_destroy(w->env);
@@ -85,6 +92,7 @@ static void append_done(struct engine_append *a)
             }
         }
     }
+    list_remove(&op->link);
     free(op);
 }
 
@@ -109,6 +117,7 @@ static void member_append(struct member *m, int32_t n)
                                         .input_count = 1,
                                         .done = append_done,
                                         .ctx = op};
+    list_push_back(&m->w->ops, &op->link);
     m->op[n] = op;
     m->w->sent++;
     engine_append(m->engine, &op->append);
@@ -261,7 +270,6 @@ TEST(a_killed_process_leaves_appends_done_or_not_and_its_partitions_to_others)
                 done += w.members[1].next[n] == before[n] + 1;
                 lost += w.members[1].next[n] == before[n];
             }
-            free(open[n]);
         }
         engine_leave(w.members[0].engine, w.members[0].m);
         engine_destroy(w.members[0].engine);
