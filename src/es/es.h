@@ -60,6 +60,10 @@ enum es_problem {
     ES_BATCH_TOO_LARGE,
     ES_POSITION_UNKNOWN, /* above the log's end, or of another store */
     ES_SNAPSHOT_STALE,   /* a newer one is there */
+    ES_FOLD_NOT_FOUND,
+    ES_DEFINITION_INVALID, /* ec names file, line, column */
+    ES_DEFINITION_NOT_FOUND,
+    ES_FOLD_FAILED, /* an event that the fold cannot take: ec says which and why */
     ES_BUSY,             /* a limit of what is in flight; try again */
     ES_UNAVAILABLE,      /* starting, stopping, storage full: ec->code */
     ES_FAILED,           /* ec->code */
@@ -366,6 +370,65 @@ struct es_stream_list {
     void *internal;
 };
 void es_stream_list(struct es *es, struct es_stream_list *l);
+
+/* ---- Folds and upcasts
+ * ---------------------------------------------------------------------------------- */
+
+/*
+ * Definitions in YAML or JSON (mapping/mapping.h): a fold says what state the events of a stream
+ * make, upcasts say how an old event looks in its newest form. They are records of
+ * `__leat_definitions`; the newest of a name holds.
+ */
+#define ES_DEFINITIONS_TOPIC "__leat_definitions"
+#define ES_DEFINITION_BYTES  (256u * 1024)
+#define ES_DEFINITIONS_MAX   1024u
+#define ES_DEFINITION_NAME   128u
+
+enum es_definition_kind { ES_FOLD, ES_UPCASTS };
+struct es_definition {
+    enum es_definition_kind kind;
+    struct str name;
+    struct str category; /* of a fold */
+    struct str text;     /* as it was given */
+};
+struct es_define {
+    enum es_definition_kind kind;
+    struct str name; /* of a fold: as in the file */
+    struct str text; /* null: take it away */
+    struct str file; /* for messages; may be null */
+    struct arena *arena;
+    void (*done)(struct es_define *d);
+    void *ctx;
+    enum es_problem problem; /* out */
+    struct ectx ec;
+    bool created;
+    void *internal;
+};
+void es_define(struct es *es, struct es_define *d);
+/* Sorted by name; NULL: over the arena's budget. Strings are copied. */
+struct es_definition *es_definitions(struct es *es, enum es_definition_kind kind, struct arena *a,
+                                     size_t *count);
+
+/* The state of a stream: its events up to a moment, folded. */
+struct es_fold_state {
+    struct str stream;
+    struct str fold;  /* null: the one that is declared for its category */
+    uint64_t to;      /* last revision; UINT64_MAX */
+    int64_t until_ns; /* INT64_MAX */
+    struct arena *arena;
+    void (*done)(struct es_fold_state *s);
+    void *ctx;
+    enum es_problem problem; /* out */
+    struct ectx ec;
+    struct str fold_name, schema;
+    bool empty; /* there was no event yet: the fold's initial state */
+    uint64_t revision;
+    bool from_snapshot;
+    uint64_t snapshot_revision;
+    struct str state; /* JSON, in the arena */
+    void *internal;
+};
+void es_fold_state(struct es *es, struct es_fold_state *s);
 
 /* Categories: explicitly made, or by the first append (up to leat.es.categories.auto.max). */
 struct es_category {

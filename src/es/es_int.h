@@ -267,6 +267,8 @@ enum es_life {
     ES_STOPPED,
 };
 
+struct es_defs;   /* define.h: folds and upcasts */
+struct es_autos;  /* define.h: snapshots that folds ask for */
 struct es_writer; /* write side: frames in flight, heads, what waits */
 struct es_reader; /* read side: reads that are out, subscriptions */
 
@@ -290,6 +292,8 @@ struct es {
     size_t event_max_bytes;
     struct es_writer *writer;
     struct es_reader *reader;
+    struct es_defs *defs;
+    struct es_autos *autos;
     struct es_catchup *catchup;
     void (*ready)(void *ctx, enum err e, const struct ectx *ec);
     void *ready_ctx;
