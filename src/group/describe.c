@@ -21,7 +21,8 @@ struct groups_listing *groups_list(struct groups *g, struct arena *a, size_t *co
     LIST_FOR_EACH (l, next, &g->all) {
         const struct group *gr = CONTAINER_OF(l, struct group, link);
         struct str type = str_is_null(gr->protocol_type) ? STR_LIT("") : gr->protocol_type;
-        list[n++] = (struct groups_listing){gr->id, type, group_state_name(gr->state)};
+        const enum group_state state = gr->owned != 0 ? GROUP_STABLE : gr->state;
+        list[n++] = (struct groups_listing){gr->id, type, group_state_name(state)};
     }
     qsort(list, n, sizeof(*list), compare_listings);
     *count = n;
@@ -37,6 +38,16 @@ enum err groups_describe(struct groups *g, struct str group_id, struct arena *a,
     }
     bool stable = gr->state == GROUP_STABLE;
     struct groups_member_info *m = arena_new_n(a, struct groups_member_info, gr->member_count + 1);
+    if (m != NULL && gr->owned != 0) {
+        const struct str none = STR_LIT(""), self = STR_LIT("leat");
+        m[0] = (struct groups_member_info){self, STR_NULL, self, none, none, none};
+        *out = (struct groups_info){.state = group_state_name(GROUP_STABLE),
+                                    .protocol_type = gr->protocol_type,
+                                    .protocol_name = STR_NULL,
+                                    .members = m,
+                                    .member_count = 1};
+        return ERR_OK;
+    }
     if (m == NULL) {
         return ERR_LIMIT;
     }

@@ -169,6 +169,30 @@ struct groups_offset_name {
 void groups_offsets_delete(struct groups *g, struct str group_id, struct groups_offset_name *items,
                            size_t count, struct groups_ticket *t);
 
+/* ---- Groups that a service of the server owns
+ * ------------------------------------------------------------- */
+
+/*
+ * Makes the caller the only one who commits to the group, in frames of its own: consumers may not
+ * join it, nor others commit, and nothing of it expires. A group that has an owner is taken over:
+ * from this call on the number before commits nothing any more. *number is above all before it, for
+ * the life of the group, and the ticket is answered when that is durable (the answer's generation
+ * is the number). Nothing is asked, and the ticket not taken, on an error: ERR_NON_EMPTY_GROUP
+ * (consumers are in it), ERR_AGAIN (no room in the log), ERR_LIMIT, ERR_NO_MEMORY, ERR_STOPPED.
+ */
+MUST_USE enum err groups_own(struct groups *g, struct str group_id, int32_t *number,
+                             struct groups_ticket *t, struct ectx *ec);
+/* Harmless if another number owns it by now. */
+void groups_disown(struct groups *g, struct str group_id, int32_t number);
+/* A commit of the owner, to be carried by a frame of somebody else's: *fact goes into it with
+ * STORE_TAG_GROUPS. Then either groups_carried (the frame is durable) or groups_carry_drop (there
+ * was no frame). Of `c`: group_id, generation (the number), items. ERR_FENCED: another has it. */
+struct group_op;
+MUST_USE enum err groups_carry(struct groups *g, struct groups_commit *c, struct group_op **out,
+                               struct str *fact, struct ectx *ec);
+void groups_carried(struct group_op *op);
+void groups_carry_drop(struct group_op *op);
+
 /* ---- Seeing and deleting groups
  * ----------------------------------------------------------------------- */
 

@@ -139,6 +139,9 @@ struct group {
     uint8_t *recorded;
     size_t recorded_n;
 
+    int32_t owned; /* owner.c: the number of the owner, a service of the server; 0: none */
+    bool stale;    /* a commit is on the disk and not here: no owner until the next start */
+
     struct map topics; /* name -> struct offset_topic */
     size_t offset_count;
     size_t in_flight; /* operations; a group with some is not freed */
@@ -151,7 +154,9 @@ enum op_kind {
     OP_REPLACE, /* a static member took over */
     OP_RECORD,  /* the group became empty */
     OP_DELETE,  /* the group */
-    OP_OFFSETS  /* offsets deleted */
+    OP_OFFSETS, /* offsets deleted */
+    OP_OWN,     /* the number of an owner */
+    OP_CARRIED  /* a commit that somebody else's frame carries */
 };
 
 /* A fact on its way to the disk. */
@@ -268,7 +273,12 @@ void fact_group(struct buf *out, const struct group *gr, bool use_next);
 /* Applies a fact to what is recorded and to the offsets. Members only in recovery. */
 MUST_USE enum err fact_apply(struct groups *g, struct slice body, struct ectx *ec);
 
+/* owner.c */
+void owner_recorded(struct group_op *op); /* its number is durable */
+
 /* offsets.c */
+/* Puts the items that may be committed into a COMMIT fact; how many they are. */
+uint32_t commit_fact(struct group *gr, struct groups_commit *c, struct buf *out);
 void offsets_free(struct group *gr);
 MUST_USE enum err offset_put(struct group *gr, struct str topic, struct uuid id, int32_t partition,
                              const struct groups_offset *o, int64_t retention_ms,

@@ -230,6 +230,10 @@ void groups_join(struct groups *g, const struct groups_join *j, struct groups_ti
     }
     bool first = j->member_id.n == 0;
     struct group *gr = group_find(g, j->group_id);
+    if (gr != NULL && gr->owned != 0) {
+        fail(t, ERR_INCONSISTENT_GROUP_PROTOCOL, j->member_id); /* a service of the server has it */
+        return;
+    }
     if (gr == NULL && !first) {
         fail(t, ERR_UNKNOWN_MEMBER_ID, j->member_id);
         return;

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "core/bytes.h"
 #include "core/check.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -169,6 +170,9 @@ static enum err commit_check(struct groups *g, const struct groups_commit *c, st
         return gr == NULL ? ERR_INVALID_COMMIT_OFFSET_SIZE : ERR_OK;
     }
     *out = gr;
+    if (gr->owned != 0) {
+        return ERR_UNKNOWN_MEMBER_ID; /* a service of the server has it */
+    }
     if (c->generation < 0 && gr->state == GROUP_EMPTY) {
         return ERR_OK;
     }
@@ -212,30 +216,31 @@ static uint32_t put_items(struct buf *out, struct groups *g, struct groups_commi
     return n;
 }
 
+uint32_t commit_fact(struct group *gr, struct groups_commit *c, struct buf *out)
+{
+    buf_put_u8(out, FACT_COMMIT);
+    buf_put_lstr(out, gr->id);
+    buf_put_le64(out, (uint64_t)c->retention_ms);
+    const size_t count_at = out->n;
+    buf_put_le32(out, 0);
+    const uint32_t n = put_items(out, gr->owner, c);
+    if (!buf_failed(out)) {
+        put_le32(out->p + count_at, n);
+    }
+    return n;
+}
+
 static enum err commit_append(struct group *gr, struct groups_commit *c, struct groups_ticket *t,
                               bool *nothing)
 {
-    struct groups *g = gr->owner;
     struct group_op *op = op_make(gr);
     if (op == NULL) {
         return ERR_COORDINATOR_NOT_AVAILABLE;
     }
-    buf_put_u8(&op->fact, FACT_COMMIT);
-    buf_put_lstr(&op->fact, gr->id);
-    buf_put_le64(&op->fact, (uint64_t)c->retention_ms);
-    size_t count_at = op->fact.n;
-    buf_put_le32(&op->fact, 0);
-    uint32_t n = put_items(&op->fact, g, c);
-    *nothing = n == 0;
-    if (n == 0) {
+    *nothing = commit_fact(gr, c, &op->fact) == 0;
+    if (*nothing) {
         op_free(op);
         return ERR_OK;
-    }
-    if (!buf_failed(&op->fact)) {
-        op->fact.p[count_at] = (uint8_t)n;
-        op->fact.p[count_at + 1] = (uint8_t)(n >> 8);
-        op->fact.p[count_at + 2] = (uint8_t)(n >> 16);
-        op->fact.p[count_at + 3] = (uint8_t)(n >> 24);
     }
     enum err e = group_append(gr, OP_COMMIT, op, t);
     return e == ERR_OK      ? e
@@ -358,8 +363,9 @@ void groups_offsets_delete(struct groups *g, struct str group_id, struct groups_
     enum err e = group_id.n == 0 ? ERR_INVALID_GROUP_ID
                  : gr == NULL    ? ERR_GROUP_ID_NOT_FOUND
                                  : ERR_OK;
-    if (gr != NULL && e == ERR_OK && gr->state != GROUP_EMPTY &&
-        !str_eq_z(gr->protocol_type, "consumer")) {
+    if (gr != NULL && e == ERR_OK &&
+        (gr->owned != 0 ||
+         (gr->state != GROUP_EMPTY && !str_eq_z(gr->protocol_type, "consumer")))) {
         e = ERR_NON_EMPTY_GROUP;
     }
     if (gr == NULL || e != ERR_OK) {
@@ -394,7 +400,7 @@ void groups_offsets_delete(struct groups *g, struct str group_id, struct groups_
 void groups_delete(struct groups *g, struct str group_id, struct groups_ticket *t)
 {
     struct group *gr = group_find(g, group_id);
-    if (gr == NULL || gr->state != GROUP_EMPTY) {
+    if (gr == NULL || gr->state != GROUP_EMPTY || gr->owned != 0) {
         ticket_fail(t, gr == NULL ? ERR_GROUP_ID_NOT_FOUND : ERR_NON_EMPTY_GROUP);
         return;
     }
@@ -436,6 +442,9 @@ static bool expire_group(struct group *gr, int64_t now)
     struct groups *g = gr->owner;
     size_t count_at = 0;
     uint32_t n = 0;
+    if (gr->owned != 0) {
+        return true; /* it is in use, however seldom it commits */
+    }
     struct group_op *op = deletion_begin(gr, &count_at);
     if (op == NULL) {
         return false;
@@ -451,8 +460,10 @@ static bool expire_group(struct group *gr, int64_t now)
             }
         }
     }
+    /* The numbers of owners go on for the life of the group: who is fenced by one must stay so. */
+    const bool was_owned = gr->leased > 0 && gr->recorded_n == 0;
     bool nothing_left = gr->state == GROUP_EMPTY && gr->in_flight == 0 && gr->pending_count == 0 &&
-                        n == gr->offset_count;
+                        n == gr->offset_count && !was_owned;
     if (n == 0 && !nothing_left) {
         op_free(op);
         return true;

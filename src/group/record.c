@@ -97,7 +97,7 @@ static void on_lease(struct group_op *op)
 
 static void answer_op(struct group_op *op, enum err e)
 {
-    struct groups_answer a = {.err = e};
+    struct groups_answer a = {.err = e, .generation = op->generation};
     ticket_answer(&op->ticket, &a);
 }
 
@@ -155,6 +155,12 @@ static void on_done(void *ctx, uint64_t position)
     case OP_DELETE:
         on_deleted(op);
         break;
+    case OP_OWN:
+        owner_recorded(op);
+        answer_op(op, ERR_OK);
+        break;
+    case OP_CARRIED: /* never committed here */
+        CHECK(false);
     }
     if (op->group != NULL) {
         op->group->in_flight--;
