@@ -107,12 +107,14 @@ static void on_topic(struct broker_topic_watch *bw, struct topic *t, enum broker
             }
         }
     }
+    members_on_topic(m, t, event == BROKER_TOPIC_GONE);
     m->ensures_due = true; /* with the next tick: the name of one that goes is not free yet */
 }
 
 static void on_ready(struct engine *e)
 {
-    embedded_of(e)->ensures_due = true;
+    struct embedded *m = embedded_of(e);
+    m->ensures_due = m->members_due = true;
 }
 
 static uint64_t tick(struct engine *e, uint64_t now_ns)
@@ -121,6 +123,9 @@ static uint64_t tick(struct engine *e, uint64_t now_ns)
     if (m->ensures_due) {
         m->ensures_due = false;
         ensures_go_on(m);
+    }
+    if (m->members_due) {
+        members_go_on(m);
     }
     return reads_tick(m, now_ns);
 }
@@ -135,6 +140,7 @@ static void destroy(struct engine *e)
     reads_free(m);
     seeks_free(m);
     ensures_free(m);
+    members_free(m);
     heap_deinit(&m->timers);
     batch_builder_deinit(&m->builder);
     record_scratch_deinit(&m->scratch);
@@ -154,6 +160,8 @@ static const struct engine_ops OPS = {
     .read_cancel = embedded_read_cancel,
     .read_release = embedded_read_release,
     .seek = embedded_seek,
+    .join = embedded_join,
+    .leave = embedded_leave,
     .destroy = destroy,
     .position = position,
     .position_watch = position_watch,
@@ -182,6 +190,7 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     list_init(&m->reads);
     list_init(&m->seeks);
     list_init(&m->ensures);
+    list_init(&m->members);
     list_init(&m->topic_watches);
     list_init(&m->position_watches);
     heap_init(&m->timers);

@@ -17,7 +17,8 @@ struct append_op {
     struct embedded *m;
     struct engine_append *a;
     struct broker_append append;
-    struct buf bytes; /* the batches, one behind the other */
+    struct group_op *commit; /* the inputs; NULL: none */
+    struct buf bytes;        /* the batches, one behind the other */
     struct broker_append_part parts[];
 };
 
@@ -47,6 +48,9 @@ static void on_durable(struct broker_append *ba)
     struct engine_append *a = op->a;
     for (size_t i = 0; i < a->part_count; i++) {
         a->parts[i].position = op->parts[i].position;
+    }
+    if (op->commit != NULL) {
+        groups_carried(op->commit);
     }
     a->position = ba->position;
     a->err = ERR_OK;
@@ -128,9 +132,23 @@ static enum err start(struct append_op *op, struct ectx *ec)
         op->parts[i].bytes = at;
         at += op->parts[i].size;
     }
-    op->append = (struct broker_append){
-        .parts = op->parts, .part_count = a->part_count, .done = on_durable, .ctx = op};
+    struct broker_append_fact fact = {.tag = STORE_TAG_GROUPS};
+    if (a->input_count > 0) {
+        e = member_commit(op->m, a, &op->commit, &fact.body, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    op->append = (struct broker_append){.parts = op->parts,
+                                        .part_count = a->part_count,
+                                        .facts = &fact,
+                                        .fact_count = op->commit != NULL ? 1 : 0,
+                                        .done = on_durable,
+                                        .ctx = op};
     e = broker_append(op->m->broker, &op->append, ec);
+    if (e != ERR_OK && op->commit != NULL) {
+        groups_carry_drop(op->commit);
+    }
     for (size_t i = 0; i < a->part_count && e == ERR_OK; i++) {
         a->parts[i].base_offset = op->parts[i].base_offset;
     }

@@ -21,7 +21,9 @@ struct embedded {
     struct broker *broker;
     struct groups *groups;
     struct list appends, reads, seeks, ensures; /* operations under way */
-    struct heap timers;                         /* of reads that wait */
+    struct list members;
+    bool members_due;   /* some wait for room in the log */
+    struct heap timers; /* of reads that wait */
     struct list topic_watches, position_watches;
     uint64_t told_position; /* to the watches */
     struct broker_topic_watch watch;
@@ -65,5 +67,16 @@ void reads_free(struct embedded *m);
 /* embedded_seek.c */
 void embedded_seek(struct engine *e, struct engine_seek *s);
 void seeks_free(struct embedded *m);
+
+/* embedded_member.c */
+enum err embedded_join(struct engine *e, const struct engine_member_spec *spec,
+                       struct engine_member **out, struct ectx *ec);
+void embedded_leave(struct engine *e, struct engine_member *m);
+/* The inputs of an append as a commit to be carried by its frame. */
+MUST_USE enum err member_commit(struct embedded *m, const struct engine_append *a,
+                                struct group_op **out, struct str *fact, struct ectx *ec);
+void members_on_topic(struct embedded *m, struct topic *t, bool gone);
+void members_go_on(struct embedded *m);
+void members_free(struct embedded *m);
 
 #endif

@@ -329,3 +329,67 @@ int64_t world_seek_time(struct world *w, const char *topic, int64_t timestamp_ms
         .topic = str_of(topic), .by = ENGINE_SEEK_TIME, .timestamp_ms = timestamp_ms};
     return seek(w, &s);
 }
+
+/* ---- Groups --------------------------------------------------------------------------------- */
+
+struct asked {
+    struct groups_ticket ticket;
+    enum err err;
+    int done;
+};
+
+static void on_answer(struct groups_ticket *t, const struct groups_answer *a)
+{
+    struct asked *x = CONTAINER_OF(t, struct asked, ticket);
+    x->err = a->err;
+    x->done++;
+}
+
+static enum err answer(struct world *w, struct asked *x)
+{
+    world_settle(w);
+    assert_int_equal(x->done, 1);
+    return x->err;
+}
+
+enum err world_commit(struct world *w, const char *group, const char *topic, int32_t partition,
+                      int64_t offset)
+{
+    struct asked x = {.ticket = {.done = on_answer}};
+    struct groups_commit_item item = {.topic = str_of(topic),
+                                      .topic_id = broker_topic(w->broker, str_of(topic))->id,
+                                      .partition = partition,
+                                      .offset = {offset, -1, STR_LIT("")}};
+    struct groups_commit c = {.group_id = str_of(group),
+                              .member_id = STR_LIT(""),
+                              .generation = -1,
+                              .retention_ms = -1,
+                              .items = &item,
+                              .count = 1};
+    groups_commit(w->groups, &c, &x.ticket);
+    return answer(w, &x);
+}
+
+enum err world_group_delete(struct world *w, const char *group)
+{
+    struct asked x = {.ticket = {.done = on_answer}};
+    groups_delete(w->groups, str_of(group), &x.ticket);
+    return answer(w, &x);
+}
+
+enum err world_group_join(struct world *w, const char *group)
+{
+    struct asked x = {.ticket = {.done = on_answer}};
+    const struct groups_protocol protocol = {STR_LIT("range"), STR_LIT("")};
+    const struct groups_join j = {.group_id = str_of(group),
+                                  .member_id = STR_LIT(""),
+                                  .client_id = STR_LIT("c"),
+                                  .client_host = STR_LIT("h"),
+                                  .protocol_type = STR_LIT("consumer"),
+                                  .protocols = &protocol,
+                                  .protocol_count = 1,
+                                  .session_timeout_ms = 10000,
+                                  .rebalance_timeout_ms = 10000};
+    groups_join(w->groups, &j, &x.ticket);
+    return answer(w, &x);
+}

@@ -5,6 +5,7 @@
 #ifndef LEAT_TEST_ENGINE_WORLD_H
 #define LEAT_TEST_ENGINE_WORLD_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "broker/broker.h"
@@ -48,6 +49,12 @@ enum err world_topic_grow(struct world *w, const char *name, int32_t partitions)
 int64_t world_put(struct world *w, const char *topic, int32_t partition, const char *value);
 /* The values of all records from `offset` on, joined by ','; in w->arena. Waits. */
 struct str world_get(struct world *w, const char *topic, int32_t partition, int64_t offset);
+
+/* As a Kafka client that is no member, or wants to be one. */
+enum err world_commit(struct world *w, const char *group, const char *topic, int32_t partition,
+                      int64_t offset);
+enum err world_group_delete(struct world *w, const char *group);
+enum err world_group_join(struct world *w, const char *group);
 
 /* Calls and how they ended. */
 struct appended {
