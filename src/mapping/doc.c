@@ -58,7 +58,7 @@ const char *mapping_nearest(struct str s, const char *const *names, size_t count
             continue;
         }
         size_t d = distance(s, name);
-        if (d < least && d * 3 <= (s.n > name.n ? s.n : name.n)) {
+        if (d < least && d * 5 <= 2 * (s.n > name.n ? s.n : name.n)) {
             least = d;
             best = names[i];
         }

@@ -64,7 +64,7 @@ struct mapping_doc {
 PRINTF_LIKE(5, 6)
 enum err mapping_fail(const struct mapping_doc *doc, const struct json *at, size_t column_add,
                       struct ectx *ec, const char *fmt, ...);
-/* The name of `names` that is nearest to `s` (at most a third of it differs), or NULL. */
+/* The name of `names` that is nearest to `s` (at most two fifths of it differ), or NULL. */
 const char *mapping_nearest(struct str s, const char *const *names, size_t count);
 /* `v` is an object and has no members but these; else an error with the nearest name. */
 MUST_USE enum err mapping_check_members(const struct mapping_doc *doc, const struct json *v,
