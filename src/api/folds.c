@@ -1,0 +1,286 @@
+/*
+ * Folds and upcasts: definitions of the event store in YAML (or JSON), and the state of a stream
+ * that a fold makes of its events.
+ */
+#include "api/es_common.h"
+
+/* ---- Definitions ---------------------------------------------------------------------------- */
+
+struct define_call {
+    struct api_call *c;
+    struct es_define define;
+};
+
+static enum es_definition_kind kind_of(const struct api_call *c)
+{
+    return str_starts(str_of(c->route->path), "/api/v1/folds") ? ES_FOLD : ES_UPCASTS;
+}
+
+static void on_defined(struct es_define *d)
+{
+    struct define_call *x = d->ctx;
+    if (d->problem != ES_OK) {
+        es_reply_problem(x->c, d->problem, 0, &d->ec, STR_NULL);
+        return;
+    }
+    if (str_is_null(d->text)) {
+        api_reply_empty(x->c, 204, NULL, 0);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "name", d->name);
+    json_write_member_bool(&w, "created", d->created);
+    json_write_end(&w, '}');
+    api_reply(x->c, d->created ? 201 : 200, NULL, 0, &b);
+}
+
+static void define(struct api_call *c, struct str text)
+{
+    struct es *es;
+    if (!es_get(c, &es)) {
+        return;
+    }
+    struct define_call *x = arena_new(c->arena, struct define_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->define = (struct es_define){.kind = kind_of(c),
+                                   .name = api_path(c, 0),
+                                   .text = text,
+                                   .file = api_query(c, "file"),
+                                   .arena = c->arena,
+                                   .done = on_defined,
+                                   .ctx = x};
+    es_define(es, &x->define);
+}
+
+static void put_definition(struct api_call *c)
+{
+    const struct str body = c->request->body;
+    if (body.n == 0) {
+        struct ectx ec = {0};
+        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "the body is empty: the definition, in YAML or JSON"));
+        api_fail(c, ERR_MALFORMED, &ec);
+        return;
+    }
+    define(c, body);
+}
+
+static void delete_definition(struct api_call *c)
+{
+    define(c, STR_NULL);
+}
+
+static void write_definition(struct json_writer *w, const struct es_definition *d)
+{
+    json_write_begin(w, '{');
+    json_write_member_str(w, "name", d->name);
+    if (d->kind == ES_FOLD) {
+        json_write_member_str(w, "category", d->category);
+    }
+    json_write_member_str(w, "definition", d->text);
+    json_write_end(w, '}');
+}
+
+static bool definitions(struct api_call *c, const struct es_definition **list, size_t *count)
+{
+    struct es *es;
+    if (!es_get(c, &es)) {
+        return false;
+    }
+    *list = es_definitions(es, kind_of(c), c->arena, count);
+    if (*list == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+    }
+    return *list != NULL;
+}
+
+static void get_definitions(struct api_call *c)
+{
+    const struct es_definition *list;
+    size_t count;
+    struct buf b;
+    struct json_writer w;
+    if (!definitions(c, &list, &count)) {
+        return;
+    }
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_name(&w, "definitions");
+    json_write_begin(&w, '[');
+    for (size_t i = 0; i < count; i++) {
+        write_definition(&w, &list[i]);
+    }
+    json_write_end(&w, ']');
+    json_write_end(&w, '}');
+    api_reply(c, 200, NULL, 0, &b);
+}
+
+static void get_definition(struct api_call *c)
+{
+    const struct es_definition *list;
+    size_t count;
+    if (!definitions(c, &list, &count)) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(list[i].name, api_path(c, 0))) {
+            struct buf b;
+            struct json_writer w;
+            buf_init(&b, ES_ANSWER_BYTES);
+            json_write_init(&w, &b);
+            write_definition(&w, &list[i]);
+            api_reply(c, 200, NULL, 0, &b);
+            return;
+        }
+    }
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is no definition '%.*s'", STR(api_path(c, 0))));
+    es_reply_problem(c, ES_DEFINITION_NOT_FOUND, 0, &ec, STR_NULL);
+}
+
+/* ---- State ---------------------------------------------------------------------------------- */
+
+struct state_call {
+    struct api_call *c;
+    struct es_fold_state state;
+};
+
+static void on_state(struct es_fold_state *s)
+{
+    struct state_call *x = s->ctx;
+    if (s->problem != ES_OK) {
+        es_reply_problem(x->c, s->problem, 0, &s->ec, STR_NULL);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "stream", s->stream);
+    json_write_member_str(&w, "fold", s->fold_name);
+    json_write_member_str(&w, "schema", s->schema);
+    json_write_name(&w, "revision");
+    if (s->empty) {
+        json_write_null(&w);
+    } else {
+        json_write_u64(&w, s->revision);
+    }
+    if (s->from_snapshot) {
+        json_write_name(&w, "snapshot_revision");
+        json_write_u64(&w, s->snapshot_revision);
+    }
+    json_write_name(&w, "state");
+    json_write_raw(&w, s->state);
+    json_write_end(&w, '}');
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static void get_state(struct api_call *c)
+{
+    struct es *es;
+    uint64_t to;
+    int64_t until_ns;
+    if (!es_get(c, &es) || !es_moment_get(c, &to, &until_ns)) {
+        return;
+    }
+    struct state_call *x = arena_new(c->arena, struct state_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->state = (struct es_fold_state){.stream = api_path(c, 0),
+                                      .fold = api_query(c, "fold"),
+                                      .to = to,
+                                      .until_ns = until_ns,
+                                      .arena = c->arena,
+                                      .done = on_state,
+                                      .ctx = x};
+    es_fold_state(es, &x->state);
+}
+
+/* ---- Routes --------------------------------------------------------------------------------- */
+
+static const struct api_param NAME[] = {
+    {"name", API_PATH, API_STRING, true, "order", "The definition's name."},
+};
+static const struct api_param PUT_PARAMS[] = {
+    {"name", API_PATH, API_STRING, true, "order", "The definition's name."},
+    {"file", API_QUERY, API_STRING, false, "order.yaml", "What errors call it."},
+};
+static const struct api_param STATE_PARAMS[] = {
+    {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
+    {"fold", API_QUERY, API_STRING, false, NULL, "The fold, if its category has several."},
+    {"at", API_QUERY, API_STRING, false, NULL,
+     "As it was at this revision, or at this RFC 3339 time."},
+};
+static const char FOLD_EXAMPLE[] =
+    "{\"fold\":\"order\",\"category\":\"order\",\"maps\":[{\"type\":\"OrderPlaced\","
+    "\"set\":{\"/total\":\"/data/total\"}}]}";
+static const char UPCASTS_EXAMPLE[] =
+    "{\"upcasts\":[{\"from\":\"OrderPlaced.v1\",\"to\":\"OrderPlaced.v2\","
+    "\"default\":{\"/data/currency\":\"'EUR'\"}}]}";
+static const struct api_route ROUTES[] = {
+    {"GET", "/api/v1/folds", get_definitions, "listFolds", "List the folds.", NULL, 0, NULL,
+     "DefinitionList", 200, 0, "", NULL},
+    {"GET", "/api/v1/folds/{name}", get_definition, "getFold", "Show a fold.", NAME,
+     ARRAY_LEN(NAME), NULL, "DefinitionText", 200, 0, "definition-not-found", NULL},
+    {"PUT", "/api/v1/folds/{name}", put_definition, "putFold",
+     "Declare a fold (YAML or JSON), or replace it.", PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "Fold",
+     "Defined", 201, 0, "definition-invalid busy", FOLD_EXAMPLE},
+    {"DELETE", "/api/v1/folds/{name}", delete_definition, "deleteFold", "Take a fold away.", NAME,
+     ARRAY_LEN(NAME), NULL, NULL, 204, 0, "definition-not-found", NULL},
+    {"GET", "/api/v1/upcasts", get_definitions, "listUpcasts", "List the upcasts.", NULL, 0, NULL,
+     "DefinitionList", 200, 0, "", NULL},
+    {"GET", "/api/v1/upcasts/{name}", get_definition, "getUpcasts", "Show upcasts.", NAME,
+     ARRAY_LEN(NAME), NULL, "DefinitionText", 200, 0, "definition-not-found", NULL},
+    {"PUT", "/api/v1/upcasts/{name}", put_definition, "putUpcasts",
+     "Declare upcasts (YAML or JSON), or replace them: from now on events are read in their newest "
+     "form.",
+     PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "Upcasts", "Defined", 201, 0, "definition-invalid busy",
+     UPCASTS_EXAMPLE},
+    {"DELETE", "/api/v1/upcasts/{name}", delete_definition, "deleteUpcasts", "Take upcasts away.",
+     NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0, "definition-not-found", NULL},
+    {"GET", "/api/v1/streams/{stream}/state", get_state, "foldStream",
+     "The state that a fold makes of a stream's events, now or at a moment.", STATE_PARAMS,
+     ARRAY_LEN(STATE_PARAMS), NULL, "State", 200, 0,
+     "stream-not-found stream-deleted stream-tombstoned fold-not-found fold-failed", NULL},
+};
+static const struct api_schema SCHEMAS[] = {
+    {"DefinitionText",
+     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
+     "\"category\":{\"type\":\"string\"},\"definition\":{\"type\":\"string\"}}}"},
+    {"DefinitionList",
+     "{\"type\":\"object\",\"properties\":{\"definitions\":{\"type\":\"array\",\"items\":"
+     "{\"$ref\":\"#/components/schemas/DefinitionText\"}}}}"},
+    {"Defined",
+     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
+     "\"created\":{\"type\":\"boolean\"}}}"},
+    {"Fold",
+     "{\"type\":\"object\",\"required\":[\"fold\",\"category\",\"maps\"],\"properties\":{"
+     "\"fold\":{\"type\":\"string\"},\"category\":{\"type\":\"string\"},"
+     "\"schema\":{\"type\":\"string\"},\"snapshot_every\":{\"type\":\"integer\"},"
+     "\"initial\":{\"type\":\"object\"},\"maps\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\"}}}}"},
+    {"Upcasts",
+     "{\"type\":\"object\",\"required\":[\"upcasts\"],\"properties\":{\"upcasts\":{\"type\":"
+     "\"array\",\"items\":{\"type\":\"object\"}}}}"},
+    {"State",
+     "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
+     "\"fold\":{\"type\":\"string\"},\"schema\":{\"type\":\"string\"},"
+     "\"revision\":{\"type\":[\"integer\",\"null\"]},"
+     "\"snapshot_revision\":{\"type\":\"integer\"},\"state\":{}}}"},
+};
+const struct api_resource api_folds = {
+    "Folds and upcasts",
+    "What state the events of a stream make, and how old events look in their newest form.",
+    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
