@@ -54,6 +54,8 @@
 /* Up to this size a buffer is made for the whole message at once; above, it doubles with what has
  * arrived. */
 #define CONN_GROW_AT_ONCE (2u * 1024 * 1024)
+/* Of a reply in parts as much may be queued however many there are. */
+#define CONN_STREAM_MIN (16u * 1024)
 
 /* Who has no reply to be sent may always ask for one: the others do not depend on a slow reader. */
 static bool may_reply(const struct net_conn *c)
@@ -67,8 +69,19 @@ static bool may_reply(const struct net_conn *c)
 
 static bool may_read(const struct net_conn *c)
 {
-    return !c->dead && !c->closing && !c->paused && c->over_share == 0 &&
+    return !c->dead && !c->closing && !c->paused && c->streams == 0 && c->over_share == 0 &&
            c->queued < NET_PIPELINE_MAX && may_reply(c) && list_empty(&c->starved_link);
+}
+
+static size_t unread(const struct net_conn *c)
+{
+    return c->in == NULL ? 0 : c->in->n - c->in_start;
+}
+
+/* While a reply in parts lasts: is there room for a few bytes, so that the peer's end is seen? */
+static bool may_listen(const struct net_conn *c)
+{
+    return c->streams > 0 && !c->dead && !c->closing && !c->paused && unread(c) < NET_AHEAD;
 }
 
 static uint32_t busy_conns(const struct net *n)
@@ -86,6 +99,14 @@ size_t conn_turn_bytes(const struct net *n)
 size_t net_conn_reply_bytes(const struct net_conn *c)
 {
     return busy_conns(c->net) <= 1 ? SIZE_MAX : CONN_REPLY_BYTES_SHARED;
+}
+
+size_t conn_stream_share(const struct net *n)
+{
+    const uint64_t total = CONN_REPLIES_TOTAL * n->cfg.send_queue_bytes;
+    const uint64_t free = total > n->send_bytes ? total - n->send_bytes : 0;
+    const uint64_t share = free / CONN_MEMORY_PART;
+    return share < CONN_STREAM_MIN ? CONN_STREAM_MIN : (size_t)share;
 }
 
 static size_t in_progress_share(const struct net *n)
@@ -126,7 +147,8 @@ void conn_update_interest(struct net_conn *c)
     if (!list_empty(&c->starved_link)) {
         conn_feed(c);
     }
-    unsigned want = (may_read(c) ? ENV_POLL_IN : 0u) | (c->blocked_out ? ENV_POLL_OUT : 0u);
+    unsigned want =
+        (may_read(c) || may_listen(c) ? ENV_POLL_IN : 0u) | (c->blocked_out ? ENV_POLL_OUT : 0u);
     if (want == c->interest || c->dead) {
         return;
     }
@@ -150,6 +172,10 @@ static void on_events(void *ctx, unsigned events)
     }
     if ((events & ENV_POLL_IN) != 0 && may_read(c)) {
         conn_read(c);
+        return;
+    }
+    if ((events & ENV_POLL_IN) != 0 && may_listen(c)) {
+        conn_listen(c);
         return;
     }
     if ((events & ENV_POLL_ERROR) != 0 && (events & ENV_POLL_IN) == 0) {
@@ -215,6 +241,9 @@ void conn_destroy(struct net_conn *c)
     }
     n->conn_count--;
     metric_set(c->listener->open_gauge, metric_value(c->listener->open_gauge) - 1);
+    LIST_FOR_EACH (m, next, &c->queue) {
+        CONTAINER_OF(m, struct net_slot, m.link)->m.conn = NULL;
+    }
     struct list *l;
     while ((l = list_pop_front(&c->queue)) != NULL) {
         slot_orphan(CONTAINER_OF(l, struct net_slot, m.link));
@@ -233,11 +262,6 @@ void conn_bury(struct net_conn *c)
         c->listener->protocol->closed(c->state);
     }
     mem_free(c);
-}
-
-static size_t unread(const struct net_conn *c)
-{
-    return c->in == NULL ? 0 : c->in->n - c->in_start;
 }
 
 /* How large the buffer should be for the current message, whose whole size is `total` (0: unknown).
@@ -540,9 +564,7 @@ void net_conn_close(struct net_conn *c, bool now, const char *reason)
         return;
     }
     c->closing = true;
-    if (c->dirty_link.next == &c->dirty_link) {
-        list_push_back(&c->net->dirty, &c->dirty_link);
-    }
+    conn_mark_dirty(c);
 }
 
 void conn_sweep(struct net_conn *c, uint64_t now_ns)

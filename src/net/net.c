@@ -116,8 +116,8 @@ MUST_USE enum err net_create(struct env *env, struct env_poll *poll, const struc
     n->metrics = metrics;
     n->accepting = true;
     n->turn = n->window = 1; /* 0 is a connection that has done nothing yet */
-    struct list *const heads[] = {&n->listeners, &n->conns,  &n->dirty,     &n->starved,
-                                  &n->resume,    &n->graves, &n->slots_free};
+    struct list *const heads[] = {&n->listeners, &n->conns,  &n->dirty,      &n->starved,
+                                  &n->resume,    &n->graves, &n->slots_free, &n->notify};
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         list_init(heads[i]);
     }
@@ -154,6 +154,7 @@ void net_destroy(struct net *n)
     LIST_FOR_EACH (l, next, &n->conns) {
         conn_destroy(CONTAINER_OF(l, struct net_conn, link));
     }
+    net_notify(n); /* nobody else will */
     net_flush(n);
     struct list *l;
     while ((l = list_pop_front(&n->listeners)) != NULL) {
@@ -246,6 +247,7 @@ bool net_drain(struct net *n)
 {
     LIST_FOR_EACH (l, next, &n->conns) {
         struct net_conn *c = CONTAINER_OF(l, struct net_conn, link);
+        conn_streams_cut(c);
         if (!c->closing) {
             net_conn_close(c, false, "");
         }

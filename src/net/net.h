@@ -103,6 +103,41 @@ void net_reply_none(struct net_message *m);
  */
 void net_message_release(struct net_message *m);
 
+/* ---- A reply in parts
+ * ----------------------------------------------------------------------------
+ * For a reply whose length is not known when it begins. It takes its place in the order of the
+ * replies; while it lasts no further message of the connection is handed over (a few bytes are
+ * received all the same, so that a peer that goes is noticed), and the connection is not idle.
+ */
+struct net_stream_hooks {
+    /* After net_stream_put said false: there is room again. In a turn of its own. */
+    void (*room)(void *ctx);
+    /* The connection is gone, the server drains, or net_stream_cut: once, never from within
+     * net_stream_put, not after net_stream_end. The message may only be released from then on. */
+    void (*closed)(void *ctx);
+};
+/* Instead of net_reply. false: out of memory; the message must still be answered. */
+MUST_USE bool net_stream_begin(struct net_message *m, const struct net_stream_hooks *hooks,
+                               void *ctx);
+/*
+ * Queues a copy of the bytes. false: more are queued than NET_STREAM_HIGH, or than its share of
+ * what all replies may take; they are taken all the same, and `room` follows. Who goes on writing
+ * nevertheless is closed at NET_STREAM_MAX; so is who gets no memory.
+ */
+#define NET_STREAM_HIGH (256u * 1024)
+#define NET_STREAM_LOW  (64u * 1024) /* `room` is called below it */
+#define NET_STREAM_MAX  (32u * 1024 * 1024)
+bool net_stream_put(struct net_message *m, const struct iovec *iov, int iov_count);
+size_t net_stream_queued(const struct net_message *m);
+/* Nothing more comes; the connection goes on with the next message. */
+void net_stream_end(struct net_message *m);
+/* Nothing more is taken, as if it had ended, and `closed` follows in a turn of its own. */
+void net_stream_cut(struct net_message *m);
+
+/* Bytes that are no reply to any message, and live for ever (a literal), in the order of what has
+ * been handed over. false: out of memory. */
+bool net_conn_say(struct net_conn *c, struct str literal);
+
 /*
  * Takes the memory in which the message lies, so that its bytes need not be copied to live longer:
  * a buffer that is the caller's from now on, with its size in *cap, to be given back to the pool of

@@ -23,7 +23,9 @@ struct net_inbuf {
 
 /* A message or a piece of one up to this size gets a block of its own size from the heap, so that
  * what waits for long (a long poll, a slow peer) holds no more than it is. */
-#define NET_INBUF_SMALL     1024u
+#define NET_INBUF_SMALL 1024u
+/* Received of the messages behind a reply in parts, and not looked at. */
+#define NET_AHEAD           NET_INBUF_SMALL
 #define NET_POOL_KEEP_BYTES (8u * 1024 * 1024)
 
 struct net_inbufs {
@@ -56,6 +58,24 @@ struct net_slot {
     size_t bytes;
     void (*release)(void *ctx);
     void *release_ctx;
+    struct net_stream *stream; /* NULL: the reply comes at once */
+};
+
+/* A reply in parts (stream.c): blocks that are filled at one end and sent from the other. */
+struct net_block {
+    struct list link;
+    size_t cap, n, at; /* filled up to n, sent up to at */
+    uint8_t bytes[];
+};
+struct net_stream {
+    struct net_slot *slot;
+    struct list blocks;
+    size_t queued;
+    size_t wake_below; /* call `room` when fewer are queued; 0: nobody waits for it */
+    bool ended, cut;
+    struct net_stream_hooks hooks;
+    void *ctx;
+    struct list notify_link; /* in net->notify */
 };
 
 /* ---- Connections
@@ -74,6 +94,7 @@ struct net_conn {
     uint32_t queued;          /* slots in the queue */
     size_t queued_bytes;      /* of the messages in it */
     size_t send_bytes;        /* of replies given and not sent */
+    uint32_t streams;         /* replies in parts that have not ended: nothing is handed over */
     struct net_inbuf *in;     /* NULL while nothing is half received */
     size_t in_start;          /* where the unfinished message begins in `in` */
     size_t expect;            /* size of the last message: what to make room for */
@@ -81,7 +102,7 @@ struct net_conn {
     size_t over_share;        /* size of its next message, which waits until one is answered; 0 */
     size_t starved_of;        /* while starved: the bytes that it waits for */
     unsigned interest;
-    bool paused, closing, dead, blocked_out;
+    bool paused, closing, dead, blocked_out, broken;
     uint32_t handed_over_turn; /* net->turn when it last handed over a message */
     uint32_t window;           /* net->window when it last did */
     struct env_addr peer, local;
@@ -106,7 +127,7 @@ struct net {
     struct env_poll *poll;
     struct net_config cfg;
     struct metrics *metrics;
-    struct list listeners, conns, dirty, starved, resume, graves, slots_free;
+    struct list listeners, conns, dirty, starved, resume, graves, slots_free, notify;
     size_t slots_free_count;
     size_t slots_out; /* messages whose reply or bytes are still owed */
     bool destroyed;   /* only waits for the last of those */
@@ -124,7 +145,7 @@ struct net {
         *exempt; /* may receive although the request memory is spent, so that something finishes */
     struct heap timers;
     struct net_timer sweep, accept_retry;
-    bool accepting, resume_posted;
+    bool accepting, resume_posted, notify_posted;
     struct metric *bytes_in, *bytes_out, *closed_stalled, *closed_idle, *closed_malformed;
 };
 
@@ -136,6 +157,17 @@ size_t conn_turn_bytes(const struct net *n); /* what one connection gets of a tu
 bool conn_feed(struct net_conn *c);          /* a starved one goes on if there is memory for it */
 void conn_read(struct net_conn *c);
 bool conn_flush(struct net_conn *c); /* false: the connection was destroyed */
+void conn_mark_dirty(struct net_conn *c);
+void conn_streams_cut(struct net_conn *c); /* tells them that the server drains */
+/* What more than this is queued for one connection of many makes its streams wait. */
+size_t conn_stream_share(const struct net *n);
+void conn_stream_ended(struct net_conn *c);
+void conn_listen(struct net_conn *c); /* a few bytes, while a reply in parts lasts */
+void net_notify(struct net *n);
+int stream_gather(const struct net_stream *st, struct iovec *out, int max, size_t *bytes);
+size_t stream_consume(struct net_conn *c, struct net_stream *st, size_t sent); /* what is left */
+void stream_close(struct net_stream *st); /* calls `closed`, unless it has ended */
+void stream_free(struct net_stream *st);
 void conn_sweep(struct net_conn *c, uint64_t now_ns);
 struct net_slot *slot_get(struct net *n);
 void slot_finish(struct net_slot *s);     /* frees it when sent and released */

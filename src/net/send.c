@@ -67,9 +67,9 @@ void slot_finish(struct net_slot *s)
     list_push_front(&n->slots_free, &s->m.link);
 }
 
-static void mark_dirty(struct net_conn *c)
+void conn_mark_dirty(struct net_conn *c)
 {
-    if (c->dirty_link.next == &c->dirty_link) {
+    if (list_empty(&c->dirty_link)) {
         list_push_back(&c->net->dirty, &c->dirty_link);
     }
 }
@@ -104,7 +104,7 @@ void net_reply(struct net_message *m, const struct iovec *iov, int iov_count,
     s->iov_count = iov_count;
     c->send_bytes += s->bytes;
     c->net->send_bytes += s->bytes;
-    mark_dirty(c);
+    conn_mark_dirty(c);
 }
 
 void net_reply_none(struct net_message *m)
@@ -141,11 +141,24 @@ uint8_t *net_message_take(struct net_message *m, size_t *cap)
 void slot_orphan(struct net_slot *s)
 {
     s->m.conn = NULL;
-    if (s->replied) {
-        s->sent = true;
-        slot_release_reply(s);
-        slot_finish(s);
+    if (!s->replied) {
+        return;
     }
+    s->sent = true;
+    if (s->stream != NULL) {
+        /* Whoever is told may release the message, and with it the slot. */
+        struct net_stream *st = s->stream;
+        const bool released = s->buf == NULL;
+        s->stream = NULL;
+        stream_close(st);
+        stream_free(st);
+        if (released) {
+            slot_finish(s);
+        }
+        return;
+    }
+    slot_release_reply(s);
+    slot_finish(s);
 }
 
 /* Takes a finished slot out of the connection's queue. */
@@ -158,6 +171,10 @@ static void slot_leave(struct net_conn *c, struct net_slot *s)
     c->net->send_bytes -= s->bytes;
     s->m.conn = NULL;
     s->sent = true;
+    if (s->stream != NULL && !s->stream->cut) {
+        stream_free(s->stream);
+        s->stream = NULL;
+    }
     slot_release_reply(s);
     slot_finish(s);
 }
@@ -169,6 +186,12 @@ static void queue_consume(struct net_conn *c, size_t sent)
         struct net_slot *s = CONTAINER_OF(c->queue.next, struct net_slot, m.link);
         if (!s->replied) {
             break;
+        }
+        if (s->stream != NULL) {
+            sent = stream_consume(c, s->stream, sent);
+            if (!s->stream->ended || s->stream->queued > 0) {
+                break;
+            }
         }
         while (s->iov_at < s->iov_count && sent >= s->iov[s->iov_at].iov_len) {
             sent -= s->iov[s->iov_at].iov_len;
@@ -193,6 +216,12 @@ static int queue_gather(struct net_conn *c, struct iovec *out, int max, size_t b
         if (!s->replied) {
             break;
         }
+        if (s->stream != NULL) {
+            n += stream_gather(s->stream, out + n, max - n, &bytes);
+            if (!s->stream->ended) {
+                break;
+            }
+        }
         for (int i = s->iov_at; i < s->iov_count && n < max && bytes > 0; i++) {
             out[n] = s->iov[i];
             out[n].iov_len = out[n].iov_len < bytes ? out[n].iov_len : bytes;
@@ -209,6 +238,10 @@ bool conn_flush(struct net_conn *c)
 {
     struct net *n = c->net;
     list_remove(&c->dirty_link);
+    if (c->broken) {
+        net_conn_close(c, true, "a reply in parts found no memory, or too much was written to it");
+        return false;
+    }
     size_t left = conn_turn_bytes(n);
     for (;;) {
         queue_consume(c, 0); /* replies without bytes (acks=0) leave at once */
