@@ -18,9 +18,11 @@ MUST_USE enum err http_create(struct env *env, struct net *net, struct metrics *
     h->net = net;
     h->metrics = metrics;
     h->body_max_bytes = body_max_bytes;
+    h->date_s = -1;
     h->duration = metrics_histogram(metrics, "leat_http_request_seconds",
                                     "Time from an HTTP request's last byte to its reply.", NULL);
     list_init(&h->listeners);
+    list_init(&h->spare);
     *out = h;
     return ERR_OK;
 }
@@ -34,17 +36,56 @@ void http_destroy(struct http *h)
     while ((l = list_pop_front(&h->listeners)) != NULL) {
         mem_free(CONTAINER_OF(l, struct http_listener, link));
     }
+    while ((l = list_pop_front(&h->spare)) != NULL) {
+        struct http_exchange *x = CONTAINER_OF(l, struct http_exchange, link);
+        arena_deinit(&x->arena);
+        mem_free(x);
+    }
+    mem_free(h->matchers);
     mem_free(h);
 }
 
-MUST_USE enum err http_routes_add(struct http *h, const struct http_route *routes, size_t count,
-                                  void *ctx)
+struct http_exchange *http_exchange_get(struct http *h)
 {
-    if (h->set_count == HTTP_ROUTE_SETS_MAX) {
-        return ERR_LIMIT;
+    struct list *l = list_pop_front(&h->spare);
+    struct http_exchange *x;
+    if (l != NULL) {
+        h->spare_count--;
+        x = CONTAINER_OF(l, struct http_exchange, link);
+        const struct arena arena = x->arena;
+        memset(x, 0, offsetof(struct http_exchange, ec));
+        x->arena = arena;
+    } else {
+        x = mem_alloc(sizeof(*x));
+        if (x == NULL) {
+            return NULL;
+        }
+        memset(x, 0, offsetof(struct http_exchange, ec));
+        arena_init(&x->arena, HTTP_ARENA_BASE);
     }
-    h->sets[h->set_count++] = (struct http_route_set){routes, count, ctx};
-    return ERR_OK;
+    x->ec.code = ERR_OK;
+    x->ec.text[0] = x->ec.hint[0] = '\0';
+    list_init(&x->link);
+    x->http = h;
+    x->request.internal = x;
+    x->request.arena = &x->arena;
+    return x;
+}
+
+void http_exchange_put(struct http_exchange *x)
+{
+    struct http *h = x->http;
+    mem_free(x->body_taken);
+    mem_free(x->large_out);
+    if (h->spare_count == HTTP_SPARE_MAX) {
+        arena_deinit(&x->arena);
+        mem_free(x);
+        return;
+    }
+    arena_reset(&x->arena, HTTP_ARENA_KEEP);
+    x->arena.budget = HTTP_ARENA_BASE;
+    list_push_front(&h->spare, &x->link);
+    h->spare_count++;
 }
 
 static void *on_opened(void *ctx, struct net_conn *conn)
@@ -61,7 +102,11 @@ static void *on_opened(void *ctx, struct net_conn *conn)
 
 static void on_closed(void *state)
 {
-    mem_free(state);
+    struct http_conn *c = state;
+    if (c->arriving != NULL) {
+        http_exchange_put(c->arriving);
+    }
+    mem_free(c);
 }
 
 /* A name that only a program on this machine can have meant (with or without a port). */
@@ -81,48 +126,28 @@ static bool is_loopback_host(struct str host)
 static void check_host(struct http_exchange *x, const struct http_listener *l)
 {
     struct str host = http_header_get(&x->request, "Host");
-    if (x->status == 0 && l->loopback && !str_is_null(host) && !is_loopback_host(host)) {
-        x->status = 421;
-        IGNORE(ectx_fail(&x->ec, ERR_INVALID_REQUEST,
-                         "this listener is on loopback and does not answer for host '%.*s'",
-                         STR(host)));
+    if (l->loopback && !str_is_null(host) && !is_loopback_host(host)) {
+        http_refuse(x, 421, "this listener is on loopback and does not answer for host '%.*s'",
+                    STR(host));
     }
 }
 
 static void on_message(void *state, struct net_message *m)
 {
     struct http_conn *c = state;
-    struct http_exchange *x = mem_new(struct http_exchange);
-    if (x != NULL) {
-        x->http = c->http;
-        x->message = m;
-        x->started_ns = m->received_ns;
-        x->request.internal = x;
-        arena_init(&x->arena, HTTP_REQUEST_ARENA_BYTES + 4 * (size_t)c->http->body_max_bytes);
-        x->request.arena = &x->arena;
+    struct http_exchange *x = c->arriving;
+    c->arriving = NULL;
+    x->conn = NULL;
+    x->message = m;
+    x->started_ns = m->received_ns;
+    if (x->status == 0 && !http_parse(x, m->p, m->n)) {
+        http_refuse(x, 503, "out of memory for an HTTP request");
     }
-    if (x != NULL && c->refused_status != 0) {
-        x->status = c->refused_status;
-        http_problem(&x->request, c->refusal.code, &c->refusal); /* closes: keep_alive is false */
-        return;
+    if (x->status == 0) {
+        check_host(x, c->listener);
     }
-    if (x == NULL || !http_parse(x, m->p, m->n)) {
-        struct net_conn *conn = m->conn;
-        if (x != NULL) {
-            arena_deinit(&x->arena);
-            mem_free(x);
-        }
-        net_reply_none(m);
-        net_message_release(m);
-        if (conn != NULL) {
-            net_conn_close(conn, true, "out of memory for an HTTP request");
-        }
-        return;
-    }
-    check_host(x, c->listener);
     if (x->status != 0) {
-        x->keep_alive = false;
-        http_problem(&x->request, x->ec.code, &x->ec);
+        http_answer_refusal(x);
         return;
     }
     http_dispatch(x);

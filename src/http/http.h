@@ -14,6 +14,7 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/limits.h"
 #include "core/str.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
@@ -22,18 +23,21 @@ struct http;
 
 #define HTTP_HEAD_MAX         (32u * 1024)
 #define HTTP_HEADER_COUNT_MAX 100u
+#define HTTP_PARAMS_MAX       4u
 
 struct http_header {
     struct str name, value;
 };
 struct http_request {
     struct str method;
-    struct str path;  /* decoded, without the query */
-    struct str query; /* raw, without '?' */
+    struct str path;   /* decoded, without the query */
+    struct str target; /* the path as it was sent */
+    struct str query;  /* raw, without '?' */
     struct http_header *headers;
     size_t header_count;
     struct str body;
-    struct str params[4]; /* what `{...}` in the route's path matched, decoded, in order */
+    struct str
+        params[HTTP_PARAMS_MAX]; /* what `{...}` in the route's path matched, decoded, in order */
     size_t param_count;
     const struct http_route *route;
     struct arena *arena; /* lives until the reply is out */
@@ -89,8 +93,8 @@ void http_problem_with(struct http_request *r, const struct http_problem_spec *p
  * and `writable` is called when it is below HTTP_STREAM_LOW. A peer that takes nothing for the
  * listener's stall time is closed.
  */
-#define HTTP_STREAM_HIGH (256u * 1024)
-#define HTTP_STREAM_LOW  (64u * 1024)
+#define HTTP_STREAM_HIGH NET_STREAM_HIGH
+#define HTTP_STREAM_LOW  NET_STREAM_LOW
 struct http_stream;
 struct http_stream_hooks {
     void (*writable)(void *ctx);

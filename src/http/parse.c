@@ -1,64 +1,25 @@
 /* A whole request into views: method, path, query, headers, body (a chunked one is put together in
- * the arena). */
+ * the arena, for which its bytes are parsed once more). */
 #include <string.h>
 
 #include "http/http_int.h"
 
-struct parse {
+struct body {
     struct http_exchange *x;
-    struct str target;
-    bool in_value, out_of_memory, too_many;
-    size_t body_cap;
-    char *body;
+    char *p;
+    size_t cap;
+    bool out_of_memory;
 };
-
-static int on_url(http_parser *p, const char *at, size_t n)
-{
-    struct parse *s = p->data;
-    s->target = s->target.p == NULL ? str_make(at, n) : str_make(s->target.p, s->target.n + n);
-    return 0;
-}
-
-static int on_field(http_parser *p, const char *at, size_t n)
-{
-    struct parse *s = p->data;
-    struct http_request *r = &s->x->request;
-    if (r->header_count > 0 && !s->in_value) {
-        r->headers[r->header_count - 1].name.n += n;
-        return 0;
-    }
-    if (r->header_count == HTTP_HEADER_COUNT_MAX) {
-        s->too_many = true;
-        return 1;
-    }
-    r->headers[r->header_count++] = (struct http_header){str_make(at, n), STR_LIT("")};
-    s->in_value = false;
-    return 0;
-}
-
-static int on_value(http_parser *p, const char *at, size_t n)
-{
-    struct parse *s = p->data;
-    struct http_request *r = &s->x->request;
-    struct http_header *h = &r->headers[r->header_count - 1];
-    h->value = s->in_value ? str_make(h->value.p, h->value.n + n) : str_make(at, n);
-    s->in_value = true;
-    return 0;
-}
 
 static int on_body(http_parser *p, const char *at, size_t n)
 {
-    struct parse *s = p->data;
+    struct body *s = p->data;
     struct str *body = &s->x->request.body;
     if (body->n == 0) {
         *body = str_make(at, n);
         return 0;
     }
-    if (body->p + body->n == at) {
-        body->n += n;
-        return 0;
-    }
-    if (s->body == NULL || body->n + n > s->body_cap) {
+    if (s->p == NULL || body->n + n > s->cap) {
         size_t cap = (body->n + n) * 2;
         char *grown = arena_alloc(&s->x->arena, cap);
         if (grown == NULL) {
@@ -66,12 +27,30 @@ static int on_body(http_parser *p, const char *at, size_t n)
             return 1;
         }
         memcpy(grown, body->p, body->n);
-        s->body = grown;
-        s->body_cap = cap;
+        s->p = grown;
+        s->cap = cap;
     }
-    memcpy(s->body + body->n, at, n);
-    *body = str_make(s->body, body->n + n);
+    memcpy(s->p + body->n, at, n);
+    *body = str_make(s->p, body->n + n);
     return 0;
+}
+
+static int on_chunked_complete(http_parser *p)
+{
+    http_parser_pause(p, 1);
+    return 0;
+}
+
+static bool join_chunks(struct http_exchange *x, const uint8_t *p, size_t n)
+{
+    static const http_parser_settings settings = {.on_body = on_body,
+                                                  .on_message_complete = on_chunked_complete};
+    struct body s = {.x = x};
+    http_parser parser;
+    http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = &s;
+    http_parser_execute(&parser, &settings, (const char *)p, n);
+    return !s.out_of_memory;
 }
 
 static int hex_digit(char c)
@@ -85,6 +64,9 @@ static int hex_digit(char c)
 
 struct str http_percent_decode(struct arena *a, struct str s, bool plus)
 {
+    if (memchr(s.p, '%', s.n) == NULL && (!plus || memchr(s.p, '+', s.n) == NULL)) {
+        return s;
+    }
     char *out = arena_alloc(a, s.n + 1);
     size_t n = 0;
     if (out == NULL) {
@@ -106,52 +88,42 @@ struct str http_percent_decode(struct arena *a, struct str s, bool plus)
     return str_make(out, n);
 }
 
-static void refuse(struct http_exchange *x, int status, enum err e, const char *what)
+static bool make_headers(struct http_exchange *x, const uint8_t *p)
 {
-    x->status = status;
-    IGNORE(ectx_fail(&x->ec, e, "%s", what));
-}
-
-static void split_target(struct parse *s)
-{
-    struct http_request *r = &s->x->request;
-    struct str path = str_cut(s->target, '?', &r->query);
-    r->path = http_percent_decode(&s->x->arena, path, false);
-    if (r->path.p == NULL || r->path.n == 0 || r->path.p[0] != '/') {
-        refuse(s->x, 400, ERR_MALFORMED, "the request's path is not valid");
+    struct http_request *r = &x->request;
+    const struct http_field *fields = x->fields != NULL ? x->fields : x->inline_fields;
+    r->headers = arena_new_n(&x->arena, struct http_header, x->field_count);
+    if (r->headers == NULL) {
+        return x->field_count == 0;
     }
+    for (uint32_t i = 0; i < x->field_count; i++) {
+        const struct http_field *f = &fields[i];
+        r->headers[i].name = str_make(p + f->name_at, f->name_n);
+        r->headers[i].value = f->value_n == 0 ? STR_LIT("") : str_make(p + f->value_at, f->value_n);
+    }
+    r->header_count = x->field_count;
+    return true;
 }
 
 bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
 {
-    static const http_parser_settings settings = {.on_url = on_url,
-                                                  .on_header_field = on_field,
-                                                  .on_header_value = on_value,
-                                                  .on_body = on_body};
-    struct parse s = {.x = x, .target = STR_NULL, .in_value = true};
     struct http_request *r = &x->request;
-    r->headers = arena_new_n(&x->arena, struct http_header, HTTP_HEADER_COUNT_MAX);
-    if (r->headers == NULL) {
+    const uint64_t budget = HTTP_ARENA_BASE + HTTP_ARENA_PER_BYTE * (uint64_t)n;
+    x->arena.budget = budget < LIMIT_REQUEST_ARENA_MAX ? (size_t)budget : LIMIT_REQUEST_ARENA_MAX;
+    if (!make_headers(x, p)) {
         return false;
     }
-    http_parser parser;
-    http_parser_init(&parser, HTTP_REQUEST);
-    parser.data = &s;
-    size_t used = http_parser_execute(&parser, &settings, (const char *)p, n);
-    if (s.out_of_memory) {
-        return false;
+    r->method = str_of(http_method_str((enum http_method)x->parser.method));
+    r->target = str_cut(str_make(p + x->target_at, x->target_n), '?', &r->query);
+    r->path = http_percent_decode(&x->arena, r->target, false);
+    if (r->path.p == NULL || r->path.n == 0 || r->path.p[0] != '/') {
+        http_refuse(x, 400, "the request's path is not valid");
     }
-    r->method = str_of(http_method_str((enum http_method)parser.method));
-    x->head_only = parser.method == HTTP_HEAD;
-    x->keep_alive = http_should_keep_alive(&parser) != 0;
-    if (s.too_many) {
-        refuse(x, 431, ERR_LIMIT, "more than 100 header fields");
-    } else if (used != n || HTTP_PARSER_ERRNO(&parser) != HPE_OK) {
-        refuse(x, 400, ERR_MALFORMED, "not a valid HTTP request");
-    } else {
-        split_target(&s);
+    if (!x->chunked) {
+        r->body = str_make(p + x->head_bytes, x->body_bytes);
+        return true;
     }
-    return true;
+    return join_chunks(x, p, n);
 }
 
 struct str http_header_get(const struct http_request *r, const char *name)
@@ -173,7 +145,7 @@ struct str http_query_get(const struct http_request *r, const char *name)
         struct str pair = str_cut(rest, '&', &rest);
         struct str key = str_cut(pair, '=', &value);
         if (str_eq_z(key, name)) {
-            return http_percent_decode(r->arena, value, true);
+            return str_is_null(value) ? STR_LIT("") : http_percent_decode(r->arena, value, true);
         }
     }
     return STR_NULL;

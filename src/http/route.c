@@ -1,38 +1,71 @@
-/* The route table: literal parts and `{...}` parts; the first match wins. */
+/*
+ * The route table: literal parts and `{...}` parts; the first match wins. The path is cut before it
+ * is decoded, so that a slash within a parameter ("%2F") does not divide it.
+ */
 #include <string.h>
 
+#include "core/mem.h"
 #include "http/http_int.h"
 
-/* "/a/b" -> returns "a" and leaves "/b". */
-static struct str take_part(struct str *path)
+/* The parts of a path that begins with a slash. HTTP_PATH_PARTS_MAX + 1: too many. */
+static uint32_t cut_path(struct str path, struct str parts[HTTP_PATH_PARTS_MAX])
 {
-    struct str part = str_make(path->p + 1, path->n - 1);
-    const char *slash = memchr(part.p, '/', part.n);
-    if (slash != NULL) {
-        part.n = (size_t)(slash - part.p);
+    uint32_t count = 0;
+    const char *const end = path.p + path.n;
+    const char *at = path.p;
+    while (at < end) {
+        const char *from = at + 1;
+        const char *slash = memchr(from, '/', (size_t)(end - from));
+        at = slash == NULL ? end : slash;
+        if (count == HTTP_PATH_PARTS_MAX) {
+            return HTTP_PATH_PARTS_MAX + 1;
+        }
+        parts[count++] = str_make(from, (size_t)(at - from));
     }
-    *path = str_make(part.p + part.n, path->n - 1 - part.n);
-    return part;
+    return count;
 }
 
-/* Does the route's path match? Fills params with what stood for `{...}`. */
-static bool path_matches(const char *route, struct str path, struct http_request *r)
+MUST_USE enum err http_routes_add(struct http *h, const struct http_route *routes, size_t count,
+                                  void *ctx)
 {
-    struct str pattern = str_of(route);
-    r->param_count = 0;
-    while (pattern.n > 0 && path.n > 0) {
-        struct str want = take_part(&pattern);
-        struct str have = take_part(&path);
-        if (want.n > 0 && want.p[0] == '{') {
-            if (have.n == 0 || r->param_count == ARRAY_LEN(r->params)) {
-                return false;
+    struct http_matcher *grown =
+        mem_realloc(h->matchers, (h->matcher_count + count) * sizeof(*grown));
+    if (grown == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    h->matchers = grown;
+    for (size_t i = 0; i < count; i++) {
+        struct http_matcher *m = &grown[h->matcher_count + i];
+        *m = (struct http_matcher){.route = &routes[i], .ctx = ctx};
+        m->part_count = cut_path(str_of(routes[i].path), m->parts);
+        size_t params = 0;
+        for (uint32_t j = 0; j < m->part_count && j < HTTP_PATH_PARTS_MAX; j++) {
+            if (m->parts[j].n > 0 && m->parts[j].p[0] == '{') {
+                m->parts[j] = STR_NULL;
+                params++;
             }
-            r->params[r->param_count++] = have;
-        } else if (!str_eq(want, have)) {
+        }
+        if (m->part_count > HTTP_PATH_PARTS_MAX || params > HTTP_PARAMS_MAX) {
+            return ERR_LIMIT;
+        }
+    }
+    h->matcher_count += count;
+    return ERR_OK;
+}
+
+static bool matches(const struct http_matcher *m, const struct str *parts, uint32_t count)
+{
+    if (m->part_count != count) {
+        return false;
+    }
+    /* From the end: the beginnings are the same everywhere. */
+    for (uint32_t i = count; i-- > 0;) {
+        const struct str want = m->parts[i];
+        if (str_is_null(want) ? parts[i].n == 0 : !str_eq(want, parts[i])) {
             return false;
         }
     }
-    return pattern.n == 0 && path.n == 0;
+    return true;
 }
 
 static bool method_matches(const char *route, struct str method)
@@ -40,31 +73,82 @@ static bool method_matches(const char *route, struct str method)
     return str_eq_z(method, route) || (str_eq_z(method, "HEAD") && strcmp(route, "GET") == 0);
 }
 
-void http_dispatch(struct http_exchange *x)
+static void set_params(struct http_request *r, const struct http_matcher *m,
+                       const struct str *parts)
 {
-    struct http *h = x->http;
-    bool path_known = false;
-    for (size_t i = 0; i < h->set_count; i++) {
-        const struct http_route_set *set = &h->sets[i];
-        for (size_t j = 0; j < set->count; j++) {
-            if (!path_matches(set->routes[j].path, x->request.path, &x->request)) {
-                continue;
-            }
-            path_known = true;
-            if (method_matches(set->routes[j].method, x->request.method)) {
-                set->routes[j].handle(set->ctx, &x->request);
-                return;
-            }
+    r->param_count = 0;
+    for (uint32_t i = 0; i < m->part_count; i++) {
+        if (str_is_null(m->parts[i])) {
+            r->params[r->param_count++] = parts[i];
+        }
+    }
+}
+
+/* Says which methods there are (RFC 9110, 15.5.6). */
+static void answer_405(struct http_exchange *x, const struct str *parts, uint32_t count)
+{
+    const struct http *h = x->http;
+    struct http_request *r = &x->request;
+    struct str allow = STR_LIT("");
+    for (size_t i = 0; i < h->matcher_count; i++) {
+        if (matches(&h->matchers[i], parts, count)) {
+            const char *method = h->matchers[i].route->method;
+            allow = arena_printf(&x->arena, "%.*s%s%s%s", STR(allow), allow.n > 0 ? ", " : "",
+                                 method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
         }
     }
     struct ectx ec = {0};
-    if (path_known) {
-        x->status = 405;
-        IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "%.*s is not a method of %.*s",
-                         STR(x->request.method), STR(x->request.path)));
-    } else {
-        x->status = 404;
-        IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is nothing at %.*s", STR(x->request.path)));
+    IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "%.*s is not a method of %.*s: it has %.*s",
+                     STR(r->method), STR(r->path), STR(allow)));
+    const struct http_header header = {STR_LIT("Allow"), allow};
+    const struct http_problem_spec spec = {.code = "method-not-allowed",
+                                           .status = 405,
+                                           .title = "There is no such method here",
+                                           .retry_after_ms = -1,
+                                           .headers = &header,
+                                           .header_count = str_is_null(allow) ? 0 : 1};
+    http_problem_with(r, &spec, &ec);
+}
+
+static void answer_404(struct http_exchange *x)
+{
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is nothing at %.*s", STR(x->request.path)));
+    const struct http_problem_spec spec = {
+        .code = "not-found", .status = 404, .title = "There is nothing here", .retry_after_ms = -1};
+    http_problem_with(&x->request, &spec, &ec);
+}
+
+void http_dispatch(struct http_exchange *x)
+{
+    const struct http *h = x->http;
+    struct http_request *r = &x->request;
+    struct str parts[HTTP_PATH_PARTS_MAX];
+    const uint32_t count = cut_path(r->target, parts);
+    if (count > HTTP_PATH_PARTS_MAX) {
+        answer_404(x);
+        return;
     }
-    http_problem(&x->request, ec.code, &ec);
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i] = http_percent_decode(&x->arena, parts[i], false);
+    }
+    bool path_known = false;
+    for (size_t i = 0; i < h->matcher_count; i++) {
+        const struct http_matcher *m = &h->matchers[i];
+        if (!matches(m, parts, count)) {
+            continue;
+        }
+        path_known = true;
+        if (method_matches(m->route->method, r->method)) {
+            set_params(r, m, parts);
+            r->route = m->route;
+            m->route->handle(m->ctx, r);
+            return;
+        }
+    }
+    if (path_known) {
+        answer_405(x, parts, count);
+    } else {
+        answer_404(x);
+    }
 }

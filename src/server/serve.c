@@ -149,7 +149,9 @@ static enum err open_rim(struct server *s, struct ectx *ec)
                                       .config = &s->options.config,
                                       .advertised = s->options.advertise};
     enum err e = kafka_create(&services, &s->kafka);
-    e = e == ERR_OK ? http_create(s->env, s->net, s->metrics, 1024 * 1024, &s->http) : e;
+    const uint32_t body_max =
+        (uint32_t)config_i64(&s->options.config, NULL, "leat.http.body.max.bytes");
+    e = e == ERR_OK ? http_create(s->env, s->net, s->metrics, body_max, &s->http) : e;
     e = e == ERR_OK ? server_routes_add(s) : e;
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "could not set up the protocols: %s", err_text(e));

@@ -25,21 +25,18 @@ static unsigned touch(struct str s)
     return sum;
 }
 
-static void parse(struct http *h, const uint8_t *p, size_t n)
+/* The message is whole: its views. */
+static void parse(struct http_exchange *x, const uint8_t *p, size_t n)
 {
     uint8_t *copy = malloc(n > 0 ? n : 1);
-    struct http_exchange *x = calloc(1, sizeof(*x));
-    CHECK(copy != NULL && x != NULL);
+    CHECK(copy != NULL);
     memcpy(copy, p, n);
-    arena_init(&x->arena, HTTP_REQUEST_ARENA_BYTES + 4 * (size_t)h->body_max_bytes);
-    x->request.arena = &x->arena;
-    x->request.internal = x;
     volatile unsigned sum = 0;
     if (http_parse(x, copy, n) && x->status == 0) {
         const struct http_request *r = &x->request;
         CHECK(r->path.n > 0 && r->path.p[0] == '/');
         CHECK(r->header_count <= HTTP_HEADER_COUNT_MAX);
-        CHECK(r->body.n <= h->body_max_bytes);
+        CHECK(r->body.n <= x->http->body_max_bytes);
         sum += touch(r->method) + touch(r->path) + touch(r->query) + touch(r->body);
         for (size_t i = 0; i < r->header_count; i++) {
             sum += touch(r->headers[i].name) + touch(r->headers[i].value);
@@ -48,33 +45,41 @@ static void parse(struct http *h, const uint8_t *p, size_t n)
         sum += touch(http_header_get(r, "Host"));
     }
     (void)sum;
-    arena_deinit(&x->arena);
-    free(x);
     free(copy);
 }
 
-/* The length of the first message if its bytes arrive in pieces of `piece`; 0: it is not whole. A
- * refusal takes the bytes that are there for a message. */
+/* The length of the first message if its bytes arrive in pieces of `piece`, each time in another
+ * place; 0: it is not whole. A refusal takes the bytes that are there for a message. */
 static size_t measure(struct http *h, const uint8_t *p, size_t n, size_t piece, bool *refused)
 {
     struct http_conn *c = calloc(1, sizeof(*c));
     CHECK(c != NULL);
     c->http = h;
-    size_t total = 0;
-    for (size_t have = 0; have < n && total == 0;) {
+    size_t total = 0, again = 0;
+    for (size_t have = 0; have < n && (total == 0 || total > have);) {
         have = n - have < piece ? n : have + piece;
-        CHECK(http_measure(c, p, have, &total, NULL) == ERR_OK);
-        CHECK(total <= have);
+        uint8_t *place = malloc(have);
+        CHECK(place != NULL);
+        memcpy(place, p, have);
+        CHECK(http_measure(c, place, have, &total, NULL) == ERR_OK);
+        CHECK(http_measure(c, place, have, &again, NULL) == ERR_OK && again == total);
+        free(place);
+        CHECK(total <= HTTP_MESSAGE_MAX(h->body_max_bytes) || c->arriving->status != 0);
     }
-    *refused = c->refused_status != 0;
-    CHECK(!*refused || c->refusal.text[0] != '\0');
+    *refused = c->arriving->status != 0;
+    CHECK(!*refused || c->arriving->ec.text[0] != '\0');
+    if (!*refused && total > 0 && total <= n) {
+        parse(c->arriving, p, total);
+    }
+    http_exchange_put(c->arriving);
     free(c);
-    return total;
+    return total <= n ? total : 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct http h = {.body_max_bytes = BODY_MAX};
+    list_init(&h.spare);
     if (size < 1) {
         return 0;
     }
@@ -89,9 +94,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (refused || total == 0) {
             break;
         }
-        parse(&h, p, total);
         p += total;
         n -= total;
+    }
+    struct list *l;
+    while ((l = list_pop_front(&h.spare)) != NULL) {
+        struct http_exchange *x = CONTAINER_OF(l, struct http_exchange, link);
+        arena_deinit(&x->arena);
+        free(x);
     }
     return 0;
 }

@@ -6,113 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "env/env_sim.h"
-#include "test.h"
-
-struct world {
-    struct env *env;
-    struct env_poll *poll;
-    struct metrics *metrics;
-    struct net *net;
-    struct http *http;
-    struct env_addr addr;
-    struct env_sock *sock;
-    char reply[65536];
-    size_t got;
-    bool closed;
-};
-
-static void get_hello(void *ctx, struct http_request *r)
-{
-    (void)ctx;
-    http_reply(r, 200, "text/plain", STR_LIT("hello"));
-}
-
-static void post_echo(void *ctx, struct http_request *r)
-{
-    char text[4096];
-    (void)ctx;
-    struct str q = http_query_get(r, "q");
-    struct str type = http_header_get(r, "content-TYPE");
-    int n = snprintf(text, sizeof(text), "%.*s|%.*s|%.*s|%.*s", STR(r->params[0]), STR(q),
-                     STR(type), (int)(r->body.n > 1000 ? 1000 : r->body.n), r->body.p);
-    http_reply(r, 201, "text/plain", str_make(text, (size_t)n));
-}
-
-static const struct http_route ROUTES[] = {
-    {"GET", "/hello", get_hello, "Says hello."},
-    {"POST", "/topics/{topic}/records", post_echo, "Says what it got."},
-};
-
-static void world_open(struct world *w, const char *listen)
-{
-    struct net_config cfg = {.max_connections = 10,
-                             .request_memory_bytes = 64u * 1024 * 1024,
-                             .send_queue_bytes = 1024 * 1024,
-                             .idle_ms = 60000,
-                             .stall_ms = 5000};
-    struct env_sim_config sim = {.seed = 11};
-    *w = (struct world){0};
-    assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
-    assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
-    w->metrics = metrics_create();
-    assert_int_equal(net_create(w->env, w->poll, &cfg, w->metrics, &w->net, NULL), ERR_OK);
-    assert_int_equal(http_create(w->env, w->net, w->metrics, 100000, &w->http), ERR_OK);
-    assert_int_equal(http_routes_add(w->http, ROUTES, 2, NULL), ERR_OK);
-    assert_int_equal(env_addr_parse(str_of(listen), &w->addr, NULL), ERR_OK);
-    assert_int_equal(http_listen(w->http, &w->addr, &w->addr, NULL), ERR_OK);
-    assert_int_equal(env_connect(w->env, &w->addr, &w->sock, NULL), ERR_OK);
-}
-
-static void world_close(struct world *w)
-{
-    env_sock_close(w->sock);
-    net_destroy(w->net);
-    http_destroy(w->http);
-    metrics_destroy(w->metrics);
-    env_poll_destroy(w->poll);
-    env_destroy(w->env);
-}
-
-static void turn(struct world *w)
-{
-    size_t got = 0;
-    env_poll_run(w->poll, 1000000);
-    net_timers_run(w->net, env_mono_ns(w->env));
-    net_flush(w->net);
-    enum err e = env_recv(w->sock, w->reply + w->got, sizeof(w->reply) - 1 - w->got, &got);
-    if (e == ERR_OK && got == 0) {
-        w->closed = true;
-    }
-    w->got += e == ERR_OK ? got : 0;
-    w->reply[w->got] = '\0';
-}
-
-static void exchange(struct world *w, const char *p, size_t n)
-{
-    w->got = 0;
-    for (int patience = 0; patience < 3000; patience++) {
-        struct iovec iov = {(void *)(uintptr_t)p, n};
-        size_t sent = 0;
-        if (n > 0 && env_sendv(w->sock, &iov, 1, &sent) == ERR_OK) {
-            p += sent;
-            n -= sent;
-        }
-        turn(w);
-    }
-}
-
-static void ask(struct world *w, const char *text)
-{
-    exchange(w, text, strlen(text));
-}
-
-static void expect(struct world *w, const char *part)
-{
-    if (strstr(w->reply, part) == NULL) {
-        fail_msg("'%s' is not in: %s", part, w->reply);
-    }
-}
+#include "http/http_int.h"
+#include "world.h"
 
 TEST(http_routes_match_and_answer)
 {
@@ -233,7 +128,7 @@ TEST(http_garbage_and_excess_close_the_connection)
 
     world_open(&w, "127.0.0.1:0");
     memcpy(big, "GET /", 5);
-    exchange(&w, big, 200000);
+    exchange(&w, big, 200000, SIZE_MAX);
     expect(&w, "431 ");
     assert_true(w.closed);
     assert_null(strstr(w.reply, "200 OK"));
@@ -244,7 +139,7 @@ TEST(http_garbage_and_excess_close_the_connection)
         big, 200,
         "POST /topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 250000\r\n\r\n");
     big[n] = 'a';
-    exchange(&w, big, 260000);
+    exchange(&w, big, 260000, SIZE_MAX);
     expect(&w, "413 ");
     assert_null(strstr(w.reply, "201"));
     world_close(&w);
@@ -267,7 +162,7 @@ TEST(http_the_framing_of_chunks_is_bounded)
         }
         buf_put_z(&b, "\r\nx\r\n");
     }
-    exchange(&w, (const char *)b.p, b.n);
+    exchange(&w, (const char *)b.p, b.n, SIZE_MAX);
     expect(&w, "413 ");
     assert_true(w.closed);
     buf_deinit(&b);
@@ -285,8 +180,115 @@ TEST(http_too_many_fields_are_refused)
         buf_printf(&b, "X-%d: y\r\n", i);
     }
     buf_put_z(&b, "\r\n");
-    exchange(&w, (const char *)b.p, b.n);
+    exchange(&w, (const char *)b.p, b.n, SIZE_MAX);
     expect(&w, "431 ");
     buf_deinit(&b);
     world_close(&w);
+}
+
+TEST(http_a_slash_in_a_parameter_does_not_divide_it)
+{
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "POST /topics/order%2F42%2fx/records HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Length: 0\r\n\r\n");
+    expect(&w, "\r\n\r\norder/42/x|||");
+    ask(&w, "GET /%68ello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "hello");
+    ask(&w, "POST /topics//records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+    expect(&w, "404 ");
+    world_close(&w);
+}
+
+TEST(http_another_method_is_told_which_there_are)
+{
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "DELETE /topics/t/records HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "405 Method Not Allowed");
+    expect(&w, "\r\nAllow: POST, GET, HEAD\r\n");
+    expect(&w, "\"type\":\"/problems/method-not-allowed\"");
+    world_close(&w);
+}
+
+TEST(http_more_fields_and_a_body_that_is_taken)
+{
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    w.extra[0] = (struct http_header){STR_LIT("ETag"), STR_LIT("\"r5\"")};
+    w.extra[1] = (struct http_header){STR_LIT("Cache-Control"), STR_LIT("max-age=5")};
+    w.extra_count = 2;
+    ask(&w, "GET /with HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "\r\nETag: \"r5\"\r\n");
+    expect(&w, "\r\nCache-Control: max-age=5\r\n");
+    expect_not(&w, "no-store");
+    expect(&w, "Content-Length: 30000\r\n");
+    expect(&w, "\r\nDate: ");
+    assert_int_equal(strlen(strstr(w.reply, "\r\n\r\n") + 4), 30000);
+    ask(&w, "HEAD /with HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "Content-Length: 30000\r\n");
+    assert_int_equal(strlen(strstr(w.reply, "\r\n\r\n") + 4), 0);
+    /* What a peer has said must not become a header of its own. */
+    w.extra[0].value = STR_LIT("x\r\nSet-Cookie: a=b");
+    ask(&w, "GET /with HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "500 ");
+    expect_not(&w, "Set-Cookie");
+    world_close(&w);
+}
+
+TEST(http_no_content_has_no_length)
+{
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "DELETE /empty HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_int_equal(strncmp(w.reply, "HTTP/1.1 204 No Content\r\n", 25), 0);
+    assert_null(memmem(w.reply, (size_t)(strstr(w.reply, "\r\n\r\n") - w.reply), "\nContent-", 9));
+    expect(&w, "hello");
+    world_close(&w);
+}
+
+TEST(http_a_problem_has_a_code_and_says_when_to_try_again)
+{
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "GET /problem HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(&w, "HTTP/1.1 409 Conflict\r\n");
+    expect(&w, "\r\nRetry-After: 2\r\n");
+    expect(&w, "{\"type\":\"/problems/revision-conflict\",\"title\":\"Stream is at another "
+               "revision\",\"status\":409,\"code\":\"revision-conflict\",\"retryable\":true,"
+               "\"retry_after_ms\":1200,\"detail\":\"a \\\"detail\\\"\",\"expected\":5,"
+               "\"actual\":8}\n");
+    world_close(&w);
+}
+
+TEST(http_an_old_peer_may_keep_its_connection)
+{
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    expect(&w, "Connection: keep-alive\r\n");
+    assert_false(w.closed);
+    ask(&w, "GET /hello HTTP/1.0\r\n\r\n");
+    expect(&w, "hello");
+    assert_true(w.closed);
+    world_close(&w);
+}
+
+TEST(http_dates_are_those_of_the_calendar)
+{
+    static const struct {
+        int64_t s;
+        const char *text;
+    } dates[] = {{0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+                 {784111777, "Sun, 06 Nov 1994 08:49:37 GMT"}, /* RFC 9110's */
+                 {951827696, "Tue, 29 Feb 2000 12:34:56 GMT"},
+                 {1709251199, "Thu, 29 Feb 2024 23:59:59 GMT"},
+                 {1709251200, "Fri, 01 Mar 2024 00:00:00 GMT"},
+                 {4107542400, "Mon, 01 Mar 2100 00:00:00 GMT"}}; /* no leap year */
+    for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
+        char text[HTTP_DATE_SIZE];
+        http_date_format(dates[i].s, text);
+        assert_string_equal(text, dates[i].text);
+    }
 }
