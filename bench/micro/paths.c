@@ -20,6 +20,7 @@
 #include "core/pool.h"
 #include "env/env_sim.h"
 #include "group/group.h"
+#include "http/http.h"
 #include "kafka/kafka.h"
 #include "record/builder.h"
 #include "wire/frame.h"
@@ -29,6 +30,7 @@
 #define SPREAD      100
 #define REQUEST_MAX (4u << 20)
 #define TURNS_MAX   100000
+#define HTTP_ANSWER 200
 #define POOL_KEEP   (8u << 20) /* as the server's */
 
 /* ---- The machine */
@@ -49,7 +51,9 @@ struct world {
     struct groups *groups;
     struct store *store;
     struct kafka *kafka;
-    struct env_addr addr;
+    struct http *http;
+    struct env_addr addr, http_addr;
+    bool over_http; /* the clients speak HTTP */
     struct client clients[CLIENTS_MAX];
     struct buf request; /* what each client sends */
 };
@@ -103,6 +107,31 @@ static void open_store(struct world *w)
     groups_attach(w->groups, w->store);
 }
 
+static void on_post(void *ctx, struct http_request *r)
+{
+    static const char answer[HTTP_ANSWER] = {0};
+    (void)ctx;
+    if (r->body.n != 1024 || r->params[0].n == 0) {
+        die("post", "it is not the request that was sent");
+    }
+    http_reply(r, 201, "application/json", str_make(answer, sizeof(answer)));
+}
+
+/* As many routes as an API has, of which the last is taken. */
+static void open_http(struct world *w)
+{
+    static struct http_route routes[40];
+    struct env_addr any;
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        routes[i] = (struct http_route){"POST", "/api/v1/projections/{name}/rebuild", on_post, ""};
+    }
+    routes[ARRAY_LEN(routes) - 1].path = "/api/v1/streams/{stream}/events";
+    need(http_create(w->env, w->net, w->metrics, 1u << 20, &w->http), "http");
+    need(http_routes_add(w->http, routes, ARRAY_LEN(routes), w), "routes");
+    need(env_addr_parse(STR_LIT("127.0.0.1:0"), &any, NULL), "address");
+    need(http_listen(w->http, &any, &w->http_addr, NULL), "listen");
+}
+
 static void world_init(struct world *w)
 {
     const struct env_sim_config sim = {.seed = 3, .write_ns = 1000, .sync_ns = 100000};
@@ -134,6 +163,7 @@ static void world_init(struct world *w)
     need(kafka_create(&services, &w->kafka), "kafka");
     need(env_addr_parse(STR_LIT("127.0.0.1:0"), &any, NULL), "address");
     need(kafka_listen(w->kafka, &any, &w->addr, NULL), "listen");
+    open_http(w);
     buf_init(&w->request, REQUEST_MAX);
 }
 
@@ -150,6 +180,7 @@ static void world_deinit(struct world *w)
     groups_stop(w->groups);
     store_close(w->store);
     kafka_destroy(w->kafka);
+    http_destroy(w->http);
     groups_destroy(w->groups);
     broker_destroy(w->broker);
     metrics_destroy(w->metrics);
@@ -188,7 +219,8 @@ static void clients_open(struct world *w, int count)
 {
     for (int i = 0; i < count; i++) {
         buf_init(&w->clients[i].in, REQUEST_MAX);
-        need(env_connect(w->env, &w->addr, &w->clients[i].sock, NULL), "connect");
+        const struct env_addr *addr = w->over_http ? &w->http_addr : &w->addr;
+        need(env_connect(w->env, addr, &w->clients[i].sock, NULL), "connect");
         turn(w);
     }
 }
@@ -205,7 +237,7 @@ static bool send_some(struct world *w, struct client *c, size_t *at)
     return *at == w->request.n;
 }
 
-static bool receive_some(struct client *c)
+static bool receive_some(const struct world *w, struct client *c)
 {
     for (;;) {
         uint8_t *room = buf_reserve(&c->in, 65536) ? c->in.p + c->in.n : NULL;
@@ -221,6 +253,10 @@ static bool receive_some(struct client *c)
             die("receive", "the connection was closed");
         }
         c->in.n += got;
+    }
+    if (w->over_http) {
+        const char *end = memmem(c->in.p, c->in.n, "\r\n\r\n", 4);
+        return end != NULL && (char *)c->in.p + c->in.n >= end + 4 + HTTP_ANSWER;
     }
     return c->in.n >= 4 && c->in.n >= 4 + (size_t)get_be32(c->in.p);
 }
@@ -238,7 +274,7 @@ __attribute__((noinline)) void count_this(struct world *w, int count)
     for (int turns = 0, left = count; left > 0; turns++) {
         for (int i = 0; i < count; i++) {
             if (!answered[i] && send_some(w, &w->clients[i], &sent[i]) &&
-                receive_some(&w->clients[i])) {
+                receive_some(w, &w->clients[i])) {
                 answered[i] = true;
                 left--;
             }
@@ -469,6 +505,23 @@ static void offset_commit(struct world *w, int times)
     }
 }
 
+/* As a client library sends it. */
+static void http_post(struct world *w, int times)
+{
+    buf_put_z(&w->request, "POST /api/v1/streams/order-123456/events HTTP/1.1\r\n"
+                           "Host: 127.0.0.1:8080\r\n"
+                           "User-Agent: client/1.0\r\n"
+                           "Accept: application/json\r\n"
+                           "Content-Type: application/json\r\n"
+                           "If-Match: \"r5\"\r\n"
+                           "Content-Length: 1024\r\n\r\n");
+    memset(buf_extend(&w->request, 1024), 'x', 1024);
+    for (int i = -10; i < times; i++) {
+        i < 0 ? uncounted(w, 1) : count_this(w, 1);
+    }
+    expect(w, HTTP_ANSWER + 100);
+}
+
 static const struct {
     const char *name, *what;
     void (*run)(struct world *w, int times);
@@ -483,6 +536,7 @@ static const struct {
     {"fetch-tail", "Fetch of the newest record of 1 KiB", fetch_tail, 1, 400},
     {"fetch-cold", "Fetch of up to 1 MiB from a segment", fetch_cold, 1, 120},
     {"offset-commit", "OffsetCommit of one partition", offset_commit, 1, 400},
+    {"http-post", "HTTP POST of 1 KiB, answered with 200 B", http_post, 1, 400},
 };
 
 int main(int argc, char **argv)
@@ -493,6 +547,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[1], paths[i].name) == 0) {
             static struct world w;
             world_init(&w);
+            w.over_http = paths[i].run == http_post;
             clients_open(&w, paths[i].clients);
             paths[i].run(&w, argc > 2 ? atoi(argv[2]) : paths[i].times);
             world_deinit(&w);
