@@ -56,27 +56,33 @@ enum envelope_form {
     ENVELOPE_BINARY,     /* ce_* headers; the value is the data */
     ENVELOPE_STRUCTURED, /* application/cloudevents+json */
     ENVELOPE_JSON,       /* a JSON envelope of a team: eventId/eventType and data or payload */
+    ENVELOPE_NATIVE,     /* the short form of the native API (envelope_read_json only) */
 };
 
 /*
  * From a Kafka record: headers first (ce_*, content-type, traceparent, tracestate, correlation-id
  * and the like), then, if the value is a structured CloudEvent or a JSON envelope, what it says.
  * *data: the event's own data (the value, or `data`/`payload` inside it; a base64 body decoded).
- * A record without any of it is ENVELOPE_NONE with everything absent.
- * ERR_MALFORMED names the field ("ce_time: '...' is no RFC 3339 time").
+ * A record without any of it is ENVELOPE_NONE with everything absent, but for what plain headers
+ * say (content-type, traceparent, correlation-id, ...). What an event says of itself counts before
+ * a plain header. A plain traceparent header that is not valid counts as absent, as W3C wants it;
+ * one that the event itself carries is refused. ERR_MALFORMED names the field ("ce_time: '...' is
+ * no RFC 3339 time").
  */
 MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
                                        struct envelope *out, struct str *data,
                                        enum envelope_form *form, struct ectx *ec);
 /* From a JSON object that a client sent over HTTP: a structured CloudEvent, a team's envelope, or
  * the short form of the native API ({"id", "type", "data", "meta", ...}). `at` names it in errors
- * ("events[3]"). *data is its raw JSON (or decoded data_base64). */
+ * ("events[3]"). *data is its raw JSON (or decoded data_base64). The members `stream`, `meta` and
+ * `tags` are the API's and are left alone; objects that were not built (build_depth) are parsed
+ * here. */
 MUST_USE enum err envelope_read_json(const struct json *v, const char *at, struct arena *a,
                                      struct envelope *out, struct str *data,
                                      enum envelope_form *form, struct ectx *ec);
-/* From the headers of an HTTP request in CloudEvents binary mode (ce-id, ce-type, ...; values are
- * percent-decoded, HTTP binding 3.1.3.2). `get` returns a header's value by its lower-case name;
- * `each` of all headers is walked for extensions. */
+/* From the headers of an HTTP request: CloudEvents binary mode (ce-id, ce-type, ...; values are
+ * percent-decoded, HTTP binding 3.1.3.2) and plain headers as those of a record. Other headers are
+ * ignored. */
 struct envelope_http {
     size_t count;
     struct {
