@@ -149,7 +149,14 @@ void env_cond_broadcast(struct env_cond *c);
  * the other in order; ENV_LANE_ANY runs on any of a small pool. The job struct is the caller's and
  * must live until done was called.
  */
-enum env_lane { ENV_LANE_ANY, ENV_LANE_LOG, ENV_LANE_BULK, ENV_LANE_CHECKPOINT, ENV_LANE_COUNT };
+enum env_lane {
+    ENV_LANE_ANY,
+    ENV_LANE_LOG,
+    ENV_LANE_BULK,
+    ENV_LANE_CHECKPOINT,
+    ENV_LANE_INDEX,
+    ENV_LANE_COUNT
+};
 struct env_job {
     void (*run)(struct env_job *job);
     void (*done)(struct env_job *job);

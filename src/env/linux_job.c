@@ -99,7 +99,7 @@ static void *worker_main(void *ctx)
 void linux_jobs_submit(struct linux_jobs *jobs, enum env_lane lane_name, struct env_job *job)
 {
     static const char *const names[ENV_LANE_COUNT] = {"leat-any", "leat-log", "leat-bulk",
-                                                      "leat-checkpoint"};
+                                                      "leat-checkpoint", "leat-index"};
     CHECK((unsigned)lane_name < ENV_LANE_COUNT);
     struct lane *lane = &jobs->lanes[lane_name];
     int most = lane_name == ENV_LANE_ANY ? ANY_THREADS : 1;
