@@ -80,8 +80,10 @@ MUST_USE enum err index_put(struct index *ix, unsigned table, const void *key, c
  * the next call) carries it. Begins one if memory is full enough, or `now`. */
 MUST_USE enum err index_cover(struct index *ix, struct str covered, bool now);
 /* false: memory holds twice what it should because the disk is behind (or fails): put no more until
- * hooks.ready. */
+ * hooks.ready. Give index_cover for what was put, also then: a flush begins only at a cover. */
 bool index_ready(const struct index *ix);
+/* About every 100 ms: tries again what failed. index_cover does it, too. */
+void index_tick(struct index *ix);
 
 /* The value of a key. ERR_NOT_FOUND; ERR_AGAIN. */
 MUST_USE enum err index_get(struct index *ix, unsigned table, const void *key, void *value);
@@ -122,6 +124,7 @@ struct index_stats {
     uint64_t memory_entries, memory_bytes, filter_bytes;
     uint64_t run_count, run_bytes, run_entries;
     uint64_t flushes, merges, disk_reads, filter_saved;
+    uint64_t written_bytes; /* of all runs that were written, merges included */
 };
 void index_stats_get(const struct index *ix, struct index_stats *out);
 
