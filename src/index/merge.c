@@ -1,0 +1,291 @@
+/*
+ * Merges neighbours in a list of runs into one. Which: four or more of which the largest is at most
+ * half of all, the least work first, so that each entry is written about once for each factor of
+ * four that its table grew; and beyond RUNS_MANY runs whatever costs least for each run that it
+ * saves, because every look-up asks every run.
+ */
+#include "core/log.h"
+#include "core/mem.h"
+#include "index/index_int.h"
+
+enum { RUNS_FEW = 4, RUNS_MANY = 16, INPUT_BLOCKS = 16 };
+
+struct choice {
+    unsigned table;
+    uint32_t first, count;
+    double cost;
+};
+
+static void choose_in(const struct index *ix, unsigned table, struct choice *best)
+{
+    const struct run_list *l = ix->lists[table];
+    for (uint32_t first = 0; first < l->count; first++) {
+        uint64_t all = 0, largest = 0;
+        for (uint32_t n = 1; n <= INDEX_MERGE_MAX && first + n <= l->count; n++) {
+            const uint64_t entries = l->runs[first + n - 1]->head.entries;
+            all += entries;
+            largest = entries > largest ? entries : largest;
+            const bool alike = n >= RUNS_FEW && all - largest >= largest;
+            if (n < 2 || (!alike && l->count <= RUNS_MANY)) {
+                continue;
+            }
+            const double cost = (double)all / (n - 1);
+            if (best->count == 0 || cost < best->cost) {
+                *best = (struct choice){table, first, n, cost};
+            }
+        }
+    }
+}
+
+void merge_wish(struct index *ix)
+{
+    struct merge *m = &ix->merge;
+    struct choice best = {0};
+    if (m->on || ix->merge_off) {
+        return;
+    }
+    for (unsigned t = 0; t < ix->cfg.table_count; t++) {
+        choose_in(ix, t, &best);
+    }
+    if (best.count == 0) {
+        return;
+    }
+    *m = (struct merge){.on = true, .table = best.table, .count = best.count};
+    for (uint32_t i = 0; i < best.count; i++) {
+        struct run *r = ix->lists[best.table]->runs[best.first + i];
+        m->inputs[i].run = r;
+        r->refs++;
+    }
+}
+
+/* ---- Worker -----------------------------------------------------------------------------------
+ */
+
+static enum err input_fill(struct merge_input *in, struct ectx *ec)
+{
+    const struct run *r = in->run;
+    const uint32_t left = r->head.data_blocks - in->block;
+    in->first = in->block;
+    in->count = left < INPUT_BLOCKS ? left : INPUT_BLOCKS;
+    const size_t n = (size_t)in->count * INDEX_BLOCK;
+    size_t got = 0;
+    enum err e =
+        env_file_pread(r->file, in->bytes, n, ((uint64_t)in->block + 1) * INDEX_BLOCK, &got, ec);
+    if (e == ERR_OK && got < n) {
+        e = ectx_fail(ec, ERR_DAMAGED, "'%s' is too short", r->path);
+    }
+    return e;
+}
+
+/* Goes to the next block; entry is NULL behind the last. */
+static enum err input_block(struct merge_input *in, struct ectx *ec)
+{
+    const struct run *r = in->run;
+    in->entry = NULL;
+    in->pos = 0;
+    if (in->block == r->head.data_blocks) {
+        return ERR_OK;
+    }
+    if (in->block >= in->first + in->count) {
+        enum err e = input_fill(in, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    const uint8_t *block = in->bytes + (size_t)(in->block - in->first) * INDEX_BLOCK;
+    if (!block_check(block, r->seed, in->block + 1, BLOCK_ENTRIES, &in->entries) ||
+        in->entries == 0 || in->entries > r->per_block) {
+        return ectx_fail(ec, ERR_DAMAGED, "block %u of '%s' failed its checksum", in->block + 1,
+                         r->path);
+    }
+    in->entry = block + INDEX_BLOCK_HEADER;
+    return ERR_OK;
+}
+
+static enum err input_next(struct merge_input *in, size_t entry_bytes, struct ectx *ec)
+{
+    in->pos++;
+    if (in->pos < in->entries) {
+        in->entry += entry_bytes;
+        return ERR_OK;
+    }
+    in->block++;
+    return input_block(in, ec);
+}
+
+static enum err merge_begin(struct index *ix, struct ectx *ec)
+{
+    struct merge *m = &ix->merge;
+    uint64_t entries = 0, prefixes = 0;
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && i < m->count; i++) {
+        struct merge_input *in = &m->inputs[i];
+        entries += in->run->head.entries;
+        prefixes += in->run->head.prefixes;
+        in->bytes = mem_alloc((size_t)INPUT_BLOCKS * INDEX_BLOCK);
+        e = in->bytes == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "no memory for a merge")
+                              : input_block(in, ec);
+    }
+    if (e == ERR_OK) {
+        e = writer_open(&m->writer, ix, &ix->tables[m->table], ix->next_run++, entries, prefixes,
+                        ec);
+    }
+    m->begun = e == ERR_OK;
+    return e;
+}
+
+/* The least key; of equal ones the newest, and the others are passed over. */
+static enum err merge_one(struct merge *m, const struct index_table *t, bool *end, struct ectx *ec)
+{
+    const size_t size = (size_t)(t->key_bytes + t->value_bytes);
+    const struct merge_input *least = NULL;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct merge_input *in = &m->inputs[i];
+        if (in->entry != NULL &&
+            (least == NULL || index_key_cmp(in->entry, least->entry, t->key_bytes) < 0)) {
+            least = in;
+        }
+    }
+    *end = least == NULL;
+    if (least == NULL) {
+        return ERR_OK;
+    }
+    enum err e = writer_add(&m->writer, least->entry, ec);
+    /* The least one last: the others are compared with it. */
+    for (uint32_t i = m->count; e == ERR_OK && i-- > 0;) {
+        struct merge_input *in = &m->inputs[i];
+        if (in != least && in->entry != NULL &&
+            memcmp(in->entry, least->entry, t->key_bytes) == 0) {
+            e = input_next(in, size, ec);
+        }
+    }
+    return e == ERR_OK ? input_next(&m->inputs[least - m->inputs], size, ec) : e;
+}
+
+static enum err merge_write(struct index *ix, struct ectx *ec)
+{
+    struct merge *m = &ix->merge;
+    const struct index_table *t = &ix->tables[m->table];
+    const size_t size = (size_t)(t->key_bytes + t->value_bytes);
+    enum err e = m->begun ? ERR_OK : merge_begin(ix, ec);
+    bool end = false;
+    for (size_t left = ix->step_bytes; e == ERR_OK && !end && left >= size; left -= size) {
+        e = merge_one(m, t, &end, ec);
+    }
+    if (e == ERR_OK && end) {
+        e = writer_finish(&m->writer, &m->output, ec);
+        m->commit = e == ERR_OK;
+    }
+    return e;
+}
+
+static void merge_undo(struct index *ix)
+{
+    struct merge *m = &ix->merge;
+    if (m->begun && m->output == NULL) {
+        writer_abandon(&m->writer);
+    }
+    if (m->output != NULL && !ix->work.renamed) {
+        env_file_close(m->output->file);
+        m->output->file = NULL;
+        IGNORE(env_unlink(ix->env, m->output->path, NULL)); /* else the next open does it */
+        run_free(m->output);
+        m->output = NULL;
+    }
+}
+
+void merge_step(struct index *ix)
+{
+    struct merge *m = &ix->merge;
+    struct work *w = &ix->work;
+    if (m->commit) {
+        struct run_list *lists[INDEX_TABLES_MAX];
+        memcpy(lists, ix->lists, sizeof(lists));
+        lists[m->table] = m->list;
+        w->err =
+            manifest_write(ix, lists, buf_str(&ix->covered), ix->sequence + 1, &w->renamed, &w->ec);
+    } else {
+        w->err = merge_write(ix, &w->ec);
+    }
+    if (w->err != ERR_OK) {
+        merge_undo(ix);
+    }
+}
+
+/* ---- Loop -------------------------------------------------------------------------------------
+ */
+
+bool merge_prepare(struct index *ix)
+{
+    struct merge *m = &ix->merge;
+    if (!m->commit) {
+        return true;
+    }
+    const struct run_list *old = ix->lists[m->table];
+    m->list = run_list_new(old->count - m->count + 1);
+    if (m->list == NULL) {
+        return false;
+    }
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < old->count; i++) {
+        if (old->runs[i] == m->inputs[0].run) { /* flushes may have put newer ones before it */
+            m->list->runs[n] = m->output;
+            i += m->count - 1;
+        } else {
+            m->list->runs[n] = old->runs[i];
+        }
+        m->list->runs[n++]->refs++;
+    }
+    return true;
+}
+
+/* Inputs and memory; what was written is somebody else's by now. */
+static void merge_end(struct index *ix)
+{
+    struct merge *m = &ix->merge;
+    for (uint32_t i = 0; i < m->count; i++) {
+        mem_free(m->inputs[i].bytes);
+        run_unref(ix, m->inputs[i].run);
+    }
+    run_list_unref(ix, m->list);
+    *m = (struct merge){0};
+}
+
+void merge_done(struct index *ix)
+{
+    struct merge *m = &ix->merge;
+    if (ix->work.err != ERR_OK) {
+        if (m->output != NULL) { /* the manifest may name it */
+            ix->sequence++;
+            struct run *r = m->output;
+            run_unref(ix, r);
+            r->gone_after = ix->sequence + 1;
+            m->output = NULL;
+        }
+        ix->merge_off = ix->merge_off || ix->work.err == ERR_DAMAGED;
+        merge_end(ix);
+        work_failed(ix, "merge");
+    } else if (m->list != NULL) {
+        ix->durable = ++ix->sequence;
+        struct run_list *old = ix->lists[m->table];
+        ix->lists[m->table] = m->list;
+        m->list = NULL;
+        run_list_unref(ix, old);
+        ix->stats.written_bytes += run_file_bytes(m->output);
+        run_unref(ix, m->output);
+        m->output = NULL;
+        ix->stats.merges++;
+        merge_end(ix);
+        filters_fit(ix);
+        work_succeeded(ix);
+    }
+}
+
+void merge_abandon(struct index *ix)
+{
+    if (ix->merge.on) {
+        ix->work.renamed = false;
+        merge_undo(ix);
+        merge_end(ix);
+    }
+}
