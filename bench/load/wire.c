@@ -1,6 +1,6 @@
 /*
- * Load of prebuilt requests for leat (Kafka's protocol, HTTP), Apache Kafka, Redis and NATS: the client costs next to
- * nothing and is the same for all, so what is measured is the broker.
+ * Load of prebuilt requests for leat (Kafka's protocol, HTTP), Apache Kafka, Redis and NATS: the
+ * client costs next to nothing and is the same for all, so what is measured is the broker.
  *
  *   wire create   --proto P --at HOST:PORT --name N [--partitions N] [--config a=b,..]
  *   wire inflight --proto P --at HOST:PORT --name N [--bytes N] [--seconds S]
@@ -137,11 +137,11 @@ static void run_inflight(struct options *o)
 
 struct conn {
     int fd;
-    struct buf frame; /* the one being sent, or the one of this connection */
-    size_t sent;      /* of it */
-    uint32_t wanted;  /* messages to send, the one being sent included */
+    struct buf frame;  /* the one being sent, or the one of this connection */
+    size_t sent;       /* of it */
+    uint32_t wanted;   /* messages to send, the one being sent included */
     uint64_t sequence; /* of the message that is sent next */
-    uint64_t *began;  /* when each unanswered message began, a ring of `slots` */
+    uint64_t *began;   /* when each unanswered message began, a ring of `slots` */
     uint32_t slots, head, count;
     uint8_t input[INPUT_BYTES];
     size_t input_count;

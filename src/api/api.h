@@ -1,7 +1,7 @@
 /*
- * The native API under /api/v1: the rim that translates between HTTP and the services. One file for
- * each resource (streams.c, events.c, topics.c, ...); each brings a table of routes, from which both
- * the http routes and the OpenAPI 3.1 document at /api/v1/openapi.json are made. Problems have
+ * The native API under /api/v1: the rim that translates between HTTP and the services. One file
+ * for each resource (streams.c, events.c, topics.c, ...); each brings a table of routes, from which
+ * both the http routes and the OpenAPI 3.1 document at /api/v1/openapi.json are made. Problems have
  * stable codes, from one table (problem.c), with a page each at /problems/{code}.
  *
  * All functions on the loop.

@@ -81,8 +81,8 @@ struct api_resource {
     size_t schema_count;
 };
 /* streams.c, ...: listed in table.c */
-extern const struct api_resource api_streams, api_appends, api_events, api_live, api_snapshots, api_folds,
-    api_topics;
+extern const struct api_resource api_streams, api_appends, api_events, api_live, api_snapshots,
+    api_folds, api_topics;
 
 /* ---- A request
  * ------------------------------------------------------------------------------------- */

@@ -220,8 +220,8 @@ static void reply_conflict(struct append_call *x)
         es_reply_problem(x->c, a->problem, 0, &a->ec, STR_NULL);
     } else {
         api_problem_with(x->c, status != 0 ? status : es_problem_status(a->problem),
-                         es_problem_code(a->problem), &a->ec, buf_failed(&b) ? STR_NULL : buf_str(&b),
-                         &header, headers);
+                         es_problem_code(a->problem), &a->ec,
+                         buf_failed(&b) ? STR_NULL : buf_str(&b), &header, headers);
     }
     buf_deinit(&b);
 }
@@ -345,8 +345,8 @@ static void post_append(struct api_call *c)
     struct ectx ec = {0};
     struct es_check *checks;
     const struct json *records = json_get(body, "records");
-    enum err e = event_checks_read(json_get(body, "checks"), c->arena, &checks,
-                                   &x->append.check_count, &ec);
+    enum err e =
+        event_checks_read(json_get(body, "checks"), c->arena, &checks, &x->append.check_count, &ec);
     if (e == ERR_OK && records != NULL && records->kind != JSON_NULL) {
         e = add_list(x, records, "records", &ec);
     }
@@ -396,35 +396,36 @@ static const struct api_schema SCHEMAS[] = {
      "\"subject\":{\"type\":\"string\"},\"correlation_id\":{\"type\":\"string\"},"
      "\"causation_id\":{\"type\":\"string\"},\"traceparent\":{\"type\":\"string\"},"
      "\"content_type\":{\"type\":\"string\"}}}"},
-    {"Expected",
-     "{\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},"
-     "{\"type\":\"string\",\"enum\":[\"any\",\"no_stream\",\"exists\"]}]}"},
-    {"StreamAppend",
-     "{\"type\":\"object\",\"required\":[\"events\"],\"properties\":{"
-     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
-     "\"events\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":10000,"
-     "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}}}}"},
+    {"Expected", "{\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},"
+                 "{\"type\":\"string\",\"enum\":[\"any\",\"no_stream\",\"exists\"]}]}"},
+    {"StreamAppend", "{\"type\":\"object\",\"required\":[\"events\"],\"properties\":{"
+                     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
+                     "\"events\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":10000,"
+                     "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}}}}"},
     {"StreamAppended",
      "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
      "\"first_revision\":{\"type\":\"integer\"},\"last_revision\":{\"type\":\"integer\"},"
      "\"position\":{\"type\":\"string\"},\"idempotent\":{\"type\":\"boolean\"}}}"},
-    {"Append",
-     "{\"type\":\"object\",\"properties\":{"
-     "\"records\":{\"type\":\"array\",\"maxItems\":10000,"
-     "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}},"
-     "\"checks\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"object\","
-     "\"properties\":{\"stream\":{\"type\":\"string\"},"
-     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
-     "\"query\":{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\","
-     "\"items\":{\"type\":\"object\",\"properties\":{"
-     "\"types\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-     "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}}}},"
-     "\"after\":{\"type\":\"string\"}}}}}}"},
+    {"Append", "{\"type\":\"object\",\"properties\":{"
+               "\"records\":{\"type\":\"array\",\"maxItems\":10000,"
+               "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}},"
+               "\"checks\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"object\","
+               "\"properties\":{\"stream\":{\"type\":\"string\"},"
+               "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
+               "\"query\":{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\","
+               "\"items\":{\"type\":\"object\",\"properties\":{"
+               "\"types\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+               "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}}}},"
+               "\"after\":{\"type\":\"string\"}}}}}}"},
     {"Appended",
      "{\"type\":\"object\",\"properties\":{\"streams\":{\"type\":\"array\",\"items\":"
      "{\"$ref\":\"#/components/schemas/StreamAppended\"}},\"position\":{\"type\":\"string\"},"
      "\"idempotent\":{\"type\":\"boolean\"}}}"},
 };
 const struct api_resource api_appends = {
-    "Appending", "Events are appended, under a condition or without one, and durable when answered.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+    "Appending",
+    "Events are appended, under a condition or without one, and durable when answered.",
+    ROUTES,
+    ARRAY_LEN(ROUTES),
+    SCHEMAS,
+    ARRAY_LEN(SCHEMAS)};

@@ -1,3 +1,4 @@
+/* What the resources of the event store share. */
 #include "api/es_common.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Reading events: of one stream (from, backwards, as of a moment, from a snapshot on), and of all in
- * the order of the log, by category, type, tag. A page as JSON, or as many pages as there are as
+ * Reading events: of one stream (from, backwards, as of a moment, from a snapshot on), and of all
+ * in the order of the log, by category, type, tag. A page as JSON, or as many pages as there are as
  * NDJSON, sent as they are read.
  */
 #include "api/es_common.h"
@@ -46,7 +46,8 @@ static void reply_event(struct stream_call *x)
     if (r->event_count == 0) {
         struct ectx ec = {0};
         es_read_stream_release(es, r);
-        IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "the stream has no event of that revision (any more)"));
+        IGNORE(
+            ectx_fail(&ec, ERR_NOT_FOUND, "the stream has no event of that revision (any more)"));
         api_problem(x->c, "event-not-found", &ec, STR_NULL);
         return;
     }
@@ -476,7 +477,8 @@ static bool keep_list(struct bulk *k, const struct str **list, size_t count)
     return count == 0 || copy != NULL;
 }
 
-/* The request's memory goes with http_stream_begin's answer: what the reads need is copied first. */
+/* The request's memory goes with http_stream_begin's answer: what the reads need is copied first.
+ */
 static void bulk_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
                         bool limited)
 {
@@ -581,4 +583,5 @@ static const struct api_schema SCHEMAS[] = {
 };
 const struct api_resource api_events = {
     "Events", "Events are read by stream, or all of them in the order of the log.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+    ROUTES,   ARRAY_LEN(ROUTES),
+    SCHEMAS,  ARRAY_LEN(SCHEMAS)};

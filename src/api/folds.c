@@ -256,31 +256,30 @@ static const struct api_route ROUTES[] = {
      "stream-not-found stream-deleted stream-tombstoned fold-not-found fold-failed", NULL},
 };
 static const struct api_schema SCHEMAS[] = {
-    {"DefinitionText",
-     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"category\":{\"type\":\"string\"},\"definition\":{\"type\":\"string\"}}}"},
+    {"DefinitionText", "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
+                       "\"category\":{\"type\":\"string\"},\"definition\":{\"type\":\"string\"}}}"},
     {"DefinitionList",
      "{\"type\":\"object\",\"properties\":{\"definitions\":{\"type\":\"array\",\"items\":"
      "{\"$ref\":\"#/components/schemas/DefinitionText\"}}}}"},
-    {"Defined",
-     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"created\":{\"type\":\"boolean\"}}}"},
-    {"Fold",
-     "{\"type\":\"object\",\"required\":[\"fold\",\"category\",\"maps\"],\"properties\":{"
-     "\"fold\":{\"type\":\"string\"},\"category\":{\"type\":\"string\"},"
-     "\"schema\":{\"type\":\"string\"},\"snapshot_every\":{\"type\":\"integer\"},"
-     "\"initial\":{\"type\":\"object\"},\"maps\":{\"type\":\"array\",\"items\":{\"type\":"
-     "\"object\"}}}}"},
+    {"Defined", "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
+                "\"created\":{\"type\":\"boolean\"}}}"},
+    {"Fold", "{\"type\":\"object\",\"required\":[\"fold\",\"category\",\"maps\"],\"properties\":{"
+             "\"fold\":{\"type\":\"string\"},\"category\":{\"type\":\"string\"},"
+             "\"schema\":{\"type\":\"string\"},\"snapshot_every\":{\"type\":\"integer\"},"
+             "\"initial\":{\"type\":\"object\"},\"maps\":{\"type\":\"array\",\"items\":{\"type\":"
+             "\"object\"}}}}"},
     {"Upcasts",
      "{\"type\":\"object\",\"required\":[\"upcasts\"],\"properties\":{\"upcasts\":{\"type\":"
      "\"array\",\"items\":{\"type\":\"object\"}}}}"},
-    {"State",
-     "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
-     "\"fold\":{\"type\":\"string\"},\"schema\":{\"type\":\"string\"},"
-     "\"revision\":{\"type\":[\"integer\",\"null\"]},"
-     "\"snapshot_revision\":{\"type\":\"integer\"},\"state\":{}}}"},
+    {"State", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
+              "\"fold\":{\"type\":\"string\"},\"schema\":{\"type\":\"string\"},"
+              "\"revision\":{\"type\":[\"integer\",\"null\"]},"
+              "\"snapshot_revision\":{\"type\":\"integer\"},\"state\":{}}}"},
 };
 const struct api_resource api_folds = {
     "Folds and upcasts",
     "What state the events of a stream make, and how old events look in their newest form.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+    ROUTES,
+    ARRAY_LEN(ROUTES),
+    SCHEMAS,
+    ARRAY_LEN(SCHEMAS)};

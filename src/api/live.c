@@ -119,8 +119,7 @@ static struct str frame_id(const struct live *l, enum es_frame frame, const stru
     if (frame != ES_FRAME_EVENT) {
         return STR_NULL;
     }
-    const int n =
-        snprintf(text, ES_POSITION_TEXT, "r%llu", (unsigned long long)event->revision);
+    const int n = snprintf(text, ES_POSITION_TEXT, "r%llu", (unsigned long long)event->revision);
     return str_make(text, (size_t)n);
 }
 
@@ -296,9 +295,8 @@ static bool begin_poll(struct live *l, struct api_call *c, uint64_t wait_ns, uin
 static bool begin_stream(struct live *l, struct api_call *c)
 {
     static const struct http_stream_hooks hooks = {.writable = live_writable, .closed = live_gone};
-    const struct http_head head = {.status = 200,
-                                   .content_type = l->sse ? "text/event-stream"
-                                                          : "application/x-ndjson"};
+    const struct http_head head = {
+        .status = 200, .content_type = l->sse ? "text/event-stream" : "application/x-ndjson"};
     l->out = http_stream_begin(c->request, &head, &hooks, l);
     return l->out != NULL;
 }
@@ -332,7 +330,8 @@ static void get_live(struct api_call *c)
     const bool poll = wait_ns != UINT64_MAX;
     l->sse = !api_accepts(c, "application/x-ndjson");
     /* The subscription first: what is wrong with it is still a problem with a status. It delivers
-     * nothing before the loop turns again or `resume`; what needs the request's memory is copied. */
+     * nothing before the loop turns again or `resume`; what needs the request's memory is copied.
+     */
     enum es_problem p = es_subscribe(es, &s, &l->sub, &ec);
     if (p != ES_OK) {
         l->sub = NULL;
@@ -373,6 +372,6 @@ static const struct api_schema SCHEMAS[] = {
      "\"next\":{\"type\":\"string\"},\"next_revision\":{\"type\":\"integer\"},"
      "\"caught_up\":{\"type\":\"boolean\"}}}"},
 };
-const struct api_resource api_live = {
-    "Subscriptions", "Events as they come.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+const struct api_resource api_live = {"Subscriptions", "Events as they come.",
+                                      ROUTES,          ARRAY_LEN(ROUTES),
+                                      SCHEMAS,         ARRAY_LEN(SCHEMAS)};

@@ -116,15 +116,15 @@ static void put_snapshot(struct api_call *c)
         api_fail(c, e, &ec);
         return;
     }
-    x->change = (struct es_stream_change){
-        .kind = ES_CHANGE_SNAPSHOT,
-        .stream = api_path(c, 0),
-        .revision = (uint64_t)revision,
-        .schema = schema == NULL ? STR_LIT(SCHEMA_DEFAULT) : schema->string,
-        .state = state->raw,
-        .arena = c->arena,
-        .done = on_put,
-        .ctx = x};
+    x->change = (struct es_stream_change){.kind = ES_CHANGE_SNAPSHOT,
+                                          .stream = api_path(c, 0),
+                                          .revision = (uint64_t)revision,
+                                          .schema = schema == NULL ? STR_LIT(SCHEMA_DEFAULT)
+                                                                   : schema->string,
+                                          .state = state->raw,
+                                          .arena = c->arena,
+                                          .done = on_put,
+                                          .ctx = x};
     es_stream_change(es, &x->change);
 }
 
@@ -151,11 +151,11 @@ static const struct api_schema SCHEMAS[] = {
      "{\"type\":\"object\",\"required\":[\"revision\",\"state\"],\"properties\":{"
      "\"revision\":{\"type\":\"integer\",\"minimum\":0},\"schema\":{\"type\":\"string\"},"
      "\"state\":{}}}"},
-    {"Snapshot",
-     "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
-     "\"revision\":{\"type\":\"integer\"},\"schema\":{\"type\":\"string\"},"
-     "\"time\":{\"type\":\"string\",\"format\":\"date-time\"},\"state\":{}}}"},
+    {"Snapshot", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
+                 "\"revision\":{\"type\":\"integer\"},\"schema\":{\"type\":\"string\"},"
+                 "\"time\":{\"type\":\"string\",\"format\":\"date-time\"},\"state\":{}}}"},
 };
 const struct api_resource api_snapshots = {
     "Snapshots", "The state of a stream at a revision, kept beside its events.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+    ROUTES,      ARRAY_LEN(ROUTES),
+    SCHEMAS,     ARRAY_LEN(SCHEMAS)};

@@ -346,10 +346,8 @@ static void put_category(struct api_call *c)
         return;
     }
     x->c = c;
-    x->create = (struct es_category_create){.name = api_path(c, 0),
-                                            .partitions = (int32_t)partitions,
-                                            .done = on_category,
-                                            .ctx = x};
+    x->create = (struct es_category_create){
+        .name = api_path(c, 0), .partitions = (int32_t)partitions, .done = on_category, .ctx = x};
     es_category_create(es, &x->create);
 }
 
@@ -429,9 +427,8 @@ static const struct api_schema SCHEMAS[] = {
      "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{"
      "\"reason\":{\"type\":\"string\"},\"fields\":{\"type\":\"array\",\"items\":{\"type\":"
      "\"string\"},\"maxItems\":64}}}"},
-    {"Redacted",
-     "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
-     "\"revision\":{\"type\":\"integer\"},\"redacted\":{\"type\":\"boolean\"}}}"},
+    {"Redacted", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
+                 "\"revision\":{\"type\":\"integer\"},\"redacted\":{\"type\":\"boolean\"}}}"},
     {"CategoryList",
      "{\"type\":\"object\",\"properties\":{\"categories\":{\"type\":\"array\",\"items\":{"
      "\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"topic\":{\"type\":"
@@ -444,4 +441,5 @@ static const struct api_schema SCHEMAS[] = {
 };
 const struct api_resource api_streams = {
     "Streams", "Streams of events, their retention and deletion; categories.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+    ROUTES,    ARRAY_LEN(ROUTES),
+    SCHEMAS,   ARRAY_LEN(SCHEMAS)};

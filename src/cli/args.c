@@ -208,7 +208,7 @@ static enum err settle(struct cli *cli, struct ectx *ec)
                      : from_env != NULL && from_env[0] != '\0' ? from_env
                                                                : CLI_BOOTSTRAP;
     const char *http_env = getenv("LEAT_HTTP");
-    cli->http = cli_has(cli, OPT_HTTP)                     ? cli->values[OPT_HTTP]
+    cli->http = cli_has(cli, OPT_HTTP)                    ? cli->values[OPT_HTTP]
                 : http_env != NULL && http_env[0] != '\0' ? http_env
                                                           : CLI_HTTP;
     cli->output = cli_has(cli, OPT_OUTPUT) ? cli->values[OPT_OUTPUT] : "text";

@@ -127,7 +127,8 @@ struct cli {
 extern const struct command COMMANDS[];
 extern const size_t COMMAND_COUNT;
 /* Options that every command with `online` or `http`, and every one, takes. */
-extern const struct option OPTION_BOOTSTRAP, OPTION_HTTP, OPTION_TIMEOUT, OPTION_OUTPUT, OPTION_HELP;
+extern const struct option OPTION_BOOTSTRAP, OPTION_HTTP, OPTION_TIMEOUT, OPTION_OUTPUT,
+    OPTION_HELP;
 
 /* All options of a command, in the order of help, through `at`; NULL after the last. */
 const struct option *command_option_at(const struct command *c, size_t at);

@@ -17,11 +17,7 @@ const struct option OPTION_BOOTSTRAP = {
     "the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1:9092",
     false};
 const struct option OPTION_HTTP = {
-    OPT_HTTP,
-    0,
-    "--http",
-    "HOST:PORT",
-    "leat's HTTP address; else LEAT_HTTP, else 127.0.0.1:8080",
+    OPT_HTTP, 0, "--http", "HOST:PORT", "leat's HTTP address; else LEAT_HTTP, else 127.0.0.1:8080",
     false};
 const struct option OPTION_TIMEOUT = {
     OPT_TIMEOUT, 0, "--timeout", "SECONDS", "how long to wait for an answer (10)", false};
@@ -114,18 +110,18 @@ static const struct option GROUP_SEEK[] = {
     PARTITION,
     DRY_RUN,
 };
-#define AT                                                                                      \
-    {                                                                                           \
-        OPT_AT, 0, "--at", "WHEN", "as it was at a time, or at a revision (now)", false        \
+#define AT                                                                              \
+    {                                                                                   \
+        OPT_AT, 0, "--at", "WHEN", "as it was at a time, or at a revision (now)", false \
     }
-#define FOLD                                                                                    \
-    {                                                                                           \
-        OPT_FOLD, 0, "--fold", "NAME", "this declared fold (the one of the category)", false   \
+#define FOLD                                                                                 \
+    {                                                                                        \
+        OPT_FOLD, 0, "--fold", "NAME", "this declared fold (the one of the category)", false \
     }
-#define EXPECTED                                                                                \
-    {                                                                                           \
-        OPT_EXPECTED, 'e', "--expected", "WHAT",                                                \
-            "only if the stream is at this revision; or no_stream, exists, any (any)", false   \
+#define EXPECTED                                                                             \
+    {                                                                                        \
+        OPT_EXPECTED, 'e', "--expected", "WHAT",                                             \
+            "only if the stream is at this revision; or no_stream, exists, any (any)", false \
     }
 static const struct option STREAM_LS[] = {
     {OPT_PREFIX, 0, "--prefix", "TEXT", "names that begin with this", false},
@@ -219,7 +215,8 @@ const struct command COMMANDS[] = {
      "taken some of them.",
      "leat topic ls -o json\tfor scripts", OPTIONS(TOPIC_LS), true, false, true, run_topic_ls},
     {"topic", "show", "NAME", 1, 1, "Show partitions, offsets, sizes and settings of a topic", NULL,
-     "leat topic show orders\tone line for each partition", NO_OPTIONS, true, false, true, run_topic_show},
+     "leat topic show orders\tone line for each partition", NO_OPTIONS, true, false, true,
+     run_topic_show},
     {"topic", "create", "NAME...", 1, CLI_WORDS_MAX, "Create topics", NULL,
      "leat topic create orders --partitions 3 --set retention.ms=86400000\tkept for a day",
      OPTIONS(TOPIC_CREATE), true, false, false, run_topic_create},
@@ -263,7 +260,8 @@ const struct command COMMANDS[] = {
      "leat group seek billing --topic orders --to 2026-11-20T08:00:00Z\tread again since eight",
      OPTIONS(GROUP_SEEK), true, false, true, run_group_seek},
     {"group", "delete", "GROUP...", 1, CLI_WORDS_MAX, "Delete groups and their offsets",
-     "A group that has members is refused.", NULL, NO_OPTIONS, true, false, false, run_group_delete},
+     "A group that has members is refused.", NULL, NO_OPTIONS, true, false, false,
+     run_group_delete},
     {"stream", "ls", "[CATEGORY]", 0, 1, "List streams in the order of their creation", NULL,
      "leat stream ls order\tthe streams of one category", OPTIONS(STREAM_LS), false, true, true,
      run_stream_ls},
@@ -275,7 +273,8 @@ const struct command COMMANDS[] = {
      "leat stream show order-123 --at 5\tas it was when revision 5 was its last",
      OPTIONS(STREAM_SHOW), false, true, true, run_stream_show},
     {"stream", "append", "STREAM TYPE [DATA]", 2, 3, "Append one event",
-     "DATA is JSON; without it, it is read from the input. An id that the stream has already makes\n"
+     "DATA is JSON; without it, it is read from the input. An id that the stream has already "
+     "makes\n"
      "this a repetition: nothing is appended, and the answer is the first one's.",
      "leat stream append order-123 OrderShipped '{\"carrier\":\"DHL\"}' --expected 5\tonly after "
      "revision 5",
@@ -317,7 +316,8 @@ const struct command COMMANDS[] = {
     {"verify", NULL, "DIR", 1, 1, "Check a data directory that no server has open",
      "Reads every byte, changes nothing, and says what it found. The exit status is 0 if all is\n"
      "well and 3 if there is damage.",
-     "leat verify /var/lib/leat\tafter stopping the server", OPTIONS(VERIFY), false, false, false, NULL},
+     "leat verify /var/lib/leat\tafter stopping the server", OPTIONS(VERIFY), false, false, false,
+     NULL},
     {"bench", NULL, "[produce|consume|end-to-end]", 0, 1,
      "Load a broker; print rates and percentiles of latency",
      "Without a word all three loads run one after the other on a new topic.\n"
@@ -335,7 +335,8 @@ const struct command COMMANDS[] = {
     {"completion", NULL, "bash|zsh|fish", 1, 1, "Print a completion script for a shell", NULL,
      "source <(leat completion bash)\tin this shell, now", NO_OPTIONS, false, false, false,
      run_completion},
-    {"help", NULL, "[COMMAND...]", 0, 2, "Tell about a command", NULL, NULL, NO_OPTIONS, false, false, false, run_help},
+    {"help", NULL, "[COMMAND...]", 0, 2, "Tell about a command", NULL, NULL, NO_OPTIONS, false,
+     false, false, run_help},
     /* Not told: makes the pages of man/. */
     {"manual", NULL, "PAGE", 1, 1, "", NULL, NULL, NO_OPTIONS, false, false, false, run_manual},
 };

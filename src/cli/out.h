@@ -10,7 +10,7 @@
 #include "core/buf.h"
 
 #define TABLE_COLUMNS_MAX 12
-#define DOC_DEPTH_MAX    16
+#define DOC_DEPTH_MAX     16
 
 enum colour { COLOUR_NONE, COLOUR_BOLD, COLOUR_DIM, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED };
 /* The escape sequence, or "" when colours are not wanted. */

@@ -344,9 +344,9 @@ static void json_server(const struct status *s, struct doc *j)
     doc_f64(j, "relaxed_partitions", metric(s, "leat_store_relaxed_partitions", 0));
     doc_bool(j, "insecure_anonymous", metric(s, "leat_insecure_anonymous", 0) > 0);
     doc_f64(j, "bytes_in_per_second",
-             per_second(s, s->samples[0].bytes_in, s->samples[1].bytes_in));
+            per_second(s, s->samples[0].bytes_in, s->samples[1].bytes_in));
     doc_f64(j, "bytes_out_per_second",
-             per_second(s, s->samples[0].bytes_out, s->samples[1].bytes_out));
+            per_second(s, s->samples[0].bytes_out, s->samples[1].bytes_out));
     doc_end(j, '}');
 }
 
@@ -371,7 +371,7 @@ static enum err print_json(const struct status *s)
     doc_i64(&j, "partitions_without_leader", s->leaderless);
     doc_i64(&j, "partitions_under_replicated", s->thin);
     doc_f64(&j, "records_in_per_second",
-             per_second(s, (double)s->samples[0].records, (double)s->samples[1].records));
+            per_second(s, (double)s->samples[0].records, (double)s->samples[1].records));
     doc_f64(&j, "answer_ms", (double)s->latency_ns / 1e6);
     if (s->disk.known) {
         doc_object(&j, "disk");

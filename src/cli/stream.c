@@ -59,20 +59,18 @@ static enum err print_elements(struct cli *cli, const char *name, const struct j
 
 static enum err list_pages(struct cli *cli, struct pages *p)
 {
-    struct str category = cli->word_count > 0 ? http_encode(&cli->arena, cli->words[0])
-                                              : STR_LIT("");
-    struct str prefix = cli_has(cli, OPT_PREFIX)
-                            ? http_encode(&cli->arena, cli->values[OPT_PREFIX])
-                            : STR_LIT("");
+    struct str category =
+        cli->word_count > 0 ? http_encode(&cli->arena, cli->words[0]) : STR_LIT("");
+    struct str prefix =
+        cli_has(cli, OPT_PREFIX) ? http_encode(&cli->arena, cli->values[OPT_PREFIX]) : STR_LIT("");
     struct str cursor = STR_LIT("");
     do {
         int status = 0;
         struct json *v = NULL;
-        struct str path =
-            arena_printf(&cli->arena, "/api/v1/streams?limit=%d%s%.*s%s%.*s%s%.*s", PAGE,
-                         category.n > 0 ? "&category=" : "", STR(category),
-                         prefix.n > 0 ? "&prefix=" : "", STR(prefix),
-                         cursor.n > 0 ? "&cursor=" : "", STR(cursor));
+        struct str path = arena_printf(&cli->arena, "/api/v1/streams?limit=%d%s%.*s%s%.*s%s%.*s",
+                                       PAGE, category.n > 0 ? "&category=" : "", STR(category),
+                                       prefix.n > 0 ? "&prefix=" : "", STR(prefix),
+                                       cursor.n > 0 ? "&cursor=" : "", STR(cursor));
         if (str_is_null(path)) {
             return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the names do not fit into memory");
         }
@@ -95,8 +93,7 @@ int run_stream_ls(struct cli *cli)
     static const char *const titles[] = {"STREAM", "STATE", ">FIRST", ">LAST"};
     int64_t limit;
     struct pages p;
-    enum err e =
-        cli_number(cli, OPT_LIMIT, 1, STREAM_LIMIT_MAX, STREAM_LIMIT, &limit, &cli->ec);
+    enum err e = cli_number(cli, OPT_LIMIT, 1, STREAM_LIMIT_MAX, STREAM_LIMIT, &limit, &cli->ec);
     if (e == ERR_OK) {
         pages_init(&p, limit);
         e = list_pages(cli, &p);
@@ -128,9 +125,9 @@ static enum err read_events(struct cli *cli, const char *stream, int64_t from, c
         int status = 0;
         struct json *v = NULL;
         size_t left = p->most - p->count;
-        struct str full = arena_printf(&cli->arena, "%s?from=%lld&limit=%d%s%s", path,
-                                       (long long)from, left < PAGE ? (int)left : PAGE,
-                                       at[0] == '\0' ? "" : "&at=", at);
+        struct str full =
+            arena_printf(&cli->arena, "%s?from=%lld&limit=%d%s%s", path, (long long)from,
+                         left < PAGE ? (int)left : PAGE, at[0] == '\0' ? "" : "&at=", at);
         if (str_is_null(full)) {
             break;
         }
@@ -164,8 +161,7 @@ int run_stream_show(struct cli *cli)
     const char *at = "";
     struct pages p;
     struct json *state = NULL;
-    enum err e =
-        cli_number(cli, OPT_LIMIT, 1, STREAM_LIMIT_MAX, STREAM_LIMIT, &limit, &cli->ec);
+    enum err e = cli_number(cli, OPT_LIMIT, 1, STREAM_LIMIT_MAX, STREAM_LIMIT, &limit, &cli->ec);
     e = e == ERR_OK ? cli_number(cli, OPT_FROM, 0, INT64_MAX, 0, &from, &cli->ec) : e;
     e = e == ERR_OK ? stream_moment(cli, cli->values[OPT_AT], &at) : e;
     if (e == ERR_OK) {
@@ -202,7 +198,8 @@ static void tell(struct differ *d, char sign, const struct json *before, const s
     struct str a = before == NULL ? STR_LIT("") : before->raw;
     struct str b = after == NULL ? STR_LIT("") : after->raw;
     out_printf("%s%c %.*s: %.*s%s%.*s%s\n", colour, sign, STR(path), STR(a),
-               before != NULL && after != NULL ? " -> " : "", STR(b), colour_off(d->cli, COLOUR_RED));
+               before != NULL && after != NULL ? " -> " : "", STR(b),
+               colour_off(d->cli, COLOUR_RED));
 }
 
 static void compare(struct differ *d, const struct json *before, const struct json *after)
@@ -289,9 +286,9 @@ int run_stream_diff(struct cli *cli)
     enum err e = stream_moment(cli, cli->values[OPT_FROM], &from);
     e = e == ERR_OK ? stream_moment(cli, cli->values[OPT_TO], &to) : e;
     const char *path = e == ERR_OK ? stream_path(cli, cli->words[0], "/events") : NULL;
-    struct str last = path == NULL ? STR_NULL
-                                   : arena_printf(&cli->arena, "%s?from=end&dir=back&limit=1&at=%s",
-                                                  path, from);
+    struct str last =
+        path == NULL ? STR_NULL
+                     : arena_printf(&cli->arena, "%s?from=end&dir=back&limit=1&at=%s", path, from);
     if (e == ERR_OK && str_is_null(last)) {
         e = ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory");
     }

@@ -134,7 +134,8 @@ static enum err show_snapshot(struct cli *cli, const char *path)
 }
 
 /* The state to write: of the fold, or what a person gave; and its revision. */
-static enum err snapshot_state(struct cli *cli, const char *at, struct str *state, int64_t *revision)
+static enum err snapshot_state(struct cli *cli, const char *at, struct str *state,
+                               int64_t *revision)
 {
     struct json *v = NULL;
     int status = 0;
@@ -150,9 +151,9 @@ static enum err snapshot_state(struct cli *cli, const char *at, struct str *stat
         return e;
     }
     const char *path = stream_path(cli, cli->words[0], "/events?from=end&dir=back&limit=1");
-    struct str full = path == NULL ? STR_NULL
-                                   : arena_printf(&cli->arena, "%s%s%s", path,
-                                                  at[0] == '\0' ? "" : "&at=", at);
+    struct str full =
+        path == NULL ? STR_NULL
+                     : arena_printf(&cli->arena, "%s%s%s", path, at[0] == '\0' ? "" : "&at=", at);
     enum err e = json_argument(cli, 1, "STATE", state);
     if (e == ERR_OK && str_is_null(full)) {
         e = ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory");
@@ -259,7 +260,8 @@ int run_stream_delete(struct cli *cli)
     struct str expected = cli_has(cli, OPT_EXPECTED)
                               ? http_encode(&cli->arena, cli->values[OPT_EXPECTED])
                               : STR_LIT("any");
-    const char *path = stream_path(cli, cli->words[0], hard ? "?hard=true&expected=" : "?expected=");
+    const char *path =
+        stream_path(cli, cli->words[0], hard ? "?hard=true&expected=" : "?expected=");
     struct str full = path == NULL || str_is_null(expected)
                           ? STR_NULL
                           : arena_printf(&cli->arena, "%s%.*s", path, STR(expected));
@@ -277,8 +279,8 @@ int run_stream_redact(struct cli *cli)
     struct json *v = NULL;
     uint64_t revision;
     if (!str_to_u64(str_of(cli->words[1]), &revision)) {
-        return cli_report(
-            ectx_fail(&cli->ec, ERR_CONFIG, "'%s' is no revision", cli->words[1]), &cli->ec);
+        return cli_report(ectx_fail(&cli->ec, ERR_CONFIG, "'%s' is no revision", cli->words[1]),
+                          &cli->ec);
     }
     if (!cli_has(cli, OPT_REASON)) {
         return cli_report(ectx_fail(&cli->ec, ERR_CONFIG, "--reason is needed, for the record"),

@@ -12,9 +12,9 @@
 const char *stream_path(struct cli *cli, const char *stream, const char *suffix)
 {
     struct str name = http_encode(&cli->arena, stream);
-    struct str path = str_is_null(name) ? STR_NULL
-                                        : arena_printf(&cli->arena, "/api/v1/streams/%.*s%s",
-                                                       STR(name), suffix);
+    struct str path = str_is_null(name)
+                          ? STR_NULL
+                          : arena_printf(&cli->arena, "/api/v1/streams/%.*s%s", STR(name), suffix);
     if (str_is_null(path)) {
         IGNORE(ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory"));
     }
@@ -71,11 +71,11 @@ MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *
     const char *fold = cli->values[OPT_FOLD];
     struct str name = fold == NULL ? STR_LIT("") : http_encode(&cli->arena, fold);
     const char *path = stream_path(cli, stream, "/state?");
-    struct str full = path == NULL || str_is_null(name)
-                          ? STR_NULL
-                          : arena_printf(&cli->arena, "%s%s%.*s%s%s", path,
-                                         fold == NULL ? "" : "fold=", STR(name),
-                                         at[0] == '\0' ? "" : "&at=", at);
+    struct str full =
+        path == NULL || str_is_null(name)
+            ? STR_NULL
+            : arena_printf(&cli->arena, "%s%s%.*s%s%s", path,
+                           fold == NULL ? "" : "fold=", STR(name), at[0] == '\0' ? "" : "&at=", at);
     if (str_is_null(full)) {
         return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory");
     }
@@ -124,7 +124,7 @@ MUST_USE enum err stream_read_input(struct cli *cli, struct str *out)
             continue;
         }
         if (n < 0) {
-            e = ectx_fail(&cli->ec, ERR_IO, "could not read the input: %s", strerror(errno));
+            e = ectx_fail(&cli->ec, err_of_errno(errno), "could not read the input");
         }
         if (n <= 0) {
             break;

@@ -1,3 +1,4 @@
+/* Base64, both ways. Decoding is strict: one text for each run of bytes. */
 #include "core/base64.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -34,10 +34,10 @@ static bool list_one(void *ctx, const char *name, bool is_dir)
         strcmp(name, "checkpoint-b") == 0 || strcmp(name, "set-aside") == 0) {
         l->ours = true;
     } else if (strcmp(name, "lock") != 0 && strcmp(name, "topics") != 0 &&
-               strcmp(name, "derived") != 0 &&
-               strcmp(name, "meta.tmp") != 0 && strcmp(name, "meta") != 0 &&
-               strcmp(name, "reserve") != 0 && strcmp(name, "owner.tmp") != 0 &&
-               strcmp(name, "lost+found") != 0 && name[0] != '.') {
+               strcmp(name, "derived") != 0 && strcmp(name, "meta.tmp") != 0 &&
+               strcmp(name, "meta") != 0 && strcmp(name, "reserve") != 0 &&
+               strcmp(name, "owner.tmp") != 0 && strcmp(name, "lost+found") != 0 &&
+               name[0] != '.') {
         l->foreign = true;
         (void)snprintf(l->name, sizeof(l->name), "%s%s", name, is_dir ? "/" : "");
     }
