@@ -1,0 +1,116 @@
+/* Appending events to a stream. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib.h"
+
+static void put_member(struct text *t, const char *name, const char *value)
+{
+    if (value != NULL) {
+        text_put_z(t, ",\"");
+        text_put_z(t, name);
+        text_put_z(t, "\":");
+        text_put_json(t, value);
+    }
+}
+
+static bool is_json(const struct leat_new_event *e)
+{
+    return e->content_type == NULL || strcmp(e->content_type, "application/json") == 0;
+}
+
+static void put_event(struct text *t, const struct leat_new_event *e)
+{
+    text_put_z(t, "{\"type\":");
+    text_put_json(t, e->type);
+    put_member(t, "id", e->id);
+    put_member(t, "content_type", e->content_type);
+    put_member(t, "correlation_id", e->correlation_id);
+    put_member(t, "causation_id", e->causation_id);
+    put_member(t, "traceparent", e->traceparent);
+    put_member(t, "subject", e->subject);
+    if (e->meta != NULL) {
+        text_put_z(t, ",\"meta\":");
+        text_put_z(t, e->meta);
+    }
+    for (size_t i = 0; i < e->tag_count; i++) {
+        text_put_z(t, i == 0 ? ",\"tags\":[" : ",");
+        text_put_json(t, e->tags[i]);
+    }
+    if (e->tag_count > 0) {
+        text_put_z(t, "]");
+    }
+    if (is_json(e)) {
+        text_put_z(t, ",\"data\":");
+        text_put(t, e->data, e->data_size);
+    } else {
+        text_put_z(t, ",\"data_base64\":\"");
+        text_put_base64(t, e->data, e->data_size);
+        text_put_z(t, "\"");
+    }
+    text_put_z(t, "}");
+}
+
+static void put_body(struct text *t, int64_t expected, const struct leat_new_event *events,
+                     size_t count)
+{
+    text_put_z(t, "{\"expected\":");
+    if (expected >= 0) {
+        text_printf(t, "%lld", (long long)expected);
+    } else {
+        text_put_z(t, expected == LEAT_EXPECT_NO_STREAM ? "\"no_stream\""
+                      : expected == LEAT_EXPECT_EXISTS  ? "\"exists\""
+                                                        : "\"any\"");
+    }
+    text_put_z(t, ",\"events\":[");
+    for (size_t i = 0; i < count; i++) {
+        text_put_z(t, i == 0 ? "" : ",");
+        put_event(t, &events[i]);
+    }
+    text_put_z(t, "]}");
+}
+
+static int check(const char *stream, int64_t expected, const struct leat_new_event *events,
+                 size_t count, struct leat_problem *problem)
+{
+    if (stream == NULL || events == NULL || count == 0 || expected < LEAT_EXPECT_EXISTS) {
+        return lib_fail(problem, "invalid-argument", "a stream, events and an expectation, please");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].type == NULL || (events[i].data == NULL && events[i].data_size > 0) ||
+            (is_json(&events[i]) && events[i].data_size == 0)) {
+            return lib_fail(problem, "invalid-argument", "event %zu has no type or no data", i);
+        }
+    }
+    return 0;
+}
+
+int leat_append(struct leat *l, const char *stream, int64_t expected,
+                const struct leat_new_event *events, size_t count, struct leat_appended *out,
+                struct leat_problem *problem)
+{
+    if (check(stream, expected, events, count, problem) != 0) {
+        return -1;
+    }
+    struct text path, body;
+    json_t *v = NULL;
+    text_init(&path, l);
+    text_init(&body, l);
+    text_put_z(&path, "/api/v1/streams/");
+    text_put_encoded(&path, stream);
+    text_put_z(&path, "/events");
+    put_body(&body, expected, events, count);
+    const int result = lib_call(l, "POST", &path, &body, &v, problem);
+    if (result == 0 && out != NULL) {
+        const char *position = lib_member_text(v, "position");
+        *out = (struct leat_appended){.first_revision = lib_member_number(v, "first_revision", -1),
+                                      .last_revision = lib_member_number(v, "last_revision", -1),
+                                      .idempotent = json_is_true(json_object_get(v, "idempotent"))};
+        (void)snprintf(out->position, sizeof(out->position), "%s",
+                       position == NULL ? "" : position);
+    }
+    json_decref(v);
+    text_deinit(&path);
+    text_deinit(&body);
+    return result;
+}

@@ -1,0 +1,259 @@
+/*
+ * A category by Fetch: its topic is es.CATEGORY, events are records with CloudEvents headers. All
+ * partitions are assigned from the start or the end; no group, nothing is committed.
+ */
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib.h"
+
+#define FIELD_MAX   512u
+#define ERROR_BYTES 512u
+
+enum { F_ID, F_TYPE, F_TIME, F_CORRELATION, F_CAUSATION, F_TRACEPARENT, F_CONTENT, F_COUNT };
+static const char *const FIELDS[F_COUNT] = {
+    "ce_id",          "ce_type",        "ce_time",     "ce_correlationid",
+    "ce_causationid", "ce_traceparent", "content-type"};
+
+struct leat_category {
+    struct leat *leat;
+    rd_kafka_t *consumer;
+    rd_kafka_message_t *message; /* the event that was given last points into it */
+    char *stream, *meta;
+    size_t stream_room, meta_room;
+    char fields[F_COUNT][FIELD_MAX];
+    int partitions, at_end;
+    bool *ended; /* by partition */
+};
+
+static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char why[ERROR_BYTES];
+    return rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK;
+}
+
+static rd_kafka_t *consumer_make(struct leat *l, char *why, size_t size)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, NULL);
+    const bool good = set(conf, "bootstrap.servers", l->kafka) &&
+                      set(conf, "group.id", "libleat") && /* never joined, nothing is committed */
+                      set(conf, "enable.auto.commit", "false") &&
+                      set(conf, "enable.partition.eof", "true") &&
+                      set(conf, "allow.auto.create.topics", "false");
+    rd_kafka_t *k = good ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, size) : NULL;
+    if (k == NULL) {
+        rd_kafka_conf_destroy(conf);
+    }
+    return k;
+}
+
+/* The number of partitions; -1: a problem. */
+static int partitions_of(struct leat_category *c, const char *topic, struct leat_problem *problem)
+{
+    const struct rd_kafka_metadata *m = NULL;
+    rd_kafka_topic_t *t = rd_kafka_topic_new(c->consumer, topic, NULL);
+    if (t == NULL) {
+        return lib_fail(problem, "invalid-argument", "'%s' is no category", topic);
+    }
+    const rd_kafka_resp_err_t e =
+        rd_kafka_metadata(c->consumer, 0, t, &m, (int)c->leat->options.timeout_ms);
+    rd_kafka_topic_destroy(t);
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return lib_fail(problem, e == RD_KAFKA_RESP_ERR__TIMED_OUT ? "timeout" : "unreachable",
+                        "%s: %s", c->leat->kafka, rd_kafka_err2str(e));
+    }
+    const int count = m->topic_cnt == 1 && m->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR
+                          ? m->topics[0].partition_cnt
+                          : 0;
+    rd_kafka_metadata_destroy(m);
+    return count > 0 ? count
+                     : lib_fail(problem, "category-not-found", "there is no topic %s", topic);
+}
+
+static int assign(struct leat_category *c, const char *topic, bool from_end,
+                  struct leat_problem *problem)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(c->partitions);
+    for (int i = 0; i < c->partitions; i++) {
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset =
+            from_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    }
+    const rd_kafka_resp_err_t e = rd_kafka_assign(c->consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return e == RD_KAFKA_RESP_ERR_NO_ERROR
+               ? 0
+               : lib_fail(problem, "unreachable", "%s", rd_kafka_err2str(e));
+}
+
+int leat_category_open(struct leat *l, const char *category, bool from_end,
+                       struct leat_category **out, struct leat_problem *problem)
+{
+    char topic[FIELD_MAX], why[ERROR_BYTES];
+    const int n = category == NULL ? -1 : snprintf(topic, sizeof(topic), "es.%s", category);
+    if (n < 0 || (size_t)n >= sizeof(topic)) {
+        return lib_fail(problem, "invalid-argument", "a category, please");
+    }
+    struct leat_category *c = lib_realloc(l, NULL, sizeof(*c));
+    if (c == NULL) {
+        return lib_fail(problem, "no-memory", "no memory for a category");
+    }
+    memset(c, 0, sizeof(*c));
+    c->leat = l;
+    c->consumer = consumer_make(l, why, sizeof(why));
+    if (c->consumer == NULL) {
+        leat_category_close(c);
+        return lib_fail(problem, "unreachable", "%s", why);
+    }
+    rd_kafka_poll_set_consumer(c->consumer);
+    c->partitions = partitions_of(c, topic, problem);
+    if (c->partitions < 0) {
+        leat_category_close(c);
+        return -1;
+    }
+    c->ended = lib_realloc(l, NULL, (size_t)c->partitions * sizeof(*c->ended));
+    if (c->ended == NULL) {
+        leat_category_close(c);
+        return lib_fail(problem, "no-memory", "no memory for a category");
+    }
+    memset(c->ended, 0, (size_t)c->partitions * sizeof(*c->ended));
+    if (assign(c, topic, from_end, problem) != 0) {
+        leat_category_close(c);
+        return -1;
+    }
+    *out = c;
+    return 0;
+}
+
+static void set_ended(struct leat_category *c, int32_t partition, bool ended)
+{
+    if (partition >= 0 && partition < c->partitions && c->ended[partition] != ended) {
+        c->ended[partition] = ended;
+        c->at_end += ended ? 1 : -1;
+    }
+}
+
+/* A copy with a NUL; NULL: no memory. */
+static const char *keep(struct leat *l, char **room, size_t *capacity, const void *p, size_t n)
+{
+    if (n + 1 > *capacity) {
+        char *more = lib_realloc(l, *room, n + 1);
+        if (more == NULL) {
+            return NULL;
+        }
+        *room = more;
+        *capacity = n + 1;
+    }
+    if (n > 0) {
+        memcpy(*room, p, n);
+    }
+    (*room)[n] = '\0';
+    return *room;
+}
+
+static bool take_headers(struct leat_category *c, struct leat_event *out)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const char *found[F_COUNT] = {NULL};
+    const char *name;
+    const void *value;
+    size_t size;
+    out->revision = -1;
+    if (rd_kafka_message_headers(c->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return false;
+    }
+    for (size_t i = 0;
+         rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+         i++) {
+        if (strcmp(name, "leat-revision") == 0 && size < 24) {
+            char digits[24] = "";
+            memcpy(digits, value, size);
+            out->revision = strtoll(digits, NULL, 10);
+        } else if (strcmp(name, "leat-meta") == 0) {
+            out->meta = keep(c->leat, &c->meta, &c->meta_room, value, size);
+        }
+        for (size_t f = 0; f < F_COUNT; f++) {
+            if (strcmp(name, FIELDS[f]) == 0 && size < FIELD_MAX) {
+                memcpy(c->fields[f], value, size);
+                c->fields[f][size] = '\0';
+                found[f] = c->fields[f];
+            }
+        }
+    }
+    out->id = found[F_ID];
+    out->type = found[F_TYPE];
+    out->time = found[F_TIME];
+    out->correlation_id = found[F_CORRELATION];
+    out->causation_id = found[F_CAUSATION];
+    out->traceparent = found[F_TRACEPARENT];
+    out->content_type = found[F_CONTENT];
+    return out->id != NULL && out->type != NULL && out->revision >= 0;
+}
+
+/* True: the message is an event. */
+static bool take_event(struct leat_category *c, struct leat_event *out)
+{
+    const rd_kafka_message_t *m = c->message;
+    *out = (struct leat_event){.partition = m->partition,
+                               .offset = m->offset,
+                               .data = m->payload,
+                               .data_size = m->len,
+                               .redacted = m->payload == NULL};
+    out->stream = keep(c->leat, &c->stream, &c->stream_room, m->key, m->key_len);
+    return out->stream != NULL && take_headers(c, out);
+}
+
+int leat_category_next(struct leat_category *c, unsigned timeout_ms, struct leat_event *out,
+                       struct leat_problem *problem)
+{
+    for (;;) {
+        if (c->message != NULL) {
+            rd_kafka_message_destroy(c->message);
+        }
+        c->message = rd_kafka_consumer_poll(c->consumer, (int)timeout_ms);
+        if (c->message == NULL) {
+            return 0;
+        }
+        if (c->message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            set_ended(c, c->message->partition, true);
+            if (leat_category_caught_up(c)) {
+                return 0;
+            }
+        } else if (c->message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return lib_fail(problem, "unreachable", "%s", rd_kafka_message_errstr(c->message));
+        } else {
+            set_ended(c, c->message->partition, false);
+            if (take_event(c, out)) {
+                return 1;
+            }
+        }
+    }
+}
+
+bool leat_category_caught_up(const struct leat_category *c)
+{
+    return c->at_end == c->partitions;
+}
+
+void leat_category_close(struct leat_category *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    if (c->message != NULL) {
+        rd_kafka_message_destroy(c->message);
+    }
+    if (c->consumer != NULL) {
+        rd_kafka_consumer_close(c->consumer);
+        rd_kafka_destroy(c->consumer);
+    }
+    void *const memory[] = {c->stream, c->meta, c->ended, c};
+    struct leat *l = c->leat;
+    for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++) {
+        if (memory[i] != NULL) {
+            (void)lib_realloc(l, memory[i], 0);
+        }
+    }
+}

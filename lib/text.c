@@ -1,0 +1,136 @@
+/* Text under construction: request bodies and paths. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib.h"
+
+void text_init(struct text *t, struct leat *l)
+{
+    *t = (struct text){.leat = l};
+}
+
+void text_deinit(struct text *t)
+{
+    if (t->p != NULL) {
+        (void)lib_realloc(t->leat, t->p, 0);
+    }
+    *t = (struct text){.leat = t->leat};
+}
+
+/* Room for n bytes and a NUL. */
+static bool reserve(struct text *t, size_t n)
+{
+    if (t->failed || n > SIZE_MAX / 4 - t->n) {
+        t->failed = true;
+        return false;
+    }
+    if (t->n + n + 1 > t->capacity) {
+        const size_t wanted = (t->n + n + 1) * 2;
+        char *p = lib_realloc(t->leat, t->p, wanted);
+        if (p == NULL) {
+            t->failed = true;
+            return false;
+        }
+        t->p = p;
+        t->capacity = wanted;
+    }
+    return true;
+}
+
+void text_put(struct text *t, const void *p, size_t n)
+{
+    if (reserve(t, n)) {
+        memcpy(t->p + t->n, p, n);
+        t->n += n;
+        t->p[t->n] = '\0';
+    }
+}
+
+void text_put_z(struct text *t, const char *z)
+{
+    text_put(t, z, strlen(z));
+}
+
+void text_printf(struct text *t, const char *format, ...)
+{
+    char small[256];
+    va_list list;
+    va_start(list, format);
+    const int n = vsnprintf(small, sizeof(small), format, list);
+    va_end(list);
+    if (n < 0 || (size_t)n >= sizeof(small)) {
+        t->failed = true; /* only numbers and constants are written like this */
+        return;
+    }
+    text_put(t, small, (size_t)n);
+}
+
+void text_put_json(struct text *t, const char *z)
+{
+    text_put(t, "\"", 1);
+    for (const char *p = z; *p != '\0'; p++) {
+        const unsigned char c = (unsigned char)*p;
+        if (c == '"' || c == '\\') {
+            const char escaped[2] = {'\\', (char)c};
+            text_put(t, escaped, 2);
+        } else if (c < ' ') {
+            text_printf(t, "\\u%04x", c);
+        } else {
+            text_put(t, p, 1);
+        }
+    }
+    text_put(t, "\"", 1);
+}
+
+void text_put_encoded(struct text *t, const char *z)
+{
+    for (const char *p = z; *p != '\0'; p++) {
+        const unsigned char c = (unsigned char)*p;
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
+        if (plain) {
+            text_put(t, p, 1);
+        } else {
+            text_printf(t, "%%%02X", c);
+        }
+    }
+}
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void text_put_base64(struct text *t, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned v = (unsigned)p[i] << 16;
+        v |= i + 1 < n ? (unsigned)p[i + 1] << 8 : 0;
+        v |= i + 2 < n ? (unsigned)p[i + 2] : 0;
+        const char four[4] = {digits[v >> 18], digits[v >> 12 & 63],
+                              i + 1 < n ? digits[v >> 6 & 63] : '=',
+                              i + 2 < n ? digits[v & 63] : '='};
+        text_put(t, four, 4);
+    }
+}
+
+void *lib_base64_decode(struct leat *l, const char *text, size_t *size)
+{
+    const size_t n = strlen(text);
+    unsigned char *out = lib_realloc(l, NULL, n / 4 * 3 + 3);
+    unsigned v = 0, bits = 0;
+    *size = 0;
+    for (size_t i = 0; out != NULL && i < n && text[i] != '='; i++) {
+        const char *at = strchr(digits, text[i]);
+        if (at == NULL) {
+            (void)lib_realloc(l, out, 0);
+            return NULL;
+        }
+        v = v << 6 | (unsigned)(at - digits);
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            out[(*size)++] = (unsigned char)(v >> bits & 0xff);
+        }
+    }
+    return out;
+}
