@@ -1,10 +1,10 @@
 /* A fact by its place: snapshots and redactions, whose index entries say only where they are. */
 #include "es/read_int.h"
 
-void es_fact_fetch_begin(struct es_fact_fetch *f, struct es_op *op, struct str stream,
+void es_fact_fetch_begin(struct es_fact_fetch *f, struct es_task *task, struct str stream,
                          int64_t offset, struct arena *a, struct ectx *ec)
 {
-    f->op = op;
+    f->task = task;
     f->slot = NULL;
     f->stream = stream;
     f->offset = offset;
@@ -25,7 +25,7 @@ void es_fact_fetch_cancel(struct es_fact_fetch *f)
 static void answered(struct es_slot *s)
 {
     struct es_fact_fetch *f = s->owner;
-    es_op_wake(f->op);
+    es_task_wake(f->task);
 }
 
 static enum err take(struct es_fact_fetch *f)
@@ -43,7 +43,8 @@ static enum err take(struct es_fact_fetch *f)
     const uint8_t *bytes = (const uint8_t *)read->batches[0].bytes.p;
     enum err e = batch_header_parse(bytes, read->batches[0].bytes.n, &h, f->ec);
     if (e == ERR_OK) {
-        e = record_iter_init(&it, &h, bytes, &f->op->es->reader->scratch, ES_DECOMPRESS_MAX, f->ec);
+        e = record_iter_init(&it, &h, bytes, &f->task->es->reader->scratch, ES_DECOMPRESS_MAX,
+                             f->ec);
     }
     while (e == ERR_OK && record_next(&it, &r)) {
         if (r.offset < f->offset) {
@@ -64,7 +65,7 @@ static enum err take(struct es_fact_fetch *f)
 
 bool es_fact_fetch_run(struct es_fact_fetch *f)
 {
-    struct es *es = f->op->es;
+    struct es *es = f->task->es;
     if (f->asked && f->slot == NULL) {
         return true;
     }

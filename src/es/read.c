@@ -1,9 +1,9 @@
 /*
- * The read side's life: ops, and slots, which are reads of the engine with their memory.
+ * The read side's life: tasks, and slots, which are reads of the engine with their memory.
  *
- * An op never runs within itself: what comes while its `go` is on the stack makes it go round once
- * more. Look-ups cannot be called back, so an op that ended while one is out keeps its memory until
- * that comes.
+ * A task never runs within itself: what comes while its `go` is on the stack makes it go round once
+ * more. Look-ups cannot be called back, so a task that ended while one is out keeps its memory
+ * until that comes.
  */
 #include "es/read_int.h"
 
@@ -15,7 +15,7 @@ enum err es_reader_create(struct es *es, struct es_reader **out)
     if (r == NULL) {
         return ERR_NO_MEMORY;
     }
-    list_init(&r->ops);
+    list_init(&r->tasks);
     list_init(&r->idle);
     record_scratch_init(&r->scratch, ES_DECOMPRESS_MAX);
     r->foreign = metrics_counter(es->metrics, "leat_es_foreign_records_total",
@@ -35,7 +35,7 @@ void es_reader_destroy(struct es_reader *r)
     if (r == NULL) {
         return;
     }
-    CHECK(list_empty(&r->ops));
+    CHECK(list_empty(&r->tasks));
     struct list *l;
     while ((l = list_pop_front(&r->idle)) != NULL) {
         slot_free(CONTAINER_OF(l, struct es_slot, link));
@@ -62,85 +62,89 @@ void es_reader_stop(struct es *es, bool closing)
     r->stopped = true;
     IGNORE(ectx_fail(&ec, ERR_STOPPED, "the event store is stopping"));
     struct list *l;
-    while ((l = r->ops.next) != &r->ops) {
-        struct es_op *op = CONTAINER_OF(l, struct es_op, link);
-        op->fail(op, ES_UNAVAILABLE, &ec);
+    while ((l = r->tasks.next) != &r->tasks) {
+        struct es_task *task = CONTAINER_OF(l, struct es_task, link);
+        task->fail(task, ES_UNAVAILABLE, &ec);
     }
 }
 
 /* ---- Ops ---- */
 
-enum es_problem es_op_begin(struct es *es, struct es_op *op, struct ectx *ec)
+enum es_problem es_task_begin(struct es *es, struct es_task *task, struct ectx *ec)
 {
     enum es_problem p = es_life_check(es, ec);
     if (p != ES_OK) {
         return p;
     }
-    if (es->reader->op_count >= ES_READS_MAX) {
+    if (es->reader->task_count >= ES_READS_MAX) {
         IGNORE(ectx_fail(ec, ERR_AGAIN, "%d reads are under way", ES_READS_MAX));
         return ES_BUSY;
     }
-    op->es = es;
-    op->pending = 0;
-    op->running = op->again = op->over = false;
-    list_push_back(&es->reader->ops, &op->link);
-    es->reader->op_count++;
+    task->es = es;
+    task->pending = 0;
+    task->running = task->again = task->over = false;
+    list_push_back(&es->reader->tasks, &task->link);
+    es->reader->task_count++;
     return ES_OK;
 }
 
 /* Of one that is over. */
-static void op_free(struct es_op *op)
+static void task_free(struct es_task *task)
 {
-    if (op->pending == 0 && !op->running) {
-        mem_free(op);
-    }
-}
-
-void es_op_wake(struct es_op *op)
-{
-    op->again = true;
-    if (op->running) {
+    if (task->pending > 0 || task->running) {
         return;
     }
-    op->running = true;
-    while (op->again && !op->over) {
-        op->again = false;
-        op->go(op);
+    if (task->destroy != NULL) {
+        task->destroy(task);
     }
-    op->running = false;
-    if (op->over) {
-        op_free(op);
+    mem_free(task);
+}
+
+void es_task_wake(struct es_task *task)
+{
+    task->again = true;
+    if (task->running) {
+        return;
+    }
+    task->running = true;
+    while (task->again && !task->over) {
+        task->again = false;
+        task->go(task);
+    }
+    task->running = false;
+    if (task->over) {
+        task_free(task);
     }
 }
 
-void es_op_end(struct es_op *op)
+void es_task_end(struct es_task *task)
 {
-    CHECK(!op->over);
-    op->over = true;
-    list_remove(&op->link);
-    op->es->reader->op_count--;
-    op->release(op);
-    op_free(op);
+    CHECK(!task->over);
+    task->over = true;
+    list_remove(&task->link);
+    task->es->reader->task_count--;
+    task->release(task);
+    task_free(task);
 }
 
 static void look_done(struct es_look_set *set)
 {
-    struct es_op *op = set->ctx;
-    op->pending--;
-    if (op->over) {
-        op_free(op);
+    struct es_task *task = set->ctx;
+    task->pending--;
+    if (task->over) {
+        task_free(task);
     } else {
-        es_op_wake(op);
+        es_task_wake(task);
     }
 }
 
-bool es_op_look(struct es_op *op, struct es_look_set *set)
+bool es_task_look(struct es_task *task, struct es_look_set *set)
 {
     set->done = look_done;
-    set->ctx = op;
-    op->pending++;
-    if (es_look(op->es, set)) {
-        op->pending--;
+    set->ctx = task;
+    task->pending++;
+    if (es_look(task->es, set)) {
+        task->pending--;
         set->pending = 0;
         return true;
     }
@@ -239,6 +243,8 @@ bool es_slot_ask(struct es_slot *s, struct str topic, int32_t partition, int64_t
 
 /* ---- Answers ---- */
 
+enum { ES_EVENTS_FIRST = 8 };
+
 bool es_events_room(struct es_event **events, int64_t **times, size_t *cap, size_t count,
                     size_t more, struct arena *a)
 {
@@ -246,6 +252,7 @@ bool es_events_room(struct es_event **events, int64_t **times, size_t *cap, size
         return true;
     }
     size_t wanted = *cap * 2 > count + more ? *cap * 2 : count + more;
+    wanted = wanted < ES_EVENTS_FIRST ? ES_EVENTS_FIRST : wanted;
     struct es_event *e = arena_new_n(a, struct es_event, wanted);
     int64_t *t = e == NULL ? NULL : arena_new_n(a, int64_t, wanted);
     if (t == NULL) {

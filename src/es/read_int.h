@@ -1,12 +1,12 @@
 /*
- * The read side from within. A call that is not answered is an *op*: a small machine with one
+ * The read side from within. A call that is not answered is a *task*: a small machine with one
  * function, `go`, that is called to begin it and again whenever what it waits for has come. Its
  * parts (a fetch of events, a sieve, a scan) are machines of the same kind: `..._run` says true
- * when they are done, else the op is called again later.
+ * when they are done, else the task is called again later.
  *
- *     read.c         life, ops, slots: reads of the engine with their memory
+ *     read.c         life, tasks, slots: reads of the engine with their memory
  *     read_record.c  a record as an event
- *     fetch.c        places of events -> events, several reads at once
+ *     pick.c        places of events -> events, several reads at once
  *     sieve.c        which events may be seen: truncation, retention, deletion, redaction
  *     redact.c       what a redaction leaves of an event's data
  *     facts_read.c   a fact's record by its place
@@ -20,6 +20,7 @@
 #ifndef LEAT_ES_READ_INT_H
 #define LEAT_ES_READ_INT_H
 
+#include "core/heap.h"
 #include "es/es_int.h"
 #include "record/scratch.h"
 
@@ -27,39 +28,41 @@
 
 enum {
     ES_READS_MAX = 4096,         /* calls and subscriptions at once; then ES_BUSY */
-    ES_FETCH_READS = 8,          /* reads of the engine at once, for one call */
+    ES_PICK_READS = 8,           /* reads of the engine at once, for one call */
     ES_SLOTS_IDLE_MAX = 64,      /* kept for the next call */
     ES_CHUNK = 128,              /* events that one round of a call looks for */
     ES_EVENTS_SCANNED_MAX = 8192 /* events that one call passes over because they are not shown */
 };
 #define ES_SLOT_ARENA     (4u << 20)   /* descriptions of batches of one read */
-#define ES_FETCH_RUN      (64u * 1024) /* bytes of one read if events lie side by side */
+#define ES_PICK_RUN       (64u * 1024) /* bytes of one read if events lie side by side */
 #define ES_DECOMPRESS_MAX (64u << 20)
 
 /* ---- Ops ---- */
 
-struct es_op {
-    struct list link; /* es_reader.ops while it is not answered */
+struct es_task {
+    struct list link; /* es_reader.tasks while it is not answered */
     struct es *es;
     size_t pending; /* look-ups that are out: they cannot be called back */
     bool running;   /* `go` is on the stack */
     bool again;     /* it was woken meanwhile */
     bool over;      /* answered; memory goes when nothing is pending */
-    void (*go)(struct es_op *op);
-    /* Answers, because it cannot go on. Calls es_op_end itself. */
-    void (*fail)(struct es_op *op, enum es_problem problem, const struct ectx *ec);
-    /* Gives back everything but the op's own memory. */
-    void (*release)(struct es_op *op);
+    void (*go)(struct es_task *task);
+    /* Answers, because it cannot go on. Calls es_task_end itself. */
+    void (*fail)(struct es_task *task, enum es_problem problem, const struct ectx *ec);
+    /* Gives back everything but memory that look-ups write to. */
+    void (*release)(struct es_task *task);
+    /* Gives that back, too, but for the task itself; no look-up is out. NULL: nothing. */
+    void (*destroy)(struct es_task *task);
 };
 /* Counts it and puts it into the list. ES_BUSY, ES_UNAVAILABLE: it was not begun. */
-MUST_USE enum es_problem es_op_begin(struct es *es, struct es_op *op, struct ectx *ec);
+MUST_USE enum es_problem es_task_begin(struct es *es, struct es_task *task, struct ectx *ec);
 /* Calls `go` now, or when the call that is running ends. */
-void es_op_wake(struct es_op *op);
+void es_task_wake(struct es_task *task);
 /* It is answered: out of the list, its parts are released. The memory (mem_free) goes as soon as
  * no look-up needs it: do not touch it any more. */
-void es_op_end(struct es_op *op);
-/* True: answered. False: the op is woken when they are. */
-bool es_op_look(struct es_op *op, struct es_look_set *set);
+void es_task_end(struct es_task *task);
+/* True: answered. False: the task is woken when they are. */
+bool es_task_look(struct es_task *task, struct es_look_set *set);
 
 /* ---- Slots: a read of the engine and its memory ---- */
 
@@ -97,7 +100,7 @@ size_t es_event_size(const struct es_event *e);
 
 /* ---- Fetching events whose places are known ---- */
 
-struct es_fetch_place {
+struct es_pick_place {
     const struct es_cat *cat;
     int32_t partition;
     int64_t offset;
@@ -108,9 +111,9 @@ struct es_fetch_place {
  * it has about max_bytes, or the arena is full, it stops: `count` then says how many it has, from
  * the first on without a gap. ERR_NO_MEMORY may come with some.
  */
-struct es_fetch {
-    struct es_op *op;
-    const struct es_fetch_place *places;
+struct es_pick {
+    struct es_task *task;
+    const struct es_pick_place *places;
     size_t count; /* in, out */
     size_t bytes, max_bytes;
     struct es_event *events;
@@ -121,18 +124,18 @@ struct es_fetch {
     size_t next, reads;
     struct list slots;
 };
-void es_fetch_init(struct es_fetch *f, struct es_op *op);
+void es_pick_init(struct es_pick *f, struct es_task *task);
 /* For the next places. */
-void es_fetch_begin(struct es_fetch *f, const struct es_fetch_place *places, size_t count,
-                    size_t max_bytes, struct es_event *events, int64_t *times, struct arena *a,
-                    struct ectx *ec);
-bool es_fetch_run(struct es_fetch *f);
-void es_fetch_cancel(struct es_fetch *f);
+void es_pick_begin(struct es_pick *f, const struct es_pick_place *places, size_t count,
+                   size_t max_bytes, struct es_event *events, int64_t *times, struct arena *a,
+                   struct ectx *ec);
+bool es_pick_run(struct es_pick *f);
+void es_pick_cancel(struct es_pick *f);
 
 /* ---- Facts ---- */
 
 struct es_fact_fetch {
-    struct es_op *op;
+    struct es_task *task;
     struct es_slot *slot;
     struct str stream;
     int64_t offset;
@@ -143,7 +146,7 @@ struct es_fact_fetch {
     struct es_fact fact;
     int64_t time_ms;
 };
-void es_fact_fetch_begin(struct es_fact_fetch *f, struct es_op *op, struct str stream,
+void es_fact_fetch_begin(struct es_fact_fetch *f, struct es_task *task, struct str stream,
                          int64_t offset, struct arena *a, struct ectx *ec);
 bool es_fact_fetch_run(struct es_fact_fetch *f);
 void es_fact_fetch_cancel(struct es_fact_fetch *f);
@@ -175,7 +178,7 @@ enum es_sieve_at {
     ES_SIEVE_FACT,
 };
 struct es_sieve {
-    struct es_op *op;
+    struct es_task *task;
     struct es_event *events;
     int64_t *times;
     size_t count; /* in, out */
@@ -198,7 +201,7 @@ struct es_sieve {
     uint8_t keys[2][INDEX_KEY_MAX], values[2][INDEX_VALUE_MAX];
     struct es_fact_fetch fact;
 };
-void es_sieve_init(struct es_sieve *s, struct es_op *op);
+void es_sieve_init(struct es_sieve *s, struct es_task *task);
 void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times, size_t count,
                     struct arena *a, struct ectx *ec);
 bool es_sieve_run(struct es_sieve *s);
@@ -209,11 +212,170 @@ void es_sieve_cancel(struct es_sieve *s);
 MUST_USE enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
                             struct arena *a, struct ectx *ec);
 
+/* ---- All partitions in the order of the log ---- */
+
+/*
+ * A merge of cursors, one for each partition of a category, or of all. Forward it never runs dry
+ * for good: with a higher bound it goes on, also into categories that are new.
+ */
+enum es_cursor_state {
+    ES_CURSOR_NEW, /* where to begin is not known */
+    ES_CURSOR_SEEKING,
+    ES_CURSOR_EMPTY, /* it must be read */
+    ES_CURSOR_READING,
+    ES_CURSOR_READY, /* `position` is that of its next batch */
+    ES_CURSOR_END,   /* nothing more, for now */
+};
+struct es_scan;
+struct es_cursor {
+    struct heap_node node; /* scan->ready, while READY */
+    struct list link;      /* scan->work, while NEW or EMPTY; scan->ended, while END */
+    struct es_scan *scan;
+    const struct es_cat *cat;
+    int32_t partition;
+    enum es_cursor_state state;
+    bool wanted;    /* its batch is the next of all: keep what is read */
+    int64_t next;   /* forward: first offset not taken. Backward: the last that was */
+    int64_t from;   /* backward: what is read begins here ... */
+    int64_t window; /* ... so many offsets before `next` */
+    uint64_t position;
+    struct es_slot *slot; /* NULL: its batches were dropped, or never read */
+    size_t batch, first;  /* of slot: the next one; backward also the lowest */
+    struct es_seek_call *seek;
+};
+struct es_scan {
+    struct es_task *task;
+    const struct es_cat *cat; /* NULL: all */
+    bool backward;
+    struct es_position after; /* where it begins */
+    bool from_end;
+    uint64_t bound; /* batches with a higher position are not taken */
+    size_t chunk_bytes;
+    struct es_cursor **cursors;
+    size_t cursor_count, cursor_cap;
+    size_t cats_seen;
+    struct list work, ended;
+    struct heap ready;
+    size_t out, held;
+    enum err err; /* out */
+    struct ectx *ec;
+};
+void es_scan_init(struct es_scan *s, struct es_task *task);
+/* chunk_bytes: about how much is read of all partitions together before it is used. */
+MUST_USE enum err es_scan_begin(struct es_scan *s, const struct es_cat *cat,
+                                struct es_position after, bool from_end, bool backward,
+                                size_t chunk_bytes, struct ectx *ec);
+/* A higher bound: what was at its end may go on. */
+MUST_USE enum err es_scan_bound(struct es_scan *s, uint64_t bound);
+/* True: err, or es_scan_top has an answer. False: the task is woken. */
+bool es_scan_run(struct es_scan *s);
+/* The next batch in the order; NULL: the end for this bound. After es_scan_run. */
+const struct engine_batch *es_scan_top(struct es_scan *s, const struct es_cursor **at);
+/* The top was looked at. `h`: its header. */
+void es_scan_pop(struct es_scan *s, const struct batch_header *h);
+void es_scan_cancel(struct es_scan *s); /* frees it */
+
+/* ---- Events by type and tag, out of the index ---- */
+
+enum { ES_TERMS_MAX = 32, ES_POSTINGS = 32 };
+/* The events of one type or tag, in order; a part of them in memory. */
+struct es_posting {
+    struct es_hash hash;
+    struct es_term items[ES_POSTINGS];
+    size_t at, count;
+    bool more;                 /* there may be others behind them */
+    struct es_position resume; /* where those begin; included */
+    struct es_look *asked;
+    uint8_t keys[ES_POSTINGS * ES_KEY_TERM], values[ES_POSTINGS * ES_VALUE_TERM];
+};
+/* Types: any of them. Tags: all of them. At least one of either; at most ES_TERMS_MAX together. */
+struct es_terms {
+    struct es_task *task;
+    bool backward, any_category;
+    uint64_t category;
+    uint64_t type_shorts[ES_TERMS_MAX];
+    size_t type_count, tag_count;
+    uint64_t bound;
+    struct es_posting *lists; /* of the tags if there are any, else of the types */
+    size_t list_count;
+    struct es_look *looks; /* one for each list */
+    struct es_look_set set;
+    size_t scanned; /* entries passed over */
+    enum err err;   /* out */
+    struct ectx *ec;
+};
+enum es_found { ES_FOUND_ONE, ES_FOUND_END, ES_FOUND_LATER };
+void es_terms_init(struct es_terms *t, struct es_task *task);
+MUST_USE enum err es_terms_begin(struct es_terms *t, const struct es_filter *filter,
+                                 struct es_position after, bool from_end, bool backward,
+                                 uint64_t bound, struct ectx *ec);
+/* A higher one: lists that were at their end go on. Forward only. */
+void es_terms_bound(struct es_terms *t, uint64_t bound);
+/* The next one that matches, or that there is none, or (LATER) that t->scanned has reached
+ * max_scanned. True: answered, or err. */
+bool es_terms_run(struct es_terms *t, size_t max_scanned, struct es_term *out,
+                  enum es_found *found);
+/* Up to where nothing was left out. */
+struct es_position es_terms_passed(const struct es_terms *t);
+/* When no look-up is out any more. */
+void es_terms_destroy(struct es_terms *t);
+
+/* ---- A source: the events that a filter lets through and that may be seen ---- */
+
+enum es_source_at { ES_SOURCE_GATHER, ES_SOURCE_PICK, ES_SOURCE_SIEVE };
+struct es_source {
+    struct es_task *task;
+    struct es_filter filter; /* what it points to is the caller's */
+    struct es_cat *cat;      /* NULL: any, or `missing` */
+    bool missing;            /* of a category that is not there yet */
+    bool backward, by_terms;
+    struct es_position progress; /* everything up to it (backward: down to it) was looked at */
+    struct es_position head;     /* nothing behind it is read */
+    size_t chunk_bytes;
+    size_t place_count; /* in `places`: known and not picked yet */
+    bool terms_ended;
+    /* of one round */
+    enum es_source_at at;
+    struct arena *arena;
+    struct ectx *ec;
+    struct es_event *events; /* grows; begins with `base` events of former rounds */
+    int64_t *times;
+    size_t cap, base;
+    size_t max_events, max_bytes, max_scanned;
+    size_t round, bytes;         /* gathered */
+    size_t count;                /* out: events behind `base` */
+    size_t scanned;              /* out: batches, or entries of the index */
+    bool ended;                  /* out: nothing more up to the head */
+    bool full;                   /* out: the arena is */
+    enum err err;                /* out */
+    struct es_position gathered; /* becomes progress when the round is done */
+    struct es_scan scan;
+    struct es_terms terms;
+    struct es_pick pick;
+    struct es_sieve sieve;
+    struct es_pick_place places[ES_CHUNK];
+};
+void es_source_init(struct es_source *s, struct es_task *task);
+/* `after` and from_end as in struct es_read_all. */
+MUST_USE enum err es_source_begin(struct es_source *s, const struct es_filter *filter,
+                                  struct es_position after, bool from_end, bool backward,
+                                  struct es_position head, size_t chunk_bytes, struct ectx *ec);
+MUST_USE enum err es_source_bound(struct es_source *s, struct es_position head);
+/* Limits of the next round; events go to the arena. */
+void es_source_round(struct es_source *s, size_t max_events, size_t max_bytes, size_t max_scanned,
+                     struct arena *a, struct ectx *ec);
+bool es_source_run(struct es_source *s);
+void es_source_cancel(struct es_source *s);
+void es_source_destroy(struct es_source *s); /* as a task's destroy */
+/* ERR_OK, or what is wrong with a filter. */
+MUST_USE enum es_problem es_filter_check(const struct es_filter *f, struct ectx *ec);
+bool es_filter_record(const struct es_filter *f, const struct record *r);
+
 /* ---- The room's own ---- */
 
 struct es_reader {
-    struct list ops, idle;
-    size_t op_count, idle_count;
+    struct list tasks, idle;
+    size_t task_count, idle_count;
     struct record_scratch scratch;
     bool stopped;
     struct metric *foreign; /* records in es.* that are no events */

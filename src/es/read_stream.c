@@ -17,7 +17,7 @@
 enum { LOOK_HEAD, LOOK_STATUS, LOOK_SNAPSHOT, LOOK_COUNT };
 
 struct stream_read {
-    struct es_op op;
+    struct es_task task;
     struct es_read_stream *r;
     enum { AT_LOOK, AT_HEAD, AT_SNAPSHOT, AT_ROUND, AT_PLACES, AT_EVENTS, AT_SIEVE } at;
     const struct es_cat *cat;
@@ -30,14 +30,14 @@ struct stream_read {
     size_t scanned, bytes, cap, round;
     int64_t *times;
     struct es_look_set set;
-    struct es_fetch fetch;
+    struct es_pick pick;
     struct es_fact_fetch fact;
     struct es_sieve sieve;
     /* not cleared */
     struct es_look looks[LOOK_COUNT];
     uint8_t keys[ES_CHUNK * ES_KEY_EVENT];
     uint8_t values[ES_CHUNK * ES_VALUE_EVENT];
-    struct es_fetch_place places[ES_CHUNK];
+    struct es_pick_place places[ES_CHUNK];
 };
 
 static void answer(struct stream_read *s, enum es_problem problem)
@@ -51,21 +51,21 @@ static void answer(struct stream_read *s, enum es_problem problem)
         r->has_snapshot = false;
         r->more = false;
     }
-    es_op_end(&s->op);
+    es_task_end(&s->task);
     r->done(r);
 }
 
-static void read_fail(struct es_op *op, enum es_problem problem, const struct ectx *ec)
+static void read_fail(struct es_task *task, enum es_problem problem, const struct ectx *ec)
 {
-    struct stream_read *s = CONTAINER_OF(op, struct stream_read, op);
+    struct stream_read *s = CONTAINER_OF(task, struct stream_read, task);
     s->r->ec = *ec;
     answer(s, problem);
 }
 
-static void read_release(struct es_op *op)
+static void read_release(struct es_task *task)
 {
-    struct stream_read *s = CONTAINER_OF(op, struct stream_read, op);
-    es_fetch_cancel(&s->fetch);
+    struct stream_read *s = CONTAINER_OF(task, struct stream_read, task);
+    es_pick_cancel(&s->pick);
     es_fact_fetch_cancel(&s->fact);
     es_sieve_cancel(&s->sieve);
 }
@@ -96,13 +96,13 @@ static bool at_look(struct stream_read *s)
     s->set.looks = l;
     s->set.count = LOOK_SNAPSHOT;
     if (r->snapshot_schema.p != NULL) {
-        struct es_hash slot = es_hash_slot(s->op.es, &s->hash, r->snapshot_schema);
+        struct es_hash slot = es_hash_slot(s->task.es, &s->hash, r->snapshot_schema);
         l[LOOK_SNAPSHOT].table = ES_T_SNAPSHOTS;
         memcpy(l[LOOK_SNAPSHOT].key, slot.b, sizeof(slot.b));
         s->set.count = LOOK_COUNT;
     }
     s->at = AT_HEAD;
-    return es_op_look(&s->op, &s->set);
+    return es_task_look(&s->task, &s->set);
 }
 
 static enum es_problem problem_of_state(struct stream_read *s)
@@ -180,7 +180,7 @@ static bool at_head(struct stream_read *s)
         if (!r->backward && !r->from_end && r->until_ns == INT64_MAX && revision <= head &&
             revision <= r->to && revision + 1 >= r->from && revision + 1 >= s->sight.floor &&
             revision >= s->sight.status.born) {
-            es_fact_fetch_begin(&s->fact, &s->op, r->stream, fact, r->arena, &r->ec);
+            es_fact_fetch_begin(&s->fact, &s->task, r->stream, fact, r->arena, &r->ec);
             s->at = AT_SNAPSHOT;
         }
     }
@@ -248,7 +248,7 @@ static bool at_round(struct stream_read *s)
                                   .values = s->values};
     s->set.count = 1;
     s->at = AT_PLACES;
-    return es_op_look(&s->op, &s->set);
+    return es_task_look(&s->task, &s->set);
 }
 
 static bool at_places(struct stream_read *s)
@@ -269,7 +269,7 @@ static bool at_places(struct stream_read *s)
         }
         wanted = r->backward ? wanted - 1 : wanted + 1;
         es_value_event_read(&s->values[i * ES_VALUE_EVENT], &p);
-        s->places[i] = (struct es_fetch_place){
+        s->places[i] = (struct es_pick_place){
             .cat = s->cat, .partition = s->partition, .offset = p.offset, .position = p.position};
     }
     if (n < s->round) {
@@ -288,8 +288,8 @@ static bool at_places(struct stream_read *s)
         return true;
     }
     size_t bytes = r->limit_bytes > s->bytes ? r->limit_bytes - s->bytes : 1;
-    es_fetch_begin(&s->fetch, s->places, n, bytes, &r->events[r->event_count],
-                   &s->times[r->event_count], r->arena, &r->ec);
+    es_pick_begin(&s->pick, s->places, n, bytes, &r->events[r->event_count],
+                  &s->times[r->event_count], r->arena, &r->ec);
     s->at = AT_EVENTS;
     return true;
 }
@@ -297,18 +297,18 @@ static bool at_places(struct stream_read *s)
 static bool at_events(struct stream_read *s)
 {
     struct es_read_stream *r = s->r;
-    if (!es_fetch_run(&s->fetch)) {
+    if (!es_pick_run(&s->pick)) {
         return false;
     }
-    if (s->fetch.err != ERR_OK &&
-        (s->fetch.err != ERR_NO_MEMORY || s->fetch.count + r->event_count == 0)) {
-        broken(s, s->fetch.err);
+    if (s->pick.err != ERR_OK &&
+        (s->pick.err != ERR_NO_MEMORY || s->pick.count + r->event_count == 0)) {
+        broken(s, s->pick.err);
         return false;
     }
-    s->full = s->fetch.err != ERR_OK; /* the arena is: what is there will do */
+    s->full = s->pick.err != ERR_OK; /* the arena is: what is there will do */
     r->ec = (struct ectx){0};
-    s->round = s->fetch.count;
-    es_sieve_begin(&s->sieve, &r->events[r->event_count], &s->times[r->event_count], s->fetch.count,
+    s->round = s->pick.count;
+    es_sieve_begin(&s->sieve, &r->events[r->event_count], &s->times[r->event_count], s->pick.count,
                    r->arena, &r->ec);
     s->at = AT_SIEVE;
     return true;
@@ -354,14 +354,14 @@ static bool at_sieve(struct stream_read *s)
     return true;
 }
 
-static void read_go(struct es_op *op)
+static void read_go(struct es_task *task)
 {
     static bool (*const steps[])(struct stream_read *) = {
         [AT_LOOK] = at_look,   [AT_HEAD] = at_head,     [AT_SNAPSHOT] = at_snapshot,
         [AT_ROUND] = at_round, [AT_PLACES] = at_places, [AT_EVENTS] = at_events,
         [AT_SIEVE] = at_sieve,
     };
-    struct stream_read *s = CONTAINER_OF(op, struct stream_read, op);
+    struct stream_read *s = CONTAINER_OF(task, struct stream_read, task);
     if (s->set.pending > 0) {
         return;
     }
@@ -396,12 +396,12 @@ static enum es_problem begin(struct es *es, struct es_read_stream *r, struct str
     s->cat = cat;
     s->partition = es_cat_partition(cat, r->stream);
     s->hash = es_hash_stream(es, r->stream);
-    s->op.go = read_go;
-    s->op.fail = read_fail;
-    s->op.release = read_release;
-    es_fetch_init(&s->fetch, &s->op);
-    es_sieve_init(&s->sieve, &s->op);
-    p = es_op_begin(es, &s->op, &r->ec);
+    s->task.go = read_go;
+    s->task.fail = read_fail;
+    s->task.release = read_release;
+    es_pick_init(&s->pick, &s->task);
+    es_sieve_init(&s->sieve, &s->task);
+    p = es_task_begin(es, &s->task, &r->ec);
     if (p != ES_OK) {
         mem_free(s);
         return p;
@@ -425,7 +425,7 @@ void es_read_stream(struct es *es, struct es_read_stream *r)
         return;
     }
     r->internal = s;
-    es_op_wake(&s->op);
+    es_task_wake(&s->task);
 }
 
 void es_read_stream_release(struct es *es, struct es_read_stream *r)
@@ -434,7 +434,7 @@ void es_read_stream_release(struct es *es, struct es_read_stream *r)
     struct stream_read *s = r->internal;
     if (s != NULL) {
         r->internal = NULL;
-        es_op_end(&s->op); /* `done` does not come any more */
+        es_task_end(&s->task); /* `done` does not come any more */
     }
     r->events = NULL; /* they lie in the caller's arena */
     r->event_count = 0;

@@ -36,10 +36,10 @@ bool es_sight_shows(const struct es_sight *s, uint64_t revision, int64_t time_ms
            (s->status.max_age_ms < 0 || time_ms >= now_ms - s->status.max_age_ms);
 }
 
-void es_sieve_init(struct es_sieve *s, struct es_op *op)
+void es_sieve_init(struct es_sieve *s, struct es_task *task)
 {
     memset(s, 0, sizeof(*s));
-    s->op = op;
+    s->task = task;
 }
 
 void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times, size_t count,
@@ -54,7 +54,7 @@ void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times,
     s->at = ES_SIEVE_ANY;
     s->i = s->kept = 0;
     s->has_seen = s->asked = false;
-    s->now_ms = env_wall_ms(s->op->es->env);
+    s->now_ms = env_wall_ms(s->task->es->env);
     s->fact.slot = NULL;
 }
 
@@ -88,7 +88,7 @@ static bool look_run(struct es_sieve *s, size_t count)
         s->set.looks = s->looks;
         s->set.count = count;
         s->asked = true;
-        if (!es_op_look(s->op, &s->set)) {
+        if (!es_task_look(s->task, &s->set)) {
             return false;
         }
     }
@@ -155,13 +155,13 @@ static bool step_status(struct es_sieve *s)
 {
     if (s->sight != NULL || !s->any_facts) {
         if (s->any_redactions && s->sight == NULL) {
-            s->hash = es_hash_stream(s->op->es, s->events[s->i].stream);
+            s->hash = es_hash_stream(s->task->es, s->events[s->i].stream);
         }
         s->at = ES_SIEVE_JUDGE;
         return true;
     }
     if (!s->asked) {
-        struct es_hash hash = es_hash_stream(s->op->es, s->events[s->i].stream);
+        struct es_hash hash = es_hash_stream(s->task->es, s->events[s->i].stream);
         if (s->has_seen && es_hash_eq(&hash, &s->hash)) {
             s->at = ES_SIEVE_JUDGE;
             return true;
@@ -257,7 +257,7 @@ static bool step_redactions(struct es_sieve *s)
         next(s, true);
         return true;
     }
-    es_fact_fetch_begin(&s->fact, s->op, e->stream, es_key_redaction_fact(s->keys[0]), s->arena,
+    es_fact_fetch_begin(&s->fact, s->task, e->stream, es_key_redaction_fact(s->keys[0]), s->arena,
                         s->ec);
     s->at = ES_SIEVE_FACT;
     return true;

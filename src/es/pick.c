@@ -1,6 +1,6 @@
 /*
  * Places of events -> events. Places that lie in one batch, or side by side, are read together;
- * up to ES_FETCH_READS reads are out at once, and each puts its events where they belong, whatever
+ * up to ES_PICK_READS reads are out at once, and each puts its events where they belong, whatever
  * comes first.
  *
  * A slot has places [first, end), all in one partition, with offsets that ascend or descend. It
@@ -10,15 +10,15 @@
 
 enum { RUN_GAP = 4, RUN_MAX = 64 };
 
-void es_fetch_init(struct es_fetch *f, struct es_op *op)
+void es_pick_init(struct es_pick *f, struct es_task *task)
 {
-    *f = (struct es_fetch){.op = op};
+    *f = (struct es_pick){.task = task};
     list_init(&f->slots);
 }
 
-void es_fetch_begin(struct es_fetch *f, const struct es_fetch_place *places, size_t count,
-                    size_t max_bytes, struct es_event *events, int64_t *times, struct arena *a,
-                    struct ectx *ec)
+void es_pick_begin(struct es_pick *f, const struct es_pick_place *places, size_t count,
+                   size_t max_bytes, struct es_event *events, int64_t *times, struct arena *a,
+                   struct ectx *ec)
 {
     for (size_t i = 0; i < count; i++) {
         events[i].stream = STR_NULL; /* not there yet */
@@ -35,7 +35,7 @@ void es_fetch_begin(struct es_fetch *f, const struct es_fetch_place *places, siz
     f->next = 0;
 }
 
-void es_fetch_cancel(struct es_fetch *f)
+void es_pick_cancel(struct es_pick *f)
 {
     struct list *l;
     while ((l = list_pop_front(&f->slots)) != NULL) {
@@ -46,14 +46,14 @@ void es_fetch_cancel(struct es_fetch *f)
 
 /* The end of the run of places that begins at `first`: what one read may bring. *wide: they are in
  * more than one batch. */
-static size_t run_end(const struct es_fetch *f, size_t first, bool *wide)
+static size_t run_end(const struct es_pick *f, size_t first, bool *wide)
 {
-    const struct es_fetch_place *p = &f->places[first];
+    const struct es_pick_place *p = &f->places[first];
     size_t end = first + 1;
     int64_t direction = 0;
     *wide = false;
     for (; end < f->count && end - first < RUN_MAX; end++) {
-        const struct es_fetch_place *q = &f->places[end];
+        const struct es_pick_place *q = &f->places[end];
         int64_t step = q->offset - f->places[end - 1].offset;
         if (q->cat != p->cat || q->partition != p->partition || step == 0 ||
             (direction != 0 && (step > 0) != (direction > 0)) ||
@@ -68,21 +68,21 @@ static size_t run_end(const struct es_fetch *f, size_t first, bool *wide)
 }
 
 /* Number `n` of the slot's places by offset. */
-static size_t place_index(const struct es_fetch *f, const struct es_slot *s, size_t n)
+static size_t place_index(const struct es_pick *f, const struct es_slot *s, size_t n)
 {
     bool descends = f->places[s->first].offset > f->places[s->end - 1].offset;
     return descends ? s->end - 1 - n : s->first + n;
 }
 
-static const struct es_fetch_place *place_at(const struct es_fetch *f, const struct es_slot *s)
+static const struct es_pick_place *place_at(const struct es_pick *f, const struct es_slot *s)
 {
     return &f->places[place_index(f, s, s->at)];
 }
 
-static enum err take_record(struct es_fetch *f, struct es_slot *s, const struct record *r,
+static enum err take_record(struct es_pick *f, struct es_slot *s, const struct record *r,
                             uint64_t commit)
 {
-    const struct es_fetch_place *p = place_at(f, s);
+    const struct es_pick_place *p = place_at(f, s);
     const struct es_record_place where = {p->cat->topic, p->partition, commit};
     size_t i = place_index(f, s, s->at);
     enum err e = es_record_read(r, &where, f->arena, &f->events[i], f->ec);
@@ -100,7 +100,7 @@ static enum err take_record(struct es_fetch *f, struct es_slot *s, const struct 
     return ERR_OK;
 }
 
-static enum err take_batch(struct es_fetch *f, struct es_slot *s, const struct engine_batch *b)
+static enum err take_batch(struct es_pick *f, struct es_slot *s, const struct engine_batch *b)
 {
     struct batch_header h;
     struct record_iter it;
@@ -111,7 +111,7 @@ static enum err take_batch(struct es_fetch *f, struct es_slot *s, const struct e
     if (e != ERR_OK || batch_last_offset(&h) < place_at(f, s)->offset) {
         return e;
     }
-    e = record_iter_init(&it, &h, bytes, &f->op->es->reader->scratch, ES_DECOMPRESS_MAX, f->ec);
+    e = record_iter_init(&it, &h, bytes, &f->task->es->reader->scratch, ES_DECOMPRESS_MAX, f->ec);
     while (e == ERR_OK && s->at < count && record_next(&it, &r)) {
         int64_t wanted = place_at(f, s)->offset;
         if (r.offset > wanted) {
@@ -127,7 +127,7 @@ static enum err take_batch(struct es_fetch *f, struct es_slot *s, const struct e
 }
 
 /* Takes what the slot's read has brought. True: it must be asked again for the rest. */
-static bool take(struct es_fetch *f, struct es_slot *s)
+static bool take(struct es_pick *f, struct es_slot *s)
 {
     size_t before = s->at, count = s->end - s->first;
     if (f->err != ERR_OK) {
@@ -153,10 +153,10 @@ static bool take(struct es_fetch *f, struct es_slot *s)
 }
 
 /* Asks until it must wait or has all. */
-static void slot_go(struct es_fetch *f, struct es_slot *s, size_t max_bytes)
+static void slot_go(struct es_pick *f, struct es_slot *s, size_t max_bytes)
 {
     do {
-        const struct es_fetch_place *p = place_at(f, s);
+        const struct es_pick_place *p = place_at(f, s);
         if (!es_slot_ask(s, p->cat->topic, p->partition, p->offset, max_bytes)) {
             return;
         }
@@ -167,22 +167,22 @@ static void slot_go(struct es_fetch *f, struct es_slot *s, size_t max_bytes)
 
 static void slot_answered(struct es_slot *s)
 {
-    struct es_fetch *f = s->owner;
+    struct es_pick *f = s->owner;
     if (take(f, s)) {
-        slot_go(f, s, ES_FETCH_RUN);
+        slot_go(f, s, ES_PICK_RUN);
     } else {
         f->reads--;
         es_slot_give(s);
     }
-    es_op_wake(f->op);
+    es_task_wake(f->task);
 }
 
-bool es_fetch_run(struct es_fetch *f)
+bool es_pick_run(struct es_pick *f)
 {
-    while (f->err == ERR_OK && f->next < f->count && f->reads < ES_FETCH_READS &&
+    while (f->err == ERR_OK && f->next < f->count && f->reads < ES_PICK_READS &&
            (f->next == 0 || f->bytes < f->max_bytes)) {
         bool wide;
-        struct es_slot *s = es_slot_take(f->op->es);
+        struct es_slot *s = es_slot_take(f->task->es);
         if (s == NULL) {
             f->err = ectx_fail(f->ec, ERR_NO_MEMORY, "no memory for a read");
             break;
@@ -194,10 +194,10 @@ bool es_fetch_run(struct es_fetch *f)
         s->at = 0;
         list_push_back(&f->slots, &s->link);
         f->reads++;
-        slot_go(f, s, wide ? ES_FETCH_RUN : 1);
+        slot_go(f, s, wide ? ES_PICK_RUN : 1);
     }
     if (f->err != ERR_OK) {
-        es_fetch_cancel(f);
+        es_pick_cancel(f);
     }
     if (f->reads > 0) {
         return false;
