@@ -32,7 +32,7 @@
 #define ES_OPS_MAX         16384u  /* appends, changes and produced batches that are not answered */
 #define ES_FLIGHT_MAX      262144u /* events sequenced and not yet durable and in the index */
 #define ES_HEADS_MAX       65536u /* heads of streams that are remembered while nothing needs them */
-#define ES_QUERY_STEPS_MAX 100000u /* entries of the index that one check may pass over */
+#define ES_QUERY_STEPS_MAX 20000u /* entries of the index that one check may pass over */
 #define ES_REVISION_MAX    ((1ull << 48) - 1)
 
 /* ---- Hashes
@@ -177,6 +177,7 @@ struct es_look {
     enum err err;           /* out */
     uint8_t key_out[INDEX_KEY_MAX];
     uint8_t value[INDEX_VALUE_MAX];
+    void *ctx; /* the caller's */
     struct index_job job;
     struct es_look_set *set;
 };
@@ -281,15 +282,21 @@ struct es {
     struct ectx failure; /* code ERR_OK: none; else appends are refused for ever with it */
     struct index *index; /* NULL outside of CATCHING_UP and READY */
     uint8_t hash_key[16];
-    size_t looks; /* sets of look-ups that are out */
+    size_t looks;        /* sets of look-ups that are out */
+    uint64_t covered_ns; /* when the index was last told how far it is */
+    bool watching;
+    struct engine_topic_watch watch;
+    struct engine_ensure ensure; /* of __leat_streams */
     int32_t facts_partitions;
     int64_t *facts_covered;
+    struct list making;      /* categories that are being made (category.c) */
     struct map cats;         /* name -> struct es_cat */
     struct map cats_by_hash; /* u64 */
     /* options */
     int32_t default_partitions;
     size_t auto_categories_max;
     size_t event_max_bytes;
+    uint64_t index_memory_bytes;
     struct es_writer *writer;
     struct es_reader *reader;
     struct es_defs *defs;

@@ -1,0 +1,666 @@
+/*
+ * An append: checked in its own words first, then tried (write.h) until the rules decide.
+ *
+ * What is decided on what is in flight is answered when that is durable: a conflict, a known id, an
+ * append that only checks. The append itself is answered when its own flight is.
+ */
+#include "core/mem.h"
+#include "es/write.h"
+
+struct append_query {
+    struct es_query *query;
+    size_t check;
+    bool type_asked;
+    struct str type;
+};
+struct append_op {
+    struct es_wop op; /* first */
+    struct es_append *a;
+    struct es_plan plan;
+    bool planned;
+    struct es_rule_expectation *expectations; /* of `expected`, if there is one, then of checks */
+    uint32_t *expectation_checks;             /* index of the check; UINT32_MAX: `expected` */
+    struct append_query *queries;
+    size_t query_count;
+    bool places_known; /* of an original answer */
+};
+
+static void append_answer(struct append_op *o, enum es_problem p)
+{
+    struct es_append *a = o->a;
+    if (o->planned) {
+        es_plan_end(&o->plan);
+    }
+    es_wop_end(&o->op);
+    a->internal = NULL;
+    a->problem = p;
+    a->done(a);
+}
+
+static void append_fail(struct es_wop *op, enum es_problem p, const struct ectx *ec)
+{
+    struct append_op *o = (struct append_op *)(void *)op;
+    o->a->ec = *ec;
+    append_answer(o, p);
+}
+
+/* What an error of a look-up or of the log is to the caller. */
+enum es_problem es_write_problem(enum err e)
+{
+    switch ((int)e) {
+    case ERR_OK:
+        return ES_OK;
+    case ERR_AGAIN:
+        return ES_BUSY;
+    case ERR_MALFORMED:
+        return ES_INVALID;
+    case ERR_LIMIT:
+        return ES_CATEGORY_NOT_FOUND;
+    case ERR_MESSAGE_TOO_LARGE:
+        return ES_BATCH_TOO_LARGE;
+    case ERR_NO_MEMORY:
+    case ERR_NO_SPACE:
+    case ERR_IO:
+    case ERR_STOPPED:
+    case ERR_DAMAGED:
+        return ES_UNAVAILABLE;
+    default:
+        return ES_FAILED;
+    }
+}
+
+/* ---- Is it well formed?
+ * -------------------------------------------------------------------------------- */
+
+static size_t event_bytes(const struct es_new_event *x)
+{
+    size_t n = x->data.n + x->meta.n + x->stream.n + x->envelope.type.n + x->envelope.id.n;
+    for (size_t i = 0; i < x->tag_count && i < ES_TAGS_MAX; i++) {
+        n += x->tags[i].n;
+    }
+    return n;
+}
+
+static enum es_problem event_check(const struct es *es, const struct es_new_event *x, size_t i,
+                                   struct ectx *ec)
+{
+    const struct envelope *e = &x->envelope;
+    const char *what = NULL;
+    if (e->type.n == 0 || e->type.n > ENVELOPE_TYPE_MAX) {
+        what = "its type has 1 to 256 bytes";
+    } else if (!str_is_null(e->id) && (e->id.n == 0 || e->id.n > ES_EVENT_ID_MAX)) {
+        what = "its id has 1 to 128 bytes";
+    } else if (x->tag_count > ES_TAGS_MAX) {
+        what = "it has at most 64 tags";
+    } else if (x->meta.n > ES_META_MAX) {
+        what = "its meta has at most 65536 bytes";
+    }
+    for (size_t t = 0; what == NULL && t < x->tag_count; t++) {
+        if (x->tags[t].n == 0 || x->tags[t].n > ES_TAG_MAX) {
+            what = "a tag has 1 to 256 bytes";
+        }
+    }
+    if (what != NULL) {
+        IGNORE(ectx_fail(ec, ERR_MALFORMED, "events[%zu]: %s", i, what));
+        return ES_INVALID;
+    }
+    if (event_bytes(x) > es->event_max_bytes) {
+        IGNORE(ectx_fail(ec, ERR_MESSAGE_TOO_LARGE,
+                         "events[%zu] has %zu bytes; an event has at most %zu", i, event_bytes(x),
+                         es->event_max_bytes));
+        ectx_hint(ec, "leat.es.event.max.bytes is the limit");
+        return ES_EVENT_TOO_LARGE;
+    }
+    return ES_OK;
+}
+
+static enum es_problem query_check(const struct es *es, const struct es_check *c, size_t i,
+                                   struct ectx *ec)
+{
+    if (c->item_count == 0 || c->item_count > ES_QUERY_ITEMS_MAX) {
+        IGNORE(ectx_fail(ec, ERR_MALFORMED, "checks[%zu]: a query has 1 to %u items", i,
+                         ES_QUERY_ITEMS_MAX));
+        return ES_INVALID;
+    }
+    for (size_t k = 0; k < c->item_count; k++) {
+        const struct es_query_item *item = &c->items[k];
+        if ((item->type_count == 0 && item->tag_count == 0) || item->type_count > ES_TAGS_MAX ||
+            item->tag_count > ES_TAGS_MAX) {
+            IGNORE(
+                ectx_fail(ec, ERR_MALFORMED,
+                          "checks[%zu]: an item of a query has types or tags, at most %u of each",
+                          i, ES_TAGS_MAX));
+            return ES_INVALID;
+        }
+    }
+    if (c->after.commit > engine_position(es->engine)) {
+        IGNORE(ectx_fail(ec, ERR_OFFSET_OUT_OF_RANGE,
+                         "checks[%zu]: 'after' is beyond the end of the log", i));
+        return ES_POSITION_UNKNOWN;
+    }
+    return ES_OK;
+}
+
+static enum es_problem append_check(const struct es *es, struct es_append *a)
+{
+    size_t bytes = 0;
+    const char *what = NULL;
+    if (a->event_count > ES_EVENTS_MAX) {
+        what = "an append has at most 10000 events";
+    } else if (a->check_count > ES_CHECKS_MAX) {
+        what = "an append has at most 256 checks";
+    } else if (a->event_count == 0 && (a->check_count == 0 || a->expected != NULL)) {
+        what = "an append has events, or checks";
+    }
+    if (what != NULL) {
+        IGNORE(ectx_fail(&a->ec, ERR_MALFORMED, "%s", what));
+        return ES_INVALID;
+    }
+    for (size_t i = 0; i < a->event_count; i++) {
+        enum es_problem p = event_check(es, &a->events[i], i, &a->ec);
+        if (p != ES_OK) {
+            a->culprit = i;
+            return p;
+        }
+        bytes += event_bytes(&a->events[i]);
+    }
+    for (size_t i = 0; i < a->check_count; i++) {
+        enum es_problem p =
+            a->checks[i].kind == ES_CHECK_QUERY ? query_check(es, &a->checks[i], i, &a->ec) : ES_OK;
+        if (p != ES_OK) {
+            return p;
+        }
+    }
+    if (bytes > engine_append_max_bytes(es->engine)) {
+        IGNORE(ectx_fail(&a->ec, ERR_MESSAGE_TOO_LARGE,
+                         "the events have %zu bytes; an append has at most %zu", bytes,
+                         engine_append_max_bytes(es->engine)));
+        return ES_BATCH_TOO_LARGE;
+    }
+    return ES_OK;
+}
+
+/* ---- The plan
+ * ---------------------------------------------------------------------------------------- */
+
+static enum err plan_checks(struct append_op *o)
+{
+    struct es_append *a = o->a;
+    size_t n = 0;
+    o->expectations = arena_new_n(a->arena, struct es_rule_expectation, a->check_count + 1);
+    o->expectation_checks = arena_new_n(a->arena, uint32_t, a->check_count + 1);
+    o->queries = arena_new_n(a->arena, struct append_query, a->check_count + 1);
+    if (o->expectations == NULL || o->expectation_checks == NULL || o->queries == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    if (a->expected != NULL) {
+        o->expectation_checks[n] = UINT32_MAX;
+        o->expectations[n++] = (struct es_rule_expectation){o->plan.events[0].stream, *a->expected};
+    }
+    for (size_t i = 0; i < a->check_count; i++) {
+        const struct es_check *c = &a->checks[i];
+        if (c->kind == ES_CHECK_QUERY) {
+            struct append_query *q = &o->queries[o->query_count++];
+            q->check = i;
+            q->query = es_query_create(&o->op, c);
+            if (q->query == NULL) {
+                return ERR_NO_MEMORY;
+            }
+            continue;
+        }
+        uint32_t stream;
+        enum err e = es_plan_stream(&o->plan, c->stream, &stream, &a->ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+        o->expectation_checks[n] = (uint32_t)i;
+        o->expectations[n++] = (struct es_rule_expectation){stream, c->expected};
+    }
+    o->plan.rules.expectations = o->expectations;
+    o->plan.rules.expectation_count = n;
+    return ERR_OK;
+}
+
+static enum err plan_make(struct append_op *o)
+{
+    struct es_append *a = o->a;
+    enum err e = es_plan_init(&o->plan, &o->op, a->event_count, a->check_count);
+    if (e != ERR_OK) {
+        return e;
+    }
+    o->planned = true;
+    for (size_t i = 0; i < a->event_count; i++) {
+        const struct es_new_event *x = &a->events[i];
+        struct es_plan_event *out = &o->plan.events[i];
+        e = es_plan_stream(&o->plan, x->stream, &out->stream, &a->ec);
+        if (e != ERR_OK) {
+            a->culprit = i;
+            return e;
+        }
+        out->id = x->envelope.id;
+        out->type = x->envelope.type;
+        out->data = x->data;
+        out->meta = x->meta;
+        out->tags = x->tags;
+        out->tag_count = x->tag_count;
+        es_plan_event(&o->plan, i);
+    }
+    if (a->expected != NULL && o->plan.stream_count > 1) {
+        return ectx_fail(&a->ec, ERR_MALFORMED,
+                         "'expected' is of one stream; an append to several has checks");
+    }
+    size_t first;
+    size_t second;
+    if (es_plan_same_ids(&o->plan, &first, &second)) {
+        a->culprit = second;
+        return ectx_fail(&a->ec, ERR_MALFORMED, "events[%zu] has the id of events[%zu]: '%.*s'",
+                         second, first, STR(a->events[second].envelope.id));
+    }
+    return plan_checks(o);
+}
+
+/* ---- Answers
+ * ------------------------------------------------------------------------------------------ */
+
+static void told_decided(struct es_flight_wait *w)
+{
+    struct append_op *o = CONTAINER_OF(w, struct append_op, op.flight_wait);
+    append_answer(o, o->a->problem);
+}
+
+static void told_again(struct es_flight_wait *w)
+{
+    struct es_wop *op = CONTAINER_OF(w, struct es_wop, flight_wait);
+    op->run(op);
+}
+
+/* With `p`, when what it was decided on is durable. */
+static void append_decide(struct append_op *o, enum es_problem p)
+{
+    if (o->plan.newest == NULL) {
+        append_answer(o, p);
+        return;
+    }
+    o->a->problem = p;
+    es_wop_wait_flight(&o->op, o->plan.newest, told_decided);
+}
+
+static bool fill_streams(struct append_op *o, bool original)
+{
+    struct es_append *a = o->a;
+    const struct es_plan *p = &o->plan;
+    a->streams = arena_new_n(a->arena, struct es_appended, p->stream_count + 1);
+    a->stream_count = 0;
+    for (size_t i = 0; a->streams != NULL && i < p->stream_count; i++) {
+        const struct es_plan_stream *s = &p->streams[i];
+        if (s->event_count > 0) {
+            uint64_t first = original ? p->rules_events[s->first_event].revision
+                                      : p->events[s->first_event].revision;
+            a->streams[a->stream_count++] =
+                (struct es_appended){s->name, first, first + s->event_count - 1};
+        }
+    }
+    return a->streams != NULL;
+}
+
+static void position_max(struct es_append *a, struct es_position p)
+{
+    if (p.commit > a->position.commit ||
+        (p.commit == a->position.commit && p.index > a->position.index)) {
+        a->position = p;
+    }
+}
+
+static void places_take(struct es_wop *op, struct es_look *looks, size_t count)
+{
+    struct append_op *o = (struct append_op *)(void *)op;
+    o->places_known = true;
+    for (size_t i = 0; i < count; i++) {
+        struct es_place place;
+        if (looks[i].err == ERR_OK) {
+            es_value_event_read(looks[i].value, &place);
+            position_max(o->a, place.position);
+        } else {
+            op->look_err = looks[i].err;
+        }
+    }
+}
+
+/* The events are there: where the last of each stream is. */
+static void answer_original(struct append_op *o)
+{
+    struct es_append *a = o->a;
+    const struct es_plan *p = &o->plan;
+    if (p->newest != NULL) {
+        es_wop_wait_flight(&o->op, p->newest, told_again); /* T-E2: not before it is durable */
+        return;
+    }
+    if (!o->places_known) {
+        struct es_look *looks = es_wop_looks_begin(&o->op, p->stream_count, places_take);
+        size_t n = 0;
+        for (size_t i = 0; looks != NULL && i < p->stream_count; i++) {
+            const struct es_plan_stream *s = &p->streams[i];
+            if (s->event_count > 0) {
+                looks[n].kind = ES_LOOK_GET;
+                looks[n].table = ES_T_EVENTS;
+                es_key_event(looks[n++].key, &s->hash, p->rules_events[s->last_event].revision);
+            }
+        }
+        if (looks != NULL && !es_wop_looks_go(&o->op, n)) {
+            return;
+        }
+    }
+    if (!o->places_known || o->op.look_err != ERR_OK || !fill_streams(o, true)) {
+        enum err e = o->op.look_err == ERR_OK ? ERR_NO_MEMORY : o->op.look_err;
+        IGNORE(ectx_fail(&a->ec, e, "could not look up the original append"));
+        append_answer(o, ES_UNAVAILABLE);
+        return;
+    }
+    a->idempotent = true;
+    append_answer(o, ES_OK);
+}
+
+static void type_take(struct es_wop *op, void *ctx, const struct es_view *v)
+{
+    struct append_query *q = ctx;
+    if (v != NULL) {
+        q->type = arena_str(op->arena, v->type);
+    }
+}
+
+/* The types of the events that queries met. true: all are there. */
+static bool ask_types(struct append_op *o)
+{
+    for (size_t i = 0; i < o->query_count; i++) {
+        struct append_query *q = &o->queries[i];
+        const struct es_term *m = &q->query->match;
+        const struct es_cat *c = es_cat_by_hash(o->op.es, m->category);
+        if (q->query->matched && !q->type_asked && c != NULL) {
+            const struct es_peek f = {c, m->partition, m->offset, type_take, q};
+            q->type_asked = true;
+            IGNORE(es_wop_peek(&o->op, &f)); /* without memory there is no type in the answer */
+        }
+    }
+    return o->op.pending == 0;
+}
+
+static void add_violation(struct append_op *o, size_t check, const struct es_rule_stream *s,
+                          const struct append_query *q)
+{
+    struct es_violation *v = &o->a->violations[o->a->violation_count++];
+    *v = (struct es_violation){.check = check};
+    if (q != NULL) {
+        v->first_match = q->query->match.position;
+        v->match_type = q->type;
+        return;
+    }
+    enum es_state now = es_state_now(&s->status, s->has_events, s->head);
+    v->exists = now == ES_ACTIVE && s->has_events;
+    v->deleted = now != ES_ACTIVE;
+    v->actual = s->head;
+}
+
+static void answer_conflict(struct append_op *o)
+{
+    struct es_append *a = o->a;
+    const struct es_rules *r = &o->plan.rules;
+    bool own = false;
+    if (!ask_types(o)) {
+        return;
+    }
+    a->violation_count = 0;
+    a->violations = arena_new_n(a->arena, struct es_violation, a->check_count + 1);
+    if (a->violations == NULL) {
+        IGNORE(ectx_fail(&a->ec, ERR_NO_MEMORY, "no memory for the violations"));
+        append_answer(o, ES_UNAVAILABLE);
+        return;
+    }
+    size_t next_query = 0;
+    size_t next = 0;
+    if (a->expected != NULL) {
+        const struct es_rule_stream *s = &r->streams[r->expectations[0].stream];
+        own = !es_rules_hold(&r->expectations[0].expected, s);
+        enum es_state now = es_state_now(&s->status, s->has_events, s->head);
+        a->exists = now == ES_ACTIVE && s->has_events;
+        a->actual_revision = s->head;
+        next = 1;
+    }
+    for (size_t i = 0; i < a->check_count; i++) {
+        if (a->checks[i].kind == ES_CHECK_QUERY) {
+            const struct append_query *q = &o->queries[next_query++];
+            if (q->query->matched) {
+                add_violation(o, i, NULL, q);
+            }
+            continue;
+        }
+        const struct es_rule_expectation *x = &r->expectations[next++];
+        if (!es_rules_hold(&x->expected, &r->streams[x->stream])) {
+            add_violation(o, i, &r->streams[x->stream], NULL);
+        }
+    }
+    IGNORE(ectx_fail(&a->ec, ERR_EXISTS, "%s",
+                     own ? "the stream is at another revision than was expected"
+                         : "checks of the append do not hold"));
+    append_decide(o, own ? ES_REVISION_CONFLICT : ES_APPEND_CONFLICT);
+}
+
+static void answer_id(struct append_op *o, enum es_problem p, size_t culprit, const char *what)
+{
+    struct es_append *a = o->a;
+    a->culprit = culprit;
+    a->original_revision = o->plan.rules_events[culprit].revision;
+    IGNORE(ectx_fail(&a->ec, ERR_EXISTS, "events[%zu]: id '%.*s' %s %llu of stream '%.*s'", culprit,
+                     STR(a->events[culprit].envelope.id), what,
+                     (unsigned long long)a->original_revision, STR(a->events[culprit].stream)));
+    append_decide(o, p);
+}
+
+/* ---- It may be appended
+ * -------------------------------------------------------------------------------- */
+
+static void told_durable(struct es_flight_wait *w)
+{
+    struct append_op *o = CONTAINER_OF(w, struct append_op, op.flight_wait);
+    const struct es_flight *f = o->op.flight;
+    for (size_t i = 0; i < f->part_count; i++) {
+        if (f->parts[i].count > 0) {
+            position_max(
+                o->a, (struct es_position){f->parts[i].position, (uint32_t)f->parts[i].count - 1});
+        }
+    }
+    append_answer(o, ES_OK);
+}
+
+static enum err write_records(struct append_op *o, struct es_flight *f)
+{
+    struct es_append *a = o->a;
+    struct engine_record *records = arena_new_n(a->arena, struct engine_record, a->event_count + 1);
+    struct engine_record *at = records;
+    for (size_t i = 0; records != NULL && i < f->part_count; i++) {
+        f->engine_parts[i] = (struct engine_part){.topic = f->parts[i].cat->topic,
+                                                  .partition = f->parts[i].partition,
+                                                  .records = at,
+                                                  .count = f->parts[i].count};
+        at += f->parts[i].count;
+    }
+    for (size_t i = 0; records != NULL && i < a->event_count; i++) {
+        const struct es_flight_event *x = &f->events[i];
+        const struct engine_part *part = &f->engine_parts[x->part];
+        if (!es_record_write(o->op.es, &a->events[i], o->plan.events[i].id, x->revision, a->arena,
+                             &records[(size_t)(part->records - records) + x->index])) {
+            return ERR_NO_MEMORY;
+        }
+    }
+    return records == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err append_send(struct append_op *o, struct es_flight *f)
+{
+    struct es_append *a = o->a;
+    enum err e = write_records(o, f);
+    bool also = false;
+    if (e == ERR_OK && !fill_streams(o, false)) {
+        e = ERR_NO_MEMORY;
+    }
+    if (e == ERR_OK && a->also != NULL) {
+        also = a->also(a, &f->engine_parts[f->part_count]);
+    }
+    if (e == ERR_OK) {
+        e = es_flight_enter(f);
+    }
+    if (e == ERR_NO_MEMORY) {
+        return ectx_fail(&a->ec, e, "no memory for the append");
+    }
+    o->op.flight = f;
+    es_wop_wait_flight(&o->op, f, told_durable);
+    return es_flight_send(f, also, &a->ec);
+}
+
+static void append_now(struct append_op *o)
+{
+    struct es_append *a = o->a;
+    if (a->event_count == 0) { /* it only checks: what it has seen becomes durable first */
+        struct list *flights = &o->op.es->writer->flights;
+        a->position = (struct es_position){engine_position(o->op.es->engine), UINT32_MAX};
+        o->plan.newest =
+            list_empty(flights) ? NULL : CONTAINER_OF(flights->prev, struct es_flight, link);
+        append_decide(o, ES_OK);
+        return;
+    }
+    struct es_flight *f = es_plan_flight(&o->plan, 0);
+    enum err e = f == NULL ? ectx_fail(&a->ec, ERR_NO_MEMORY, "no memory for the append")
+                           : append_send(o, f);
+    if (e != ERR_OK) {
+        list_remove(&o->op.flight_wait.link);
+        if (f != NULL) {
+            es_flight_drop(f);
+        }
+        append_answer(o, es_write_problem(e));
+    }
+}
+
+/* ---- A try
+ * ---------------------------------------------------------------------------------------- */
+
+/* Does an event match a query? ERR_AGAIN: it waits. */
+static enum err look_queries(struct append_op *o)
+{
+    struct es_append *a = o->a;
+    for (size_t i = 0; i < o->query_count; i++) {
+        struct es_query *q = o->queries[i].query;
+        enum err e = es_query_look(&o->op, q);
+        if (e == ERR_LIMIT) {
+            return ectx_fail(&a->ec, ERR_MALFORMED,
+                             "checks[%zu]: more than %u events would have to be looked at: give a "
+                             "later 'after'",
+                             o->queries[i].check, ES_QUERY_STEPS_MAX);
+        }
+        if (e == ERR_OK && q->flight != NULL) {
+            es_wop_wait_flight(&o->op, q->flight, told_again);
+            return ERR_AGAIN;
+        }
+        if (e != ERR_OK) {
+            return e;
+        }
+        o->plan.rules.query_violated |= q->matched;
+    }
+    return ERR_OK;
+}
+
+static void append_run(struct es_wop *op)
+{
+    struct append_op *o = (struct append_op *)(void *)op;
+    struct es_append *a = o->a;
+    size_t culprit;
+    o->plan.rules.query_violated = false;
+    enum es_ruling ruling = ES_RULE_APPEND;
+    enum es_problem life = es_life_check(op->es, &a->ec);
+    if (life != ES_OK) {
+        append_answer(o, life);
+        return;
+    }
+    enum err e = es_plan_look(&o->plan, &a->ec);
+    if (e == ERR_OK) {
+        ruling = es_rules_judge(&o->plan.rules, &culprit);
+        if (o->query_count > 0 &&
+            (ruling == ES_RULE_APPEND || ruling == ES_RULE_CONFLICT || ruling == ES_RULE_REUSED)) {
+            e = look_queries(o);
+        }
+    }
+    if (e == ERR_AGAIN) {
+        return;
+    }
+    if (e != ERR_OK) {
+        append_answer(o, es_write_problem(e));
+        return;
+    }
+    ruling = es_rules_judge(&o->plan.rules, &culprit);
+    switch (ruling) {
+    case ES_RULE_APPEND:
+        append_now(o);
+        return;
+    case ES_RULE_ORIGINAL:
+        answer_original(o);
+        return;
+    case ES_RULE_CONFLICT:
+        answer_conflict(o);
+        return;
+    case ES_RULE_REUSED:
+        answer_id(o, ES_EVENT_ID_REUSED, culprit, "is that of revision");
+        return;
+    case ES_RULE_PARTIAL:
+        answer_id(o, ES_PARTIAL_DUPLICATE, culprit, "is there already, others are not: revision");
+        return;
+    case ES_RULE_TOMBSTONED:
+        a->culprit = culprit;
+        IGNORE(ectx_fail(&a->ec, ERR_NOT_FOUND, "stream '%.*s' was deleted for ever",
+                         STR(a->events[culprit].stream)));
+        append_decide(o, ES_STREAM_TOMBSTONED);
+        return;
+    }
+}
+
+void es_append(struct es *es, struct es_append *a)
+{
+    struct append_op *o = arena_new(a->arena, struct append_op);
+    a->idempotent = false;
+    a->ec = (struct ectx){.code = ERR_OK};
+    a->streams = NULL;
+    a->violations = NULL;
+    a->stream_count = a->violation_count = a->culprit = 0;
+    a->position = (struct es_position){0, 0};
+    a->original_revision = a->actual_revision = 0;
+    a->exists = false;
+    a->problem = es_life_check(es, &a->ec);
+    if (a->problem == ES_OK) {
+        a->problem = append_check(es, a);
+    }
+    if (a->problem == ES_OK && o == NULL) {
+        IGNORE(ectx_fail(&a->ec, ERR_NO_MEMORY, "no memory for the append"));
+        a->problem = ES_UNAVAILABLE;
+    }
+    if (a->problem == ES_OK && !index_ready(es->index)) {
+        IGNORE(ectx_fail(&a->ec, ERR_AGAIN, "the index of the event store is behind"));
+        a->problem = ES_BUSY;
+    }
+    if (a->problem == ES_OK) {
+        a->problem = es_wop_init(&o->op, es, ES_WOP_APPEND, a->arena);
+    }
+    if (a->problem != ES_OK) {
+        a->done(a);
+        return;
+    }
+    o->a = a;
+    o->op.run = append_run;
+    o->op.fail = append_fail;
+    a->internal = o;
+    enum err e = plan_make(o);
+    if (e != ERR_OK) {
+        if (e == ERR_NO_MEMORY) {
+            IGNORE(ectx_fail(&a->ec, e, "no memory for the append"));
+        }
+        append_answer(o, es_write_problem(e));
+        return;
+    }
+    append_run(&o->op);
+}

@@ -1,0 +1,180 @@
+/*
+ * Ops: what waits, for what, and who is told. An op is in its caller's memory, which may go when it
+ * is answered; look-ups that are out then are on the heap and end by themselves.
+ */
+#include "core/mem.h"
+#include "es/write.h"
+
+struct es_wop_looks {
+    struct list link;  /* writer.looks */
+    struct es_wop *op; /* NULL: it was answered */
+    struct es_look_set set;
+    void (*take)(struct es_wop *op, struct es_look *looks, size_t count);
+    struct es_look looks[];
+};
+
+enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind kind,
+                            struct arena *arena)
+{
+    struct es_writer *w = es->writer;
+    list_init(&op->link);
+    list_init(&op->memo_link);
+    list_init(&op->cat_link);
+    list_init(&op->flight_wait.link);
+    list_init(&op->peeks);
+    op->es = es;
+    op->kind = kind;
+    op->arena = arena;
+    if (w->op_count >= ES_OPS_MAX || w->flight_count >= ES_FLIGHT_MAX) {
+        return ES_BUSY;
+    }
+    w->op_count++;
+    list_push_back(&w->ops, &op->link);
+    return ES_OK;
+}
+
+void es_wop_end(struct es_wop *op)
+{
+    struct es_writer *w = op->es->writer;
+    CHECK(w->op_count > 0);
+    w->op_count--;
+    list_remove(&op->link);
+    list_remove(&op->cat_link);
+    list_remove(&op->flight_wait.link);
+    if (op->looks != NULL) {
+        op->looks->op = NULL;
+        op->looks = NULL;
+    }
+    es_wop_peeks_leave(op);
+    if (!list_empty(&op->memo_link)) {
+        list_remove(&op->memo_link);
+        if (!w->advancing) {
+            es_flights_release(op->es);
+        }
+    }
+}
+
+void es_wop_memo(struct es_wop *op)
+{
+    struct es_writer *w = op->es->writer;
+    if (list_empty(&op->memo_link)) {
+        op->memo_tick = ++w->tick;
+        list_push_back(&w->memos, &op->memo_link);
+    }
+}
+
+void es_wop_wait_flight(struct es_wop *op, struct es_flight *f,
+                        void (*told)(struct es_flight_wait *w))
+{
+    op->flight_wait.told = told;
+    list_push_back(&f->waiters, &op->flight_wait.link);
+}
+
+void es_wop_told(struct es_wop *op, enum err e)
+{
+    CHECK(op->pending > 0);
+    if (e != ERR_OK && op->look_err == ERR_OK) {
+        op->look_err = e;
+    }
+    if (--op->pending == 0 && !op->holding) {
+        op->run(op);
+    }
+}
+
+static void looks_done(struct es_look_set *set)
+{
+    struct es_wop_looks *l = set->ctx;
+    struct es_wop *op = l->op;
+    if (op != NULL) {
+        op->looks = NULL;
+        l->take(op, l->looks, set->count);
+    }
+    list_remove(&l->link);
+    mem_free(l);
+    if (op != NULL) {
+        es_wop_told(op, ERR_OK);
+    }
+}
+
+struct es_look *es_wop_looks_begin(struct es_wop *op, size_t count,
+                                   void (*take)(struct es_wop *op, struct es_look *looks,
+                                                size_t count))
+{
+    CHECK(op->looks == NULL);
+    struct es_wop_looks *l = mem_zalloc(1, sizeof(*l) + count * sizeof(struct es_look));
+    if (l == NULL) {
+        return NULL;
+    }
+    l->op = op;
+    l->take = take;
+    l->set = (struct es_look_set){.looks = l->looks, .count = count, .done = looks_done, .ctx = l};
+    list_init(&l->link);
+    op->looks = l;
+    return l->looks;
+}
+
+bool es_wop_looks_go(struct es_wop *op, size_t count)
+{
+    struct es_wop_looks *l = op->looks;
+    l->set.count = count;
+    list_push_back(&op->es->writer->looks, &l->link);
+    if (!es_look(op->es, &l->set)) {
+        op->pending++;
+        return false;
+    }
+    op->looks = NULL;
+    l->take(op, l->looks, l->set.count);
+    list_remove(&l->link);
+    mem_free(l);
+    return true;
+}
+
+void es_wops_fail(struct es *es)
+{
+    struct es_writer *w = es->writer;
+    struct ectx ec = {.code = ERR_OK};
+    enum es_problem p = es_life_check(es, &ec);
+    while (!list_empty(&w->ops)) {
+        struct es_wop *op = CONTAINER_OF(w->ops.next, struct es_wop, link);
+        op->fail(op, p, &ec);
+    }
+}
+
+enum err es_writer_create(struct es *es)
+{
+    struct es_writer *w = mem_new(struct es_writer);
+    if (w == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    map_init(&w->heads);
+    map_init(&w->ids);
+    list_init(&w->idle);
+    list_init(&w->flights);
+    list_init(&w->retired);
+    list_init(&w->ops);
+    list_init(&w->memos);
+    list_init(&w->looks);
+    list_init(&w->peeks);
+    es->writer = w;
+    return ERR_OK;
+}
+
+void es_writer_destroy(struct es *es)
+{
+    struct es_writer *w = es->writer;
+    if (w == NULL) {
+        return;
+    }
+    CHECK(list_empty(&w->ops)); /* es_stop has answered them */
+    es_flights_free(es);
+    struct list *l;
+    while ((l = list_pop_front(&w->looks)) != NULL) {
+        mem_free(CONTAINER_OF(l, struct es_wop_looks, link));
+    }
+    es_peeks_free(es);
+    es_heads_free(es);
+    map_deinit(&w->heads);
+    map_deinit(&w->ids);
+    mem_free(w);
+    es->writer = NULL;
+}

@@ -1,0 +1,264 @@
+/*
+ * Queries of dynamic consistency boundaries: is there an event after a position that has one of
+ * these types and all of these tags? Answered from the table of terms, whose keys are term and
+ * position: types OR by the type's hash in each entry, tags AND by asking every tag in turn for its
+ * first entry at or after the candidate, until all agree (each jumps over what the others lack).
+ * No record is read.
+ *
+ * Progress is kept between tries: what was passed over stays passed over, since entries come in the
+ * order of positions; what comes after the end was reached is in flight or in a flight that is
+ * kept.
+ */
+#include "core/mem.h"
+#include "es/write.h"
+
+struct es_query_progress { /* of an item */
+    struct es_query *query;
+    const struct es_hash *types, *tags;
+    uint64_t type_mask, tag_mask; /* of flights */
+    size_t type_count, tag_count;
+    bool ended;
+    struct es_position at; /* nothing before it matches */
+    size_t next;           /* tag to ask (types, if there are no tags) */
+    size_t agreed;         /* tags that have an event at `at` */
+    struct es_term found;  /* with types alone: the first of those asked; valid if has_found */
+    bool has_found;
+};
+
+static struct es_hash *hashes(struct es_wop *op, const struct str *names, size_t count, bool tags)
+{
+    struct es_hash *out = arena_new_n(op->arena, struct es_hash, count + 1);
+    for (size_t i = 0; out != NULL && i < count; i++) {
+        out[i] = tags ? es_hash_tag(op->es, names[i]) : es_hash_type(op->es, names[i]);
+    }
+    return out;
+}
+
+static struct es_position after(struct es_position p)
+{
+    if (p.index == UINT32_MAX) {
+        return (struct es_position){p.commit + 1, 0};
+    }
+    return (struct es_position){p.commit, p.index + 1};
+}
+
+static bool before(struct es_position a, struct es_position b)
+{
+    return a.commit != b.commit ? a.commit < b.commit : a.index < b.index;
+}
+
+struct es_query *es_query_create(struct es_wop *op, const struct es_check *check)
+{
+    struct es_query *q = arena_new(op->arena, struct es_query);
+    if (q == NULL) {
+        return NULL;
+    }
+    q->items = arena_new_n(op->arena, struct es_query_progress, check->item_count + 1);
+    q->item_count = check->item_count;
+    q->after = check->after;
+    struct es_position from = {0, 0};
+    if (check->after.commit > 0 || check->after.index > 0) {
+        from = after(check->after);
+    }
+    for (size_t i = 0; q->items != NULL && i < q->item_count; i++) {
+        const struct es_query_item *item = &check->items[i];
+        struct es_query_progress *p = &q->items[i];
+        p->types = hashes(op, item->types, item->type_count, false);
+        p->tags = hashes(op, item->tags, item->tag_count, true);
+        if (p->types == NULL || p->tags == NULL) {
+            return NULL;
+        }
+        p->type_count = item->type_count;
+        p->tag_count = item->tag_count;
+        p->tag_mask = es_term_mask(p->tags, p->tag_count);
+        p->at = from;
+        p->query = q;
+    }
+    q->from = from;
+    return q->items == NULL ? NULL : q;
+}
+
+static bool has_type(const struct es_query_progress *p, uint64_t type)
+{
+    for (size_t i = 0; i < p->type_count; i++) {
+        if (es_hash_short(&p->types[i]) == type) {
+            return true;
+        }
+    }
+    return p->type_count == 0;
+}
+
+/* Takes the answer to the question of `next`: the first entry of a term at or after `at`. */
+static void step_take(struct es_query *q, struct es_query_progress *p, bool found,
+                      const struct es_term *t)
+{
+    if (p->tag_count == 0) { /* types alone: the least of all */
+        if (found && (!p->has_found || before(t->position, p->found.position))) {
+            p->found = *t;
+            p->has_found = true;
+        }
+        p->ended = ++p->next == p->type_count;
+    } else if (!found) {
+        p->ended = true;
+    } else {
+        p->agreed = p->agreed > 0 && !before(p->at, t->position) ? p->agreed + 1 : 1;
+        p->at = t->position;
+        p->next = (p->next + 1) % p->tag_count;
+        if (p->agreed == p->tag_count) {
+            p->has_found = has_type(p, t->type);
+            p->found = *t;
+            p->ended = p->has_found;
+            p->at = after(p->at);
+            p->agreed = 0;
+        }
+    }
+    if (p->ended && p->has_found && (!q->matched || before(p->found.position, q->match.position))) {
+        q->matched = true;
+        q->match = p->found;
+    }
+}
+
+/* The question of `next`: a scan for one entry, in the keys and values of a look. */
+static void question_lay(const struct es_query_progress *p, struct es_look *l)
+{
+    const struct es_hash *term = p->tag_count == 0 ? &p->types[p->next] : &p->tags[p->next];
+    es_key_term(l->key, term, p->at);
+    es_key_term(l->at_most, term, (struct es_position){UINT64_MAX, UINT32_MAX});
+    l->kind = ES_LOOK_SCAN;
+    l->table = ES_T_TERMS;
+    l->scan = (struct index_scan){.table = ES_T_TERMS,
+                                  .from = l->key,
+                                  .to = l->at_most,
+                                  .max = 1,
+                                  .keys = l->key_out,
+                                  .values = l->value};
+}
+
+static void question_answered(struct es_query_progress *p, const struct es_look *l)
+{
+    struct es_term t = {.offset = -1};
+    if (l->scan.count > 0) {
+        es_term_read(l->key_out, l->value, &t);
+    }
+    step_take(p->query, p, l->scan.count > 0, &t);
+}
+
+static void question_take(struct es_wop *op, struct es_look *looks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (looks[i].err == ERR_OK || looks[i].err == ERR_NOT_FOUND) {
+            question_answered(looks[i].ctx, &looks[i]);
+        } else {
+            op->look_err = looks[i].err;
+        }
+    }
+}
+
+/* Asks by a job. */
+static enum err question_submit(struct es_wop *op, struct es_query_progress *p)
+{
+    struct es_look *l = es_wop_looks_begin(op, 1, question_take);
+    if (l == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    question_lay(p, l);
+    l->ctx = p;
+    return es_wop_looks_go(op, 1) ? ERR_OK : ERR_AGAIN;
+}
+
+static enum err item_look(struct es_wop *op, struct es_query *q, struct es_query_progress *p)
+{
+    while (!p->ended) {
+        struct es_look l;
+        if (++q->steps > ES_QUERY_STEPS_MAX) {
+            return ERR_LIMIT;
+        }
+        question_lay(p, &l);
+        enum err e = index_scan(op->es->index, &l.scan);
+        if (e == ERR_AGAIN) {
+            e = question_submit(op, p);
+        } else if (e == ERR_OK || e == ERR_NOT_FOUND) {
+            question_answered(p, &l);
+            e = ERR_OK;
+        }
+        if (e == ERR_OK) {
+            e = op->look_err;
+        }
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static bool event_has(const struct es_flight_event *x, const struct es_hash *term)
+{
+    for (uint32_t i = 0; i < x->term_count; i++) {
+        if (es_hash_eq(&x->terms[i], term)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool event_matches(const struct es_flight_event *x, const struct es_query_progress *p)
+{
+    if ((x->term_mask & p->tag_mask) != p->tag_mask || !has_type(p, es_hash_short(&x->terms[0]))) {
+        return false;
+    }
+    for (size_t i = 0; i < p->tag_count; i++) {
+        if (!event_has(x, &p->tags[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the index does not have, or not when it was asked. */
+static void look_in_flights(struct es_query *q, const struct list *flights)
+{
+    LIST_FOR_EACH (l, tmp, flights) {
+        struct es_flight *f = CONTAINER_OF(l, struct es_flight, link);
+        for (size_t i = 0; i < f->event_count; i++) {
+            const struct es_flight_event *x = &f->events[i];
+            bool matches = false;
+            for (size_t k = 0; k < q->item_count && !matches; k++) {
+                matches = (f->term_mask & q->items[k].tag_mask) == q->items[k].tag_mask &&
+                          event_matches(x, &q->items[k]);
+            }
+            if (!matches) {
+                continue;
+            }
+            if (!f->retired) {
+                q->flight = f;
+                return; /* told when it is in the index: then this is tried again */
+            }
+            const struct es_flight_part *part = &f->parts[x->part];
+            struct es_term t = {es_flight_event_position(x), part->cat->hash, part->partition,
+                                part->base_offset + x->index, es_hash_short(&x->terms[0])};
+            if (!before(t.position, q->from) &&
+                (!q->matched || before(t.position, q->match.position))) {
+                q->matched = true;
+                q->match = t;
+            }
+        }
+    }
+}
+
+enum err es_query_look(struct es_wop *op, struct es_query *q)
+{
+    struct es_writer *w = op->es->writer;
+    es_wop_memo(op);
+    for (size_t i = 0; i < q->item_count; i++) {
+        enum err e = item_look(op, q, &q->items[i]);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    q->flight = NULL;
+    look_in_flights(q, &w->retired);
+    if (!q->matched) {
+        look_in_flights(q, &w->flights);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,349 @@
+/*
+ * The write side of the event store. An *op* is a call that is not answered: an append, a change of
+ * a stream, a batch that a Kafka client produces. It is tried from its start, again and again,
+ * until everything that its decision needs is in memory; then it decides and, in the same turn of
+ * the loop, is sequenced.
+ *
+ *   try: category there? -> heads loaded? -> ids looked up? -> queries looked up? -> rules
+ *         | no: wait, then try again                                              |
+ *         '---------------------------------------------------------------------- '-> flight
+ *
+ * A *flight* is what was sequenced and is not yet durable and in the index. Until then its events
+ * answer look-ups from here. What an op has looked up (its memos) stays true because flights that
+ * were alive when it began to look are kept until it has ended: memo and flights together are
+ * exact.
+ */
+#ifndef LEAT_ES_WRITE_H
+#define LEAT_ES_WRITE_H
+
+#include "core/uuid.h"
+#include "es/es_int.h"
+#include "es/rules.h"
+
+/* ---- Heads: streams as they are sequenced
+ * ------------------------------------------------------------------------------- */
+
+struct es_head {
+    struct es_hash hash;
+    struct es_head *next; /* with the same short hash */
+    struct list link;     /* of those that nothing needs, oldest first */
+    uint32_t pins;        /* ops and flights that need it */
+    bool loaded;
+    bool has_events;
+    uint64_t last;
+    struct es_status status;
+    struct es_flight *flight; /* the newest that it depends on; NULL: all of it is in the index */
+    struct es_flight *change; /* the newest with a fact of the stream; NULL: none is in flight */
+    struct es_head_load *load;
+};
+/* Pinned. NULL: no memory. */
+struct es_head *es_head_take(struct es *es, const struct es_hash *hash);
+void es_head_give(struct es *es, struct es_head *h);
+void es_heads_forget(struct es *es); /* all that nothing needs */
+void es_heads_free(struct es *es);   /* all, at the end */
+/* ERR_OK: it is loaded. ERR_AGAIN: `w` is told when it is, or why it cannot be. Others: at once. */
+struct es_head_wait {
+    struct list link;
+    void (*told)(struct es_head_wait *w, enum err e);
+    void *ctx;
+};
+MUST_USE enum err es_head_load(struct es *es, struct es_head *h, struct es_head_wait *w);
+
+/* ---- Flights
+ * ------------------------------------------------------------------------------------------ */
+
+struct es_flight_event {
+    struct es_flight_event *next; /* with the same short hash of id */
+    struct es_flight *flight;
+    struct es_head *head;
+    struct es_hash id; /* all zero: none yet */
+    uint64_t revision, body;
+    const struct es_hash *terms; /* its type, then its tags */
+    uint32_t term_count;
+    uint64_t term_mask; /* a bit for each term: most events are passed over by it */
+    bool needs_id_entry;
+    uint32_t part, index; /* where it is in the flight */
+};
+struct es_flight_part {
+    struct es_cat *cat; /* NULL: of __leat_streams */
+    int32_t partition;
+    int64_t base_offset;
+    uint64_t position;
+    size_t count;
+};
+struct es_flight_fact { /* at most one a flight */
+    struct es_head *head;
+    uint32_t part;
+    int kind; /* of struct es_fact */
+    struct es_status status;
+    uint64_t revision;
+    bool whole;
+    struct es_hash slot;
+};
+/*
+ * Life: create, fill, enter, then either send (our own) or, for a produced batch, sequenced or
+ * drop; ended; when all older ones are, too, its entries are put and its waiters are told.
+ */
+struct es_flight {
+    struct list link; /* of writer.flights (in order), then of writer.retired */
+    struct es *es;
+    uint64_t seq;
+    uint64_t retired_tick;
+    bool entered; /* its ids answer, its heads are pinned */
+    bool sending, ended, retired;
+    enum err err;
+    struct ectx ec;
+    bool has_fact;
+    struct es_flight_fact fact;
+    struct es_flight_event *events;
+    size_t event_count;
+    struct es_hash *terms; /* of all events */
+    size_t term_count;
+    uint64_t term_mask;
+    struct es_flight_part *parts;
+    struct engine_part *engine_parts; /* one more than parts: of `also` */
+    size_t part_count;
+    size_t put;          /* events whose entries are in the index */
+    struct list waiters; /* of struct es_flight_wait */
+    struct engine_append append;
+};
+struct es_flight_wait {
+    struct list link;
+    void (*told)(struct es_flight_wait *w); /* it is in the index */
+};
+/* Room for so many; counts are 0 and grow as it is filled. NULL: no memory. */
+struct es_flight *es_flight_create(struct es *es, size_t events, size_t terms, size_t parts);
+struct es_flight_event *es_flight_add(struct es_flight *f, struct es_head *h, struct str type,
+                                      const struct str *tags, size_t tag_count);
+/* Its ids answer from now on, and its heads are pinned. ERR_NO_MEMORY: not. */
+MUST_USE enum err es_flight_enter(struct es_flight *f);
+/* Appends engine_parts (part_count, and one more if `also`). An error: nothing was done. */
+MUST_USE enum err es_flight_send(struct es_flight *f, bool also, struct ectx *ec);
+/* It got its offsets: heads move. */
+void es_flight_sequenced(struct es_flight *f);
+/* Of one that is not sequenced: as if it had never been. */
+void es_flight_drop(struct es_flight *f);
+/* It is durable (parts' positions are set) or, with an error, lost: then the store is, too. */
+void es_flight_ended(struct es_flight *f, enum err e, const struct ectx *ec);
+/* Puts what waits for the index's memory; tells waiters. */
+void es_flights_advance(struct es *es);
+/* Frees those that no memo needs any more. */
+void es_flights_release(struct es *es);
+void es_flights_free(struct es *es);
+/* A bit for each term: what has not all bits of a query's terms does not match it. */
+uint64_t es_term_mask(const struct es_hash *terms, size_t count);
+struct es_flight_event *es_flight_event_find(struct es *es, const struct es_hash *id);
+struct es_position es_flight_event_position(const struct es_flight_event *x);
+/* Puts the entries of one event: also for what is read from the log at the start. */
+struct es_entry {
+    struct es_hash stream, id;
+    bool needs_id_entry;
+    uint64_t revision, body;
+    const struct es_hash *terms;
+    size_t term_count;
+    const struct es_cat *cat;
+    int32_t partition;
+    struct es_place place;
+};
+MUST_USE enum err es_entry_put(struct es *es, const struct es_entry *x);
+MUST_USE enum err es_fact_put(struct es *es, const struct es_hash *stream, int kind,
+                              const struct es_status *status, uint64_t revision, bool whole,
+                              const struct es_hash *slot, int64_t offset);
+
+/* ---- Ops
+ * --------------------------------------------------------------------------------------------- */
+
+enum es_wop_kind { ES_WOP_APPEND, ES_WOP_CHANGE, ES_WOP_GATE };
+struct es_wop_looks; /* look-ups of an op: on the heap, so that it may be answered before they end
+                      */
+
+struct es_wop {
+    struct list link;      /* writer.ops */
+    struct list memo_link; /* writer.memos, if it has any */
+    struct list cat_link;  /* of those that wait for a category */
+    struct es_flight_wait flight_wait;
+    struct es *es;
+    enum es_wop_kind kind;
+    struct arena *arena;
+    /* Again, from its start. May end the op; then it is gone. */
+    void (*run)(struct es_wop *op);
+    /* Answers it, with a problem that has nothing to do with it, and frees it. */
+    void (*fail)(struct es_wop *op, enum es_problem p, const struct ectx *ec);
+    uint64_t memo_tick;
+    size_t pending;             /* what it waits for; then it is run */
+    bool holding;               /* what comes at once does not run it again */
+    enum err look_err;          /* of a look-up that failed */
+    struct es_wop_looks *looks; /* that are out */
+    struct list peeks;          /* that are out */
+    struct es_flight *flight;   /* made, not entered or sequenced */
+};
+/* ES_BUSY: too many. */
+enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind kind,
+                            struct arena *arena);
+/* No longer waits for anything; what it held is given back. */
+void es_wop_end(struct es_wop *op);
+/* What it looks up from now on, it may remember. */
+void es_wop_memo(struct es_wop *op);
+void es_wop_wait_flight(struct es_wop *op, struct es_flight *f,
+                        void (*told)(struct es_flight_wait *w));
+/* One thing that it waited for has come. */
+void es_wop_told(struct es_wop *op, enum err e);
+/* Looks of an op: `take` for each when all are answered, then the op is run again. NULL: no memory.
+ */
+struct es_look *es_wop_looks_begin(struct es_wop *op, size_t count,
+                                   void (*take)(struct es_wop *op, struct es_look *looks,
+                                                size_t count));
+/* The first `count` of them. true: all were answered and taken at once. */
+bool es_wop_looks_go(struct es_wop *op, size_t count);
+/*
+ * Reads one event's record: `take` with it, or with NULL if it cannot be read; then the op is told,
+ * unless that is done when the call returns. ERR_OK: it is on its way.
+ */
+struct es_peek {
+    const struct es_cat *cat;
+    int32_t partition;
+    int64_t offset;
+    void (*take)(struct es_wop *op, void *ctx, const struct es_view *v);
+    void *ctx;
+};
+MUST_USE enum err es_wop_peek(struct es_wop *op, const struct es_peek *what);
+void es_wop_peeks_leave(struct es_wop *op); /* it is answered: nobody is told */
+void es_peeks_free(struct es *es);
+/* The store has failed, or stops, or begins its index anew: all are answered. */
+void es_wops_fail(struct es *es);
+
+/* ---- A plan: events of streams that one op wants to append
+ * ------------------------------------------------------------ */
+
+enum es_memo { ES_MEMO_NONE, ES_MEMO_ABSENT, ES_MEMO_KNOWN };
+struct es_plan_event {
+    struct str id, type, data, meta;
+    const struct str *tags;
+    size_t tag_count;
+    uint32_t stream;   /* of plan.streams */
+    uint64_t revision; /* that it gets, or has */
+    uint64_t body;
+    bool carries; /* its id is one that the server makes for the revision `carried` */
+    uint64_t carried;
+    struct es_hash id_hash;
+    enum es_memo memo; /* of the entry of its id, or of the event that it carries */
+    uint64_t memo_revision, memo_body;
+    bool place_known, event_read; /* of the event that its id carries */
+    bool wanted;                  /* es_plan_look's own */
+    struct es_place place;
+    char id_text[UUID_TEXT_SIZE]; /* of an id that was made */
+};
+struct es_plan_stream {
+    struct str name;
+    struct es_hash hash;
+    struct str category;
+    struct es_cat *cat;
+    struct es_head *head;
+    struct es_head_wait wait;
+    struct es_wop *op;
+    int32_t partition;
+    uint32_t part;      /* of the flight */
+    size_t event_count; /* 0: only checked */
+    size_t first_event, last_event;
+    uint64_t next; /* revision of its next event */
+};
+struct es_plan {
+    struct es_wop *op;
+    struct es_plan_event *events;
+    size_t event_count;
+    struct es_plan_stream *streams;
+    size_t stream_count, stream_cap;
+    uint32_t *slots; /* of stream names: index + 1 */
+    size_t slot_count;
+    struct es_rule_event *rules_events;
+    struct es_rules rules;    /* facts, after es_plan_look */
+    struct es_flight *newest; /* that the facts depend on; NULL: none is in flight */
+};
+/* Room for events and for streams that are checked. */
+MUST_USE enum err es_plan_init(struct es_plan *p, struct es_wop *op, size_t events, size_t checks);
+/* The stream's index; ERR_NO_MEMORY, ERR_MALFORMED. */
+MUST_USE enum err es_plan_stream(struct es_plan *p, struct str name, uint32_t *index,
+                                 struct ectx *ec);
+/* events[i] is filled but for what follows from the rest. */
+void es_plan_event(struct es_plan *p, size_t i);
+/* Two events with one id: their indexes. */
+bool es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second);
+/* Categories, heads and ids. ERR_OK: the facts are there. ERR_AGAIN: it waits. ERR_LIMIT: no such
+ * category, and no more are made by themselves. */
+MUST_USE enum err es_plan_look(struct es_plan *p, struct ectx *ec);
+/* After ES_RULE_APPEND: revisions, and the flight. NULL: no memory. `facts`: parts of facts. */
+struct es_flight *es_plan_flight(struct es_plan *p, size_t facts);
+void es_plan_end(struct es_plan *p);
+
+/* ---- Queries
+ * ------------------------------------------------------------------------------------------ */
+
+struct es_query {
+    struct es_query_progress *items;
+    size_t item_count;
+    struct es_position after, from; /* `from` is the first place behind it */
+    size_t steps;
+    /* the first that matches, when it is known */
+    bool matched;
+    struct es_term match;
+    struct es_flight *flight; /* it is in this one, whose position is not known yet */
+};
+/* NULL: no memory. */
+struct es_query *es_query_create(struct es_wop *op, const struct es_check *check);
+/* ERR_OK: matched or not. ERR_AGAIN: it waits. ERR_LIMIT: too many entries to pass over. */
+MUST_USE enum err es_query_look(struct es_wop *op, struct es_query *q);
+
+/* ---- The side as a whole
+ * ------------------------------------------------------------------------------------------ */
+
+struct es_writer {
+    struct map heads; /* short hash -> struct es_head */
+    struct list idle; /* heads that nothing needs */
+    size_t head_count, idle_count;
+    struct map ids; /* short hash -> struct es_flight_event */
+    struct list flights, retired;
+    size_t flight_count; /* events of both */
+    uint64_t seq;        /* of the newest flight */
+    bool advancing;
+    uint64_t tick;
+    struct list ops, memos;
+    struct list looks, peeks; /* all that are out */
+    size_t op_count;
+};
+MUST_USE enum err es_writer_create(struct es *es);
+void es_writer_destroy(struct es *es);
+
+MUST_USE enum err es_cat_add(struct es *es, const struct engine_topic *topic, struct es_cat **out,
+                             struct ectx *ec);
+void es_cats_free(struct es *es);
+void es_cats_stop(struct es *es);
+/* Tells the index how far it is. */
+MUST_USE enum err es_covered_tell(struct es *es, bool now);
+bool es_covered_key(struct str blob, uint8_t key[16]);
+/* Into the categories' offsets. false: it is not of this log. */
+bool es_covered_apply(struct es *es, struct str blob);
+/* ERR_DAMAGED: the index knows more than the log. */
+MUST_USE enum err es_catchup_start(struct es *es, struct ectx *ec);
+void es_catchup_step(struct es *es); /* goes on if it can */
+void es_catchup_stop(struct es *es);
+/* The end of it (es.c). */
+void es_started(struct es *es, enum err e, const struct ectx *ec);
+enum es_problem es_write_problem(enum err e);
+/* May the index note so many more offsets? */
+bool es_covered_room(const struct es *es, size_t name_bytes, int32_t partitions);
+/* Asks for a category; the op is told. ERR_AGAIN; ERR_LIMIT: no more by themselves. */
+MUST_USE enum err es_cat_want(struct es *es, struct str category, struct es_wop *op,
+                              struct ectx *ec);
+/* An event as a record. false: no memory. */
+bool es_record_write(struct es *es, const struct es_new_event *event, struct str id,
+                     uint64_t revision, struct arena *a, struct engine_record *out);
+
+/* ---- Ids that the server makes
+ * ---------------------------------------------------------------------------------------- */
+
+struct str es_id_make(struct es *es, struct str stream, uint64_t revision,
+                      char out[UUID_TEXT_SIZE]);
+/* Is it one that the server makes for this stream? The revision that it carries. */
+bool es_id_place(struct str stream, struct str id, uint64_t *revision);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * An event as a Kafka record: the key is the stream, the value its data, the headers its envelope
+ * as CloudEvents in binary mode (ce_*), and ours: leat-revision, leat-meta, leat-tag (one for each
+ * tag). What the client left out is filled in here.
+ */
+#include "core/mem.h"
+#include "es/write.h"
+
+static struct record_header header(const char *name, struct str value)
+{
+    return (struct record_header){str_of(name), value};
+}
+
+bool es_record_write(struct es *es, const struct es_new_event *event, struct str id,
+                     uint64_t revision, struct arena *a, struct engine_record *out)
+{
+    struct record_header headers[ENVELOPE_HEADERS_MAX + 2 + ES_TAGS_MAX];
+    struct envelope e = event->envelope;
+    const struct envelope_defaults defaults = {
+        .id = id,
+        .time_ns = env_wall_ms(es->env) * 1000000,
+        .source = arena_printf(a, "/leat/streams/%.*s", STR(event->stream)),
+        .subject = event->stream,
+        .content_type = STR_LIT("application/json"),
+    };
+    envelope_complete(&e, &defaults);
+    size_t n = envelope_write_headers(&e, a, headers);
+    struct str text = arena_printf(a, "%llu", (unsigned long long)revision);
+    if (n == 0 || str_is_null(text) || str_is_null(defaults.source)) {
+        return false;
+    }
+    headers[n++] = header(ES_HEADER_REVISION, text);
+    if (!str_is_null(event->meta)) {
+        headers[n++] = header(ES_HEADER_META, event->meta);
+    }
+    for (size_t i = 0; i < event->tag_count; i++) {
+        headers[n++] = header(ES_HEADER_TAG, event->tags[i]);
+    }
+    struct record_header *kept = arena_new_n(a, struct record_header, n);
+    if (kept == NULL) {
+        return false;
+    }
+    memcpy(kept, headers, n * sizeof(*kept));
+    *out = (struct engine_record){.key = event->stream,
+                                  .value = event->data,
+                                  .headers = kept,
+                                  .header_count = n,
+                                  .timestamp_ms = -1};
+    return true;
+}
