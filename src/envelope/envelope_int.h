@@ -85,5 +85,4 @@ bool media_is_json(struct str content_type);
 /* Is it this media type, whatever its parameters? */
 bool media_is(struct str content_type, const char *type);
 
-
 #endif

@@ -12,7 +12,7 @@
 #define TEXT_MAX       1024u
 #define OTHER_NAME_MAX 128u
 #define OTHER_MAX      8192u
-#define SHOWN_MAX      64 /* bytes of a client's text in an error */
+#define SHOWN_MAX      64u /* bytes of a client's text in an error */
 
 #define AT(member) .offset = offsetof(struct envelope, member)
 
@@ -138,28 +138,41 @@ bool field_absent(const struct envelope *e, enum field f)
     return str_is_null(*field_view(e, f));
 }
 
+/* A client's text as an error may show it: short, and without what steers a terminal. */
+static const char *shown(struct str s, size_t max, char out[SHOWN_MAX + 4])
+{
+    size_t n = s.n > max ? max : s.n;
+    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xC0) == 0x80) {
+        n--; /* not inside a character */
+    }
+    bool good = utf8_valid(str_make(s.p, n));
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        out[i] = c < 0x20 || c == 0x7F || (c >= 0x80 && !good) ? '?' : (char)c;
+    }
+    memcpy(out + n, "...", 4);
+    if (n == s.n) {
+        out[n] = '\0';
+    }
+    return out;
+}
+
 enum err field_fail(const struct reading *r, struct str name, const char *fmt, ...)
 {
-    char what[192];
+    char what[192], shown_name[SHOWN_MAX + 4];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
-    int shown = name.n > SHOWN_MAX ? SHOWN_MAX : (int)name.n;
-    return ectx_fail(r->ec, ERR_MALFORMED, "%s%s%.*s: %s", r->at, r->at[0] == '\0' ? "" : ".",
-                     shown, name.p, what);
+    return ectx_fail(r->ec, ERR_MALFORMED, "%s%s%s: %s", r->at, r->at[0] == '\0' ? "" : ".",
+                     shown(name, SHOWN_MAX, shown_name), what);
 }
 
-/* The value as an error may show it: short, and without what steers a terminal. */
 static enum err fail_value(const struct reading *r, struct str name, struct str value,
                            const char *what)
 {
-    struct buf b;
-    buf_init(&b, 4 * SHOWN_MAX);
-    utf8_escape(&b, str_make(value.p, value.n > SHOWN_MAX / 2 ? SHOWN_MAX / 2 : value.n));
-    enum err e = field_fail(r, name, "'%.*s' %s", STR(buf_str(&b)), what);
-    buf_deinit(&b);
-    return e;
+    char shown_value[SHOWN_MAX + 4];
+    return field_fail(r, name, "'%s' %s", shown(value, SHOWN_MAX / 2, shown_value), what);
 }
 
 static bool has_control(struct str s)

@@ -73,8 +73,11 @@ static enum err set_member(const struct reading *r, struct envelope *e, enum fie
     if (v->kind == JSON_STRING) {
         return field_set(r, e, f, v->string, v->name);
     }
-    if (v->kind != JSON_NUMBER || !row->number) {
-        return field_fail(r, v->name, "must be a string%s", row->number ? " or a number" : "");
+    /* CloudEvents knows strings only; a number of milliseconds is a habit of teams. */
+    bool number = row->number && r->form != ENVELOPE_STRUCTURED &&
+                  (row->kind != KIND_TIME || r->form == ENVELOPE_JSON);
+    if (v->kind != JSON_NUMBER || !number) {
+        return field_fail(r, v->name, "must be a string%s", number ? " or a number" : "");
     }
     if (row->kind == KIND_TIME) {
         return time_of_number(v, &e->time_ns)
