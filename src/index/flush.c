@@ -95,7 +95,8 @@ static enum err flush_write(struct index *ix, struct ectx *ec)
     return ERR_OK;
 }
 
-/* Files that no manifest can name go at once: perhaps the disk is full of them. */
+/* Files that no manifest can name go at once: perhaps the disk is full of them. The runs themselves
+ * are the loop's, which may have them in lists. */
 static void flush_undo(struct index *ix)
 {
     struct flush *f = &ix->flush;
@@ -104,13 +105,8 @@ static void flush_undo(struct index *ix)
         f->writing = false;
     }
     for (size_t t = 0; t < ix->cfg.table_count && !ix->work.renamed; t++) {
-        struct run *r = f->outputs[t];
-        if (r != NULL) {
-            env_file_close(r->file);
-            r->file = NULL;
-            IGNORE(env_unlink(ix->env, r->path, NULL)); /* else the next open does it */
-            run_free(r);
-            f->outputs[t] = NULL;
+        if (f->outputs[t] != NULL) {
+            run_delete(ix->env, f->outputs[t]);
         }
     }
 }
@@ -194,17 +190,13 @@ static void flush_took_effect(struct index *ix)
     index_room_made(ix);
 }
 
-/* The manifest may name them: they go when another one is durable. */
-static void flush_uncertain(struct index *ix)
+static void outputs_drop(struct index *ix)
 {
     struct flush *f = &ix->flush;
-    ix->sequence++;
     for (size_t t = 0; t < ix->cfg.table_count; t++) {
-        struct run *r = f->outputs[t];
-        if (r != NULL) {
+        if (f->outputs[t] != NULL) {
+            run_give_up(ix, f->outputs[t]);
             f->outputs[t] = NULL;
-            run_unref(ix, r);
-            r->gone_after = ix->sequence + 1;
         }
     }
 }
@@ -214,9 +206,8 @@ void flush_done(struct index *ix)
     struct flush *f = &ix->flush;
     if (ix->work.err != ERR_OK) {
         lists_drop(ix);
-        if (ix->work.renamed) {
-            flush_uncertain(ix);
-        }
+        ix->sequence += ix->work.renamed ? 1 : 0; /* that manifest may be there */
+        outputs_drop(ix);
         f->commit = false;
         f->table = 0;
         work_failed(ix, "flush");
@@ -230,5 +221,6 @@ void flush_abandon(struct index *ix)
     lists_drop(ix);
     ix->work.renamed = false;
     flush_undo(ix);
+    outputs_drop(ix);
     buf_deinit(&ix->flush.covered);
 }

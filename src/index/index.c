@@ -30,6 +30,16 @@ void run_list_unref(struct index *ix, struct run_list *l)
     mem_free(l);
 }
 
+void run_give_up(struct index *ix, struct run *r)
+{
+    if (r->file == NULL) {
+        run_free(r);
+    } else {
+        run_unref(ix, r);
+        r->gone_after = ix->sequence + 1;
+    }
+}
+
 struct memory *memory_new(const struct index *ix)
 {
     struct memory *m = mem_new(struct memory);
@@ -257,10 +267,21 @@ static enum err sweep(struct env *env, struct sweep *s, struct ectx *ec)
     }
 }
 
-/* The folder itself must not be lost with what was covered. */
-static enum err parent_sync(struct index *ix, struct ectx *ec)
+/* The folder itself must not be lost with what was covered. It is made anew: of one that is there
+ * nobody knows whether a flush of its name has failed before, which no later one would repair. */
+static enum err folder_make(struct index *ix, struct ectx *ec)
 {
     char parent[INDEX_PATH_MAX];
+    struct sweep s = {.dir = ix->dir};
+    enum err e = sweep(ix->env, &s, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    IGNORE(env_dir_remove(ix->env, ix->dir, NULL)); /* holds what is not ours: it stays */
+    e = env_dir_make(ix->env, ix->dir, ec);
+    if (e != ERR_OK && e != ERR_EXISTS) {
+        return e;
+    }
     (void)snprintf(parent, sizeof(parent), "%s", ix->dir);
     char *slash = strrchr(parent, '/');
     if (slash == NULL) {
@@ -287,12 +308,23 @@ static enum err first_manifest(struct index *ix, struct ectx *ec)
     env_random(ix->env, &ix->index_id, sizeof(ix->index_id));
     ix->next_run = 1;
     bool renamed = false;
-    e = parent_sync(ix, ec);
+    e = folder_make(ix, ec);
     if (e != ERR_OK) {
         return e;
     }
     e = manifest_write(ix, ix->lists, STR_LIT(""), 1, &renamed, ec);
     ix->sequence = ix->durable = 1;
+    return e;
+}
+
+/* A killed process may have left this manifest in the page cache only, or a flush of its name that
+ * failed. What the one before names must stay until this one is written for sure. */
+static enum err manifest_again(struct index *ix, struct ectx *ec)
+{
+    bool renamed = false;
+    enum err e =
+        manifest_write(ix, ix->lists, buf_str(&ix->covered), ix->sequence + 1, &renamed, ec);
+    ix->durable = ++ix->sequence;
     return e;
 }
 
@@ -321,9 +353,7 @@ static enum err index_load(struct index *ix, struct ectx *ec)
     m.covered = (struct buf){0};
     manifest_free(&m);
     if (e == ERR_OK) {
-        /* A killed process may have left this manifest in the page cache only: what the one before
-         * names must stay until it is not. */
-        e = env_dir_sync(ix->env, ix->dir, ec);
+        e = manifest_again(ix, ec);
     }
     if (e == ERR_OK) {
         struct sweep s = {.ix = ix, .dir = ix->dir};

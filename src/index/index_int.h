@@ -118,7 +118,8 @@ void run_path(const char *dir, const struct index_table *t, uint64_t id, char *o
 enum err run_open(struct index *ix, const struct index_table *t, uint64_t id, uint32_t head_crc,
                   struct run **out, struct ectx *ec);
 enum err run_filter_load(struct run *r, struct ectx *ec);
-void run_free(struct run *r); /* closes, deletes nothing */
+void run_free(struct run *r);                    /* closes, deletes nothing */
+void run_delete(struct env *env, struct run *r); /* the file; the run is left, without it */
 static inline uint64_t run_filter_bytes(const struct run *r)
 {
     return (uint64_t)r->head.filter_lines * INDEX_FILTER_LINE;
@@ -284,6 +285,9 @@ static inline bool flush_failed_for_good(enum err e)
 }
 void run_unref(struct index *ix, struct run *r);
 void run_list_unref(struct index *ix, struct run_list *l);
+/* What nobody wanted in the end: freed if its file is deleted; else the manifest that failed last
+ * may name it, and it goes when the next one is durable. */
+void run_give_up(struct index *ix, struct run *r);
 uint64_t index_memory_bytes(const struct index *ix);
 void index_room_made(struct index *ix); /* memory has become less */
 

@@ -186,11 +186,7 @@ static void merge_undo(struct index *ix)
         writer_abandon(&m->writer);
     }
     if (m->output != NULL && !ix->work.renamed) {
-        env_file_close(m->output->file);
-        m->output->file = NULL;
-        IGNORE(env_unlink(ix->env, m->output->path, NULL)); /* else the next open does it */
-        run_free(m->output);
-        m->output = NULL;
+        run_delete(ix->env, m->output);
     }
 }
 
@@ -239,7 +235,7 @@ bool merge_prepare(struct index *ix)
     return true;
 }
 
-/* Inputs and memory; what was written is somebody else's by now. */
+/* What was written is nobody's, or somebody else's by now. */
 static void merge_end(struct index *ix)
 {
     struct merge *m = &ix->merge;
@@ -248,6 +244,9 @@ static void merge_end(struct index *ix)
         run_unref(ix, m->inputs[i].run);
     }
     run_list_unref(ix, m->list);
+    if (m->output != NULL) {
+        run_give_up(ix, m->output);
+    }
     *m = (struct merge){0};
 }
 
@@ -255,13 +254,7 @@ void merge_done(struct index *ix)
 {
     struct merge *m = &ix->merge;
     if (ix->work.err != ERR_OK) {
-        if (m->output != NULL) { /* the manifest may name it */
-            ix->sequence++;
-            struct run *r = m->output;
-            run_unref(ix, r);
-            r->gone_after = ix->sequence + 1;
-            m->output = NULL;
-        }
+        ix->sequence += ix->work.renamed ? 1 : 0; /* that manifest may be there */
         ix->merge_off = ix->merge_off || ix->work.err == ERR_DAMAGED;
         merge_end(ix);
         work_failed(ix, "merge");

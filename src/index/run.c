@@ -32,6 +32,13 @@ void run_free(struct run *r)
     mem_free(r);
 }
 
+void run_delete(struct env *env, struct run *r)
+{
+    env_file_close(r->file);
+    r->file = NULL;
+    IGNORE(env_unlink(env, r->path, NULL)); /* else the next open does it */
+}
+
 struct run_list *run_list_new(uint32_t count)
 {
     struct run_list *l = mem_alloc(sizeof(*l) + count * sizeof(l->runs[0]));

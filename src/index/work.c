@@ -80,9 +80,7 @@ static void work_run(struct env_job *job)
         }
         break;
     case WORK_CLEAN:
-        env_file_close(w->cleaned->file);
-        w->cleaned->file = NULL;
-        IGNORE(env_unlink(ix->env, w->cleaned->path, NULL)); /* else the next open does it */
+        run_delete(ix->env, w->cleaned);
         break;
     case WORK_NONE:
         break;

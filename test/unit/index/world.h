@@ -33,6 +33,8 @@ struct world {
         struct model state;
     } covers[WORLD_COVERS];
     uint32_t cover_count; /* the newest; 0: the empty one */
+    enum err tolerated;   /* what a look-up may answer as well */
+    uint32_t tolerated_count;
     uint32_t harmed, ready;
     struct ectx ec;
 };
@@ -41,8 +43,11 @@ void world_init(struct world *w, uint64_t seed, uint64_t disk_bytes);
 void world_deinit(struct world *w);
 enum err world_open(struct world *w);
 void world_close(struct world *w, bool flush);
-/* The power goes, now. The index is closed. */
+/* The power goes, now (unless it is off already); the index is closed on the dead machine. */
+void world_stop(struct world *w);
+/* Off and on again, with these losses; or the process alone ends. */
 void world_cut(struct world *w, enum env_sim_keep keep, uint64_t choice);
+void world_kill(struct world *w);
 uint64_t world_random(struct world *w, uint64_t below);
 /* A key that may be there. */
 void world_key(struct world *w, unsigned table, uint8_t *key);
@@ -51,14 +56,13 @@ enum err world_put_this(struct world *w, unsigned table, const uint8_t *key, con
 enum err world_cover(struct world *w, bool now);
 void world_turn(struct world *w);   /* some of what is due */
 void world_settle(struct world *w); /* until nothing is pending */
-/* Some look-ups of all kinds, compared with the model: whole: every key as well. Only ERR_OK and
- * ERR_NOT_FOUND are right, unless `damaged`: then ERR_DAMAGED, too. */
+/* Some look-ups of all kinds, compared with the model; check: every key, and whole tables. */
 void world_look(struct world *w, uint32_t count);
 void world_check(struct world *w);
 /* The model becomes what the index says that it covers. false: it says something that was never
  * covered. */
 bool world_adopt(struct world *w, uint32_t *number);
-/* With the job, if it has to be. */
+/* With the job, if it has to be. ERR_STOPPED: the power went. */
 enum err world_get(struct world *w, unsigned table, const uint8_t *key, uint8_t *value);
 enum err world_last(struct world *w, unsigned table, const uint8_t *prefix, const uint8_t *key,
                     uint8_t *key_out, uint8_t *value);
