@@ -31,6 +31,7 @@ MUST_USE enum err broker_create(struct env *env, struct config *config, struct m
     list_init(&b->changing);
     list_init(&b->deleting);
     list_init(&b->topic_watches);
+    list_init(&b->held);
     config_init(&b->static_config, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_default, CONFIG_SCOPE_BROKER);
     config_init(&b->dynamic_node, CONFIG_SCOPE_BROKER);
@@ -128,6 +129,7 @@ void broker_tick(struct broker *b)
 {
     uint64_t now = env_mono_ns(b->env);
     record_scratch_trim(&b->scratch);
+    broker_gate_expire(b, BROKER_GATE_WAIT_NS);
     if (now < b->expire_after_ns) {
         return;
     }

@@ -186,6 +186,9 @@ struct broker_produce {
     struct broker_produce_item *items;
     size_t item_count;
     struct arena *arena; /* of the request: lives until done */
+    /* The gate needs time (true), or has had it (false): what comes after this from the same client
+     * must not overtake it. NULL: nobody minds. */
+    void (*held)(struct broker_produce *p, bool held);
     void (*done)(struct broker_produce *p);
     void *ctx;
     void *internal;
@@ -195,9 +198,56 @@ struct broker_produce {
  * sequence), sequences what is good into one frame, and calls done when that is durable (at once,
  * before returning, if nothing was good). Items are independent: one's error does not stop another.
  * Duplicates within the last five batches are answered with their original offset. The items' bytes
- * must stay valid until done.
+ * must stay valid until done. Topics of the server itself (broker_topic_is_internal) are refused,
+ * and batches for guarded ones pass the gate.
  */
 void broker_produce(struct broker *b, struct broker_produce *p);
+
+/* ---- The gate: what a service has to say about what clients do with its topics
+ * ------------------------------------- */
+
+/* A batch for a guarded topic, validated and no duplicate, before it gets its offset. */
+struct broker_gate_item {
+    struct partition *partition;
+    struct str batch; /* as it came; perhaps compressed */
+    struct arena *arena;
+    /* out */
+    struct str
+        replacement;  /* null: as it is. In the arena; same producer, same number of records */
+    struct str error; /* if refused: for the client; null: the text of ec */
+    struct broker_record_error *record_errors;
+    int32_t record_error_count;
+    void *internal; /* the gate's, from check to durable or dropped */
+};
+/*
+ * check: ERR_OK, and then `sequenced` or `dropped` follows within the same turn; ERR_AGAIN: the
+ * request waits until broker_gate_retry, and is checked again; else it is refused with that. After
+ * `sequenced` comes `durable`, unless the store fails. None of them may append anything itself.
+ * change: whether a client may do it: "create", "delete", "delete records", "add partitions",
+ * "change" (with the setting).
+ */
+struct broker_gate {
+    void *ctx;
+    bool (*guards)(void *ctx, struct str topic);
+    enum err (*check)(void *ctx, struct broker_gate_item *item, struct ectx *ec);
+    void (*sequenced)(void *ctx, struct broker_gate_item *item, int64_t base_offset);
+    void (*durable)(void *ctx, struct broker_gate_item *item, uint64_t position);
+    void (*dropped)(void *ctx, struct broker_gate_item *item);
+    enum err (*change)(void *ctx, struct str topic, const char *what, struct str setting,
+                       struct ectx *ec);
+};
+void broker_gate_set(struct broker *b, const struct broker_gate *gate); /* copied; NULL: none */
+/* What waits for the gate goes on. Does nothing while the store is not ready. */
+void broker_gate_retry(struct broker *b);
+/* What has waited for the gate for so long is answered with REQUEST_TIMED_OUT, which clients
+ * retry. */
+void broker_gate_expire(struct broker *b, uint64_t age_ns);
+/* "__leat_...": written by the server alone; readable by all. */
+bool broker_topic_is_internal(struct str name);
+/* May a client do this to a topic (`what` as in broker_gate.change; setting: null for others)?
+ * ERR_POLICY_VIOLATION with the reason. */
+MUST_USE enum err broker_client_may(struct broker *b, struct str topic, const char *what,
+                                    struct str setting, struct ectx *ec);
 
 /* ---- Appending: what the server itself writes
  * ---------------------------------------------------------------------- */

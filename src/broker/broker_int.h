@@ -10,6 +10,8 @@
 #define BROKER_PRODUCER_ID_BLOCK 1000
 /* Kafka's ProducerStateEntry.NUM_BATCHES_TO_RETAIN. */
 #define BROKER_PRODUCER_BATCHES 5
+/* A request waits so long for the gate; then its client is told to try again. */
+#define BROKER_GATE_WAIT_NS (30ull * 1000 * 1000 * 1000)
 /* Producers remembered for one partition; beyond it the one that was idle longest is forgotten. */
 #define BROKER_PRODUCERS_MAX 100000u
 
@@ -80,6 +82,10 @@ struct broker {
     struct list deleting;                          /* of delete_records.c, the same */
     struct list topic_watches;
     uint64_t append_serial; /* of append.c */
+    struct broker_gate gate;
+    bool has_gate;
+    struct list held; /* of produce.c: requests that wait for the gate, oldest first. They lie in
+                         memory of the requests */
     bool leasing;
     uint64_t expire_after_ns;
     struct record_scratch scratch;
@@ -119,6 +125,9 @@ void broker_gauges(struct broker *b);
 /* Commits a frame with one fact. On an error nothing was committed and done is not called. */
 MUST_USE enum err broker_commit_fact(struct broker *b, uint16_t tag, struct buf *fact,
                                      void (*done)(void *ctx, uint64_t position), void *ctx);
+
+/* produce.c: nothing that waits refers to the topic any more. */
+void produce_topic_gone(struct broker *b, const struct topic *t);
 
 /* topic_facts.c */
 enum topic_fact {

@@ -1,7 +1,11 @@
 /*
- * Producing: each batch is judged (record_validate), checked against its producer's sequence, given
- * its offset; everything good of one request goes into one frame. The answer waits until the frame
- * is durable, and for duplicates until their original is.
+ * Producing: each batch is judged (record_validate), checked against its producer's sequence, shown
+ * to the gate if its topic is guarded, given its offset; everything good of one request goes into
+ * one frame. The answer waits until the frame is durable, and for duplicates until their original
+ * is.
+ *
+ * A gate that must read first holds the request at the batch in question: what came before it is
+ * committed, the rest follows in a frame of its own when the gate has read.
  */
 #include "broker/broker_int.h"
 #include "core/check.h"
@@ -16,8 +20,17 @@ struct broker_faults broker_faults;
 struct produce_wait {
     struct broker *b;
     struct broker_produce *p;
-    uint32_t pending; /* the frame, and duplicates whose original is not durable yet */
+    uint32_t pending; /* frames, a gate that holds it, and duplicates whose original is not durable
+                         yet */
     struct store_frame *frame;
+    size_t next; /* the first item that was not looked at */
+    struct list held_link;
+    uint64_t held_ns; /* since when the gate holds it; 0: it does not */
+};
+/* The items of one frame. */
+struct produce_frame {
+    struct produce_wait *w;
+    size_t from, to;
 };
 struct item_wait {
     struct broker_waiter waiter;
@@ -25,6 +38,8 @@ struct item_wait {
     int64_t last_offset;      /* of a duplicate's original */
     struct buf rebuilt;       /* the batch, if it was compressed again */
     struct store_batch batch; /* the frame refers to it until it is durable */
+    struct broker_gate_item gate;
+    bool gated; /* the gate let it pass, and it was sequenced */
 };
 
 static void finish_one(struct produce_wait *w)
@@ -150,81 +165,271 @@ static enum err append(struct produce_wait *w, struct broker_produce_item *item,
     return ERR_OK;
 }
 
-static void produce_item(struct produce_wait *w, struct broker_produce_item *item, int64_t now_ms)
+static struct item_wait *item_begin(struct produce_wait *w, struct broker_produce_item *item)
+{
+    struct item_wait *iw = item->internal;
+    if (iw == NULL) {
+        iw = arena_new(w->p->arena, struct item_wait);
+    }
+    if (iw != NULL) {
+        iw->owner = w;
+        list_init(&iw->waiter.link);
+        buf_init(&iw->rebuilt, (size_t)INT32_MAX);
+        item->internal = iw;
+    }
+    item->log_append_time_ms = -1;
+    item->log_start_offset = -1;
+    return iw;
+}
+
+/* What the gate says to the batch; *bytes and *v are what it has put in its place. */
+static enum err ask_gate(struct produce_wait *w, struct broker_produce_item *item,
+                         const struct record_rules *rules, struct str *bytes,
+                         struct record_verdict *v, struct ectx *ec)
+{
+    struct broker *b = w->b;
+    struct item_wait *iw = item->internal;
+    const struct batch_header sent = v->header;
+    iw->gate = (struct broker_gate_item){
+        .partition = item->partition, .batch = *bytes, .arena = w->p->arena};
+    enum err e = b->gate.check(b->gate.ctx, &iw->gate, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    iw->gated = true;
+    if (str_is_null(iw->gate.replacement)) {
+        return ERR_OK;
+    }
+    *bytes = iw->gate.replacement;
+    v->error_count = 0;
+    e = record_validate((const uint8_t *)bytes->p, bytes->n, rules, &b->scratch, v, ec);
+    CHECK(e != ERR_OK || (v->header.record_count == sent.record_count &&
+                          v->header.producer_id == sent.producer_id &&
+                          v->header.producer_epoch == sent.producer_epoch &&
+                          v->header.base_sequence == sent.base_sequence));
+    return e;
+}
+
+static void refuse(struct produce_wait *w, struct broker_produce_item *item, enum err e,
+                   const struct ectx *ec)
+{
+    struct item_wait *iw = item->internal;
+    const bool by_gate = iw != NULL && iw->gate.partition != NULL && !iw->gated;
+    metric_add(w->b->refused, 1);
+    set_error(w->p, item, e, ec);
+    if (by_gate) {
+        item->error_message = str_is_null(iw->gate.error) ? item->error_message : iw->gate.error;
+        item->record_errors = iw->gate.record_errors;
+        item->record_error_count = iw->gate.record_error_count;
+    } else if (iw != NULL && iw->gated) {
+        iw->gated = false;
+        w->b->gate.dropped(w->b->gate.ctx, &iw->gate);
+    }
+}
+
+static bool is_guarded(const struct broker *b, const struct topic *t)
+{
+    return b->has_gate && b->gate.guards(b->gate.ctx, t->name);
+}
+
+/* false: the gate holds it, and nothing has happened. */
+static bool produce_item(struct produce_wait *w, struct broker_produce_item *item, int64_t now_ms)
 {
     struct broker *b = w->b;
     struct broker_produce *p = w->p;
+    struct topic *t = item->partition->topic;
     struct ectx ec = {.code = ERR_OK};
-    struct record_rules rules = topic_full_of(item->partition->topic)->rules;
+    struct record_rules rules = topic_full_of(t)->rules;
     struct record_verdict verdict;
-    struct item_wait *iw = arena_new(p->arena, struct item_wait);
+    struct item_wait *iw = item_begin(w, item);
     rules.produce_version = p->api_version;
     rules.now_ms = now_ms;
-    item->log_append_time_ms = -1;
-    item->log_start_offset = -1;
     if (iw == NULL) {
         set_error(p, item, ERR_NO_MEMORY, &ec);
-        return;
+        return true;
     }
-    iw->owner = w;
-    list_init(&iw->waiter.link);
-    buf_init(&iw->rebuilt, (size_t)INT32_MAX);
-    item->internal = iw;
     verdict.error_count = 0;
-    enum err e = record_validate(item->bytes, item->size, &rules, &b->scratch, &verdict, &ec);
+    enum err e = broker_topic_is_internal(t->name)
+                     ? broker_client_may(b, t->name, "write to", STR_NULL, &ec)
+                     : record_validate(item->bytes, item->size, &rules, &b->scratch, &verdict, &ec);
     if (e != ERR_OK) {
-        metric_add(b->refused, 1);
-        set_error(p, item, e, &ec);
+        refuse(w, item, e, &ec);
         set_record_errors(p, item, &rules, &verdict);
-        return;
+        return true;
     }
     if (batch_has_producer(&verdict.header)) {
         struct producer_check check = producer_check(item->partition->state, &verdict.header, &ec);
         if (check.verdict == PRODUCER_DUPLICATE) {
             answer_duplicate(w, item, &check.original);
-            return;
+            return true;
         }
         e = check.verdict == PRODUCER_REFUSED ? check.err : ERR_OK;
     }
-    struct str bytes = STR_NULL;
+    struct str bytes = str_make(item->bytes, verdict.header.size);
+    if (e == ERR_OK && is_guarded(b, t)) {
+        e = ask_gate(w, item, &rules, &bytes, &verdict, &ec);
+        if (e == ERR_AGAIN && !iw->gated) {
+            return false;
+        }
+    }
     if (e == ERR_OK) {
-        e = record_finish(item->bytes, &rules, &b->scratch, &verdict, &iw->rebuilt, &bytes, &ec);
+        e = record_finish((uint8_t *)(uintptr_t)bytes.p, &rules, &b->scratch, &verdict,
+                          &iw->rebuilt, &bytes, &ec);
     }
     if (e == ERR_OK) {
         e = append(w, item, bytes, &verdict, &rules, &ec);
     }
     if (e != ERR_OK) {
-        metric_add(b->refused, 1);
-        set_error(p, item, e, &ec);
+        refuse(w, item, e, &ec);
+    } else if (iw->gated) {
+        b->gate.sequenced(b->gate.ctx, &iw->gate, item->base_offset);
     }
+    return true;
 }
 
 static void on_durable(void *ctx, uint64_t position)
 {
-    struct produce_wait *w = ctx;
+    const struct produce_frame *f = ctx;
+    struct produce_wait *w = f->w;
     (void)position;
-    for (size_t i = 0; i < w->p->item_count; i++) {
+    for (size_t i = f->from; i < f->to; i++) {
         struct broker_produce_item *item = &w->p->items[i];
+        struct item_wait *iw = item->internal;
         if (item->partition != NULL && item->err == ERR_OK) {
             struct store_part_info info;
             store_part_info_get(item->partition->part, &info);
             item->log_start_offset = info.log_start;
         }
+        if (iw != NULL && iw->gated) {
+            w->b->gate.durable(w->b->gate.ctx, &iw->gate, iw->batch.info.append_position);
+        }
     }
     finish_one(w);
+}
+
+/* ---- What the gate holds -------------------------------------------------------------------- */
+
+/* Goes through the items until the gate holds one of them. */
+static void produce_go(struct produce_wait *w)
+{
+    struct broker *b = w->b;
+    struct broker_produce *p = w->p;
+    const int64_t now_ms = env_wall_ms(b->env);
+    const size_t from = w->next;
+    struct produce_frame *f = arena_new(p->arena, struct produce_frame);
+    bool going = true;
+    w->frame = NULL;
+    while (going && w->next < p->item_count) {
+        struct broker_produce_item *item = &p->items[w->next];
+        if (item->partition != NULL && item->err == ERR_OK) {
+            if (f == NULL) {
+                const struct ectx ec = {.code = ERR_OK};
+                set_error(p, item, ERR_NO_MEMORY, &ec);
+            } else {
+                going = produce_item(w, item, now_ms);
+            }
+        }
+        w->next += going ? 1 : 0;
+    }
+    if (w->frame != NULL) {
+        *f = (struct produce_frame){w, from, w->next};
+        w->pending++;
+        store_frame_commit(w->frame, on_durable, f);
+    }
+    if (!going) {
+        const bool again = w->held_ns != 0;
+        w->held_ns = again ? w->held_ns : env_mono_ns(b->env) + 1;
+        list_push_back(&b->held, &w->held_link);
+        w->pending++;
+        if (!again && p->held != NULL) {
+            p->held(p, true);
+        }
+    }
+}
+
+/* It is not held any more: what comes behind it may come, and it is answered when all is done. */
+static void produce_release(struct produce_wait *w)
+{
+    w->held_ns = 0;
+    if (w->p->held != NULL) {
+        w->p->held(w->p, false);
+    }
+}
+
+void broker_gate_retry(struct broker *b)
+{
+    struct list todo;
+    list_init(&todo);
+    struct list *l;
+    while ((l = list_pop_front(&b->held)) != NULL) {
+        list_push_back(&todo, l);
+    }
+    while ((l = list_pop_front(&todo)) != NULL) {
+        struct produce_wait *w = CONTAINER_OF(l, struct produce_wait, held_link);
+        if (!store_ready(b->store)) {
+            list_push_back(&b->held, l);
+            continue;
+        }
+        produce_go(w);
+        if (w->next == w->p->item_count) {
+            produce_release(w);
+        }
+        finish_one(w);
+    }
+}
+
+void broker_gate_expire(struct broker *b, uint64_t age_ns)
+{
+    const uint64_t now = env_mono_ns(b->env);
+    LIST_FOR_EACH (l, next, &b->held) {
+        struct produce_wait *w = CONTAINER_OF(l, struct produce_wait, held_link);
+        if (now - w->held_ns + 1 < age_ns) {
+            continue;
+        }
+        list_remove(l);
+        for (; w->next < w->p->item_count; w->next++) {
+            struct broker_produce_item *item = &w->p->items[w->next];
+            struct ectx ec = {.code = ERR_OK};
+            if (item->partition != NULL && item->err == ERR_OK) {
+                const enum err e =
+                    ectx_fail(&ec, ERR_REQUEST_TIMED_OUT,
+                              "what decides on this topic's records had no answer in "
+                              "time");
+                set_error(w->p, item, e, &ec);
+            }
+        }
+        produce_release(w);
+        finish_one(w);
+    }
+}
+
+void produce_topic_gone(struct broker *b, const struct topic *t)
+{
+    LIST_FOR_EACH (l, next, &b->held) {
+        struct produce_wait *w = CONTAINER_OF(l, struct produce_wait, held_link);
+        for (size_t i = w->next; i < w->p->item_count; i++) {
+            struct broker_produce_item *item = &w->p->items[i];
+            if (item->partition != NULL && item->partition->topic == t) {
+                const struct ectx ec = {.code = ERR_OK};
+                set_error(w->p, item, ERR_UNKNOWN_TOPIC_OR_PARTITION, &ec);
+                item->partition = NULL;
+            }
+        }
+    }
 }
 
 void broker_produce(struct broker *b, struct broker_produce *p)
 {
     struct produce_wait *w = arena_new(p->arena, struct produce_wait);
-    int64_t now_ms = env_wall_ms(b->env);
+    for (size_t i = 0; i < p->item_count; i++) {
+        p->items[i].internal = NULL;
+    }
     if (w == NULL) {
         struct ectx ec = {.code = ERR_OK};
         for (size_t i = 0; i < p->item_count; i++) {
             if (p->items[i].partition != NULL) {
                 set_error(p, &p->items[i], ERR_NO_MEMORY, &ec);
             }
-            p->items[i].internal = NULL;
         }
         p->done(p);
         return;
@@ -232,15 +437,7 @@ void broker_produce(struct broker *b, struct broker_produce *p)
     w->b = b;
     w->p = p;
     w->pending = 1; /* this call */
-    for (size_t i = 0; i < p->item_count; i++) {
-        p->items[i].internal = NULL;
-        if (p->items[i].partition != NULL && p->items[i].err == ERR_OK) {
-            produce_item(w, &p->items[i], now_ms);
-        }
-    }
-    if (w->frame != NULL) {
-        w->pending++;
-        store_frame_commit(w->frame, on_durable, w);
-    }
+    list_init(&w->held_link);
+    produce_go(w);
     finish_one(w);
 }

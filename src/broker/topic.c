@@ -358,6 +358,7 @@ void topic_unregister(struct broker *b, struct topic_full *t)
     b->topic_count--;
     b->partition_count -= (uint32_t)t->t.partition_count;
     broker_gauges(b);
+    produce_topic_gone(b, &t->t);
     /* Whoever waits on its partitions hears that they are gone. */
     for (int32_t i = 0; i < t->t.partition_count; i++) {
         struct partition *p = t->t.partitions[i];

@@ -82,10 +82,43 @@ static enum err check_resource(const struct alter_resource *resource, struct ect
     }
 }
 
+static bool is_named(const struct alter_resource *resource, struct str name)
+{
+    for (size_t i = 0; i < resource->op_count; i++) {
+        if (str_eq(resource->ops[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether clients may change what is named, and what goes back to its default by not being named.
+ */
+static enum err check_may(const struct alter_work *w, const struct alter_resource *resource,
+                          const struct topic *t, struct ectx *ec)
+{
+    struct broker *b = w->k->s.broker;
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < resource->op_count; i++) {
+        e = broker_client_may(b, t->name, "change", resource->ops[i].name, ec);
+    }
+    struct map_iter it = {0};
+    while (e == ERR_OK && resource->replace && map_next(&t->config.values, &it)) {
+        if (!is_named(resource, it.key)) {
+            e = broker_client_may(b, t->name, "change", it.key, ec);
+        }
+    }
+    return e;
+}
+
 static void start_topic(struct alter_work *w, struct alter_resource *resource)
 {
     struct topic *t = broker_topic(w->k->s.broker, resource->name);
-    if (t == NULL) {
+    struct ectx why = {.code = ERR_OK};
+    const enum err may = t == NULL ? ERR_OK : check_may(w, resource, t, &why);
+    if (may != ERR_OK) {
+        on_altered(resource, may, &why);
+    } else if (t == NULL) {
         struct ectx ec = {.code = ERR_OK};
         enum err e = ectx_fail(&ec, ERR_UNKNOWN_TOPIC_OR_PARTITION,
                                "The topic '%.*s' does not exist.", STR(resource->name));

@@ -72,6 +72,12 @@ static void start(struct kafka_continuation *ready)
         on_grown(part, ERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
         return;
     }
+    struct ectx ec = {.code = ERR_OK};
+    enum err e = broker_client_may(k->s.broker, t->name, "add partitions", STR_NULL, &ec);
+    if (e != ERR_OK) {
+        on_grown(part, e, &ec);
+        return;
+    }
     part->assignment_err = check_assignments(part->want, t->partition_count, &part->assignment);
     bool validate_only = req->validate_only || part->assignment_err != ERR_OK;
     broker_topic_add_partitions(k->s.broker, t, part->want->count, validate_only, on_grown, part);

@@ -190,6 +190,12 @@ static void start(struct kafka_continuation *ready)
     struct create_part *c = CONTAINER_OF(ready, struct create_part, ready);
     const struct wire_create_topics_request *req = c->work->r->body;
     bool validate_only = req->validate_only || c->assignment_err != ERR_OK;
+    struct ectx ec = {.code = ERR_OK};
+    enum err e = broker_client_may(c->work->k->s.broker, c->spec.name, "create", STR_NULL, &ec);
+    if (e != ERR_OK) {
+        on_created(c, e, &ec);
+        return;
+    }
     broker_topic_create(c->work->k->s.broker, &c->spec, validate_only, on_created, c);
 }
 

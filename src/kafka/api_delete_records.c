@@ -70,7 +70,10 @@ static void start(struct kafka_continuation *ready)
     struct partition *p = kafka_partition_find(k, false, part->topic, (struct uuid){{0}},
                                                part->want->partition_index, &e);
     part->out->partition_index = part->want->partition_index;
-    if (p == NULL) {
+    if (p != NULL) { /* there is no room for the reason in this answer */
+        e = broker_client_may(k->s.broker, p->topic->name, "delete records", STR_NULL, NULL);
+    }
+    if (p == NULL || e != ERR_OK) {
         on_deleted(part, e, -1);
     } else {
         broker_delete_records(k->s.broker, p, part->want->offset, on_deleted, part);

@@ -51,6 +51,12 @@ static void start(struct kafka_continuation *ready)
     struct topic *t = broker_topic_by_id(w->k->s.broker, part->out->topic_id);
     if (t == NULL) { /* another request was faster */
         on_deleted(part, ERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+        return;
+    }
+    struct ectx ec = {.code = ERR_OK};
+    enum err e = broker_client_may(w->k->s.broker, t->name, "delete", STR_NULL, &ec);
+    if (e != ERR_OK) {
+        on_deleted(part, e, &ec);
     } else {
         broker_topic_delete(w->k->s.broker, t, on_deleted, part);
     }

@@ -120,6 +120,7 @@ static bool fill_topic(struct describe *d, struct str name, const struct topic *
     int64_t to = from + d->left < t->partition_count ? from + d->left : t->partition_count;
     int64_t n = to > from ? to - from : 0;
     out->topic_id = t->id;
+    out->is_internal = broker_topic_is_internal(t->name);
     out->partitions = WIRE_NEW_N(d->r->arena, wire_describe_topic_partitions_response_partition, n);
     if (out->partitions == NULL) {
         return false;

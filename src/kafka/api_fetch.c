@@ -368,4 +368,5 @@ void kafka_stop(struct kafka *k)
     while (!list_empty(&k->waiting_fetches)) {
         fetch_wake(CONTAINER_OF(k->waiting_fetches.next, struct fetch_work, link));
     }
+    broker_gate_expire(k->s.broker, 0);
 }

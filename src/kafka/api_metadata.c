@@ -52,6 +52,7 @@ static bool fill_topic(struct kafka_request *r, const struct topic *t,
     out->error_code = 0;
     out->name = arena_str(r->arena, t->name);
     out->topic_id = t->id;
+    out->is_internal = broker_topic_is_internal(t->name);
     const struct wire_metadata_request *req = r->body;
     if (req->include_topic_authorized_operations) {
         out->topic_authorized_operations = KAFKA_TOPIC_OPERATIONS;
@@ -98,6 +99,10 @@ static void missing_topic(struct metadata_work *w, struct wire_metadata_response
 {
     struct ectx ec = {.code = ERR_OK};
     enum err e = broker_topic_name_check(out->name, &ec);
+    if (e == ERR_OK && may_create &&
+        broker_client_may(w->k->s.broker, out->name, "create", STR_NULL, NULL) != ERR_OK) {
+        may_create = false; /* whose topic it is makes it */
+    }
     out->error_code = err_kafka(e == ERR_OK ? ERR_UNKNOWN_TOPIC_OR_PARTITION : e);
     struct metadata_create *c =
         e == ERR_OK && may_create ? arena_new(w->r->arena, struct metadata_create) : NULL;

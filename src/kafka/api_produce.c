@@ -95,6 +95,16 @@ static void reply(struct kafka_request *r, const struct broker_produce_item *ite
     kafka_reply(r, &res);
 }
 
+/* What the client sends after it stays behind it. */
+static void on_held(struct broker_produce *p, bool held)
+{
+    const struct produce_work *w = p->ctx;
+    const struct kafka_pending *pending = w->r->internal;
+    if (pending->conn != NULL) {
+        net_conn_pause(pending->conn->conn, held);
+    }
+}
+
 static void on_done(struct broker_produce *p)
 {
     struct produce_work *w = p->ctx;
@@ -168,6 +178,7 @@ KAFKA_HANDLER(api_produce)
                                          .items = items,
                                          .item_count = n,
                                          .arena = r->arena,
+                                         .held = on_held,
                                          .done = on_done,
                                          .ctx = w};
     struct broker_produce_item *item = items;
