@@ -115,6 +115,7 @@ static void on_ready(struct engine *e)
 {
     struct embedded *m = embedded_of(e);
     m->ensures_due = m->members_due = true;
+    embedded_gate_retry(e); /* what had no room the last time */
 }
 
 static uint64_t tick(struct engine *e, uint64_t now_ns)
@@ -136,6 +137,7 @@ static void destroy(struct engine *e)
 {
     struct embedded *m = embedded_of(e);
     broker_topic_unwatch(&m->watch);
+    broker_gate_set(m->broker, NULL);
     appends_free(m);
     reads_free(m);
     seeks_free(m);
@@ -163,6 +165,8 @@ static const struct engine_ops OPS = {
     .join = embedded_join,
     .leave = embedded_leave,
     .destroy = destroy,
+    .gate_set = embedded_gate_set,
+    .gate_retry = embedded_gate_retry,
     .position = position,
     .position_watch = position_watch,
     .position_unwatch = position_unwatch,
@@ -180,7 +184,7 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     }
     m->base = (struct engine){.ops = &OPS,
                               .name = "embedded",
-                              .capabilities = ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES,
+                              .capabilities = ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE,
                               .env = env,
                               .poll = poll};
     m->store = store;

@@ -22,7 +22,9 @@ struct embedded {
     struct groups *groups;
     struct list appends, reads, seeks, ensures; /* operations under way */
     struct list members;
-    bool members_due;   /* some wait for room in the log */
+    bool members_due; /* some wait for room in the log */
+    struct engine_gate gate;
+    bool retry_posted;
     struct heap timers; /* of reads that wait */
     struct list topic_watches, position_watches;
     uint64_t told_position; /* to the watches */
@@ -67,6 +69,10 @@ void reads_free(struct embedded *m);
 /* embedded_seek.c */
 void embedded_seek(struct engine *e, struct engine_seek *s);
 void seeks_free(struct embedded *m);
+
+/* embedded_gate.c */
+void embedded_gate_set(struct engine *e, const struct engine_gate *gate);
+void embedded_gate_retry(struct engine *e);
 
 /* embedded_member.c */
 enum err embedded_join(struct engine *e, const struct engine_member_spec *spec,

@@ -242,6 +242,7 @@ struct engine_gate_item {
     size_t record_error_count;
     void *internal; /* the gate's, from check to sequenced and durable */
 };
+/* None of these may append anything. */
 struct engine_gate {
     void *ctx;
     bool (*guards)(void *ctx, struct str topic);
@@ -253,12 +254,14 @@ struct engine_gate {
     void (*durable)(void *ctx, struct engine_gate_item *item, uint64_t position);
     /* Checked, but not sequenced after all (no space, ...). */
     void (*dropped)(void *ctx, struct engine_gate_item *item);
-    /* A change of a guarded topic that a client asks for (delete it, delete its records, add
-     * partitions, change `setting`): ERR_OK or the reason in ec. */
+    /* A change of a guarded topic that a client asks for, `what` is "create", "delete", "delete
+     * records", "add partitions" or "change" (then `setting` is which; else null): ERR_OK or the
+     * reason in ec. */
     enum err (*change)(void *ctx, struct str topic, const char *what, struct str setting,
                        struct ectx *ec);
 };
-void engine_gate_set(struct engine *e, const struct engine_gate *gate);
+void engine_gate_set(struct engine *e, const struct engine_gate *gate); /* NULL: none any more */
+/* Takes effect with the next turn of the loop. */
 void engine_gate_retry(struct engine *e);
 
 /* ---- Engines
