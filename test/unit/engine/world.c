@@ -330,6 +330,49 @@ int64_t world_seek_time(struct world *w, const char *topic, int64_t timestamp_ms
     return seek(w, &s);
 }
 
+/* ---- Producing ------------------------------------------------------------------------------ */
+
+static void on_produced(struct broker_produce *p)
+{
+    struct produced *out = p->ctx;
+    out->done++;
+}
+
+void world_produce(struct world *w, struct produced *out, const char *topic, int32_t partition,
+                   const char *value)
+{
+    struct batch_builder b;
+    struct batch_spec spec;
+    memset(out, 0, sizeof(*out));
+    batch_builder_init(&b, 1 << 20);
+    batch_spec_init(&spec);
+    buf_init(&out->bytes, 1 << 20);
+    assert_int_equal(
+        batch_builder_append(&b, env_wall_ms(w->env), STR_LIT("k"), str_of(value), NULL, 0),
+        ERR_OK);
+    assert_int_equal(batch_builder_finish(&b, &spec, NULL, &out->bytes, NULL), ERR_OK);
+    batch_builder_deinit(&b);
+    arena_init(&out->arena, 1 << 20);
+    out->item = (struct broker_produce_item){
+        .partition = broker_partition(broker_topic(w->broker, str_of(topic)), partition),
+        .bytes = out->bytes.p,
+        .size = out->bytes.n};
+    assert_non_null(out->item.partition);
+    out->produce = (struct broker_produce){.api_version = 9,
+                                           .items = &out->item,
+                                           .item_count = 1,
+                                           .arena = &out->arena,
+                                           .done = on_produced,
+                                           .ctx = out};
+    broker_produce(w->broker, &out->produce);
+}
+
+void produced_free(struct produced *p)
+{
+    arena_deinit(&p->arena);
+    buf_deinit(&p->bytes);
+}
+
 /* ---- Groups --------------------------------------------------------------------------------- */
 
 struct asked {

@@ -50,6 +50,17 @@ int64_t world_put(struct world *w, const char *topic, int32_t partition, const c
 /* The values of all records from `offset` on, joined by ','; in w->arena. Waits. */
 struct str world_get(struct world *w, const char *topic, int32_t partition, int64_t offset);
 
+/* A batch of one record, as a Kafka client produces it. */
+struct produced {
+    struct broker_produce produce;
+    struct broker_produce_item item;
+    struct arena arena;
+    struct buf bytes;
+    int done;
+};
+void world_produce(struct world *w, struct produced *out, const char *topic, int32_t partition,
+                   const char *value);
+void produced_free(struct produced *p);
 /* As a Kafka client that is no member, or wants to be one. */
 enum err world_commit(struct world *w, const char *group, const char *topic, int32_t partition,
                       int64_t offset);
