@@ -14,6 +14,23 @@
  */
 #include "es/rules.h"
 
+bool es_expected_parse(struct str s, struct es_expected *out)
+{
+    uint64_t revision = 0;
+    if (str_eq_z(s, "any")) {
+        *out = (struct es_expected){ES_ANY, 0};
+    } else if (str_eq_z(s, "no_stream")) {
+        *out = (struct es_expected){ES_NO_STREAM, 0};
+    } else if (str_eq_z(s, "exists")) {
+        *out = (struct es_expected){ES_EXISTS, 0};
+    } else if (str_to_u64(s, &revision)) {
+        *out = (struct es_expected){ES_REVISION, revision};
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool es_rules_hold(const struct es_expected *e, const struct es_rule_stream *s)
 {
     enum es_state now = es_state_now(&s->status, s->has_events, s->head);

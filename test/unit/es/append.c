@@ -1,0 +1,106 @@
+/* Appends through the whole of the write side: expectations, ids, in every state of the index. */
+#include "es_world.h"
+
+#include <stdio.h>
+
+TEST(an_append_gets_the_next_revisions)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "a b c"), "ok 0-2");
+    assert_string_equal(es_world_append(&w, "order-1", "2", "d"), "ok 3-3");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "- -"), "ok 4-5");
+    assert_string_equal(es_world_append(&w, "order-1", "exists", "-"), "ok 6-6");
+    assert_string_equal(es_world_append(&w, "order-2", "any", "-"), "ok 0-0");
+    es_world_deinit(&w);
+}
+
+TEST(an_expectation_that_fails_names_what_is_there)
+{
+    struct es_world w;
+    es_world_init(&w, 2);
+    assert_string_equal(es_world_append(&w, "order-1", "exists", "a"), "conflict none");
+    assert_string_equal(es_world_append(&w, "order-1", "0", "a"), "conflict none");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b"), "ok 0-1");
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "c"), "conflict 1");
+    assert_string_equal(es_world_append(&w, "order-1", "0", "c"), "conflict 1");
+    assert_string_equal(es_world_append(&w, "order-1", "2", "c"), "conflict 1");
+    assert_string_equal(es_world_append(&w, "order-1", "1", "c"), "ok 2-2");
+    es_world_deinit(&w);
+}
+
+/* The vectors: what is there, then what is asked, then the answer. */
+static const struct {
+    const char *there, *expected, *ids, *answer;
+} vectors[] = {
+    {"e0|e1|e2|e3|e4|e5", "no_stream", "e0", "same 0-0"},
+    {"e0|e1|e2|e3|e4|e5", "any", "e0", "same 0-0"},
+    {"e0|e1|e2|e3|e4|e5", "5", "e0", "reused 0"},
+    {"e0|e1|e2|e3|e4|e5", "6", "e0", "conflict 5"},
+    {"e0|e1|e2|e3|e4|e5", "4", "e0", "conflict 5"},
+    {"e0", "0", "e0", "reused 0"},
+    {"e0 e1", "no_stream", "e0", "same 0-0"},
+    {"e0 e1", "any", "e0", "same 0-0"},
+    {"e0 e1", "0", "e1", "same 1-1"},
+    {"e0 e1", "any", "e1", "same 1-1"},
+    {"e0 e1", "no_stream", "e0 e1 e2", "partial 0"},
+    /* and further ones */
+    {"e0 e1", "any", "e2 e1", "partial 1"},
+    {"e0 e1 e2", "any", "e0 e2", "reused 0"},
+    {"e0 e1 e2", "any", "e1 e0", "reused 1"},
+    {"e0 e1 e2", "0", "e1 e2", "same 1-2"},
+    {"e0 e1 e2", "exists", "e1 e2", "same 1-2"},
+    {"e0 e1 e2", "exists", "e0", "reused 0"},
+};
+
+enum state { WARM, RESTARTED, KILLED, REBUILT, FLUSHED, STATES };
+
+static void try_vector(struct es_world *w, size_t v, enum state state)
+{
+    char stream[64];
+    struct str rest = str_of(vectors[v].there);
+    snprintf(stream, sizeof(stream), "order-%zu-%d", v, (int)state);
+    bool first = true;
+    while (rest.n > 0) {
+        struct str ids = str_cut(rest, '|', &rest);
+        char text[64];
+        snprintf(text, sizeof(text), "%.*s", STR(ids));
+        const char *said = es_world_append(w, stream, first ? "no_stream" : "exists", text);
+        assert_true(strncmp(said, "ok", 2) == 0);
+        first = false;
+    }
+}
+
+static void ask_vector(struct es_world *w, size_t v, enum state state)
+{
+    char stream[64];
+    snprintf(stream, sizeof(stream), "order-%zu-%d", v, (int)state);
+    const char *said = es_world_append(w, stream, vectors[v].expected, vectors[v].ids);
+    if (strcmp(said, vectors[v].answer) != 0) {
+        fail_msg("vector %zu in state %d: %s, not %s", v, (int)state, said, vectors[v].answer);
+    }
+}
+
+TEST(the_vectors_hold_warm_restarted_killed_rebuilt_and_flushed)
+{
+    for (int st = WARM; st < STATES; st++) {
+        struct es_world w;
+        es_world_init(&w, 3);
+        for (size_t v = 0; v < ARRAY_LEN(vectors); v++) {
+            try_vector(&w, v, (enum state)st);
+        }
+        if (st == RESTARTED) {
+            es_world_restart(&w, ES_WORLD_CLEAN);
+        } else if (st == KILLED) {
+            es_world_restart(&w, ES_WORLD_KILL);
+        } else if (st == REBUILT) {
+            es_world_restart(&w, ES_WORLD_REBUILD);
+        } else if (st == FLUSHED) {
+            es_world_flush(&w);
+        }
+        for (size_t v = 0; v < ARRAY_LEN(vectors); v++) {
+            ask_vector(&w, v, (enum state)st);
+        }
+        es_world_deinit(&w);
+    }
+}
