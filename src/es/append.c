@@ -644,7 +644,7 @@ void es_append(struct es *es, struct es_append *a)
         a->problem = ES_BUSY;
     }
     if (a->problem == ES_OK) {
-        a->problem = es_wop_init(&o->op, es, ES_WOP_APPEND, a->arena);
+        a->problem = es_wop_init(&o->op, es, ES_WOP_APPEND, a->arena, &a->ec);
     }
     if (a->problem != ES_OK) {
         a->done(a);

@@ -182,6 +182,7 @@ void es_flight_sequenced(struct es_flight *f)
     if (f->has_fact) {
         f->fact.head->flight = f;
         f->fact.head->change = f;
+        f->fact.head->changes++;
         if (f->fact.kind == ES_FACT_STATE) {
             f->fact.status.fact = f->parts[f->fact.part].base_offset;
             f->fact.head->status = f->fact.status;

@@ -14,7 +14,7 @@ struct es_wop_looks {
 };
 
 enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind kind,
-                            struct arena *arena)
+                            struct arena *arena, struct ectx *ec)
 {
     struct es_writer *w = es->writer;
     list_init(&op->link);
@@ -26,6 +26,7 @@ enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind k
     op->kind = kind;
     op->arena = arena;
     if (w->op_count >= ES_OPS_MAX || w->flight_count >= ES_FLIGHT_MAX) {
+        IGNORE(ectx_fail(ec, ERR_AGAIN, "too much is under way in the event store"));
         return ES_BUSY;
     }
     w->op_count++;

@@ -34,6 +34,7 @@ struct es_head {
     struct es_status status;
     struct es_flight *flight; /* the newest that it depends on; NULL: all of it is in the index */
     struct es_flight *change; /* the newest with a fact of the stream; NULL: none is in flight */
+    uint64_t changes;         /* facts of the stream since it was loaded */
     struct es_head_load *load;
 };
 /* Pinned. NULL: no memory. */
@@ -179,7 +180,7 @@ struct es_wop {
 };
 /* ES_BUSY: too many. */
 enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind kind,
-                            struct arena *arena);
+                            struct arena *arena, struct ectx *ec);
 /* No longer waits for anything; what it held is given back. */
 void es_wop_end(struct es_wop *op);
 /* What it looks up from now on, it may remember. */

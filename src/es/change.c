@@ -1,0 +1,454 @@
+/*
+ * Changes of a stream that no event says: settings, truncation, deletion, redaction, snapshots.
+ * Each is one fact, a record of __leat_streams with the stream as its key. A fact of a stream's
+ * status is whole: the newest says everything.
+ *
+ * Changes of one stream are made one after the other: the next is tried when the one before is
+ * durable, so that it is decided on what the index has.
+ */
+#include "es/write.h"
+
+struct change_op {
+    struct es_wop op; /* first */
+    struct es_stream_change *c;
+    struct es_hash hash, slot;
+    struct es_head *head;
+    struct es_head_wait wait;
+    uint64_t changes; /* of the stream, when the slot was looked up */
+    bool slot_known, has_slot;
+    uint64_t slot_revision;
+    struct es_position created;
+};
+
+static void change_answer(struct change_op *o, enum es_problem p)
+{
+    struct es_stream_change *c = o->c;
+    list_remove(&o->wait.link);
+    if (o->head != NULL) {
+        es_head_give(o->op.es, o->head);
+    }
+    es_wop_end(&o->op);
+    c->internal = NULL;
+    c->problem = p;
+    c->done(c);
+}
+
+static void change_fail(struct es_wop *op, enum es_problem p, const struct ectx *ec)
+{
+    struct change_op *o = (struct change_op *)(void *)op;
+    o->c->ec = *ec;
+    change_answer(o, p);
+}
+
+static void change_error(struct change_op *o, enum err e, const char *what)
+{
+    if (o->c->ec.code == ERR_OK) {
+        IGNORE(ectx_fail(&o->c->ec, e, "%s", what));
+    }
+    change_answer(o, es_write_problem(e));
+}
+
+/* ---- What may be asked for
+ * -------------------------------------------------------------------------------- */
+
+static enum es_problem invalid(struct es_stream_change *c, const char *what)
+{
+    IGNORE(ectx_fail(&c->ec, ERR_MALFORMED, "%s", what));
+    return ES_INVALID;
+}
+
+static enum es_problem set_check(struct es_stream_change *c)
+{
+    if (!c->set_max_age && !c->set_max_count && !c->set_truncate_before) {
+        return invalid(c, "nothing is set: max_age, max_count or truncate_before");
+    }
+    if (c->set_max_age && (c->max_age_ms < -1 || c->max_age_ms == 0)) {
+        return invalid(c, "max_age is a time above 0, or none");
+    }
+    if (c->set_max_count && (c->max_count < -1 || c->max_count == 0)) {
+        return invalid(c, "max_count is a number above 0, or none");
+    }
+    return ES_OK;
+}
+
+static enum es_problem redact_check(struct es_stream_change *c)
+{
+    if (c->field_count > ES_FIELDS_MAX || c->reason.n > ES_REASON_MAX) {
+        return invalid(c, "a redaction has at most 64 fields, and a reason of at most 1024 bytes");
+    }
+    for (size_t i = 0; i < c->field_count; i++) {
+        if (c->fields[i].n == 0) {
+            return invalid(c, "the pointer \"\" is all of the data: leave the fields out");
+        }
+        if (json_pointer_check(c->fields[i], &c->ec) != ERR_OK) {
+            return ES_INVALID;
+        }
+    }
+    return ES_OK;
+}
+
+static enum es_problem snapshot_check(const struct es *es, struct es_stream_change *c)
+{
+    if (c->schema.n == 0 || c->schema.n > ES_SCHEMA_MAX) {
+        return invalid(c, "a snapshot's schema tag has 1 to 128 bytes");
+    }
+    if (c->state.n > es->event_max_bytes) {
+        IGNORE(ectx_fail(&c->ec, ERR_MESSAGE_TOO_LARGE,
+                         "the snapshot has %zu bytes; it has at most %zu", c->state.n,
+                         es->event_max_bytes));
+        return ES_EVENT_TOO_LARGE;
+    }
+    return json_valid(c->state) ? ES_OK : invalid(c, "the snapshot's state is not JSON");
+}
+
+static enum es_problem change_check(const struct es *es, struct es_stream_change *c)
+{
+    struct str category;
+    if (!es_stream_name_check(c->stream, &category, &c->ec)) {
+        return ES_INVALID;
+    }
+    switch (c->kind) {
+    case ES_CHANGE_SET:
+        return set_check(c);
+    case ES_CHANGE_REDACT:
+        return redact_check(c);
+    case ES_CHANGE_SNAPSHOT:
+        return snapshot_check(es, c);
+    case ES_CHANGE_SOFT_DELETE:
+    case ES_CHANGE_TOMBSTONE:
+        return ES_OK;
+    }
+    return ES_INVALID;
+}
+
+/* ---- Does the stream allow it?
+ * ------------------------------------------------------------------------- */
+
+static enum es_problem refuse(struct change_op *o, enum es_problem p, const char *what)
+{
+    IGNORE(ectx_fail(&o->c->ec, ERR_NOT_FOUND, "stream '%.*s' %s", STR(o->c->stream), what));
+    return p;
+}
+
+static enum es_problem judge_state(struct change_op *o)
+{
+    const struct es_head *h = o->head;
+    const struct es_stream_change *c = o->c;
+    enum es_state now = es_state_now(&h->status, h->has_events, h->last);
+    if (now == ES_TOMBSTONED) {
+        return refuse(o, ES_STREAM_TOMBSTONED, "was deleted for ever");
+    }
+    if (!h->has_events) {
+        return refuse(o, ES_STREAM_NOT_FOUND, "is not there");
+    }
+    if (now == ES_SOFT_DELETED && c->kind != ES_CHANGE_TOMBSTONE) {
+        return refuse(o, ES_STREAM_DELETED, "was deleted");
+    }
+    const struct es_rule_stream s = {
+        .has_events = h->has_events, .head = h->last, .status = h->status};
+    if (c->expected != NULL && !es_rules_hold(c->expected, &s)) {
+        return refuse(o, ES_REVISION_CONFLICT, "is at another revision than was expected");
+    }
+    return ES_OK;
+}
+
+static enum es_problem judge(struct change_op *o)
+{
+    const struct es_head *h = o->head;
+    struct es_stream_change *c = o->c;
+    enum es_problem p = judge_state(o);
+    if (p != ES_OK) {
+        return p;
+    }
+    if (c->kind == ES_CHANGE_SET && c->set_truncate_before) {
+        if (c->truncate_before > h->last + 1) {
+            return invalid(c, "truncate_before is at most the revision after the last one");
+        }
+        if (c->truncate_before < h->status.truncate_before) {
+            return invalid(c, "truncate_before does not go back: what was truncated may be gone");
+        }
+    }
+    bool of_event = c->kind == ES_CHANGE_REDACT || c->kind == ES_CHANGE_SNAPSHOT;
+    if (of_event && c->revision > h->last) {
+        return refuse(o, ES_STREAM_NOT_FOUND, "has no such revision");
+    }
+    if (c->kind == ES_CHANGE_REDACT && c->revision < h->status.truncate_before) {
+        return refuse(o, ES_STREAM_NOT_FOUND, "has that revision no more");
+    }
+    if (c->kind == ES_CHANGE_SNAPSHOT && c->revision < h->status.born) {
+        return refuse(o, ES_STREAM_NOT_FOUND, "has that revision no more");
+    }
+    if (o->has_slot && o->slot_revision > c->revision && o->slot_revision >= h->status.born) {
+        return refuse(o, ES_SNAPSHOT_STALE, "has a snapshot of a later revision");
+    }
+    return ES_OK;
+}
+
+/* ---- The fact
+ * ---------------------------------------------------------------------------------------- */
+
+static void make_status(const struct change_op *o, struct es_status *out)
+{
+    const struct es_stream_change *c = o->c;
+    const struct es_head *h = o->head;
+    *out = h->status;
+    if (c->kind == ES_CHANGE_SOFT_DELETE) {
+        out->fact_state = ES_FACT_SOFT_DELETED;
+        out->born = out->truncate_before = h->last + 1;
+        return;
+    }
+    if (c->kind == ES_CHANGE_TOMBSTONE) {
+        out->fact_state = ES_FACT_TOMBSTONED;
+        out->truncate_before = h->last + 1;
+        return;
+    }
+    out->fact_state = ES_FACT_ACTIVE; /* it is: judge_state */
+    out->max_age_ms = c->set_max_age ? c->max_age_ms : out->max_age_ms;
+    out->max_count = c->set_max_count ? c->max_count : out->max_count;
+    out->truncate_before = c->set_truncate_before ? c->truncate_before : out->truncate_before;
+}
+
+static void make_fact(const struct change_op *o, struct es_fact *out)
+{
+    const struct es_stream_change *c = o->c;
+    memset(out, 0, sizeof(*out));
+    out->revision = c->revision;
+    if (c->kind == ES_CHANGE_REDACT) {
+        out->kind = ES_FACT_REDACTION;
+        out->reason = c->reason;
+        out->field_count = c->field_count;
+        for (size_t i = 0; i < c->field_count; i++) {
+            out->fields[i] = c->fields[i];
+        }
+    } else if (c->kind == ES_CHANGE_SNAPSHOT) {
+        out->kind = ES_FACT_SNAPSHOT;
+        out->schema = c->schema;
+        out->snapshot = c->state;
+    } else {
+        out->kind = ES_FACT_STATE;
+        make_status(o, &out->status);
+    }
+}
+
+static void fill_info(struct change_op *o, struct es_position updated)
+{
+    const struct es_head *h = o->head;
+    struct es_stream_info *info = &o->c->info;
+    struct str category;
+    IGNORE(es_stream_name_check(o->c->stream, &category, NULL));
+    const struct es_cat *cat = es_cat_find(o->op.es, category);
+    uint64_t first = h->status.truncate_before;
+    if (h->status.max_count > 0 && h->last + 1 > first + (uint64_t)h->status.max_count) {
+        first = h->last + 1 - (uint64_t)h->status.max_count;
+    }
+    *info = (struct es_stream_info){.state = es_state_now(&h->status, h->has_events, h->last),
+                                    .first_revision = first,
+                                    .last_revision = h->last,
+                                    .empty = first > h->last,
+                                    .max_age_ms = h->status.max_age_ms,
+                                    .max_count = h->status.max_count,
+                                    .truncate_before = h->status.truncate_before,
+                                    .created = o->created,
+                                    .updated = updated};
+    if (cat != NULL) {
+        info->topic = cat->topic;
+        info->partition = es_cat_partition(cat, o->c->stream);
+    }
+}
+
+static void told_durable(struct es_flight_wait *w)
+{
+    struct change_op *o = CONTAINER_OF(w, struct change_op, op.flight_wait);
+    uint8_t key[ES_KEY_EVENT];
+    uint8_t value[ES_VALUE_EVENT];
+    struct es_place first;
+    es_key_event(key, &o->hash, 0);
+    if (o->created.commit == 0 && index_get(o->op.es->index, ES_T_EVENTS, key, value) == ERR_OK) {
+        es_value_event_read(value, &first); /* it was in flight when it was looked up */
+        o->created = first.position;
+    }
+    fill_info(o, (struct es_position){o->op.flight->parts[0].position, 0});
+    change_answer(o, ES_OK);
+}
+
+static void told_again(struct es_flight_wait *w)
+{
+    struct es_wop *op = CONTAINER_OF(w, struct es_wop, flight_wait);
+    op->run(op);
+}
+
+static enum err send(struct change_op *o, struct es_flight *f)
+{
+    struct es *es = o->op.es;
+    struct es_stream_change *c = o->c;
+    struct es_fact *fact = arena_new(c->arena, struct es_fact);
+    struct engine_record *record = arena_new(c->arena, struct engine_record);
+    bool also = false;
+    if (fact == NULL || record == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    make_fact(o, fact);
+    *record = (struct engine_record){
+        .key = c->stream, .value = es_fact_format(fact, c->arena), .timestamp_ms = -1};
+    if (str_is_null(record->value)) {
+        return ERR_NO_MEMORY;
+    }
+    int32_t partition = es_facts_partition(es, c->stream);
+    f->parts[0] = (struct es_flight_part){.partition = partition, .count = 1};
+    f->part_count = 1;
+    f->engine_parts[0] = (struct engine_part){
+        .topic = STR_LIT(ES_STREAMS_TOPIC), .partition = partition, .records = record, .count = 1};
+    f->has_fact = true;
+    f->fact = (struct es_flight_fact){.head = o->head,
+                                      .kind = (int)fact->kind,
+                                      .status = fact->status,
+                                      .revision = fact->revision,
+                                      .whole = fact->field_count == 0,
+                                      .slot = o->slot};
+    if (c->also != NULL) {
+        also = c->also(c, &f->engine_parts[1]);
+    }
+    enum err e = es_flight_enter(f);
+    if (e != ERR_OK) {
+        return e;
+    }
+    o->op.flight = f;
+    es_wop_wait_flight(&o->op, f, told_durable);
+    return es_flight_send(f, also, &c->ec);
+}
+
+/* ---- A try
+ * ---------------------------------------------------------------------------------------- */
+
+static void looks_take(struct es_wop *op, struct es_look *looks, size_t count)
+{
+    struct change_op *o = (struct change_op *)(void *)op;
+    struct es_place place;
+    o->slot_known = true;
+    for (size_t i = 0; i < count; i++) {
+        if (looks[i].err != ERR_OK && looks[i].err != ERR_NOT_FOUND) {
+            op->look_err = looks[i].err;
+        } else if (looks[i].err == ERR_OK && looks[i].table == ES_T_EVENTS) {
+            es_value_event_read(looks[i].value, &place);
+            o->created = place.position;
+        } else if (looks[i].err == ERR_OK) {
+            int64_t fact;
+            es_value_snapshot_read(looks[i].value, &o->slot_revision, &fact);
+            o->has_slot = true;
+        }
+    }
+}
+
+/* Where the stream began, and the snapshot that is there. true: it is known. */
+static bool look_further(struct change_op *o)
+{
+    bool snapshot = o->c->kind == ES_CHANGE_SNAPSHOT;
+    struct es_look *looks = es_wop_looks_begin(&o->op, 2, looks_take);
+    if (looks == NULL) {
+        o->op.look_err = ERR_NO_MEMORY;
+        return true;
+    }
+    looks[0].kind = looks[1].kind = ES_LOOK_GET;
+    looks[0].table = ES_T_EVENTS;
+    es_key_event(looks[0].key, &o->hash, 0);
+    looks[1].table = ES_T_SNAPSHOTS;
+    memcpy(looks[1].key, o->slot.b, sizeof(o->slot.b));
+    return es_wop_looks_go(&o->op, snapshot ? 2 : 1);
+}
+
+static void change_now(struct change_op *o)
+{
+    struct es_flight *f = es_flight_create(o->op.es, 0, 0, 1);
+    enum err e = f == NULL ? ERR_NO_MEMORY : send(o, f);
+    if (e != ERR_OK) {
+        list_remove(&o->op.flight_wait.link);
+        if (f != NULL) {
+            es_flight_drop(f);
+        }
+        change_error(o, e, "no memory for the change");
+    }
+}
+
+static void change_run(struct es_wop *op)
+{
+    struct change_op *o = (struct change_op *)(void *)op;
+    struct es_stream_change *c = o->c;
+    enum es_problem p = es_life_check(op->es, &c->ec);
+    if (p != ES_OK) {
+        change_answer(o, p);
+        return;
+    }
+    enum err e = op->look_err;
+    if (e == ERR_OK) {
+        e = es_head_load(op->es, o->head, &o->wait);
+    }
+    if (e == ERR_AGAIN) {
+        op->pending++;
+        return;
+    }
+    if (e == ERR_OK && o->head->change != NULL) {
+        es_wop_wait_flight(op, o->head->change, told_again);
+        return;
+    }
+    if (o->changes != o->head->changes) {
+        o->slot_known = o->has_slot = false; /* what was looked up may be old */
+        o->changes = o->head->changes;
+    }
+    if (e == ERR_OK && !o->slot_known && !look_further(o)) {
+        return;
+    }
+    e = e == ERR_OK ? op->look_err : e;
+    if (e != ERR_OK) {
+        change_error(o, e, "could not read the stream's head");
+        return;
+    }
+    p = judge(o);
+    if (p != ES_OK) {
+        fill_info(o, (struct es_position){0, 0});
+        change_answer(o, p);
+        return;
+    }
+    change_now(o);
+}
+
+static void head_told(struct es_head_wait *w, enum err e)
+{
+    es_wop_told(w->ctx, e);
+}
+
+void es_stream_change(struct es *es, struct es_stream_change *c)
+{
+    struct change_op *o = arena_new(c->arena, struct change_op);
+    c->ec = (struct ectx){.code = ERR_OK};
+    memset(&c->info, 0, sizeof(c->info));
+    c->problem = es_life_check(es, &c->ec);
+    if (c->problem == ES_OK) {
+        c->problem = change_check(es, c);
+    }
+    if (c->problem == ES_OK && o == NULL) {
+        IGNORE(ectx_fail(&c->ec, ERR_NO_MEMORY, "no memory for the change"));
+        c->problem = ES_UNAVAILABLE;
+    }
+    if (c->problem == ES_OK) {
+        c->problem = es_wop_init(&o->op, es, ES_WOP_CHANGE, c->arena, &c->ec);
+    }
+    if (c->problem != ES_OK) {
+        c->done(c);
+        return;
+    }
+    o->c = c;
+    o->op.run = change_run;
+    o->op.fail = change_fail;
+    o->wait.told = head_told;
+    o->wait.ctx = o;
+    list_init(&o->wait.link);
+    o->hash = es_hash_stream(es, c->stream);
+    o->slot = es_hash_slot(es, &o->hash, c->schema);
+    c->internal = o;
+    o->head = es_head_take(es, &o->hash);
+    if (o->head == NULL) {
+        change_error(o, ERR_NO_MEMORY, "no memory for the stream's head");
+        return;
+    }
+    change_run(&o->op);
+}
