@@ -17,6 +17,8 @@ enum err es_reader_create(struct es *es, struct es_reader **out)
     }
     list_init(&r->tasks);
     list_init(&r->idle);
+    list_init(&r->subscriptions);
+    r->es = es;
     record_scratch_init(&r->scratch, ES_DECOMPRESS_MAX);
     r->foreign = metrics_counter(es->metrics, "leat_es_foreign_records_total",
                                  "Records of event topics that are no events.", NULL);
@@ -35,7 +37,7 @@ void es_reader_destroy(struct es_reader *r)
     if (r == NULL) {
         return;
     }
-    CHECK(list_empty(&r->tasks));
+    CHECK(list_empty(&r->tasks) && list_empty(&r->subscriptions));
     struct list *l;
     while ((l = list_pop_front(&r->idle)) != NULL) {
         slot_free(CONTAINER_OF(l, struct es_slot, link));
@@ -44,27 +46,50 @@ void es_reader_destroy(struct es_reader *r)
     mem_free(r);
 }
 
+void es_reader_advanced(struct es *es)
+{
+    es->reader->dirty = true;
+}
+
+/* What happens without an append: checkpoints of those for whom nothing came, and what was read for
+ * those who take nothing is given back. */
+static void subscriptions_tick(struct es *es)
+{
+    struct es_reader *r = es->reader;
+    r->dirty = r->dirty || r->subscription_count > 0;
+    LIST_FOR_EACH (l, tmp, &r->subscriptions) {
+        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, all);
+        if (sub->paused && !sub->running && ++sub->ticks_paused >= 2) {
+            es_catchup_read_end(sub);
+        }
+    }
+    es_tail_advance(es);
+}
+
 void es_reader_tick(struct es *es)
 {
     record_scratch_trim(&es->reader->scratch);
-}
-
-void es_reader_advanced(struct es *es)
-{
-    (void)es;
+    subscriptions_tick(es);
 }
 
 void es_reader_stop(struct es *es, bool closing)
 {
     struct es_reader *r = es->reader;
     struct ectx ec = {0};
-    (void)closing;
-    r->stopped = true;
-    IGNORE(ectx_fail(&ec, ERR_STOPPED, "the event store is stopping"));
     struct list *l;
+    IGNORE(ectx_fail(&ec, ERR_STOPPED, "the event store %s",
+                     closing ? "is stopping" : "makes its index anew"));
+    r->stopped = closing;
     while ((l = r->tasks.next) != &r->tasks) {
         struct es_task *task = CONTAINER_OF(l, struct es_task, link);
         task->fail(task, ES_UNAVAILABLE, &ec);
+    }
+    if (!closing) {
+        return;
+    }
+    es_tail_unwatch(es);
+    while ((l = r->subscriptions.next) != &r->subscriptions) {
+        es_sub_close(CONTAINER_OF(l, struct es_subscription, all), ES_UNAVAILABLE, &ec);
     }
 }
 

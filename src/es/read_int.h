@@ -371,6 +371,66 @@ void es_source_destroy(struct es_source *s); /* as a task's destroy */
 MUST_USE enum es_problem es_filter_check(const struct es_filter *f, struct ectx *ec);
 bool es_filter_record(const struct es_filter *f, const struct record *r);
 
+/* ---- Subscriptions ---- */
+
+enum {
+    ES_SUBSCRIPTIONS_MAX = 4096,
+    ES_SUB_ROUND = 64,            /* events read at once for one of them ... */
+    ES_SUB_SCANNED = 512,         /* ... passing over so many batches at the most */
+    ES_CHECKPOINT_SCANNED = 5000, /* a checkpoint after so many, or ... */
+};
+#define ES_CHECKPOINT_NS   1000000000u /* ... this time, if nothing matched */
+#define ES_SUB_ROUND_BYTES (64u << 10)
+
+/* Reads on for one subscription from where it is, until that is the end of the log. */
+struct es_catchup_read;
+struct es_subscription {
+    struct list all;  /* es_reader.subscriptions */
+    struct list live; /* es_tail.live: it has all up to where the tail is; else in no list */
+    struct es *es;
+    struct es_subscribe spec; /* its strings lie behind this struct */
+    struct es_hash hash;      /* of spec.stream */
+    bool paused, running, again, gone;
+    bool caught_up;                    /* told, and not fallen behind since */
+    struct es_position progress, told; /* read; told to the subscriber */
+    uint64_t told_ns, scanned, scanned_told, matched;
+    uint64_t next_revision;          /* of spec.stream */
+    struct es_catchup_read *reading; /* NULL: live, or it waits */
+    uint32_t ticks_paused;
+};
+/* Goes on as far as it can. */
+void es_sub_run(struct es_subscription *sub);
+/* Tells one frame. False: it is gone, or paused. */
+bool es_sub_tell(struct es_subscription *sub, enum es_frame frame, const struct es_event *e,
+                 struct es_position position);
+bool es_sub_matches(const struct es_subscription *sub, const struct es_event *e,
+                    const struct es_hash *stream);
+/* A checkpoint, if one is due. False as es_sub_tell. */
+bool es_sub_checkpoint(struct es_subscription *sub, struct es_position position);
+/* After it is gone; not while it is on the stack. */
+void es_sub_free(struct es_subscription *sub);
+void es_sub_close(struct es_subscription *sub, enum es_problem problem, const struct ectx *ec);
+void es_catchup_read_end(struct es_subscription *sub);
+
+/* One reader at the end of the log for all subscriptions that are there. */
+struct es_tail {
+    struct es_task task;
+    struct es_source source;
+    struct arena arena;
+    struct ectx ec;
+    struct list live;
+    bool reading; /* not at the head */
+    bool round;   /* one is under way */
+    struct es_position progress;
+};
+/* True: from now on the tail serves it. False: the tail is not where it is. */
+bool es_tail_attach(struct es *es, struct es_subscription *sub);
+/* The index may have grown: the tail reads on, and so does who waits. */
+void es_tail_advance(struct es *es);
+/* Watches the engine's position, once. */
+void es_tail_watch(struct es *es);
+void es_tail_unwatch(struct es *es);
+
 /* ---- The room's own ---- */
 
 struct es_reader {
@@ -379,6 +439,14 @@ struct es_reader {
     struct record_scratch scratch;
     bool stopped;
     struct metric *foreign; /* records in es.* that are no events */
+    struct list subscriptions;
+    size_t subscription_count;
+    struct es_tail *tail; /* NULL: nobody is live */
+    struct engine_position_watch watch;
+    bool watching;
+    struct es *es;
+    bool advancing;
+    bool dirty; /* the index has grown since the subscriptions looked */
 };
 /* The problem that an error of engine or index is for the caller. */
 enum es_problem es_problem_of(enum err e);
