@@ -64,8 +64,9 @@ struct proc_event {
     uint64_t position; /* commit position; 0 without ENGINE_GLOBAL_ORDER */
     struct str record_key, value;
     int32_t header_count;
-    struct slice headers; /* record_header_next */
-    bool again;           /* it was parked and is executed now (position is 0 then) */
+    struct slice headers;  /* record_header_next */
+    bool again;            /* it was parked and is executed now (position is 0 then) */
+    int64_t parked_offset; /* ... and this is where, in __leat_NAME-parked */
     /* PROC_TIMER */
     struct str timer;
 };
@@ -135,9 +136,12 @@ MUST_USE enum err proc_create(struct engine *e, struct metrics *metrics,
 void proc_tick(struct proc *p);
 /* When the next timer or second try is due (env_mono_ns); UINT64_MAX: nothing waits for time. */
 uint64_t proc_due_ns(const struct proc *p);
-/* Leaves the group. What is in flight ends as it may; calls are answered ERR_STOPPED. No step runs
- * any more. NULL is fine. The memory goes when the last append in flight is done; the engine must
- * be there until then, or be destroyed before (then proc_destroy must come after it). */
+/* Leaves the group; no step runs any more, calls are answered ERR_STOPPED. An append that is on its
+ * way ends as it may. */
+void proc_stop(struct proc *p);
+/* Nothing of it is on its way any more. */
+bool proc_idle(const struct proc *p);
+/* Of one that was stopped and is idle, or whose engine is gone. NULL is fine. */
 void proc_destroy(struct proc *p);
 
 /* ---- Control
@@ -189,7 +193,7 @@ struct proc_task_status {
     enum proc_task_state state;
     uint64_t epoch;
     int64_t next_offset, end_offset; /* sums over the inputs; the difference is the lag */
-    int64_t lag_ms;                  /* age of the next record that was read; 0: none behind */
+    int64_t lag_ms; /* age of what was executed last while more is there; 0: nothing waits */
     uint64_t keys, state_bytes, timers, parked_keys, parked_events;
     struct ectx ec; /* of WAITING, BLOCKED */
 };

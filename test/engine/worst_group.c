@@ -74,6 +74,15 @@ static bool subscribes(const struct engine_member *m, const struct worst_topic *
     return false;
 }
 
+static bool is_member(const struct worst_group *g, const struct engine_member *m)
+{
+    size_t i = 0;
+    while (i < g->member_count && g->members[i] != m) {
+        i++;
+    }
+    return i < g->member_count;
+}
+
 static struct engine_member *pick(struct worst_group *g, const struct worst_claim *c)
 {
     struct engine_member *can[WORST_MEMBERS];
@@ -128,8 +137,8 @@ static void settle(struct worst_event *ev)
         }
         if (c->zombie == m) {
             tell_zombie(c);
-            if (m != pick(g, c)) {
-                continue; /* it left when it was told */
+            if (!is_member(g, m)) {
+                continue; /* it left when it was told; that gives all out anew */
             }
         }
         c->owner = m;

@@ -1,0 +1,245 @@
+/* See procs.h: the processor and its processes. */
+#include "procs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "worst_int.h"
+
+static const struct str input = {"in", 2};
+
+int32_t procs_partition(const char *key)
+{
+    return (int32_t)((hash_murmur2(key, strlen(key)) & 0x7fffffffu) % PROCS_PARTS);
+}
+
+/* ---- The service --------------------------------------------------------------------------- */
+
+static enum err emit(struct proc_step *s, const char *topic, struct str key, struct str value,
+                     struct ectx *ec)
+{
+    const struct engine_record r = {.key = key, .value = value, .timestamp_ms = 1};
+    return proc_emit(s, str_of(topic), -1, &r, ec);
+}
+
+static enum err on_timer(struct procs *w, struct proc_step *s, const struct proc_event *ev,
+                         unsigned long long *fired, struct ectx *ec)
+{
+    char text[96];
+    const int n =
+        snprintf(text, sizeof(text), "%.*s %lld", STR(ev->timer), (long long)ev->timestamp_ms);
+    if (ev->timestamp_ms > env_wall_ms(w->env)) {
+        return ectx_fail(ec, ERR_INVALID_REQUEST, "a timer fired too early");
+    }
+    (*fired)++;
+    return emit(s, "fired", ev->key, str_make(text, (size_t)n), ec);
+}
+
+static enum err on_command(struct procs *w, struct proc_step *s, const struct proc_event *ev,
+                           unsigned long long *count, long long *sum, bool *gone, struct ectx *ec)
+{
+    char line[64], name[32] = "", text[96];
+    long long n = 0, d = 0;
+    enum err e = ERR_OK;
+    (void)snprintf(line, sizeof(line), "%.*s", STR(ev->value));
+    if (sscanf(line, "add %lld", &n) == 1) {
+        (*count)++;
+        *sum += w->real_time ? (long long)(env_mono_ns(w->env) % 1000) : n;
+        const int k = snprintf(text, sizeof(text), "%llu %lld", *count, *sum);
+        return emit(s, "out", ev->key, str_make(text, (size_t)k), ec);
+    }
+    if (sscanf(line, "timer %31s %lld", name, &d) == 2) {
+        return proc_timer_set(s, str_of(name), ev->timestamp_ms + d, ec);
+    }
+    if (sscanf(line, "cancel %31s", name) == 1) {
+        proc_timer_cancel(s, str_of(name));
+        return ERR_OK;
+    }
+    if (sscanf(line, "fail %lld", &n) == 1) {
+        e = emit(s, "out", ev->key, STR_LIT("of a step that fails"), ec);
+        return e != ERR_OK || n <= (long long)w->mended
+                   ? ectx_fail(ec, ERR_INVALID_RECORD, "told to fail")
+                   : e;
+    }
+    if (sscanf(line, "many %lld", &n) == 1) {
+        for (long long i = 0; i < n && e == ERR_OK; i++) {
+            e = emit(s, "many", ev->key, STR_LIT("one of many"), ec);
+        }
+        return e;
+    }
+    if (sscanf(line, "big %lld", &n) == 1) {
+        char *p = calloc(1, (size_t)n + 1);
+        CHECK(p != NULL);
+        e = emit(s, "many", ev->key, str_make(p, (size_t)n), ec);
+        free(p);
+        return e;
+    }
+    *gone = strcmp(line, "drop") == 0;
+    return *gone ? ERR_OK : ectx_fail(ec, ERR_MALFORMED, "'%s' is no command", line);
+}
+
+static enum err step(void *ctx, struct proc_step *s, const struct proc_event *ev, struct ectx *ec)
+{
+    struct procs *w = ctx;
+    unsigned long long count = 0, fired = 0;
+    long long sum = 0;
+    bool gone = false;
+    char text[96];
+    const struct str was = proc_state(s);
+    w->executed++;
+    if (!str_is_null(was)) {
+        (void)snprintf(text, sizeof(text), "%.*s", STR(was));
+        CHECK(sscanf(text, "%llu %lld %llu", &count, &sum, &fired) == 3);
+    }
+    enum err e = ev->kind == PROC_TIMER ? on_timer(w, s, ev, &fired, ec)
+                                        : on_command(w, s, ev, &count, &sum, &gone, ec);
+    if (e == ERR_OK) {
+        const int n = snprintf(text, sizeof(text), "%llu %lld %llu", count, sum, fired);
+        e = proc_state_set(s, gone ? STR_NULL : str_make(text, (size_t)n), ec);
+    }
+    return e;
+}
+
+/* ---- Processes ----------------------------------------------------------------------------- */
+
+void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg)
+{
+    memset(w, 0, sizeof(*w));
+    log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
+    const struct env_sim_config sim = {.seed = seed};
+    CHECK(env_sim_create(&sim, &w->env) == ERR_OK);
+    CHECK(env_poll_create(w->env, &w->poll, NULL) == ERR_OK);
+    w->log = worst_log_create(w->env, cfg);
+    worst_topic_make(w->log, "in", PROCS_PARTS);
+    worst_topic_make(w->log, "out", PROCS_PARTS);
+    worst_topic_make(w->log, "fired", PROCS_PARTS);
+    worst_topic_make(w->log, "many", PROCS_PARTS);
+    w->spec = (struct proc_spec){.name = STR_LIT("sums"),
+                                 .topics = &input,
+                                 .topic_count = 1,
+                                 .on_error = PROC_PARK_KEY,
+                                 .batch_steps = 8,
+                                 .ctx = w,
+                                 .step = step};
+    for (size_t i = 0; i < PROCS_NODES; i++) {
+        w->nodes[i].w = w;
+    }
+}
+
+enum err procs_up(struct procs *w, size_t node)
+{
+    struct procs_node *n = &w->nodes[node];
+    CHECK(n->engine == NULL);
+    n->engine = worst_engine_create(w->log, w->poll);
+    w->metrics[node] = metrics_create();
+    enum err e = w->metrics[node] == NULL
+                     ? ERR_NO_MEMORY
+                     : proc_create(n->engine, w->metrics[node], &w->spec, &n->proc, NULL);
+    if (e != ERR_OK) {
+        n->proc = NULL;
+        procs_kill(w, node);
+    }
+    return e;
+}
+
+void procs_kill(struct procs *w, size_t node)
+{
+    struct procs_node *n = &w->nodes[node];
+    if (n->engine == NULL) {
+        return;
+    }
+    worst_kill(n->engine);
+    if (n->proc != NULL) {
+        proc_stop(n->proc);
+    }
+    engine_destroy(n->engine);
+    proc_destroy(n->proc);
+    metrics_destroy(w->metrics[node]);
+    n->engine = NULL;
+    n->proc = NULL;
+}
+
+void procs_stop(struct procs *w, size_t node)
+{
+    struct procs_node *n = &w->nodes[node];
+    proc_stop(n->proc);
+    while (!proc_idle(n->proc)) {
+        (void)worst_step(w->log, env_mono_ns(w->env) + 1000000000);
+    }
+    proc_destroy(n->proc);
+    engine_destroy(n->engine);
+    metrics_destroy(w->metrics[node]);
+    n->engine = NULL;
+    n->proc = NULL;
+}
+
+void procs_deinit(struct procs *w)
+{
+    for (size_t i = 0; i < PROCS_NODES; i++) {
+        procs_kill(w, i);
+    }
+    worst_log_destroy(w->log);
+    env_poll_destroy(w->poll);
+    env_destroy(w->env);
+}
+
+bool procs_step(struct procs *w, uint64_t until_ns)
+{
+    uint64_t due = until_ns;
+    const uint64_t now = env_mono_ns(w->env);
+    for (size_t i = 0; i < PROCS_NODES; i++) {
+        struct proc *p = w->nodes[i].proc;
+        if (p != NULL && proc_due_ns(p) <= now) {
+            proc_tick(p);
+        }
+        const uint64_t next = p == NULL ? UINT64_MAX : proc_due_ns(p);
+        due = next < due ? next : due;
+    }
+    due = due <= now ? now + 1000000 : due; /* what is due and does not go: some time passes */
+    due = due > until_ns ? until_ns : due;
+    return worst_step(w->log, due) || env_mono_ns(w->env) < until_ns;
+}
+
+void procs_run(struct procs *w, uint64_t ms)
+{
+    const uint64_t until = env_mono_ns(w->env) + ms * 1000000;
+    while (procs_step(w, until)) {
+    }
+}
+
+void procs_say(struct procs *w, const char *key, const char *command)
+{
+    CHECK(w->event_count < PROCS_EVENTS);
+    struct procs_event *ev = &w->events[w->event_count++];
+    (void)snprintf(ev->key, sizeof(ev->key), "%s", key);
+    (void)snprintf(ev->command, sizeof(ev->command), "%s", command);
+    ev->partition = procs_partition(key);
+    ev->time_ms = env_wall_ms(w->env);
+    ev->offset =
+        worst_produce(w->log, "in", ev->partition, str_of(key), str_of(command), ev->time_ms);
+}
+
+struct proc_status procs_status(struct procs *w)
+{
+    struct proc_status sum = {0};
+    for (size_t i = 0; i < PROCS_NODES; i++) {
+        struct arena a;
+        struct proc_status s;
+        arena_init(&a, 1 << 20);
+        if (w->nodes[i].proc != NULL && proc_status(w->nodes[i].proc, &a, &s) == ERR_OK) {
+            sum.steps += s.steps;
+            sum.skipped += s.skipped;
+            sum.aborts += s.aborts;
+            sum.commits += s.commits;
+            sum.lost += s.lost;
+            sum.timers_fired += s.timers_fired;
+            sum.task_count += s.task_count;
+        }
+        arena_deinit(&a);
+    }
+    return sum;
+}

@@ -1,0 +1,71 @@
+/*
+ * Processes that run one processor on the worst engine, and a model of what it must have done: for
+ * the unit tests of proc and for the simulation of its crashes. Nothing of cmocka here: what is
+ * wrong is told in words.
+ *
+ * The processor: commands in the topic "in", by key:
+ *   add N      sum += N; emits "count sum" to "out" (partition by key)
+ *   timer N D  sets timer N (a name) to D ms after the record's time
+ *   cancel N   cancels it
+ *   fail N     fails, if it sees the key with fewer than N failures mended (procs.mended)
+ *   many N     emits N records
+ *   big N      emits one record of N bytes
+ *   drop       the state goes
+ * A timer emits "NAME due" to "fired". State: count, sum, timers fired, as text.
+ */
+#ifndef LEAT_TEST_ENGINE_PROCS_H
+#define LEAT_TEST_ENGINE_PROCS_H
+
+#include "engine/worst.h"
+#include "env/env_sim.h"
+#include "proc/proc.h"
+
+enum { PROCS_NODES = 3, PROCS_PARTS = 3, PROCS_KEYS = 6, PROCS_EVENTS = 4096 };
+
+struct procs_event {
+    int32_t partition;
+    int64_t offset;
+    int64_t time_ms;
+    char key[8];
+    char command[40];
+};
+struct procs_node {
+    struct procs *w;
+    struct engine *engine;
+    struct proc *proc;
+};
+struct procs {
+    struct env *env;
+    struct env_poll *poll;
+    struct metrics *metrics[PROCS_NODES];
+    struct worst_log *log;
+    struct procs_node nodes[PROCS_NODES];
+    struct proc_spec spec;
+    struct procs_event events[PROCS_EVENTS];
+    size_t event_count;
+    unsigned mended;   /* "fail N" with N at or below it passes */
+    bool skip_fails;   /* the model leaves out what fails for ever */
+    uint64_t executed; /* steps, those of aborted batches too */
+    bool real_time;    /* a step depends on when it runs: a mistake that must be found */
+};
+
+void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg);
+void procs_deinit(struct procs *w);
+enum err procs_up(struct procs *w, size_t node);
+void procs_kill(struct procs *w, size_t node);
+void procs_stop(struct procs *w, size_t node); /* waits for what is on its way */
+/* One thing happens; false: it is `until_ns`. */
+bool procs_step(struct procs *w, uint64_t until_ns);
+void procs_run(struct procs *w, uint64_t ms);
+/* A command for a key, into the key's partition. */
+void procs_say(struct procs *w, const char *key, const char *command);
+int32_t procs_partition(const char *key);
+/* Until all that was said was executed and no timer is due any more; false: not within `ms`. */
+bool procs_settle(struct procs *w, uint64_t ms);
+/* The log against the model: outputs, states, timers. What is there now must be a beginning of
+ * what has to be; `whole`: it must be all. false: `why` says what is wrong. */
+bool procs_check(struct procs *w, bool whole, char *why, size_t size);
+/* Sum over the nodes that run. */
+struct proc_status procs_status(struct procs *w);
+
+#endif
