@@ -172,6 +172,10 @@ void es_flight_sequenced(struct es_flight *f)
 {
     struct es_writer *w = f->es->writer;
     f->seq = ++w->seq;
+    uint64_t visible = engine_position(f->es->engine);
+    if (list_empty(&w->flights) && !f->ended && visible > w->indexed) {
+        w->indexed = visible; /* of everything before this one */
+    }
     list_push_back(&w->flights, &f->link);
     for (size_t i = 0; i < f->event_count; i++) {
         struct es_flight_event *x = &f->events[i];
@@ -283,6 +287,7 @@ static void flight_pop(struct es_flight *f, struct list *told)
         const struct es_flight_part *p = &f->parts[i];
         int64_t *covered = p->cat == NULL ? es->facts_covered : p->cat->covered;
         covered[p->partition] = p->base_offset + (int64_t)p->count;
+        w->indexed = p->position > w->indexed ? p->position : w->indexed;
         if (p->cat != NULL) {
             p->cat->events += p->count;
         }
@@ -341,6 +346,18 @@ void es_flights_advance(struct es *es)
     if (es->failure.code != ERR_OK) {
         es_wops_fail(es);
     }
+}
+
+/* What readers may see is what the index has, not what the log has: between the flush of an append
+ * and the entries in the index a reader of the index would pass over it. */
+struct es_position es_head(const struct es *es)
+{
+    const struct es_writer *w = es->writer;
+    uint64_t visible = w->indexed;
+    if (list_empty(&w->flights) && engine_position(es->engine) > visible) {
+        visible = engine_position(es->engine);
+    }
+    return (struct es_position){visible, UINT32_MAX};
 }
 
 void es_flights_release(struct es *es)

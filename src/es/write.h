@@ -305,6 +305,7 @@ struct es_writer {
     struct list flights, retired;
     size_t flight_count; /* events of both */
     uint64_t seq;        /* of the newest flight */
+    uint64_t indexed;    /* commit position up to which the index had all; see es_head */
     bool advancing;
     uint64_t tick;
     struct list ops, memos;
