@@ -10,9 +10,16 @@
 #include "es/es.h"
 #include "json/json.h"
 
-/* {"stream","revision","position","id","type",...,"data" or "data_base64","meta","tags"}; a
- * redacted event has "redacted": true. */
-void event_write(struct json_writer *w, const struct es_event *e);
+/*
+ * {"stream","revision","position","id","type",...,"data" or "data_base64","meta","tags"}; a
+ * redacted event has "redacted": true. In its newest form: a split event is several, one after the
+ * other. One that cannot be brought there is written as it is stored, with "upcast_error". `a`: for
+ * the time of the call. `after`: put behind each ("\n" for NDJSON; else 0).
+ */
+void event_write(struct json_writer *w, struct es *es, const struct es_event *e, struct arena *a,
+                 char after);
+/* As it is stored. */
+void event_write_stored(struct json_writer *w, const struct es_event *e);
 
 /*
  * An event of a request. `stream` null: it must be a member of the event (multi-stream append).

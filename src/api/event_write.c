@@ -18,6 +18,19 @@ static bool is_json(struct str content_type)
            str_eq_z(type, "text/json") || str_ends(type, "+json");
 }
 
+/* Line breaks can only stand between the values of JSON: blanks keep it on one line. */
+static void write_one_line(struct json_writer *w, struct str json)
+{
+    json_write_raw(w, json);
+    if (memchr(json.p, '\n', json.n) == NULL && memchr(json.p, '\r', json.n) == NULL) {
+        return;
+    }
+    for (size_t i = 0; !buf_failed(w->out) && i < json.n; i++) {
+        uint8_t *c = w->out->p + w->out->n - json.n + i;
+        *c = *c == '\n' || *c == '\r' ? ' ' : *c;
+    }
+}
+
 static void write_data(struct json_writer *w, const struct es_event *e)
 {
     if (str_is_null(e->data)) {
@@ -25,7 +38,7 @@ static void write_data(struct json_writer *w, const struct es_event *e)
         json_write_null(w);
     } else if (is_json(e->envelope.content_type) && json_valid(e->data)) {
         json_write_name(w, "data");
-        json_write_raw(w, e->data);
+        write_one_line(w, e->data);
     } else {
         json_write_name(w, "data_base64");
         buf_put_u8(w->out, '"');
@@ -35,7 +48,7 @@ static void write_data(struct json_writer *w, const struct es_event *e)
     }
 }
 
-void event_write(struct json_writer *w, const struct es_event *e)
+static void write_form(struct json_writer *w, const struct es_event *e, const struct ectx *problem)
 {
     json_write_begin(w, '{');
     json_write_member_str(w, "stream", e->stream);
@@ -46,7 +59,7 @@ void event_write(struct json_writer *w, const struct es_event *e)
     write_data(w, e);
     if (!str_is_null(e->meta)) {
         json_write_name(w, "meta");
-        json_write_raw(w, e->meta);
+        write_one_line(w, e->meta);
     }
     if (e->tag_count > 0) {
         json_write_name(w, "tags");
@@ -59,5 +72,39 @@ void event_write(struct json_writer *w, const struct es_event *e)
     if (e->redacted) {
         json_write_member_bool(w, "redacted", true);
     }
+    if (problem != NULL) {
+        json_write_member_str(w, "upcast_error", str_of(problem->text));
+    }
     json_write_end(w, '}');
+}
+
+void event_write_stored(struct json_writer *w, const struct es_event *e)
+{
+    write_form(w, e, NULL);
+}
+
+static void end_line(struct json_writer *w, char after)
+{
+    if (after != 0) {
+        buf_put_u8(w->out, (uint8_t)after);
+        json_write_init(w, w->out);
+    }
+}
+
+void event_write(struct json_writer *w, struct es *es, const struct es_event *e, struct arena *a,
+                 char after)
+{
+    struct es_event *forms;
+    size_t count;
+    struct ectx ec = {0};
+    const enum err err = es_upcast(es, e, a, &forms, &count, &ec);
+    if (err != ERR_OK || count == 0) {
+        write_form(w, e, err == ERR_OK ? NULL : &ec);
+        end_line(w, after);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        write_form(w, &forms[i], NULL);
+        end_line(w, after);
+    }
 }

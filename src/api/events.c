@@ -17,12 +17,13 @@ struct stream_call {
     bool single; /* one event by its revision */
 };
 
-static void write_events(struct json_writer *w, const struct es_event *events, size_t count)
+static void write_events(struct api_call *c, struct json_writer *w, const struct es_event *events,
+                         size_t count)
 {
     json_write_name(w, "events");
     json_write_begin(w, '[');
     for (size_t i = 0; i < count; i++) {
-        event_write(w, &events[i]);
+        event_write(w, c->api->services.es, &events[i], c->arena, 0);
     }
     json_write_end(w, ']');
 }
@@ -55,7 +56,7 @@ static void reply_event(struct stream_call *x)
     struct json_writer w;
     buf_init(&b, ES_ANSWER_BYTES);
     json_write_init(&w, &b);
-    event_write(&w, &r->events[0]);
+    event_write_stored(&w, &r->events[0]);
     es_read_stream_release(es, r);
     api_reply(x->c, 200, NULL, 0, &b);
 }
@@ -82,7 +83,7 @@ static void on_stream(struct es_read_stream *r)
     if (r->has_snapshot) {
         write_snapshot(&w, &r->snapshot);
     }
-    write_events(&w, r->events, r->event_count);
+    write_events(x->c, &w, r->events, r->event_count);
     json_write_name(&w, "last_revision");
     json_write_u64(&w, r->last_revision);
     if (r->more) {
@@ -221,7 +222,7 @@ static void on_all(struct es_read_all *r)
     buf_init(&b, ES_ANSWER_BYTES);
     json_write_init(&w, &b);
     json_write_begin(&w, '{');
-    write_events(&w, r->events, r->event_count);
+    write_events(x->c, &w, r->events, r->event_count);
     event_position_write(&w, "next", r->next);
     json_write_member_bool(&w, "more", r->more);
     json_write_end(&w, '}');
@@ -327,10 +328,9 @@ static bool bulk_write(struct bulk *k, const struct es_event *events, size_t cou
     struct buf b;
     struct json_writer w;
     buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
     for (size_t i = 0; i < count; i++) {
-        json_write_init(&w, &b);
-        event_write(&w, &events[i]);
-        buf_put_u8(&b, '\n');
+        event_write(&w, k->es, &events[i], &k->arena, '\n');
     }
     const bool good = !buf_failed(&b);
     if (good && b.n > 0) {
@@ -553,7 +553,7 @@ static const struct api_route ROUTES[] = {
      ARRAY_LEN(STREAM_PARAMS), NULL, "StreamPage", 200, API_NDJSON_OUT,
      "stream-not-found stream-deleted stream-tombstoned", NULL},
     {"GET", "/api/v1/streams/{stream}/events/{revision}", get_stream_event, "readEvent",
-     "Read one event.", EVENT_PARAMS, ARRAY_LEN(EVENT_PARAMS), NULL, "Event", 200, 0,
+     "Read one event, as it is stored.", EVENT_PARAMS, ARRAY_LEN(EVENT_PARAMS), NULL, "Event", 200, 0,
      "stream-not-found stream-deleted stream-tombstoned event-not-found", NULL},
     {"GET", "/api/v1/events", get_events, "readEvents",
      "Read the events of all streams in the order of the log, by category, type, tag.", ALL_PARAMS,

@@ -12,6 +12,11 @@
 #define LIVE_WAIT_MAX_NS (60ull * 1000 * 1000 * 1000)
 #define LIVE_PAGE_BYTES  (8u * 1024 * 1024)
 
+#define LIVE_SCRATCH_BYTES (64u * 1024 * 1024)
+#define LIVE_SCRATCH_KEEP  (16u * 1024)
+
+static const char *const FRAMES[] = {"record", "checkpoint", "caught_up", "fell_behind"};
+
 struct live {
     struct api_waiter waiter;
     struct api *api;
@@ -21,6 +26,7 @@ struct live {
     struct http_stream *out;
     struct api_call *poll;
     bool stuck; /* `out` is full */
+    struct arena scratch;
     uint64_t said_ns;
     /* long poll */
     struct buf page;
@@ -40,6 +46,7 @@ static void live_free(struct live *l)
         es_unsubscribe(l->sub);
     }
     buf_deinit(&l->page);
+    arena_deinit(&l->scratch);
     mem_free(l);
 }
 
@@ -77,7 +84,8 @@ static bool poll_deliver(struct live *l, enum es_frame frame, const struct es_ev
 {
     l->next = position;
     if (frame == ES_FRAME_EVENT) {
-        event_write(&l->w, event);
+        event_write(&l->w, l->api->services.es, event, &l->scratch, 0);
+        arena_reset(&l->scratch, LIVE_SCRATCH_KEEP);
         l->count++;
         l->revision = event->revision;
         l->has_revision = l->of_stream;
@@ -123,26 +131,48 @@ static struct str frame_id(const struct live *l, enum es_frame frame, const stru
     return str_make(text, (size_t)n);
 }
 
+/* What is said of a frame: one line for each form of an event. */
+static void write_lines(struct live *l, struct json_writer *w, enum es_frame frame,
+                        const struct es_event *event, struct es_position position,
+                        uint64_t scanned, uint64_t matched)
+{
+    if (frame == ES_FRAME_EVENT) {
+        event_write(w, l->api->services.es, event, &l->scratch, '\n');
+        arena_reset(&l->scratch, LIVE_SCRATCH_KEEP);
+        return;
+    }
+    if (!l->sse) {
+        json_write_begin(w, '{');
+        json_write_name(w, FRAMES[frame]);
+    }
+    write_progress(w, frame, position, scanned, matched);
+    if (!l->sse) {
+        json_write_end(w, '}');
+    }
+    buf_put_u8(w->out, '\n');
+}
+
+/* The id is that of the last form: whoever comes back behind it has seen them all. */
+static bool send_events(struct live *l, struct str lines, struct str id, enum es_frame frame)
+{
+    bool room = true;
+    while (lines.n > 0) {
+        struct str line = str_cut(lines, '\n', &lines);
+        room = http_stream_event(l->out, lines.n > 0 ? STR_NULL : id, str_of(FRAMES[frame]), line);
+    }
+    return room;
+}
+
 static bool stream_deliver(struct live *l, enum es_frame frame, const struct es_event *event,
                            struct es_position position, uint64_t scanned, uint64_t matched)
 {
-    static const char *const names[] = {"record", "checkpoint", "caught_up", "fell_behind"};
     struct buf b;
     struct json_writer w;
     char text[ES_POSITION_TEXT];
+    bool room;
     buf_init(&b, ES_ANSWER_BYTES);
     json_write_init(&w, &b);
-    if (!l->sse && frame != ES_FRAME_EVENT) {
-        json_write_begin(&w, '{');
-        json_write_name(&w, names[frame]);
-        write_progress(&w, frame, position, scanned, matched);
-        json_write_end(&w, '}');
-    } else if (frame == ES_FRAME_EVENT) {
-        event_write(&w, event);
-    } else {
-        write_progress(&w, frame, position, scanned, matched);
-    }
-    bool room;
+    write_lines(l, &w, frame, event, position, scanned, matched);
     if (buf_failed(&b)) {
         /* It cannot be told, and must not be left out. */
         struct http_stream *out = l->out;
@@ -150,10 +180,8 @@ static bool stream_deliver(struct live *l, enum es_frame frame, const struct es_
         http_stream_end(out);
         room = false;
     } else if (l->sse) {
-        room = http_stream_event(l->out, frame_id(l, frame, event, position, text),
-                                 str_of(names[frame]), buf_str(&b));
+        room = send_events(l, buf_str(&b), frame_id(l, frame, event, position, text), frame);
     } else {
-        buf_put_u8(&b, '\n');
         room = http_stream_write(l->out, buf_str(&b));
     }
     buf_deinit(&b);
@@ -325,6 +353,7 @@ static void get_live(struct api_call *c)
     l->next = s.after;
     list_init(&l->waiter.link);
     buf_init(&l->page, ES_ANSWER_BYTES);
+    arena_init(&l->scratch, LIVE_SCRATCH_BYTES);
     s.ctx = l;
     s.closed = live_closed;
     const bool poll = wait_ns != UINT64_MAX;

@@ -5,6 +5,7 @@
  * append that only checks. The append itself is answered when its own flight is.
  */
 #include "core/mem.h"
+#include "es/define.h"
 #include "es/write.h"
 
 struct append_query {
@@ -467,6 +468,10 @@ static void told_durable(struct es_flight_wait *w)
             position_max(
                 o->a, (struct es_position){f->parts[i].position, (uint32_t)f->parts[i].count - 1});
         }
+    }
+    for (size_t i = 0; i < o->a->stream_count; i++) {
+        const struct es_appended *s = &o->a->streams[i];
+        es_auto_snapshot(o->op.es, s->stream, s->first_revision, s->last_revision);
     }
     append_answer(o, ES_OK);
 }

@@ -10,6 +10,7 @@
  */
 #include "core/log.h"
 #include "core/mem.h"
+#include "es/define.h"
 #include "es/write.h"
 
 #define COVER_NS     1000000000u /* the index is told how far it is, so often */
@@ -65,7 +66,8 @@ enum err es_create(struct engine *e, const struct config *config, struct metrics
     es->index_memory_bytes = (uint64_t)config_i64(config, NULL, "leat.es.index.memory.bytes");
     es->dir = str_dup_z(str_of(dir));
     if (es->dir == NULL || es_writer_create(es) != ERR_OK ||
-        es_reader_create(es, &es->reader) != ERR_OK) {
+        es_reader_create(es, &es->reader) != ERR_OK || es_defs_create(es) != ERR_OK ||
+        es_autos_create(es) != ERR_OK) {
         es_destroy(es);
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the event store");
     }
@@ -238,6 +240,18 @@ static enum err load_topics(struct es *es, struct ectx *ec)
     return e;
 }
 
+static void definitions_loaded(struct es *es, enum err e, const struct ectx *ec)
+{
+    if (es->life != ES_CATCHING_UP) {
+        return; /* stopped meanwhile */
+    }
+    if (e != ERR_OK) {
+        es_started(es, e, ec);
+        return;
+    }
+    begin(es);
+}
+
 static void facts_ensured(struct engine_ensure *t)
 {
     struct es *es = t->ctx;
@@ -256,7 +270,7 @@ static void facts_ensured(struct engine_ensure *t)
     es->watch.changed = topic_changed;
     es->watching = true;
     engine_topic_watch(es->engine, &es->watch);
-    begin(es);
+    es_defs_load(es, definitions_loaded);
 }
 
 void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct ectx *ec), void *ctx)
@@ -331,6 +345,7 @@ void es_tick(struct es *es)
             IGNORE(es_covered_tell(es, false)); /* without memory: in a second, then */
         }
         es_reader_tick(es);
+        es_auto_tick(es);
     }
 }
 
@@ -341,6 +356,8 @@ void es_stop(struct es *es)
     }
     bool full = es->life == ES_READY && es->failure.code == ERR_OK;
     es->life = ES_STOPPED;
+    es_auto_stop(es);
+    es_defs_stop(es);
     es_wops_fail(es);
     es_cats_stop(es);
     es_reader_stop(es, true);
@@ -365,6 +382,8 @@ void es_destroy(struct es *es)
     }
     es_reader_destroy(es->reader);
     es_writer_destroy(es);
+    es_autos_destroy(es);
+    es_defs_destroy(es);
     es_cats_free(es);
     mem_free(es->facts_covered);
     mem_free(es->dir);

@@ -409,7 +409,15 @@ void es_define(struct es *es, struct es_define *d);
 struct es_definition *es_definitions(struct es *es, enum es_definition_kind kind, struct arena *a,
                                      size_t *count);
 
-/* The state of a stream: its events up to a moment, folded. */
+/*
+ * An event in its newest form, as the upcasts that are declared say. *count 0: it is in that form
+ * already (or no upcast speaks of its type). Else those that it became, in the arena: all with the
+ * id, revision and position of the one that is stored. ERR_MALFORMED: it cannot be brought there.
+ */
+MUST_USE enum err es_upcast(struct es *es, const struct es_event *e, struct arena *a,
+                            struct es_event **out, size_t *count, struct ectx *ec);
+
+/* The state of a stream: its events up to a moment, in their newest form, folded. */
 struct es_fold_state {
     struct str stream;
     struct str fold;  /* null: the one that is declared for its category */

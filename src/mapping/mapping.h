@@ -247,6 +247,8 @@ struct mapping_upcasts;
 MUST_USE enum err mapping_upcasts_compile(const struct mapping_doc *doc, const struct json *v,
                                           struct arena *a, struct mapping_upcasts **out,
                                           struct ectx *ec);
+/* Does a step begin at this type and version? Costs a look at the type alone. */
+bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelope *e);
 struct mapping_upcasted {
     struct str type, version; /* version may be null */
     struct str data;          /* JSON */

@@ -544,6 +544,13 @@ static enum err follow(struct chain *c, const struct mapping_event *event, struc
     return ERR_OK;
 }
 
+bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelope *e)
+{
+    struct str suffix;
+    struct str base = mapping_type_base(e->type, &suffix);
+    return find_step(u, base, str_is_null(suffix) ? e->version : suffix) != NULL;
+}
+
 MUST_USE enum err mapping_upcast(const struct mapping_upcasts *u, const struct mapping_event *event,
                                  struct arena *a, struct mapping_upcasted **out, size_t *count,
                                  struct ectx *ec)

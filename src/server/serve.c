@@ -22,12 +22,16 @@ static void on_advance(void *ctx, struct store_part *part)
 {
     const struct server *s = ctx;
     broker_on_advance(s->broker, part);
+    if (s->engine != NULL) {
+        engine_on_advance(s->engine);
+    }
 }
 
 static void on_ready(void *ctx)
 {
     const struct server *s = ctx;
     kafka_on_ready(s->kafka);
+    engine_on_ready(s->engine);
 }
 
 static void on_store_failure(void *ctx, const struct ectx *ec)
@@ -186,6 +190,7 @@ static enum err open_all(struct server *s, struct ectx *ec)
         }
         e = open_store(s, ec);
     }
+    e = e == ERR_OK ? server_services_open(s, ec) : e;
     if (e == ERR_OK) {
         server_gauges_add(s);
         e = open_rim(s, ec);
@@ -195,11 +200,13 @@ static enum err open_all(struct server *s, struct ectx *ec)
 
 static void close_all(struct server *s)
 {
+    server_services_stop(s);
     net_destroy(s->net);
     if (s->groups != NULL) {
         groups_stop(s->groups);
     }
     store_close(s->store);
+    server_services_destroy(s);
     http_destroy(s->http);
     kafka_destroy(s->kafka);
     groups_destroy(s->groups);
@@ -211,7 +218,7 @@ static void close_all(struct server *s)
 }
 
 struct ticks {
-    uint64_t next_tick, next_second, groups_due, timers_due;
+    uint64_t next_tick, next_second, groups_due, timers_due, engine_due;
 };
 
 static void run_ticks(struct server *s, struct ticks *t)
@@ -219,6 +226,7 @@ static void run_ticks(struct server *s, struct ticks *t)
     uint64_t now = env_mono_ns(s->env);
     if (now >= t->next_tick) {
         store_tick(s->store);
+        server_services_tick(s);
         t->next_tick = now + SERVER_TICK_NS;
     }
     if (now >= t->next_second) {
@@ -237,6 +245,7 @@ static uint64_t time_to_wait(const struct server *s, const struct ticks *t)
     uint64_t due = t->next_tick;
     due = t->groups_due < due ? t->groups_due : due;
     due = t->timers_due < due ? t->timers_due : due;
+    due = t->engine_due < due ? t->engine_due : due;
     uint64_t now = env_mono_ns(s->env);
     return due > now ? due - now : 0;
 }
@@ -248,6 +257,7 @@ static void turn(struct server *s, struct ticks *t)
     store_kick(s->store, net_take_active(s->net) <= 1);
     store_kick(s->store, false); /* what the first one's completions appended */
     kafka_on_ready(s->kafka);    /* room that came and went within this turn is no news */
+    t->engine_due = engine_tick(s->engine, env_mono_ns(s->env));
     net_flush(s->net);
 }
 

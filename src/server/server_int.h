@@ -2,8 +2,11 @@
 #ifndef LEAT_SERVER_SERVER_INT_H
 #define LEAT_SERVER_SERVER_INT_H
 
+#include "api/api.h"
 #include "broker/broker.h"
 #include "core/pool.h"
+#include "engine/engine.h"
+#include "es/es.h"
 #include "group/group.h"
 #include "http/http.h"
 #include "kafka/kafka.h"
@@ -32,6 +35,9 @@ struct server {
     struct groups *groups;
     struct kafka *kafka;
     struct http *http;
+    struct engine *engine;
+    struct es *es;
+    struct api *api;
     struct env_addr kafka_bound, http_bound;
     uint64_t started_ns;
     int64_t started_wall_ms;
@@ -41,6 +47,13 @@ struct server {
 
 /* routes.c: /healthz, /readyz, /metrics. */
 MUST_USE enum err server_routes_add(struct server *s);
+/* services.c: what stands on the log. Open after the store and before the rim; the API after http.
+ * Stopped before the store is closed, destroyed after it. */
+MUST_USE enum err server_services_open(struct server *s, struct ectx *ec);
+MUST_USE enum err server_api_open(struct server *s, struct ectx *ec);
+void server_services_tick(struct server *s);
+void server_services_stop(struct server *s);
+void server_services_destroy(struct server *s);
 /* gauges.c: what is read when someone scrapes. */
 void server_gauges_add(struct server *s);
 extern const char server_version[];

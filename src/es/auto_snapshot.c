@@ -1,0 +1,177 @@
+/*
+ * Snapshots that a fold asks for: when an append takes a stream over a multiple of snapshot_every,
+ * the stream is folded and a snapshot written, one stream after the other. They only save work: a
+ * queue that is full, a fold that fails, a newer snapshot, all that leaves one out, and the next one
+ * comes so many events later.
+ */
+#include "core/log.h"
+#include "core/mem.h"
+#include "es/define.h"
+
+#define QUEUE_MAX   1024u
+#define ARENA_BYTES (32u * 1024 * 1024)
+
+struct es_auto {
+    struct list link;
+    struct es_def *def;
+    struct str stream; /* behind the struct */
+};
+struct es_autos {
+    struct list queue;
+    size_t count;
+    bool busy, stopped;
+    struct es_auto *now;
+    struct arena arena;
+    struct es_fold_state state;
+    struct es_stream_change change;
+    struct metric *written, *left_out;
+};
+
+static void auto_free(struct es_auto *a)
+{
+    es_def_unref(a->def);
+    mem_free(a);
+}
+
+MUST_USE enum err es_autos_create(struct es *es)
+{
+    struct es_autos *q = mem_new(struct es_autos);
+    if (q == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    list_init(&q->queue);
+    arena_init(&q->arena, ARENA_BYTES);
+    q->written = metrics_counter(es->metrics, "leat_es_snapshots_written_total",
+                                 "Snapshots written because a fold asks for them.", NULL);
+    q->left_out = metrics_counter(es->metrics, "leat_es_snapshots_left_out_total",
+                                  "Snapshots of folds that could not be made in time.", NULL);
+    es->autos = q;
+    return ERR_OK;
+}
+
+static void auto_next(struct es *es);
+
+static void auto_end(struct es *es, bool good)
+{
+    struct es_autos *q = es->autos;
+    metric_add(good ? q->written : q->left_out, 1);
+    auto_free(q->now);
+    q->now = NULL;
+    arena_reset(&q->arena, 0);
+    q->busy = false;
+    auto_next(es);
+}
+
+static void on_written(struct es_stream_change *c)
+{
+    struct es *es = c->ctx;
+    auto_end(es, c->problem == ES_OK);
+}
+
+static void on_state(struct es_fold_state *s)
+{
+    struct es *es = s->ctx;
+    struct es_autos *q = es->autos;
+    if (s->problem != ES_OK || s->empty || q->stopped ||
+        (s->from_snapshot && s->snapshot_revision == s->revision)) {
+        if (s->problem == ES_FOLD_FAILED) {
+            LOG_WARN("es.fold_failed", KV_STR("stream", s->stream), KV_ERR(&s->ec));
+        }
+        auto_end(es, false);
+        return;
+    }
+    q->change = (struct es_stream_change){.kind = ES_CHANGE_SNAPSHOT,
+                                          .stream = s->stream,
+                                          .revision = s->revision,
+                                          .schema = s->schema,
+                                          .state = s->state,
+                                          .arena = &q->arena,
+                                          .done = on_written,
+                                          .ctx = es};
+    es_stream_change(es, &q->change);
+}
+
+static void auto_next(struct es *es)
+{
+    struct es_autos *q = es->autos;
+    struct list *n = q->busy || q->stopped ? NULL : list_pop_front(&q->queue);
+    if (n == NULL) {
+        return;
+    }
+    q->count--;
+    q->busy = true;
+    q->now = CONTAINER_OF(n, struct es_auto, link);
+    q->state = (struct es_fold_state){.stream = q->now->stream,
+                                      .fold = q->now->def->name,
+                                      .to = UINT64_MAX,
+                                      .until_ns = INT64_MAX,
+                                      .arena = &q->arena,
+                                      .done = on_state,
+                                      .ctx = es};
+    es_fold_state(es, &q->state);
+}
+
+static bool crosses(uint64_t first, uint64_t last, uint64_t every)
+{
+    return every > 0 && (last + 1) / every > first / every;
+}
+
+void es_auto_snapshot(struct es *es, struct str stream, uint64_t first, uint64_t last)
+{
+    struct es_autos *q = es->autos;
+    struct map_iter it = {0};
+    struct str rest;
+    if (es->defs->by_name.count == es->defs->upcasts || q->stopped) {
+        return; /* no folds */
+    }
+    while (map_next(&es->defs->by_name, &it)) {
+        struct es_def *d = it.value;
+        if (d->kind != ES_FOLD || !str_eq(d->fold->category, str_cut(stream, '-', &rest)) ||
+            !crosses(first, last, d->fold->snapshot_every)) {
+            continue;
+        }
+        struct es_auto *a = q->count < QUEUE_MAX ? mem_alloc(sizeof(*a) + stream.n) : NULL;
+        if (a == NULL) {
+            metric_add(q->left_out, 1);
+            continue;
+        }
+        memcpy(a + 1, stream.p, stream.n);
+        a->stream = str_make(a + 1, stream.n);
+        a->def = d;
+        es_def_ref(d);
+        list_init(&a->link);
+        list_push_back(&q->queue, &a->link);
+        q->count++;
+    }
+}
+
+void es_auto_tick(struct es *es)
+{
+    auto_next(es);
+}
+
+void es_auto_stop(struct es *es)
+{
+    struct es_autos *q = es->autos;
+    struct list *n;
+    q->stopped = true;
+    while ((n = list_pop_front(&q->queue)) != NULL) {
+        auto_free(CONTAINER_OF(n, struct es_auto, link));
+    }
+    q->count = 0;
+}
+
+void es_autos_destroy(struct es *es)
+{
+    struct es_autos *q = es->autos;
+    if (q == NULL) {
+        return;
+    }
+    es_auto_stop(es);
+    if (q->now != NULL) { /* the store failed while one was on its way */
+        auto_free(q->now);
+    }
+    arena_deinit(&q->arena);
+    mem_free(q);
+    es->autos = NULL;
+}

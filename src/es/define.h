@@ -1,0 +1,55 @@
+/*
+ * Definitions from within: folds and upcasts, compiled, with the text they came from. One that is in
+ * use lives on when it is replaced.
+ */
+#ifndef LEAT_ES_DEFINE_H
+#define LEAT_ES_DEFINE_H
+
+#include "es/es_int.h"
+#include "mapping/mapping.h"
+
+struct es_def {
+    uint32_t refs;
+    enum es_definition_kind kind;
+    struct str name, text, file; /* in the arena */
+    struct buf json;             /* the document as JSON: what was compiled views it */
+    struct arena arena;
+    struct mapping_fold *fold;
+    struct mapping_upcasts *upcasts;
+};
+void es_def_ref(struct es_def *d);
+void es_def_unref(struct es_def *d); /* NULL is fine */
+/* ERR_CONFIG: the text is wrong, ec says where. `d` has kind, text and file. */
+MUST_USE enum err es_def_compile(struct es_def *d, struct ectx *ec);
+
+/* The fold of that name (null: the only one of the category), with a reference; NULL: none. */
+struct es_def *es_def_fold(struct es *es, struct str name, struct str category);
+
+/* upcast.c: an event as the mapping language sees it. What is made lies in the arena. */
+MUST_USE enum err es_mapping_event(const struct es_event *e, struct arena *a,
+                                   struct mapping_event *out, struct ectx *ec);
+
+/* Everything that is defined. */
+struct es_defs {
+    struct map by_name; /* "f" or "u" and the name -> struct es_def */
+    size_t upcasts;     /* how many of them */
+    struct es_load *load; /* define.c: they are being read */
+    struct list defines; /* of struct es_define that are on their way */
+};
+MUST_USE enum err es_defs_create(struct es *es);
+/* Answers what is on its way: what comes of it is known after the next start. */
+void es_defs_stop(struct es *es);
+void es_defs_destroy(struct es *es);
+/* Makes the topic and reads it; `done` on the loop, perhaps before it returns. */
+void es_defs_load(struct es *es, void (*done)(struct es *es, enum err e, const struct ectx *ec));
+
+/* Snapshots that folds ask for, every so many events. */
+MUST_USE enum err es_autos_create(struct es *es);
+void es_autos_destroy(struct es *es);
+/* An append of these revisions is durable and in the index: remembered, begun by the next tick. */
+void es_auto_snapshot(struct es *es, struct str stream, uint64_t first, uint64_t last);
+void es_auto_tick(struct es *es);
+/* Nothing of it is begun any more. */
+void es_auto_stop(struct es *es);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * The state of a stream: a snapshot of the fold if there is one that may be used, and the events
+ * after it, page by page. Between pages the state is text, so that a page's memory goes back: a long
+ * stream needs no more memory than a short one.
+ */
+#include "core/mem.h"
+#include "es/define.h"
+
+#define PAGE_EVENTS 500u
+#define PAGE_BYTES  (2u * 1024 * 1024)
+#define PAGE_ARENA  (64u * 1024 * 1024)
+
+struct state_op {
+    struct es *es;
+    struct es_fold_state *s;
+    struct es_def *def;
+    struct es_read_stream read;
+    struct arena page; /* of one page: its events, and the state while it is folded */
+    struct buf state;  /* text; empty: the fold's initial state */
+};
+
+static void state_end(struct state_op *op, enum es_problem problem)
+{
+    struct es_fold_state *s = op->s;
+    if (problem == ES_OK) {
+        s->fold_name = arena_str(s->arena, op->def->name);
+        s->schema = arena_str(s->arena, op->def->fold->schema);
+        s->state = op->state.n > 0 ? arena_str(s->arena, buf_str(&op->state))
+                                   : arena_str(s->arena, op->def->fold->initial);
+        if (str_is_null(s->state) || str_is_null(s->fold_name) || str_is_null(s->schema)) {
+            IGNORE(ectx_fail(&s->ec, ERR_NO_MEMORY, "the state is too large"));
+            problem = ES_FAILED;
+        }
+    }
+    arena_deinit(&op->page);
+    buf_deinit(&op->state);
+    es_def_unref(op->def);
+    mem_free(op);
+    s->problem = problem;
+    s->internal = NULL;
+    s->done(s);
+}
+
+static enum err fold_one(struct state_op *op, struct mapping_state *state, const struct es_event *e,
+                         struct ectx *ec)
+{
+    struct mapping_event event;
+    enum err err = es_mapping_event(e, &op->page, &event, ec);
+    err = err == ERR_OK ? mapping_fold_apply(op->def->fold, state, &event, ec) : err;
+    return err == ERR_OK ? ERR_OK
+                         : ectx_wrap(ec, err, "revision %llu (%.*s)",
+                                     (unsigned long long)e->revision, STR(e->envelope.type));
+}
+
+/* In its newest form, which may be several events. */
+static enum err event_fold(struct state_op *op, struct mapping_state *state,
+                           const struct es_event *e, struct ectx *ec)
+{
+    struct es_event *forms;
+    size_t count;
+    enum err err = es_upcast(op->es, e, &op->page, &forms, &count, ec);
+    if (err == ERR_OK && count == 0) {
+        return fold_one(op, state, e, ec);
+    }
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        err = fold_one(op, state, &forms[i], ec);
+    }
+    return err;
+}
+
+static enum err page_fold(struct state_op *op, struct ectx *ec)
+{
+    struct es_fold_state *s = op->s;
+    struct es_read_stream *r = &op->read;
+    struct mapping_state state;
+    struct str text = op->state.n > 0 ? arena_str(&op->page, buf_str(&op->state)) : STR_NULL;
+    if (r->has_snapshot) {
+        text = r->snapshot.state;
+        s->from_snapshot = true;
+        s->snapshot_revision = r->snapshot.revision;
+        s->revision = r->snapshot.revision;
+        s->empty = false;
+    }
+    enum err e = mapping_state_init(op->def->fold, text, &op->page, &state, ec);
+    for (size_t i = 0; e == ERR_OK && i < r->event_count; i++) {
+        e = event_fold(op, &state, &r->events[i], ec);
+        s->revision = r->events[i].revision;
+        s->empty = false;
+    }
+    if (e == ERR_OK) {
+        buf_clear(&op->state);
+        mapping_state_write(&state, &op->state);
+        e = buf_failed(&op->state)
+                ? ectx_fail(ec, ERR_LIMIT, "the state has more than %u bytes",
+                            MAPPING_STATE_BYTES_MAX)
+                : ERR_OK;
+    }
+    return e;
+}
+
+static void on_page(struct es_read_stream *r)
+{
+    struct state_op *op = r->ctx;
+    if (r->problem != ES_OK) {
+        op->s->ec = r->ec;
+        state_end(op, r->problem);
+        return;
+    }
+    struct ectx ec = {0};
+    const enum err e = page_fold(op, &ec);
+    const bool more = r->more;
+    const uint64_t next = r->next;
+    es_read_stream_release(op->es, r);
+    if (e != ERR_OK) {
+        op->s->ec = ec;
+        state_end(op, e == ERR_MALFORMED || e == ERR_LIMIT ? ES_FOLD_FAILED : ES_FAILED);
+        return;
+    }
+    if (!more) {
+        state_end(op, ES_OK);
+        return;
+    }
+    arena_reset(&op->page, PAGE_BYTES);
+    r->from = next;
+    r->snapshot_schema = STR_NULL;
+    es_read_stream(op->es, r);
+}
+
+static enum es_problem find_fold(struct es *es, struct es_fold_state *s, struct es_def **out)
+{
+    struct str category;
+    if (!es_stream_name_check(s->stream, &category, &s->ec)) {
+        return ES_INVALID;
+    }
+    *out = es_def_fold(es, s->fold, category);
+    if (*out != NULL) {
+        return ES_OK;
+    }
+    if (str_is_null(s->fold)) {
+        IGNORE(ectx_fail(&s->ec, ERR_NOT_FOUND,
+                         "category '%.*s' has no fold, or several: then say which",
+                         STR(category)));
+    } else {
+        IGNORE(ectx_fail(&s->ec, ERR_NOT_FOUND, "category '%.*s' has no fold '%.*s'",
+                         STR(category), STR(s->fold)));
+    }
+    ectx_hint(&s->ec, "declare it: PUT /api/v1/folds/NAME");
+    return ES_FOLD_NOT_FOUND;
+}
+
+void es_fold_state(struct es *es, struct es_fold_state *s)
+{
+    struct es_def *def = NULL;
+    struct state_op *op = NULL;
+    enum es_problem p = es_life_check(es, &s->ec);
+    p = p == ES_OK ? find_fold(es, s, &def) : p;
+    if (p == ES_OK && (op = mem_new(struct state_op)) == NULL) {
+        es_def_unref(def);
+        IGNORE(ectx_fail(&s->ec, ERR_NO_MEMORY, "no memory to fold the stream"));
+        p = ES_FAILED;
+    }
+    if (op == NULL) {
+        s->problem = p;
+        s->done(s);
+        return;
+    }
+    op->es = es;
+    op->s = s;
+    op->def = def;
+    arena_init(&op->page, PAGE_ARENA);
+    buf_init(&op->state, MAPPING_STATE_BYTES_MAX);
+    s->empty = true;
+    s->from_snapshot = false;
+    op->read = (struct es_read_stream){.stream = s->stream,
+                                       .to = s->to,
+                                       .until_ns = s->until_ns,
+                                       .limit = PAGE_EVENTS,
+                                       .limit_bytes = PAGE_BYTES,
+                                       .snapshot_schema = def->fold->schema,
+                                       .arena = &op->page,
+                                       .done = on_page,
+                                       .ctx = op};
+    es_read_stream(es, &op->read);
+}

@@ -1,0 +1,208 @@
+"""Conditions, several streams at once, tag queries, limits, and many writers on the same streams and tags."""
+import json
+import threading
+import time
+
+import linear
+from server import Client, event
+
+WRITERS = 40
+
+
+def conditions(count, server):
+    client = Client(server)
+    path = "/api/v1/streams/cond-1/events"
+    status, body, headers = client.append("cond-1", [event("a", "Begun")], headers={"If-None-Match": "*"})
+    count.show("If-None-Match: * makes a stream", status == 201 and headers.get("etag") == '"r0"' and body["last_revision"] == 0,
+               (status, body, headers))
+    count.show("Location names the event", client.call("GET", headers.get("location", "/"))[1].get("id") == "a", headers)
+    status, body, headers = client.append("cond-1", [event("b")], headers={"If-None-Match": "*"})
+    count.show("If-None-Match: * on a stream that is there: 412", status == 412 and body["code"] == "revision-conflict" and
+               headers.get("etag") == '"r0"' and body["actual"] == 0, (status, body, headers))
+    status, body, _ = client.append("cond-1", [event("b")], headers={"If-Match": '"r7"'})
+    count.show("If-Match with a wrong revision: 412", status == 412 and body["expected"] == 7 and body["retryable"] is True, (status, body))
+    status, body, headers = client.append("cond-1", [event("b")], headers={"If-Match": '"r0"', "Prefer": "durability=memory"})
+    count.show("If-Match with the right one; durability is not weakened",
+               status == 201 and headers.get("preference-applied") == "durability=fsync", (status, body, headers))
+    status, body, _ = client.append("cond-1", [event("c")], 0)
+    count.show("expected in the body: 409", status == 409 and body["code"] == "revision-conflict" and body["actual"] == 1, (status, body))
+    status, body, _ = client.append("cond-2", [event("c")], "exists")
+    count.show("exists, but there is none: 409", status == 409 and body["actual"] == "no_stream", (status, body))
+    status, body, _ = client.append("cond-1", [event("c")], 1, {"If-Match": '"r1"'})
+    count.show("two expectations at once are refused", status == 400 and "more than one" in body["detail"], (status, body))
+    lines = "\n".join(json.dumps(event(f"l{i}")) for i in range(5)) + "\n"
+    status, body, _ = client.call("POST", path + "?expected=1", lines, {"Content-Type": "application/x-ndjson"})
+    count.show("NDJSON is appended, under a condition in the address", status == 201 and body["last_revision"] == 6, (status, body))
+    cloud = {"specversion": "1.0", "id": "ce1", "type": "com.example.Paid", "source": "/pay", "data": {"amount": 5}, "subject": "s"}
+    status, body, _ = client.call("POST", path, json.dumps(cloud), {"Content-Type": "application/cloudevents+json"})
+    got = client.call("GET", path + "/7")[1]
+    count.show("a structured CloudEvent", status == 201 and got["source"] == "/pay" and got["data"] == {"amount": 5}, (status, body, got))
+    status, body, _ = client.call("POST", path, json.dumps([dict(cloud, id="ce2"), dict(cloud, id="ce3")]),
+                                  {"Content-Type": "application/cloudevents-batch+json"})
+    count.show("a batch of CloudEvents", status == 201 and body["last_revision"] == 9, (status, body))
+    status, body, _ = client.call("POST", path, b"\x00\xffbytes", {"Content-Type": "application/octet-stream", "ce-id": "ce4",
+                                                                     "ce-type": "Raw", "ce-source": "/x", "ce-specversion": "1.0"})
+    got = client.call("GET", path + "/10")[1]
+    count.show("one event in binary mode, not JSON", status == 201 and got.get("data_base64") == "AP9ieXRlcw==", (status, body, got))
+    client.close()
+
+
+def refusals(count, server):
+    client = Client(server)
+    path = "/api/v1/streams/refuse-1/events"
+    cases = [
+        ("no JSON", "{", "application/json", 400, "line 1"),
+        ("no events", "{}", "application/json", 400, "events"),
+        ("an event without a type", '{"events":[{"data":1}]}', "application/json", 400, "events[0].type"),
+        ("a wrong expectation", '{"expected":-2,"events":[{"type":"T","data":1}]}', "application/json", 400, "expected"),
+        ("a wrong time", '{"events":[{"type":"T","data":1,"time":"yesterday"}]}', "application/json", 400, "time"),
+        ("a wrong traceparent", '{"events":[{"type":"T","data":1,"traceparent":"00-0-0-0"}]}', "application/json", 400, "traceparent"),
+        ("tags that are no texts", '{"events":[{"type":"T","data":1,"tags":[7]}]}', "application/json", 400, "tags"),
+        ("a wrong line", '{"type":"T","data":1}\n{"type":7}\n', "application/x-ndjson", 400, "line 2"),
+        ("the same name twice", '{"events":[{"type":"T","type":"U","data":1}]}', "application/json", 400, "type"),
+    ]
+    for name, body, kind, wanted, word in cases:
+        status, answer, headers = client.call("POST", path, body, {"Content-Type": kind})
+        count.show(f"refused by name: {name}", status == wanted and word in answer["detail"] and
+                   headers["content-type"] == "application/problem+json", (status, answer))
+    status, body, _ = client.append("refuse-1", [event("big", data={"x": "y" * (2 << 20)})])
+    count.show("an event that is too large: both sizes", status == 413 and body["code"] == "event-too-large", (status, str(body)[:300]))
+    status, body, _ = client.append("x" * 300 + "-1", [event("a")])
+    count.show("a name that is too long", status == 400, (status, body))
+    count.show("nothing of all that is there", client.events("refuse-1") is None)
+    client.close()
+
+
+def several(count, server):
+    client = Client(server)
+
+    def append(records, checks):
+        return client.call("POST", "/api/v1/append", {"records": records, "checks": checks})
+    status, body, _ = append([event("m1", stream="multi-a"), event("m2", stream="multib-b"), event("m3", stream="multi-a")],
+                             [{"stream": "multi-a", "expected": "no_stream"}])
+    count.show("two streams of two categories in one step", status == 201 and len(body["streams"]) == 2 and
+               body["streams"][0]["last_revision"] == 1, (status, body))
+    status, body, _ = append([event("m4", stream="multi-a")], [{"stream": "multi-a", "expected": 5}, {"stream": "multi-z", "expected": "exists"},
+                                                              {"stream": "multib-b", "expected": 0}])
+    found = [(v["check"], v["actual"]) for v in body.get("violations", [])]
+    count.show("every check that fails is told", status == 409 and body["code"] == "append-conflict" and found == [(0, 1), (1, "no_stream")],
+               (status, body))
+    count.show("and nothing was appended", len(client.events("multi-a")) == 2)
+    status, body, _ = append([], [{"stream": "multi-a", "expected": 1}])
+    count.show("checks alone", status == 201, (status, body))
+    # Tag queries.
+    query = {"items": [{"types": ["SeatTaken"], "tags": ["show:1", "seat:9"]}]}
+    status, body, _ = append([event("t1", "SeatTaken", stream="seat-9", tags=["show:1", "seat:9"])], [{"query": query}])
+    first = body["position"]
+    count.show("no event matches: appended", status == 201, (status, body))
+    status, body, _ = append([event("t2", "SeatTaken", stream="seat-x", tags=["show:1", "seat:9"])], [{"query": query}])
+    count.show("an event matches: refused with its place", status == 409 and body["violations"][0]["first_match"] == first and
+               body["violations"][0]["type"] == "SeatTaken", (status, body))
+    status, body, _ = append([event("t3", "SeatTaken", stream="seat-x", tags=["show:1", "seat:9"])], [{"query": query, "after": first}])
+    count.show("none after that position: appended", status == 201, (status, body))
+    status, body, _ = append([event("t1", "SeatTaken", stream="seat-9", tags=["show:1", "seat:9"])], [{"query": query}])
+    count.show("the same append again is a repetition, whatever the query finds", status == 200 and body["idempotent"] and
+               body["position"] == first, (status, body))
+    client.close()
+
+
+def many_writers(count, server):
+    """Each takes numbered seats under a tag query, and counts in a shared stream under its revision. A seat has one owner; the
+    revisions of the shared stream have no gap; a writer on its own streams never meets a conflict."""
+    taken, errors, own = [], [], []
+    lock = threading.Lock()
+
+    def work(me):
+        client = Client(server)
+        try:
+            for batch in range(10):
+                seat = (me * 7 + batch) % 40
+                query = {"items": [{"tags": [f"mseat:{seat}"]}]}
+                status, body, _ = client.call("POST", "/api/v1/append", {
+                    "records": [event(f"w{me}-{batch}", "SeatTaken", stream=f"mshow-{me}", tags=[f"mseat:{seat}"])],
+                    "checks": [{"query": query}]})
+                status_own, _, _ = client.append(f"mown-{me}", [event(f"o{me}-{batch}")], "no_stream" if batch == 0 else batch - 1)
+                with lock:
+                    own.append(status_own)
+                    if status == 201:
+                        taken.append((seat, me, body["position"]))
+                    elif status != 409 or body["code"] != "append-conflict":
+                        errors.append((status, body))
+                for _ in range(200):
+                    status, page, _ = client.call("GET", "/api/v1/streams/mcount-1/events?from=end&dir=back&limit=1")
+                    expected = page["last_revision"] if status == 200 else "no_stream"
+                    status, body, _ = client.append("mcount-1", [event(f"c{me}-{batch}")], expected)
+                    if status in (200, 201):
+                        break
+                else:
+                    with lock:
+                        errors.append("never came through")
+        except Exception as error:  # pylint: disable=broad-except
+            with lock:
+                errors.append(repr(error))
+        client.close()
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(WRITERS)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    client = Client(server)
+    seats = [seat for seat, _, _ in taken]
+    positions = [p for _, _, p in taken]
+    count.show("many writers: no error", not errors, errors[:3])
+    count.show("many writers: every seat has one owner", sorted(set(seats)) == sorted(seats) == list(range(40)), sorted(seats))
+    count.show("many writers: positions are unique", len(set(positions)) == len(positions))
+    count.show("many writers: who writes alone meets no conflict", set(own) == {201}, set(own))
+    shared = client.events("mcount-1")
+    count.show("many writers: a shared stream has every event once, without a gap",
+               [e["revision"] for e in shared] == list(range(WRITERS * 10)) and len({e["id"] for e in shared}) == WRITERS * 10, len(shared))
+    everything = client.all_events()
+    count.show("many writers: the order of all has every event once",
+               len({(e["stream"], e["revision"]) for e in everything}) == len(everything) and
+               [e["position"] for e in everything] == sorted((e["position"] for e in everything), key=place), len(everything))
+    client.close()
+
+
+def place(text):
+    """Positions are opaque to clients; this test may know that they are numbers in hexadecimal."""
+    return tuple(int(part, 16) for part in text[2:].replace(".", "-").split("-"))
+
+
+def register(count, server):
+    """Writers and readers of one register kept as a stream: a write expects the revision that was read."""
+    history, errors = [], []
+    lock = threading.Lock()
+
+    def work(me):
+        client = Client(server)
+        for n in range(12):
+            begin = time.monotonic_ns()
+            status, page, _ = client.call("GET", "/api/v1/streams/register-1/events?from=end&dir=back&limit=1")
+            end = time.monotonic_ns()
+            revision = page["last_revision"] if status == 200 else None
+            with lock:
+                history.append(linear.read(begin, end, revision))
+            begin = time.monotonic_ns()
+            status, body, _ = client.append("register-1", [event(f"r{me}-{n}")], "no_stream" if revision is None else revision)
+            end = time.monotonic_ns()
+            made = body["last_revision"] if status == 201 else None
+            with lock:
+                if status not in (201, 409):
+                    errors.append((status, body))
+                history.append(linear.write(begin, end, revision, made if made is not None else "?", status == 201))
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    count.show("a register over conditional appends: no error", not errors, errors[:3])
+    count.show("a register over conditional appends is linearizable", linear.linearizable(history), len(history))
+
+
+def run(count, server):
+    linear.self_test(count)
+    conditions(count, server)
+    refusals(count, server)
+    several(count, server)
+    many_writers(count, server)
+    register(count, server)

@@ -1,0 +1,188 @@
+"""Pages, moments, filters, deletion, redaction, snapshots, folds, subscriptions."""
+import json
+import time
+
+from server import Client, Stream, event
+
+FOLD = """
+fold: account
+category: account
+schema: account-1
+snapshot_every: 10
+initial: { balance: 0 }
+maps:
+  - type: Opened
+    set: { /owner: /data/owner }
+  - type: Deposited
+    increment: { /balance: /data/amount }
+  - type: Withdrawn
+    increment: { /balance: 0 - /data/amount }
+"""
+
+
+def pages(count, server):
+    client = Client(server)
+    for n in range(25):
+        client.append("page-1", [event(f"p{n}", "Even" if n % 2 == 0 else "Odd", {"n": n}, tags=[f"mod3:{n % 3}"])], "any")
+    path = "/api/v1/streams/page-1/events"
+
+    def revisions(query):
+        status, page, _ = client.call("GET", path + query)
+        return [e["revision"] for e in page["events"]] if status == 200 else (status, page)
+    count.show("from, forwards", revisions("?from=20") == [20, 21, 22, 23, 24])
+    count.show("from and to", revisions("?from=3&to=5") == [3, 4, 5])
+    count.show("backwards from the end", revisions("?from=end&dir=back&limit=3") == [24, 23, 22])
+    count.show("backwards from a revision", revisions("?from=2&dir=back") == [2, 1, 0])
+    count.show("as of a revision", revisions("?at=2") == [0, 1, 2])
+    count.show("as of a revision, backwards", revisions("?at=2&from=end&dir=back&limit=1") == [2])
+    status, page, _ = client.call("GET", path + "?limit=10")
+    count.show("a page says where to go on", page["next"] == 10 and page["last_revision"] == 24, page)
+    count.show("from beyond the end: nothing", revisions("?from=100") == [])
+    status, body, _ = client.call("GET", "/api/v1/streams/page-none/events")
+    count.show("no such stream", status == 404 and body["code"] == "stream-not-found", (status, body))
+    moment = client.events("page-1")[9]["time"]
+    seen = revisions("?at=" + moment.replace(":", "%3A"))
+    count.show("as of a time: what was there then", seen == [e["revision"] for e in client.events("page-1") if e["time"] <= moment], seen)
+    status, _, data = client.raw("GET", path, headers={"Accept": "application/x-ndjson"})
+    lines = [json.loads(line) for line in data.splitlines()]
+    count.show("NDJSON: all of it", status == 200 and [e["revision"] for e in lines] == list(range(25)), len(lines))
+    tagged = client.all_events("&category=page&tag=mod3:1&type=Even")
+    count.show("by category, type and tag", [e["data"]["n"] for e in tagged] == [n for n in range(25) if n % 3 == 1 and n % 2 == 0],
+               [e["data"] for e in tagged])
+    status, page, _ = client.call("GET", "/api/v1/events?category=page&dir=back&limit=4")
+    count.show("all, backwards", [e["revision"] for e in page["events"]] == [24, 23, 22, 21], page)
+    status, body, _ = client.call("GET", "/api/v1/events?from=p:zzz")
+    count.show("a position that nobody gave", status == 400 and "from" in body["detail"], (status, body))
+    status, page, _ = client.call("GET", "/api/v1/streams?category=page")
+    count.show("streams of a category", [s["stream"] for s in page["streams"]] == ["page-1"], page)
+    client.close()
+
+
+def ends(count, server):
+    """Deletion and redaction, on every way to read."""
+    client = Client(server)
+    client.append("end-1", [event(f"d{n}") for n in range(4)], "no_stream")
+    status, _, _ = client.call("DELETE", "/api/v1/streams/end-1", headers={"If-Match": '"r2"'})
+    count.show("deletion under a wrong revision: 412", status == 412, status)
+    status, _, _ = client.call("DELETE", "/api/v1/streams/end-1?expected=3")
+    status_read, body, _ = client.call("GET", "/api/v1/streams/end-1/events")
+    count.show("softly deleted: 404", status == 204 and status_read == 404 and body["code"] == "stream-deleted", (status, status_read, body))
+    count.show("softly deleted: not in the order of all", not client.all_events("&category=end"))
+    status, body, _ = client.append("end-1", [event("d4")], "no_stream")
+    count.show("an append revives it at the next revision", status == 201 and body["first_revision"] == 4, (status, body))
+    count.show("only what came after is shown", [e["revision"] for e in client.events("end-1")] == [4] and
+               [e["revision"] for e in client.all_events("&category=end")] == [4])
+    status, body, _ = client.append("end-1", [event("d1")], "any")
+    count.show("an id of before is known", status == 200 and body["first_revision"] == 1, (status, body))
+    client.call("DELETE", "/api/v1/streams/end-1?hard=true")
+    status, body, _ = client.call("GET", "/api/v1/streams/end-1/events")
+    again, refused, _ = client.append("end-1", [event("d9")], "any")
+    count.show("deleted for ever: 410, and no append", status == 410 and again == 410 and refused["code"] == "stream-tombstoned",
+               (status, body, again, refused))
+    client.append("end-2", [event(f"r{n}", data={"email": "a@b.c", "keep": n}, tags=["r"]) for n in range(3)])
+    client.call("POST", "/api/v1/streams/end-2/events/1/redact", {"reason": "asked", "fields": ["/email"]})
+    status, _, _ = client.call("POST", "/api/v1/streams/end-2/events/2/redact", {"reason": "asked"})
+    for name, found in (("the stream", client.events("end-2")), ("all", client.all_events("&category=end")),
+                        ("by tag", client.all_events("&tag=r")), ("one", [None] + [client.call("GET", f"/api/v1/streams/end-2/events/{n}")[1] for n in (1, 2)])):
+        one, whole = found[-2], found[-1]
+        count.show(f"redacted when read: {name}", status == 200 and "email" not in json.dumps(one["data"]) and one["data"]["keep"] == 1 and
+                   one["redacted"] and whole["redacted"] and whole["data"] is None, (one, whole))
+    client.call("PATCH", "/api/v1/streams/end-2", {"max_count": 1})
+    count.show("max_count hides the older ones", [e["revision"] for e in client.events("end-2")] == [2] and
+               [e["revision"] for e in client.all_events("&category=end")] == [2])
+    client.close()
+
+
+def states(count, server):
+    client = Client(server)
+    status, body, _ = client.call("PUT", "/api/v1/folds/account?file=account.yaml", FOLD, {"Content-Type": "application/yaml"})
+    count.show("a fold is declared", status == 201, (status, body))
+    status, body, _ = client.call("PUT", "/api/v1/folds/account?file=account.yaml", FOLD.replace("increment", "incremnet"),
+                                  {"Content-Type": "application/yaml"})
+    count.show("a wrong one is refused with its line", status == 422 and body["code"] == "definition-invalid" and
+               "account.yaml:11" in body["detail"], (status, body))
+    client.append("account-1", [event("o", "Opened", {"owner": "Ann"})], "no_stream")
+    for n in range(40):
+        client.append("account-1", [event(f"a{n}", "Deposited" if n % 4 else "Withdrawn", {"amount": n})], n)
+
+    def balance(upto):
+        return sum(n if n % 4 else -n for n in range(upto))
+    status, state, _ = client.call("GET", "/api/v1/streams/account-1/state")
+    count.show("the state now", status == 200 and state["state"] == {"balance": balance(40), "owner": "Ann"} and state["revision"] == 40, state)
+    status, state, _ = client.call("GET", "/api/v1/streams/account-1/state?at=7")
+    count.show("the state at a revision", state["state"]["balance"] == balance(7) and state["revision"] == 7, state)
+    moment = client.events("account-1")[20]["time"]
+    status, state, _ = client.call("GET", "/api/v1/streams/account-1/state?at=" + moment.replace(":", "%3A"))
+    count.show("the state at a time", state["state"]["balance"] == balance(state["revision"]) and state["revision"] >= 20, state)
+    for _ in range(100):
+        status, snapshot, _ = client.call("GET", "/api/v1/streams/account-1/snapshot?schema=account-1")
+        if status == 200 and snapshot["revision"] >= 39:
+            break
+        time.sleep(0.05)
+    count.show("the fold keeps a snapshot by itself", status == 200 and snapshot["state"]["balance"] == balance(snapshot["revision"]), snapshot)
+    status, page, _ = client.call("GET", "/api/v1/streams/account-1/events?snapshot=auto&schema=account-1")
+    count.show("a read from the snapshot on", page["snapshot"]["revision"] == snapshot["revision"] and
+               [e["revision"] for e in page["events"]] == list(range(snapshot["revision"] + 1, 41)), page.get("snapshot"))
+    client.append("snap-1", [event(f"s{n}") for n in range(6)])
+    put = "/api/v1/streams/snap-1/snapshot"
+    first = client.call("PUT", put, {"revision": 3, "schema": "S.v1", "state": {"n": 3}})[0]
+    stale, body, _ = client.call("PUT", put, {"revision": 2, "schema": "S.v1", "state": {"n": 2}})
+    ahead = client.call("PUT", put, {"revision": 9, "schema": "S.v1", "state": {"n": 9}})[0]
+    count.show("a snapshot is written; an older one and one ahead of the stream are refused",
+               first == 204 and stale == 409 and body["code"] == "snapshot-stale" and ahead >= 400, (first, stale, ahead))
+    status, page, _ = client.call("GET", "/api/v1/streams/snap-1/events?snapshot=auto&schema=S.v2")
+    count.show("a snapshot of another schema is not used", "snapshot" not in page and len(page["events"]) == 6, page)
+    client.call("PUT", "/api/v1/upcasts/money", {"upcasts": [{"from": "Paid.v1", "to": "Paid.v2", "default": {"/data/currency": "'EUR'"}}]})
+    client.append("pay-1", [event("u1", "Paid.v1", {"amount": 5}), event("u2", "Paid.v2", {"amount": 6, "currency": "USD"})])
+    seen = [(e["type"], e["data"].get("currency")) for e in client.events("pay-1")]
+    count.show("old events are read in their newest form", seen == [("Paid.v2", "EUR"), ("Paid.v2", "USD")], seen)
+    client.close()
+
+
+def live(count, server):
+    client = Client(server)
+    client.append("live-1", [event(f"v{n}") for n in range(5)])
+    stream = Stream(server, "/api/v1/subscriptions/live?category=live")
+    caught = stream.wait(lambda frames: any(kind == "caught_up" for _, kind, _ in frames))
+    count.show("a subscription catches up and says so", stream.status == 200 and caught and len(stream.records()) == 5, stream.frames[-2:])
+    client.append("live-2", [event("v5")])
+    client.append("other-2", [event("no")])
+    client.append("live-1", [event("v6")])
+    followed = stream.wait(lambda frames: sum(kind == "record" for _, kind, _ in frames) == 7)
+    count.show("and follows", followed and [e["id"] for e in stream.records()] == [f"v{n}" for n in range(7)],
+               [e["id"] for e in stream.records()])
+    third = stream.frames[2][0]
+    stream.close()
+    again = Stream(server, "/api/v1/subscriptions/live?category=live", last_id=third)
+    again.wait(lambda frames: sum(kind == "record" for _, kind, _ in frames) == 4)
+    count.show("Last-Event-ID resumes behind it", [e["id"] for e in again.records()] == ["v3", "v4", "v5", "v6"],
+               [e["id"] for e in again.records()])
+    again.close()
+    one = Stream(server, "/api/v1/subscriptions/live?stream=live-1&from=4")
+    one.wait(lambda frames: sum(kind == "record" for _, kind, _ in frames) == 1)
+    count.show("one stream, behind a revision", [e["revision"] for e in one.records()] == [5], one.frames)
+    client.call("DELETE", "/api/v1/streams/live-1?hard=true")
+    closed = one.wait(lambda frames: any(kind == "closed" for _, kind, _ in frames))
+    count.show("it ends with the stream, and says why", closed and one.frames[-1][1] in ("closed", "end"), one.frames[-2:])
+    one.close()
+    begun = time.monotonic()
+    status, page, _ = client.call("GET", "/api/v1/subscriptions/live?category=live&wait=10s&limit=2")
+    count.show("long poll: a page at once", status == 200 and len(page["events"]) == 2 or len(page["events"]) == 1, page)
+    position = client.all_events("&category=live")[-1]["position"]
+    begun = time.monotonic()
+    status, page, _ = client.call("GET", f"/api/v1/subscriptions/live?category=live&from={position}&wait=1s")
+    took = time.monotonic() - begun
+    count.show("long poll: nothing comes: an empty page after its time", status == 200 and page["events"] == [] and 0.8 < took < 5, (page, took))
+    slow = Stream(server, "/api/v1/subscriptions/live?category=filler")
+    slow.wait(lambda frames: len(frames) > 0)
+    count.show("the server stops although subscriptions are open", server.stop() == 0)
+    slow.close()
+    client.close()
+    server.start()
+
+
+def run(count, server):
+    pages(count, server)
+    ends(count, server)
+    states(count, server)
+    live(count, server)
