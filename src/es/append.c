@@ -332,8 +332,8 @@ static void answer_original(struct append_op *o)
 {
     struct es_append *a = o->a;
     const struct es_plan *p = &o->plan;
-    if (p->newest != NULL) {
-        es_wop_wait_flight(&o->op, p->newest, told_again); /* T-E2: not before it is durable */
+    if (p->newest_id != NULL) {
+        es_wop_wait_flight(&o->op, p->newest_id, told_again); /* T-E2: not before it is durable */
         return;
     }
     if (!o->places_known) {

@@ -291,6 +291,7 @@ void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct e
                                         .setting_count = ARRAY_LEN(settings),
                                         .done = facts_ensured,
                                         .ctx = es};
+    es_gate_open(es);
     engine_topic_ensure(es->engine, &es->ensure);
 }
 
@@ -344,6 +345,7 @@ void es_tick(struct es *es)
             es->covered_ns = now;
             IGNORE(es_covered_tell(es, false)); /* without memory: in a second, then */
         }
+        es_gate_tick(es);
         es_reader_tick(es);
         es_auto_tick(es);
     }
@@ -358,6 +360,7 @@ void es_stop(struct es *es)
     es->life = ES_STOPPED;
     es_auto_stop(es);
     es_defs_stop(es);
+    es_gate_close(es);
     es_wops_fail(es);
     es_cats_stop(es);
     es_reader_stop(es, true);

@@ -284,7 +284,7 @@ struct es {
     uint8_t hash_key[16];
     size_t looks;        /* sets of look-ups that are out */
     uint64_t covered_ns; /* when the index was last told how far it is */
-    bool watching;
+    bool watching, gated;
     struct engine_topic_watch watch;
     struct engine_ensure ensure; /* of __leat_streams */
     int32_t facts_partitions;

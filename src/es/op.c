@@ -156,6 +156,8 @@ enum err es_writer_create(struct es *es)
     list_init(&w->memos);
     list_init(&w->looks);
     list_init(&w->peeks);
+    list_init(&w->gates);
+    record_scratch_init(&w->scratch, RECORD_DECOMPRESSED_MAX);
     es->writer = w;
     return ERR_OK;
 }
@@ -176,6 +178,7 @@ void es_writer_destroy(struct es *es)
     es_heads_free(es);
     map_deinit(&w->heads);
     map_deinit(&w->ids);
+    record_scratch_deinit(&w->scratch);
     mem_free(w);
     es->writer = NULL;
 }

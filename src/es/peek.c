@@ -31,9 +31,8 @@ static bool find_event(struct peek *f, struct es_view *out)
             batch_last_offset(&h) < f->what.offset) {
             continue;
         }
-        /* es.* topics keep batches uncompressed: no scratch is needed. */
-        if (batch_codec(&h) != RECORD_CODEC_NONE ||
-            record_iter_init(&it, &h, p, NULL, SIZE_MAX, NULL) != ERR_OK) {
+        if (record_iter_init(&it, &h, p, &f->es->writer->scratch, RECORD_DECOMPRESSED_MAX, NULL) !=
+            ERR_OK) {
             return false;
         }
         while (record_next(&it, &record)) {

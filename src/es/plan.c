@@ -179,8 +179,8 @@ static enum err look_id(struct es_plan *p, struct es_plan_event *x, struct es_ru
         out->known = true;
         out->revision = f->revision;
         body = f->body;
-        if (!f->flight->retired && (p->newest == NULL || f->flight->seq > p->newest->seq)) {
-            p->newest = f->flight;
+        if (!f->flight->retired && (p->newest_id == NULL || f->flight->seq > p->newest_id->seq)) {
+            p->newest_id = f->flight;
         }
     } else if (x->memo != ES_MEMO_NONE) {
         out->known = x->memo == ES_MEMO_KNOWN;
@@ -308,7 +308,7 @@ static enum err look_ids(struct es_plan *p, struct ectx *ec)
 
 enum err es_plan_look(struct es_plan *p, struct ectx *ec)
 {
-    p->newest = NULL;
+    p->newest = p->newest_id = NULL;
     if (p->op->look_err != ERR_OK) {
         return ectx_fail(ec, p->op->look_err, "could not look up streams or event ids");
     }
@@ -319,6 +319,7 @@ enum err es_plan_look(struct es_plan *p, struct ectx *ec)
     if (e == ERR_OK) {
         e = look_ids(p, ec);
     }
+    p->newest = p->newest_id;
     for (size_t i = 0; i < p->stream_count && e == ERR_OK; i++) {
         const struct es_head *h = p->streams[i].head;
         struct es_rule_stream *s = &p->rules.streams[i];

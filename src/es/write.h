@@ -257,8 +257,9 @@ struct es_plan {
     uint32_t *slots; /* of stream names: index + 1 */
     size_t slot_count;
     struct es_rule_event *rules_events;
-    struct es_rules rules;    /* facts, after es_plan_look */
-    struct es_flight *newest; /* that the facts depend on; NULL: none is in flight */
+    struct es_rules rules;       /* facts, after es_plan_look */
+    struct es_flight *newest;    /* that the facts depend on; NULL: none is in flight */
+    struct es_flight *newest_id; /* the same of ids that are known */
 };
 /* Room for events and for streams that are checked. */
 MUST_USE enum err es_plan_init(struct es_plan *p, struct es_wop *op, size_t events, size_t checks);
@@ -311,6 +312,10 @@ struct es_writer {
     struct list ops, memos;
     struct list looks, peeks; /* all that are out */
     size_t op_count;
+    struct list gates; /* produced batches that wait to be asked again */
+    size_t gate_bytes;
+    bool gate_again; /* at the next tick */
+    struct record_scratch scratch;
 };
 MUST_USE enum err es_writer_create(struct es *es);
 void es_writer_destroy(struct es *es);
@@ -331,6 +336,10 @@ void es_catchup_stop(struct es *es);
 /* The end of it (es.c). */
 void es_started(struct es *es, enum err e, const struct ectx *ec);
 enum es_problem es_write_problem(enum err e);
+/* gate.c */
+void es_gate_open(struct es *es);
+void es_gate_close(struct es *es);
+void es_gate_tick(struct es *es);
 /* May the index note so many more offsets? */
 bool es_covered_room(const struct es *es, size_t name_bytes, int32_t partitions);
 /* Asks for a category; the op is told. ERR_AGAIN; ERR_LIMIT: no more by themselves. */

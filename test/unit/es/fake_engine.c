@@ -428,8 +428,10 @@ size_t engine_append_max_bytes(const struct engine *e)
 
 void engine_gate_set(struct engine *e, const struct engine_gate *gate)
 {
-    e->gate = *gate;
-    e->has_gate = true;
+    e->has_gate = gate != NULL;
+    if (gate != NULL) {
+        e->gate = *gate;
+    }
 }
 
 void engine_gate_retry(struct engine *e)
