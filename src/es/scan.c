@@ -508,6 +508,8 @@ void es_scan_pop(struct es_scan *s, const struct batch_header *h)
 
 void es_scan_cancel(struct es_scan *s)
 {
+    heap_deinit(&s->ready); /* looks at the nodes */
+    heap_init(&s->ready);
     for (size_t i = 0; i < s->cursor_count; i++) {
         struct es_cursor *c = s->cursors[i];
         if (c->seek != NULL) {
@@ -520,6 +522,4 @@ void es_scan_cancel(struct es_scan *s)
     mem_free(s->cursors);
     s->cursors = NULL;
     s->cursor_count = s->cursor_cap = 0;
-    heap_deinit(&s->ready);
-    heap_init(&s->ready);
 }

@@ -281,13 +281,16 @@ static void batch_gather(struct es_source *s, const struct engine_batch *b,
         return;
     }
     again = it;
+    struct es_position from = s->gathered;
     bool whole =
         s->backward ? batch_backward(s, &it, &again, &place) : batch_forward(s, &it, &place);
     if (s->err == ERR_OK && whole) {
+        struct es_position end = {b->position, s->backward ? 0 : (uint32_t)h.last_offset_delta};
         s->err = record_iter_end(&it, s->ec);
-        s->scanned++;
-        s->gathered =
-            (struct es_position){b->position, s->backward ? 0 : (uint32_t)h.last_offset_delta};
+        if (ahead(s, end) || es_position_cmp(from, s->gathered) != 0) {
+            s->scanned++; /* not the batch in which it began, if that had nothing more */
+        }
+        s->gathered = ahead(s, end) ? end : s->gathered;
         es_scan_pop(&s->scan, &h);
     }
 }

@@ -1,0 +1,197 @@
+/* Everything in the order of the log. */
+#include "read_model.h"
+
+#include <stdio.h>
+
+struct all {
+    struct es_read_all r;
+    struct arena arena;
+    bool ended;
+};
+
+static void all_done(struct es_read_all *r)
+{
+    struct all *a = r->ctx;
+    a->ended = true;
+}
+
+static void all_begin(struct es_world *w, struct all *a, const struct es_filter *f,
+                      struct es_position after, size_t limit)
+{
+    arena_init(&a->arena, 64 << 20);
+    a->ended = false;
+    a->r = (struct es_read_all){.after = after,
+                                .limit = limit,
+                                .limit_bytes = 1 << 20,
+                                .scan_max = 1000,
+                                .arena = &a->arena,
+                                .done = all_done,
+                                .ctx = a};
+    if (f != NULL) {
+        a->r.filter = *f;
+    }
+    (void)w;
+}
+
+static void all_end(struct es_world *w, struct all *a)
+{
+    while (!a->ended) {
+        assert_true(env_sim_step(w->env));
+    }
+    if (a->r.problem != ES_OK) {
+        fail_msg("%s: %s", es_problem_code(a->r.problem), a->r.ec.text);
+    }
+}
+
+static void all_free(struct es_world *w, struct all *a)
+{
+    es_read_all_release(w->es, &a->r);
+    arena_deinit(&a->arena);
+}
+
+/* Reads page by page and compares with the model. Returns the pages. */
+static size_t compare(struct model *m, const struct es_filter *f, struct es_position after,
+                      bool backward, bool from_end)
+{
+    struct es_world *w = m->w;
+    size_t at = backward ? m->count : 0, pages = 0;
+    while (backward ? at > 0 && !from_end && es_position_cmp(m->events[at - 1].position, after) >= 0
+                    : at < m->count && es_position_cmp(m->events[at].position, after) <= 0) {
+        at = backward ? at - 1 : at + 1;
+    }
+    for (bool more = true; more; pages++) {
+        struct all a;
+        all_begin(w, &a, f, after, 1 + model_rnd(m, 40));
+        a.r.backward = backward;
+        a.r.from_end = from_end;
+        a.r.scan_max = 1 + model_rnd(m, 200);
+        es_read_all(w->es, &a.r);
+        all_end(w, &a);
+        assert_true(a.r.event_count <= a.r.limit);
+        for (size_t i = 0; i < a.r.event_count; i++) {
+            for (;;) {
+                assert_true(backward ? at > 0 : at < m->count);
+                at = backward ? at - 1 : at;
+                const struct model_event *x = &m->events[at];
+                at = backward ? at : at + 1;
+                if (f == NULL || model_matches(x, f)) {
+                    model_same(x, &a.r.events[i]);
+                    break;
+                }
+            }
+        }
+        more = a.r.more;
+        assert_true(!more || es_position_cmp(a.r.next, after) != 0 || from_end);
+        after = a.r.next;
+        from_end = false;
+        all_free(w, &a);
+        assert_true(pages < 100000);
+    }
+    for (; backward ? at > 0 : at < m->count; at = backward ? at - 1 : at + 1) {
+        assert_true(f != NULL && !model_matches(&m->events[backward ? at - 1 : at], f));
+    }
+    return pages;
+}
+
+static void filters_agree(uint64_t seed, enum record_codec codec, enum es_world_how how)
+{
+    struct es_world w;
+    struct model m;
+    es_world_init(&w, seed);
+    model_init(&m, &w, seed);
+    fake_engine_set_late(w.engine, seed % 3);
+    fake_engine_set_codec(w.engine, codec);
+    model_write(&m, 150);
+    es_world_flush(&w);
+    model_write(&m, 100);
+    es_world_restart(&w, how);
+    fake_engine_set_late(w.engine, 1 + seed % 3);
+    model_load(&m);
+    assert_true(m.count > 250);
+    compare(&m, NULL, (struct es_position){0, 0}, false, false);
+    compare(&m, NULL, (struct es_position){0, 0}, true, true);
+    for (int i = 0; i < 30; i++) {
+        struct es_filter f;
+        model_filter(&m, &f);
+        const struct model_event *x = &m.events[model_rnd(&m, m.count)];
+        bool backward = model_rnd(&m, 2) == 0;
+        bool far = model_rnd(&m, 3) == 0;
+        struct es_position zero = {0, 0};
+        compare(&m, &f, far ? zero : x->position, backward, far && backward);
+    }
+    model_deinit(&m);
+    es_world_deinit(&w);
+}
+
+TEST(filters_agree_with_brute_force)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        filters_agree(seed, seed % 2 == 0 ? RECORD_CODEC_NONE : RECORD_CODEC_ZSTD,
+                      (enum es_world_how)(seed % 3));
+    }
+}
+
+/* Who has seen a position never meets a lower one later, and nothing is left out, while others
+ * append. */
+static void never_interleaves(uint64_t seed, bool filtered)
+{
+    struct es_world w;
+    struct model m;
+    struct es_position seen = {0, 0}, *all;
+    size_t count = 0;
+    es_world_init(&w, seed);
+    model_init(&m, &w, seed);
+    fake_engine_set_late(w.engine, 2);
+    all = test_calloc(MODEL_EVENTS_MAX, sizeof(*all));
+    struct str type = STR_LIT("Placed");
+    const struct es_filter f = {.types = &type, .type_count = filtered ? 1 : 0};
+    bool writing = true;
+    while (writing) {
+        writing = m.appended < 300;
+        if (!writing) {
+            model_finish(&m);
+        }
+        struct all a;
+        all_begin(&w, &a, &f, seen, 1 + model_rnd(&m, 10));
+        es_read_all(w.es, &a.r);
+        while (!a.ended) {
+            if (writing) {
+                model_step(&m);
+            } else {
+                env_poll_run(w.poll, 0);
+            }
+        }
+        assert_int_equal(a.r.problem, ES_OK);
+        for (size_t i = 0; i < a.r.event_count; i++) {
+            assert_true(es_position_cmp(a.r.events[i].position, seen) > 0);
+            seen = a.r.events[i].position;
+            all[count++] = seen;
+        }
+        assert_true(es_position_cmp(a.r.next, seen) >= 0);
+        seen = a.r.next;
+        writing = writing || a.r.more;
+        all_free(&w, &a);
+        if (writing) {
+            model_step(&m);
+        }
+    }
+    model_load(&m);
+    size_t at = 0;
+    for (size_t i = 0; i < m.count; i++) {
+        if (model_matches(&m.events[i], &f)) {
+            assert_true(at < count);
+            assert_int_equal(es_position_cmp(m.events[i].position, all[at++]), 0);
+        }
+    }
+    assert_int_equal(at, count);
+    test_free(all);
+    model_deinit(&m);
+    es_world_deinit(&w);
+}
+
+TEST(positions_never_interleave_while_writers_append)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        never_interleaves(seed, seed % 2 == 0);
+    }
+}
