@@ -326,6 +326,9 @@ static enum err snapshot(void *ctx, struct buf *out)
     int64_t now = (int64_t)groups_now(g);
     uint32_t count = 0;
     size_t count_at = out->n;
+    if (!owner_apply_late(g)) {
+        return ERR_NO_MEMORY;
+    }
     buf_put_le32(out, 0);
     LIST_FOR_EACH (l, next, &g->all) {
         const struct group *gr = CONTAINER_OF(l, struct group, link);

@@ -153,6 +153,7 @@ uint64_t groups_tick(struct groups *g, uint64_t now_ns)
 {
     struct heap_node *n;
     groups_pay_owed(g);
+    IGNORE(owner_apply_late(g)); /* else with the next tick */
     while ((n = heap_min(&g->timers)) != NULL && n->key <= now_ns) {
         struct group_timer *t = CONTAINER_OF(n, struct group_timer, node);
         heap_update(&g->timers, n, NEVER);

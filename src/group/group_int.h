@@ -140,7 +140,7 @@ struct group {
     size_t recorded_n;
 
     int32_t owned; /* owner.c: the number of the owner, a service of the server; 0: none */
-    bool stale;    /* a commit is on the disk and not here: no owner until the next start */
+    uint32_t late; /* commits of the owner that are durable, and not applied for lack of memory */
 
     struct map topics; /* name -> struct offset_topic */
     size_t offset_count;
@@ -170,6 +170,7 @@ struct group_op {
     struct buf fact;
     struct str member_id, old_leader; /* OP_REPLACE, owned */
     bool can_skip;
+    bool late; /* OP_CARRIED: durable, and not applied yet */
 };
 
 struct groups {
@@ -179,6 +180,7 @@ struct groups {
     struct map by_id;
     struct list all, owed, ops;
     size_t count;
+    uint32_t late; /* operations */
     uint64_t bytes;
     struct heap timers;
     bool dirty, stopping, live; /* live: recovery is over */
@@ -275,6 +277,9 @@ MUST_USE enum err fact_apply(struct groups *g, struct slice body, struct ectx *e
 
 /* owner.c */
 void owner_recorded(struct group_op *op); /* its number is durable */
+/* Applies commits that wait for memory; false: some still do. No image is made then: it would lack
+ * them, and with it the facts in the log would be gone. */
+bool owner_apply_late(struct groups *g);
 
 /* offsets.c */
 /* Puts the items that may be committed into a COMMIT fact; how many they are. */

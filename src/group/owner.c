@@ -22,11 +22,8 @@ enum err groups_own(struct groups *g, struct str group_id, int32_t *number, stru
         ectx_hint(ec, "stop them, or use another name");
         return e;
     }
-    if (gr != NULL && gr->stale) {
-        return ectx_fail(ec, ERR_NO_MEMORY,
-                         "offsets of group '%.*s' are in the log and not in memory, for lack of "
-                         "it: the next start reads them",
-                         STR(group_id));
+    if (gr != NULL && !owner_apply_late(g) && gr->late > 0) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for offsets of group '%.*s'", STR(group_id));
     }
     gr = gr == NULL ? group_make(g, group_id) : gr;
     if (gr == NULL) {
@@ -80,7 +77,7 @@ enum err groups_carry(struct groups *g, struct groups_commit *c, struct group_op
                       struct str *fact, struct ectx *ec)
 {
     struct group *gr = group_find(g, c->group_id);
-    if (gr == NULL || gr->owned == 0 || gr->owned != c->generation || gr->stale) {
+    if (gr == NULL || gr->owned == 0 || gr->owned != c->generation) {
         return ectx_fail(ec, ERR_FENCED, "another owner has taken group '%.*s'", STR(c->group_id));
     }
     if (g->stopping) {
@@ -116,16 +113,48 @@ void groups_carry_drop(struct group_op *op)
     op_free(op);
 }
 
-void groups_carried(struct group_op *op)
+static bool carried_apply(struct group_op *op)
 {
     struct ectx ec = {0};
-    CHECK(op->kind == OP_CARRIED);
-    if (fact_apply(op->owner, slice_of(op->fact.p, op->fact.n), &ec) == ERR_OK) {
-        metric_add(op->owner->commits, 1);
-    } else {
-        /* The next owner would begin where this one has been already. */
-        LOG_WARN("offsets.not_applied", KV_STR("group", op->group->id), KV_Z("detail", ec.text));
-        op->group->stale = true;
+    if (fact_apply(op->owner, slice_of(op->fact.p, op->fact.n), &ec) != ERR_OK) {
+        return false;
     }
-    groups_carry_drop(op);
+    metric_add(op->owner->commits, 1);
+    return true;
+}
+
+bool owner_apply_late(struct groups *g)
+{
+    if (g->late == 0) {
+        return true;
+    }
+    LIST_FOR_EACH (l, next, &g->ops) { /* in the order of the log */
+        struct group_op *op = CONTAINER_OF(l, struct group_op, link);
+        if (!op->late) {
+            continue;
+        }
+        if (!carried_apply(op)) {
+            return false;
+        }
+        op->group->late--;
+        g->late--;
+        groups_carry_drop(op);
+    }
+    return true;
+}
+
+void groups_carried(struct group_op *op)
+{
+    struct groups *g = op->owner;
+    CHECK(op->kind == OP_CARRIED);
+    if (owner_apply_late(g) && carried_apply(op)) {
+        groups_carry_drop(op);
+        return;
+    }
+    /* What was made of the input is there, so this must be, too. */
+    LOG_WARN("offsets.not_applied", KV_STR("group", op->group->id),
+             KV_Z("action", "tried again; no checkpoint until then"));
+    op->late = true;
+    op->group->late++;
+    g->late++;
 }

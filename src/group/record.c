@@ -120,6 +120,7 @@ static void on_deleted(struct group_op *op)
 static void on_offsets(struct group_op *op)
 {
     struct ectx ec = {0};
+    IGNORE(owner_apply_late(op->owner));
     enum err e = fact_apply(op->owner, slice_of(op->fact.p, op->fact.n), &ec);
     if (e != ERR_OK) {
         /* It is on the disk, but not here: not acknowledged, and there after a restart. */
@@ -157,7 +158,7 @@ static void on_done(void *ctx, uint64_t position)
         break;
     case OP_OWN:
         owner_recorded(op);
-        answer_op(op, ERR_OK);
+        answer_op(op, op->group->late > 0 ? ERR_NO_MEMORY : ERR_OK);
         break;
     case OP_CARRIED: /* never committed here */
         CHECK(false);
