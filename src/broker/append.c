@@ -77,7 +77,8 @@ static void on_durable(void *ctx, uint64_t position)
     a->done(a);
 }
 
-static enum err put_batches(struct store_frame *f, struct broker_append *a, struct ectx *ec)
+static enum err put_batches(struct broker *b, struct store_frame *f, struct broker_append *a,
+                            struct ectx *ec)
 {
     struct store_part *few_parts[APPEND_ON_STACK];
     struct store_batch *few_batches[APPEND_ON_STACK];
@@ -97,7 +98,16 @@ static enum err put_batches(struct store_frame *f, struct broker_append *a, stru
         batches[i] = &a->parts[i].batch;
     }
     size_t failed = 0;
-    if (e == ERR_OK && n > 0) {
+    for (size_t i = 0; BROKER_FAULT(append_apart) && e == ERR_OK && i + 1 < n; i++) {
+        struct store_frame *apart = store_frame_begin(b->store);
+        e = apart == NULL ? ERR_NO_MEMORY : store_frame_batch(apart, parts[i], batches[i], ec);
+        if (apart != NULL) {
+            store_frame_commit(apart, NULL, NULL);
+        }
+    }
+    if (BROKER_FAULT(append_apart) && e == ERR_OK && n > 1) {
+        e = store_frame_batch(f, parts[n - 1], batches[n - 1], ec);
+    } else if (e == ERR_OK && n > 0) {
         e = store_frame_batches(f, parts, batches, n, &failed, ec);
         if (e != ERR_OK && failed < n) {
             const struct partition *p = a->parts[failed].partition;
@@ -146,7 +156,7 @@ enum err broker_append(struct broker *b, struct broker_append *a, struct ectx *e
             e = ectx_fail(ec, e, "a fact of %zu bytes: %s", a->facts[i].body.n, err_text(e));
         }
     }
-    e = e == ERR_OK ? put_batches(f, a, ec) : e;
+    e = e == ERR_OK ? put_batches(b, f, a, ec) : e;
     if (e != ERR_OK) {
         store_frame_drop(f);
         return e;

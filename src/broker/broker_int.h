@@ -20,6 +20,7 @@ struct broker_faults {
     bool duplicate_early; /* a duplicate is answered before its original is durable */
     bool topic_early;     /* the deletion of a topic is answered before it is durable */
     bool deletion_early;  /* DeleteRecords is answered before it is durable */
+    bool append_apart; /* the batches of an append of the server itself are frames of their own */
 };
 #ifdef LEAT_DEBUG
 extern struct broker_faults broker_faults;

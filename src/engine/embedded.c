@@ -6,6 +6,10 @@
 #include "core/mem.h"
 #include "engine/embedded_int.h"
 
+#ifdef LEAT_DEBUG
+struct engine_faults engine_faults;
+#endif
+
 static enum err bounds(struct engine *e, struct str topic, int32_t partition, int64_t *start,
                        int64_t *end)
 {

@@ -24,7 +24,8 @@ struct append_op {
 
 size_t embedded_append_max_bytes(const struct engine *e)
 {
-    return store_frame_max_bytes(embedded_of_const(e)->store) - APPEND_FRAME_SPARE;
+    const size_t frame = store_frame_max_bytes(embedded_of_const(e)->store);
+    return frame >= 4u * APPEND_FRAME_SPARE ? frame - APPEND_FRAME_SPARE : frame / 4 * 3;
 }
 
 static void op_free(struct append_op *op)
@@ -56,7 +57,9 @@ static void on_durable(struct broker_append *ba)
     a->err = ERR_OK;
     a->internal = NULL;
     op_free(op);
-    a->done(a);
+    if (!ENGINE_FAULT(done_early)) {
+        a->done(a);
+    }
 }
 
 static enum err put_records(struct embedded *m, const struct engine_part *part, int64_t now_ms,
@@ -139,12 +142,13 @@ static enum err start(struct append_op *op, struct ectx *ec)
             return e;
         }
     }
-    op->append = (struct broker_append){.parts = op->parts,
-                                        .part_count = a->part_count,
-                                        .facts = &fact,
-                                        .fact_count = op->commit != NULL ? 1 : 0,
-                                        .done = on_durable,
-                                        .ctx = op};
+    op->append = (struct broker_append){
+        .parts = op->parts,
+        .part_count = a->part_count,
+        .facts = &fact,
+        .fact_count = op->commit != NULL && !ENGINE_FAULT(inputs_forgotten) ? 1 : 0,
+        .done = on_durable,
+        .ctx = op};
     e = broker_append(op->m->broker, &op->append, ec);
     if (e != ERR_OK && op->commit != NULL) {
         groups_carry_drop(op->commit);
@@ -177,6 +181,9 @@ void embedded_append(struct engine *e, struct engine_append *a)
             batch_builder_deinit(&m->builder);
             batch_builder_init(&m->builder, embedded_append_max_bytes(e));
         }
+    }
+    if (err == ERR_OK && ENGINE_FAULT(done_early)) {
+        a->done(a);
     }
     if (err != ERR_OK) {
         if (op != NULL) {

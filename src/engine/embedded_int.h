@@ -15,6 +15,20 @@
 #include "record/builder.h"
 #include "store/store.h"
 
+/* Planted faults: tests switch one on and must then find the damage that it does. */
+struct engine_faults {
+    bool done_early;       /* an append is answered before it is durable */
+    bool inputs_forgotten; /* the positions of the input are not in the frame */
+    bool zombie_commits;   /* a member that was replaced may commit */
+    bool assigned_early;   /* partitions are assigned before the epoch is durable */
+};
+#ifdef LEAT_DEBUG
+extern struct engine_faults engine_faults;
+#define ENGINE_FAULT(name) (engine_faults.name)
+#else
+#define ENGINE_FAULT(name) false
+#endif
+
 struct embedded {
     struct engine base; /* first */
     struct store *store;

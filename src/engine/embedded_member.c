@@ -102,18 +102,27 @@ static void assign(struct engine_member *mb, struct member_topic *t)
     }
 }
 
-static void on_owned(struct groups_ticket *ticket, const struct groups_answer *a)
+static void assign_all(void *ctx)
 {
-    struct engine_member *mb = CONTAINER_OF(ticket, struct engine_member, ticket);
+    struct engine_member *mb = ctx;
     mb->asking = false;
-    if (a->err != ERR_OK) {
-        return; /* the server stops */
-    }
     mb->busy++;
     for (size_t i = 0; i < mb->topic_count && !mb->left && !mb->fenced; i++) {
         assign(mb, &mb->topics[i]);
     }
     busy_end(mb);
+}
+
+static void on_owned(struct groups_ticket *ticket, const struct groups_answer *a)
+{
+    struct engine_member *mb = CONTAINER_OF(ticket, struct engine_member, ticket);
+    if (a->err != ERR_OK) { /* the server stops, or lacks memory for what was committed */
+        LOG_WARN("engine.member_waits", KV_STR("group", mb->spec.group),
+                 KV_Z("detail", err_text(a->err)));
+        mb->asking = false;
+        return;
+    }
+    assign_all(mb);
 }
 
 static enum err ask(struct engine_member *mb, struct ectx *ec)
@@ -122,6 +131,10 @@ static enum err ask(struct engine_member *mb, struct ectx *ec)
     const enum err e = groups_own(mb->m->groups, mb->spec.group, &mb->number, &mb->ticket, ec);
     mb->wants = e != ERR_OK;
     mb->asking = e == ERR_OK;
+    if (e == ERR_OK && ENGINE_FAULT(assigned_early)) {
+        groups_ticket_drop(&mb->ticket);
+        env_poll_post(mb->m->base.poll, assign_all, mb);
+    }
     mb->m->members_due = mb->m->members_due || mb->wants;
     return e;
 }
@@ -201,7 +214,11 @@ static enum err put_inputs(const struct engine_append *a, struct groups_commit_i
     for (size_t i = 0; i < a->input_count; i++) {
         const struct engine_input *in = &a->inputs[i];
         const struct member_topic *t = find_topic(mb, in->topic);
-        if (t == NULL || in->partition < 0 || in->partition >= t->assigned) {
+        const int32_t assigned = t != NULL && ENGINE_FAULT(zombie_commits) ? INT32_MAX
+                                 : t != NULL                               ? t->assigned
+                                                                           : 0;
+        if (t == NULL || broker_topic(mb->m->broker, t->name) == NULL || in->partition < 0 ||
+            in->partition >= assigned) {
             return ectx_fail(ec, ERR_FENCED,
                              "partition %d of topic '%.*s' is not assigned to this member of group "
                              "'%.*s'",
@@ -216,12 +233,24 @@ static enum err put_inputs(const struct engine_append *a, struct groups_commit_i
     return ERR_OK;
 }
 
+/* Of the planted fault. */
+static int32_t newest(struct embedded *m, const struct engine_member *mb)
+{
+    int32_t number = mb->number;
+    LIST_FOR_EACH (l, next, &m->members) {
+        const struct engine_member *other = CONTAINER_OF(l, struct engine_member, link);
+        number = str_eq(other->spec.group, mb->spec.group) && other->number > number ? other->number
+                                                                                     : number;
+    }
+    return number;
+}
+
 enum err member_commit(struct embedded *m, const struct engine_append *a, struct group_op **out,
                        struct str *fact, struct ectx *ec)
 {
     const struct engine_member *mb = a->member;
     CHECK(mb != NULL);
-    if (mb->fenced) {
+    if (mb->fenced && !ENGINE_FAULT(zombie_commits)) {
         return ectx_fail(ec, ERR_FENCED, "another member has joined group '%.*s'",
                          STR(mb->spec.group));
     }
@@ -230,7 +259,8 @@ enum err member_commit(struct embedded *m, const struct engine_append *a, struct
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a commit");
     }
     struct groups_commit c = {.group_id = mb->spec.group,
-                              .generation = mb->number,
+                              .generation =
+                                  ENGINE_FAULT(zombie_commits) ? newest(m, mb) : mb->number,
                               .items = items,
                               .count = a->input_count};
     enum err e = put_inputs(a, items, ec);

@@ -23,12 +23,14 @@ static const struct {
 #define W                    RUN_WAL
 #define S                    RUN_STORE
 #define V                    RUN_SERVICE
+#define E                    RUN_ENGINE
 #define KIND(name, in, what) {what, in},
 #include "kinds.def"
 #undef KIND
 #undef W
 #undef S
 #undef V
+#undef E
 };
 
 uint64_t run_mix(uint64_t x)

@@ -11,7 +11,7 @@
 
 struct env;
 
-enum { RUN_WAL = 1, RUN_STORE = 2, RUN_SERVICE = 4 };
+enum { RUN_WAL = 1, RUN_STORE = 2, RUN_SERVICE = 4, RUN_ENGINE = 8 };
 enum kind {
 #define KIND(name, programs, text) KIND_##name,
 #include "kinds.def"

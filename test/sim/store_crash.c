@@ -878,6 +878,7 @@ static const struct fault_row faults[] = {
 #define FAULT_store(name, on, wrong, breaks)    {name, &on, wrong, breaks},
 #define FAULT_wal(name, on, wrong, breaks)
 #define FAULT_service(name, on, wrong, breaks)
+#define FAULT_engine(name, on, wrong, breaks)
 #include "faults.def"
 };
 #define FAULTS ARRAY_LEN(faults)
