@@ -75,7 +75,7 @@ enum proc_step_result proc_again_run(struct proc_batch *b, struct ectx *ec)
         }
         enum err e = proc_input_peek(in, &r, ec);
         if (e == ERR_NOT_FOUND) {
-            if (b->again > 0) {
+            if (b->n.again > 0) {
                 return PROC_STEP_DONE; /* first commit what came from it */
             }
             read_on(t);
@@ -103,7 +103,7 @@ enum proc_step_result proc_again_run(struct proc_batch *b, struct ectx *ec)
         if (res != PROC_STEP_DONE) {
             return res;
         }
-        b->again++;
+        b->n.again++;
         proc_input_pass(in);
     }
     return PROC_STEP_DONE;

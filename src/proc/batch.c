@@ -304,7 +304,9 @@ static enum err changelog(struct proc_batch *b, struct engine_part *part)
         pos.next[i] = b->next[i];
     }
     proc_position_encode(&pos, &out);
-    if (e == ERR_OK) {
+    if (e == ERR_OK && PROC_FAULT(no_position) && n > 0) {
+        part->count = n;
+    } else if (e == ERR_OK) {
         records[n].key = STR_LIT(PROC_POSITION_KEY);
         records[n].timestamp_ms = -1;
         records[n].value = arena_str(&b->arena, buf_str(&out));
@@ -351,6 +353,7 @@ static void commit(struct proc_task *t, struct proc_batch *b)
     p->n.outputs += b->n.outputs;
     p->n.skipped += b->n.skipped;
     p->n.parked += b->n.parked;
+    p->n.again += b->n.again;
     metric_add(p->m.commits, 1);
     metric_add(p->m.steps, b->n.steps);
     metric_add(p->m.timers, b->n.timers_fired);
@@ -396,6 +399,17 @@ static void batch_failed(struct proc_task *t, struct proc_batch *b, enum err e,
 static void batch_undo(struct proc_task *t, struct proc_batch *b)
 {
     const enum err e = b->append.err;
+    if (PROC_FAULT(state_kept)) {
+        LIST_FOR_EACH (l, tmp, &b->works) {
+            struct proc_work *w = CONTAINER_OF(l, struct proc_work, link);
+            if (w->changed) {
+                w->entry->work = NULL;
+                proc_entry_set(t, w->entry, w->blob, w->blob_bytes, &w->v);
+                w->blob = NULL;
+                list_remove(&w->link);
+            }
+        }
+    }
     b->append.ec.code = e;
     batch_failed(t, b, e, &b->append.ec);
     if (!PROC_FAULT(abort_kept)) {
@@ -481,7 +495,7 @@ enum err proc_batch_submit(struct proc_batch *b, struct ectx *ec)
                                 .part_count = n,
                                 .member = b->p->member,
                                 .inputs = b->inputs,
-                                .input_count = t->input_count};
+                                .input_count = PROC_FAULT(no_inputs) ? 0 : t->input_count};
     send(b);
     return ERR_OK;
 }

@@ -131,7 +131,7 @@ struct proc_skipped {
     struct str what;
 };
 struct proc_counts {
-    uint64_t steps, timers_fired, outputs, skipped, parked;
+    uint64_t steps, timers_fired, outputs, skipped, parked, again;
 };
 struct proc_request; /* a call for one task */
 struct proc_batch {
@@ -146,7 +146,6 @@ struct proc_batch {
     size_t bytes;         /* of records and state, about */
     bool full, no_memory; /* why something was refused in the step that runs */
     uint32_t new_parked;  /* keys */
-    uint64_t again;       /* steps of parked events */
     uint32_t steps_max;
     int64_t growth; /* of the state */
     uint64_t step;  /* number of the step that runs */
@@ -362,8 +361,8 @@ void proc_metrics_tick(struct proc *p, uint64_t now_ns);
 
 /* Faults that the simulation plants, to see that it finds them. Debug builds only. */
 struct proc_faults {
-    bool state_apart, positions_apart, outputs_early, abort_kept, fence_ignored, lag_ignored;
-    bool timer_kept, park_overtaken, generation_kept, gap_stuck;
+    bool no_inputs, no_position, abort_kept, state_kept, barrier_ignored, timer_kept,
+        park_overtaken, generation_kept, again_kept;
 };
 #ifdef LEAT_DEBUG
 extern struct proc_faults proc_faults;

@@ -207,7 +207,8 @@ enum err proc_restore(struct proc_task *t, struct ectx *ec)
             start_over(t);
             return e;
         }
-        const bool end_seen = in->at > t->barrier || (PROC_FAULT(lag_ignored) && in->at >= in->end);
+        const bool end_seen =
+            in->at > t->barrier || (PROC_FAULT(barrier_ignored) && in->at >= in->end);
         proc_input_release(in);
         if (end_seen) {
             t->caught_up = true;

@@ -153,7 +153,7 @@ static void go_back(struct proc_batch *b, struct proc_work *w, const struct befo
 /* Of an event that was parked and is dealt with. */
 static void one_less(struct proc_work *w, const struct proc_event *ev)
 {
-    w->v.parked_from = ev->parked_offset + 1;
+    w->v.parked_from = ev->parked_offset + !PROC_FAULT(again_kept);
     w->v.parked_count--;
     w->changed = true;
     if (w->v.parked_count == 0) {

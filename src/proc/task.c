@@ -183,7 +183,7 @@ static enum proc_step_result fire_timers(struct proc_batch *b, struct ectx *ec)
             (void)ectx_fail(ec, ERR_NO_MEMORY, "no memory for a timer");
             return b->n.steps > 0 ? PROC_STEP_FULL : PROC_STEP_WAIT;
         }
-        struct proc_timer due;
+        struct proc_timer due = {0};
         while (next_timer(&w->v, now_ms, &due)) {
             if (b->n.steps >= most || !more(b)) {
                 return PROC_STEP_DONE;

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "proc/proc_int.h"
 #include "worst_int.h"
 
 static const struct str input = {"in", 2};
@@ -221,6 +222,49 @@ void procs_say(struct procs *w, const char *key, const char *command)
     ev->time_ms = env_wall_ms(w->env);
     ev->offset =
         worst_produce(w->log, "in", ev->partition, str_of(key), str_of(command), ev->time_ms);
+}
+
+static void call_done(struct proc_call *c)
+{
+    struct procs_node *n = c->ctx;
+    n->calling = false;
+    n->calls_done += c->err == ERR_OK;
+}
+
+void procs_control(struct procs *w, size_t node, enum proc_call_kind kind)
+{
+    struct procs_node *n = &w->nodes[node];
+    if (n->proc != NULL && !n->calling) {
+        n->call = (struct proc_call){
+            .kind = kind, .partition = -1, .to = PROC_TO_START, .done = call_done, .ctx = n};
+        n->calling = true;
+        proc_call(n->proc, &n->call);
+    }
+}
+
+void procs_reset(struct procs *w, uint64_t generation)
+{
+    for (size_t i = 0; i < PROCS_NODES; i++) {
+        struct procs_node *n = &w->nodes[i];
+        struct proc *p = n->proc;
+        if (p == NULL || n->calling || p->life != PROC_LIFE_RUN) {
+            continue;
+        }
+        LIST_FOR_EACH (l, tmp, &p->tasks) {
+            const struct proc_task *t = CONTAINER_OF(l, struct proc_task, link);
+            if (t->phase == PROC_PHASE_RUN && t->batch == NULL && !t->fenced &&
+                t->generation < generation) {
+                n->call = (struct proc_call){.kind = PROC_RESET,
+                                             .partition = t->partition,
+                                             .to = PROC_TO_START,
+                                             .done = call_done,
+                                             .ctx = n};
+                n->calling = true;
+                proc_call(p, &n->call);
+                break;
+            }
+        }
+    }
 }
 
 struct proc_status procs_status(struct procs *w)

@@ -31,6 +31,9 @@ struct procs_event {
 };
 struct procs_node {
     struct procs *w;
+    struct proc_call call; /* the last of procs_control */
+    bool calling;
+    uint64_t calls_done; /* with success */
     struct engine *engine;
     struct proc *proc;
 };
@@ -43,10 +46,11 @@ struct procs {
     struct proc_spec spec;
     struct procs_event events[PROCS_EVENTS];
     size_t event_count;
-    unsigned mended;   /* "fail N" with N at or below it passes */
-    bool skip_fails;   /* the model leaves out what fails for ever */
-    uint64_t executed; /* steps, those of aborted batches too */
-    bool real_time;    /* a step depends on when it runs: a mistake that must be found */
+    unsigned mended;           /* "fail N" with N at or below it passes */
+    bool skip_fails;           /* the model leaves out what fails for ever */
+    uint64_t fires_before[64]; /* of each key, before the reset */
+    uint64_t executed;         /* steps, those of aborted batches too */
+    bool real_time;            /* a step depends on when it runs: a mistake that must be found */
 };
 
 void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg);
@@ -60,6 +64,13 @@ void procs_run(struct procs *w, uint64_t ms);
 /* A command for a key, into the key's partition. */
 void procs_say(struct procs *w, const char *key, const char *command);
 int32_t procs_partition(const char *key);
+/* A call to a node, unless the last one is still open. */
+void procs_control(struct procs *w, size_t node, enum proc_call_kind kind);
+/* Resets every task that is ready and has an older generation. */
+void procs_reset(struct procs *w, uint64_t generation);
+/* The model from now on: the state is gone and all that was said is executed again. It must have
+ * settled before. */
+void procs_expect_again(struct procs *w);
 /* Until all that was said was executed and no timer is due any more; false: not within `ms`. */
 bool procs_settle(struct procs *w, uint64_t ms);
 /* The log against the model: outputs, states, timers. What is there now must be a beginning of

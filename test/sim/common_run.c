@@ -24,6 +24,7 @@ static const struct {
 #define S                    RUN_STORE
 #define V                    RUN_SERVICE
 #define E                    RUN_ENGINE
+#define P                    RUN_PROC
 #define KIND(name, in, what) {what, in},
 #include "kinds.def"
 #undef KIND
@@ -31,6 +32,7 @@ static const struct {
 #undef S
 #undef V
 #undef E
+#undef P
 };
 
 uint64_t run_mix(uint64_t x)
@@ -49,6 +51,11 @@ void count_kind(enum kind k)
 void count_kind_n(enum kind k, uint64_t n)
 {
     counts[k] += n;
+}
+
+void count_state(void)
+{
+    states++;
 }
 
 static void count_loss(struct env *env)

@@ -11,7 +11,7 @@
 
 struct env;
 
-enum { RUN_WAL = 1, RUN_STORE = 2, RUN_SERVICE = 4, RUN_ENGINE = 8 };
+enum { RUN_WAL = 1, RUN_STORE = 2, RUN_SERVICE = 4, RUN_ENGINE = 8, RUN_PROC = 16 };
 enum kind {
 #define KIND(name, programs, text) KIND_##name,
 #include "kinds.def"
@@ -22,6 +22,7 @@ enum kind {
 /* Of this process. */
 void count_kind(enum kind k);
 void count_kind_n(enum kind k, uint64_t n);
+void count_state(void); /* of a program that crashes by itself */
 /* A crash state: the process has ended and left `going` (of going_bit) unfinished. Makes of it a
  * kill, or a power cut of the kind that `choice` says (`named`: one of the extremes). */
 void crash_and_count(struct env *env, uint64_t going, bool kill, bool named, uint64_t choice);

@@ -877,6 +877,7 @@ static const struct fault_row faults[] = {
 #define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
 #define FAULT_store(name, on, wrong, breaks)    {name, &on, wrong, breaks},
 #define FAULT_wal(name, on, wrong, breaks)
+#define FAULT_proc(name, on, wrong, breaks)
 #define FAULT_service(name, on, wrong, breaks)
 #define FAULT_engine(name, on, wrong, breaks)
 #include "faults.def"

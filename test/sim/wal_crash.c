@@ -686,6 +686,7 @@ int main(int argc, char **argv)
 #define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
 #define FAULT_wal(name, on, wrong, breaks)      {name, &planted[on], wrong, breaks},
 #define FAULT_store(name, on, wrong, breaks)
+#define FAULT_proc(name, on, wrong, breaks)
 #define FAULT_service(name, on, wrong, breaks)
 #define FAULT_engine(name, on, wrong, breaks)
 #include "faults.def"

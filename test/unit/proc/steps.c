@@ -26,7 +26,7 @@ static void say_some(struct procs *w, uint64_t *rng, size_t n)
 
 static void settled(struct procs *w)
 {
-    char why[200] = "";
+    char why[300] = "";
     if (!procs_settle(w, 600000)) {
         (void)procs_check(w, true, why, sizeof(why));
         fail_msg("it did not settle: %s", why);
