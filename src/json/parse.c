@@ -2,13 +2,12 @@
  * From text to tree. The library finds where tokens begin (scan.cpp); here they are read in order:
  * their order is checked, each token is checked inside, and what is to be built becomes nodes.
  *
- *     WANT_VALUE --value--> WANT_AFTER --','--> WANT_VALUE or WANT_NAME --name--> WANT_COLON
- * --':'--> |  ^                  |  ^
- *      '[' '{'               ']' '}'
+ *     [name ':'] value, then as many ']' and '}' as there are, then ',' and so on
  *
  * Between the end of a token and the beginning of the next there is only white space, or else the
  * token is not well-formed inside: a token is taken to reach to the next one without the white
- * space before it. Nothing recurses.
+ * space before it. Nothing recurses. This is the hot path of appends over HTTP: what is not built
+ * costs a look at each token and nothing else.
  */
 #include <string.h>
 
@@ -17,48 +16,26 @@
 #include "json/json_int.h"
 #include "json/parse_int.h"
 
-enum want {
-    WANT_VALUE,
-    WANT_FIRST_ELEMENT, /* or ']' */
-    WANT_FIRST_NAME,    /* or '}' */
-    WANT_NAME,
-    WANT_COLON,
-    WANT_AFTER_ELEMENT, /* ',' or ']' */
-    WANT_AFTER_MEMBER,  /* ',' or '}' */
-    WANT_END,
-};
-
-static const char *const wanted[] = {
-    [WANT_VALUE] = "a value",
-    [WANT_FIRST_ELEMENT] = "a value or ']'",
-    [WANT_FIRST_NAME] = "a name in quotes or '}'",
-    [WANT_NAME] = "a name in quotes",
-    [WANT_COLON] = "':'",
-    [WANT_AFTER_ELEMENT] = "',' or ']'",
-    [WANT_AFTER_MEMBER] = "',' or '}'",
-    [WANT_END] = "nothing after the value",
-};
-
 /* A container that is open. */
 struct level {
     struct json *value; /* NULL: not in the tree */
     struct json **tail; /* where the next child goes; NULL: children are not built */
     bool object;
+    bool fresh; /* it has no child yet */
 };
 
 struct walk {
     struct str text;
-    const uint32_t *index;
-    uint32_t count, at; /* of tokens */
-    enum want want;
-    const struct json_limits *limits;
-    uint32_t depth, depth_max;
-    bool build;
+    const uint32_t *index; /* index[count] is the end of the text */
+    uint32_t count, at;    /* of tokens */
+    size_t next_escape;    /* place of the first backslash from here on, or behind the text */
+    uint32_t depth, depth_max, build_depth;
     struct str name;   /* of the member whose value comes */
-    struct json *root; /* of the tree, when build */
+    struct json *root; /* of the tree */
     struct arena *arena;
+    const struct json_limits *limits;
     struct ectx *ec;
-    struct level levels[JSON_DEPTH_MAX];
+    struct level levels[JSON_DEPTH_MAX + 1]; /* the first is the text itself */
 };
 
 static bool is_white(char c)
@@ -71,43 +48,54 @@ static enum err no_memory(struct walk *w)
     return ectx_fail(w->ec, ERR_NO_MEMORY, "JSON: no memory, or more than its budget");
 }
 
-static enum err unexpected(const struct walk *w, size_t at)
+/* The token that is next is not what was expected, or there is none. */
+static enum err unexpected(const struct walk *w, const char *expected)
 {
-    return json_fail_expected(w->text, at, wanted[w->want], w->ec);
+    return json_fail_expected(w->text, w->index[w->at], expected, w->ec);
 }
 
-/* The token that begins at index `at`, to the next one, without white space at its end. */
-static struct str token_at(const struct walk *w, uint32_t at)
+static enum err expected_value(const struct walk *w)
 {
-    size_t begin = w->index[at];
-    size_t end = at + 1 < w->count ? w->index[at + 1] : w->text.n;
+    bool first = w->levels[w->depth].fresh;
+    return unexpected(w, first ? "a value or ']'" : "a value");
+}
+
+/* The first byte of the next token; 0, which is none's: there is none. */
+static inline char next_char(const struct walk *w)
+{
+    return w->at < w->count ? w->text.p[w->index[w->at]] : '\0';
+}
+
+/* The next token, to the one after it, without white space at its end. */
+static inline struct str next_token(const struct walk *w)
+{
+    size_t begin = w->index[w->at], end = w->index[w->at + 1];
     while (end > begin + 1 && is_white(w->text.p[end - 1])) {
         end--;
     }
     return str_make(w->text.p + begin, end - begin);
 }
 
-static size_t place_of(const struct walk *w, const char *p)
+static inline size_t place_of(const struct walk *w, const char *p)
 {
     return (size_t)(p - w->text.p);
 }
 
-/* Checks a string and, if it is to be kept, decodes it: a view where nothing is escaped. */
-static enum err read_string(struct walk *w, struct str raw, bool keep, struct str *out)
+static size_t escape_from(const struct walk *w, size_t at)
 {
-    if (raw.n < 2 || raw.p[raw.n - 1] != '"') {
-        return unexpected(w, place_of(w, raw.p));
-    }
-    struct str inside = str_make(raw.p + 1, raw.n - 2);
-    if (memchr(inside.p, '\\', inside.n) == NULL) {
-        *out = inside;
-        return ERR_OK;
-    }
+    const char *found = memchr(w->text.p + at, '\\', w->text.n - at);
+    return found == NULL ? w->text.n : place_of(w, found);
+}
+
+/* Checks the escapes of a string and, if it is to be kept, decodes it. */
+static enum err read_escapes(struct walk *w, struct str inside, bool keep, struct str *out)
+{
     size_t n, bad_at;
     const char *why;
     if (!json_escapes_ok(inside, &n, &bad_at, &why)) {
         return json_fail_at(w->text, place_of(w, inside.p) + bad_at, why, w->ec);
     }
+    w->next_escape = escape_from(w, place_of(w, inside.p) + inside.n);
     if (!keep) {
         return ERR_OK;
     }
@@ -120,18 +108,29 @@ static enum err read_string(struct walk *w, struct str raw, bool keep, struct st
     return ERR_OK;
 }
 
-/* Where the children of the innermost open container go, NULL if nobody wants them. */
-static struct json **place_for_value(struct walk *w)
+/* The string that is next: a view where nothing is escaped. The scan has found its end, so what
+ * does not end in a quote has something behind it. */
+static inline enum err read_string(struct walk *w, struct str raw, bool keep, struct str *out)
 {
-    return w->depth == 0 ? (w->build ? &w->root : NULL) : w->levels[w->depth - 1].tail;
+    if (raw.n < 2 || raw.p[raw.n - 1] != '"') {
+        return unexpected(w, "only a string here");
+    }
+    struct str inside = str_make(raw.p + 1, raw.n - 2);
+    if (w->next_escape < place_of(w, raw.p) + raw.n) {
+        return read_escapes(w, inside, keep, out);
+    }
+    *out = inside;
+    return ERR_OK;
 }
 
 /* A node for the value that begins, in its place; *out NULL: it is not to be built. */
-static enum err node_add(struct walk *w, enum json_kind kind, struct str raw, struct json **out)
+static inline enum err node_add(struct walk *w, enum json_kind kind, struct str raw,
+                                struct json **out)
 {
+    struct level *l = &w->levels[w->depth];
+    l->fresh = false;
     *out = NULL;
-    struct json **place = place_for_value(w);
-    if (place == NULL) {
+    if (l->tail == NULL) {
         return ERR_OK;
     }
     struct json *v = arena_new(w->arena, struct json);
@@ -140,23 +139,16 @@ static enum err node_add(struct walk *w, enum json_kind kind, struct str raw, st
     }
     v->kind = kind;
     v->raw = raw;
-    *place = v;
-    if (w->depth > 0) {
-        struct level *l = &w->levels[w->depth - 1];
-        l->tail = &v->next;
+    *l->tail = v;
+    l->tail = &v->next;
+    if (l->value != NULL) {
         l->value->count++;
+    }
+    if (l->object) {
         v->name = w->name;
     }
     *out = v;
     return ERR_OK;
-}
-
-/* A value is complete: what may follow it? */
-static void value_ends(struct walk *w)
-{
-    w->want = w->depth == 0                    ? WANT_END
-              : w->levels[w->depth - 1].object ? WANT_AFTER_MEMBER
-                                               : WANT_AFTER_ELEMENT;
 }
 
 static enum err open_container(struct walk *w, struct str token, bool object)
@@ -169,30 +161,30 @@ static enum err open_container(struct walk *w, struct str token, bool object)
     if (e != ERR_OK) {
         return e;
     }
-    struct level *l = &w->levels[w->depth++];
-    *l = (struct level){.value = v, .object = object};
-    if (v != NULL && (w->limits->build_depth == 0 || w->depth <= w->limits->build_depth)) {
+    struct level *l = &w->levels[++w->depth];
+    l->value = v;
+    l->tail = NULL;
+    l->object = object;
+    l->fresh = true;
+    if (v != NULL && w->depth <= w->build_depth) {
         l->tail = &v->first;
     } else if (v != NULL) {
         v->unbuilt = true;
     }
-    w->want = object ? WANT_FIRST_NAME : WANT_FIRST_ELEMENT;
     return ERR_OK;
 }
 
-static enum err close_container(struct walk *w, struct str token)
+/* At a '}' or ']' that fits. */
+static enum err close_container(struct walk *w)
 {
-    struct level *l = &w->levels[--w->depth];
+    struct level *l = &w->levels[w->depth--];
     if (l->value != NULL) {
-        l->value->raw.n = (size_t)(token.p + 1 - l->value->raw.p);
+        l->value->raw.n = w->index[w->at] + 1 - place_of(w, l->value->raw.p);
     }
+    w->at++;
     if (l->tail != NULL && l->object && !w->limits->allow_same_names) {
-        enum err e = json_names_differ(w->text, l->value, w->arena, w->ec);
-        if (e != ERR_OK) {
-            return e;
-        }
+        return json_names_differ(w->text, l->value, w->arena, w->ec);
     }
-    value_ends(w);
     return ERR_OK;
 }
 
@@ -200,110 +192,113 @@ static enum err close_container(struct walk *w, struct str token)
 static enum err read_plain(struct walk *w, struct str raw)
 {
     enum json_kind kind = JSON_NUMBER;
-    if (str_eq(raw, STR_LIT("null"))) {
-        kind = JSON_NULL;
-    } else if (str_eq(raw, STR_LIT("true")) || str_eq(raw, STR_LIT("false"))) {
-        kind = JSON_BOOL;
-    } else if (!json_number_ok(raw)) {
-        size_t at = place_of(w, raw.p);
-        bool digit = raw.p[0] == '-' || (raw.p[0] >= '0' && raw.p[0] <= '9');
-        return digit ? json_fail_at(w->text, at, "this is no JSON number", w->ec)
-                     : unexpected(w, at);
+    char c = raw.p[0];
+    bool digit = c == '-' || (c >= '0' && c <= '9');
+    if (digit && !json_number_ok(raw)) {
+        return json_fail_at(w->text, w->index[w->at], "this is no JSON number", w->ec);
+    }
+    if (!digit) {
+        kind = c == 'n' ? JSON_NULL : JSON_BOOL;
+        if (!str_eq(raw, STR_LIT("null")) && !str_eq(raw, STR_LIT("true")) &&
+            !str_eq(raw, STR_LIT("false"))) {
+            return expected_value(w);
+        }
     }
     struct json *v;
     enum err e = node_add(w, kind, raw, &v);
     if (e == ERR_OK && v != NULL) {
-        v->boolean = raw.p[0] == 't';
+        v->boolean = c == 't';
     }
-    value_ends(w);
     return e;
 }
 
-static enum err read_value(struct walk *w, struct str token)
+/* The value that is next, or the beginning of a container. */
+static inline enum err read_value(struct walk *w)
 {
-    switch (token.p[0]) {
-    case '{':
-        return open_container(w, token, true);
-    case '[':
-        return open_container(w, token, false);
-    case '"': {
+    if (w->at == w->count) {
+        return expected_value(w);
+    }
+    struct str token = next_token(w);
+    enum err e;
+    char c = token.p[0];
+    if (c == '"') {
         struct str s = STR_NULL;
         struct json *v;
-        enum err e = read_string(w, token, place_for_value(w) != NULL, &s);
+        e = read_string(w, token, w->levels[w->depth].tail != NULL, &s);
         if (e == ERR_OK) {
             e = node_add(w, JSON_STRING, token, &v);
         }
         if (e == ERR_OK && v != NULL) {
             v->string = s;
         }
-        value_ends(w);
-        return e;
+    } else if (c == '{' || c == '[') {
+        e = open_container(w, token, c == '{');
+    } else {
+        e = read_plain(w, token);
     }
-    default:
-        return read_plain(w, token);
-    }
-}
-
-static enum err read_name(struct walk *w, struct str token)
-{
-    if (token.p[0] != '"') {
-        return unexpected(w, place_of(w, token.p));
-    }
-    w->name = STR_NULL;
-    enum err e = read_string(w, token, place_for_value(w) != NULL, &w->name);
-    w->want = WANT_COLON;
+    w->at++;
     return e;
 }
 
-static enum err read_token(struct walk *w, struct str token)
+/* The name that is next and its colon. */
+static inline enum err read_name(struct walk *w)
 {
-    char c = token.p[0];
-    switch (w->want) {
-    case WANT_VALUE:
-        return read_value(w, token);
-    case WANT_FIRST_ELEMENT:
-        return c == ']' ? close_container(w, token) : read_value(w, token);
-    case WANT_FIRST_NAME:
-        return c == '}' ? close_container(w, token) : read_name(w, token);
-    case WANT_NAME:
-        return read_name(w, token);
-    case WANT_COLON:
-        if (c != ':') {
-            break;
-        }
-        w->want = WANT_VALUE;
-        return ERR_OK;
-    case WANT_AFTER_ELEMENT:
-    case WANT_AFTER_MEMBER:
-        if (c == ',') {
-            w->want = w->want == WANT_AFTER_MEMBER ? WANT_NAME : WANT_VALUE;
-            return ERR_OK;
-        }
-        if (c == (w->want == WANT_AFTER_MEMBER ? '}' : ']')) {
-            return close_container(w, token);
-        }
-        break;
-    case WANT_END:
-        break;
+    struct level *l = &w->levels[w->depth];
+    if (next_char(w) != '"') {
+        return unexpected(w, l->fresh ? "a name in quotes or '}'" : "a name in quotes");
     }
-    return unexpected(w, place_of(w, token.p));
+    enum err e = read_string(w, next_token(w), l->tail != NULL, &w->name);
+    l->fresh = false;
+    w->at++;
+    if (e == ERR_OK && next_char(w) != ':') {
+        return unexpected(w, "':'");
+    }
+    w->at++;
+    return e;
+}
+
+/* What follows a value: its containers may end, then there is a comma, or the text ends. */
+static inline enum err read_after(struct walk *w)
+{
+    while (w->depth > 0) {
+        struct level *l = &w->levels[w->depth];
+        char c = next_char(w);
+        if (c == (l->object ? '}' : ']')) {
+            enum err e = close_container(w);
+            if (e != ERR_OK) {
+                return e;
+            }
+        } else if (l->fresh) {
+            return ERR_OK; /* just opened: its first child comes */
+        } else if (c == ',') {
+            w->at++;
+            return ERR_OK;
+        } else {
+            return unexpected(w, l->object ? "',' or '}'" : "',' or ']'");
+        }
+    }
+    return w->at == w->count ? ERR_OK : unexpected(w, "nothing after the value");
 }
 
 static enum err walk_tokens(struct walk *w)
 {
-    for (w->at = 0; w->at < w->count; w->at++) {
-        enum err e = read_token(w, token_at(w, w->at));
-        if (e != ERR_OK) {
+    enum err e;
+    w->next_escape = escape_from(w, 0);
+    do {
+        if (w->levels[w->depth].object && (e = read_name(w)) != ERR_OK) {
             return e;
         }
-    }
-    return w->want == WANT_END ? ERR_OK : unexpected(w, w->text.n);
+        if ((e = read_value(w)) != ERR_OK || (e = read_after(w)) != ERR_OK) {
+            return e;
+        }
+    } while (w->depth > 0);
+    return ERR_OK;
 }
 
 static enum err scan_and_walk(struct walk *w)
 {
     if (w->text.n == 0) {
-        return unexpected(w, 0);
+        return json_fail_expected(w->text, 0, "a value", w->ec);
     }
     if (w->text.n > JSON_TEXT_MAX) {
         return ectx_fail(w->ec, ERR_LIMIT, "JSON: %zu bytes are over the limit of %u", w->text.n,
@@ -316,6 +311,7 @@ static enum err scan_and_walk(struct walk *w)
     enum err e = ERR_OK;
     switch (json_scan(w->text.p, w->text.n, index, &w->count)) {
     case JSON_SCAN_OK:
+        index[w->count] = (uint32_t)w->text.n;
         w->index = index;
         e = walk_tokens(w);
         break;
@@ -331,29 +327,29 @@ static enum err scan_and_walk(struct walk *w)
 }
 
 static void walk_init(struct walk *w, struct str text, const struct json_limits *limits,
-                      struct ectx *ec)
+                      struct arena *a, struct ectx *ec)
 {
     static const struct json_limits none = {0};
     w->text = text;
     w->limits = limits == NULL ? &none : limits;
-    w->want = WANT_VALUE;
+    w->at = 0;
     w->depth = 0;
     w->depth_max = w->limits->depth_max == 0 ? JSON_DEPTH_DEFAULT : w->limits->depth_max;
     w->depth_max = w->depth_max > JSON_DEPTH_MAX ? JSON_DEPTH_MAX : w->depth_max;
-    w->build = false;
+    w->build_depth = w->limits->build_depth == 0 ? JSON_DEPTH_MAX : w->limits->build_depth;
     w->name = STR_NULL;
     w->root = NULL;
-    w->arena = NULL;
+    w->arena = a;
     w->ec = ec;
+    /* Without an arena nothing is built. */
+    w->levels[0] = (struct level){.tail = a == NULL ? NULL : &w->root};
 }
 
 MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, struct arena *a,
                              struct json **out, struct ectx *ec)
 {
     struct walk w;
-    walk_init(&w, text, limits, ec);
-    w.build = true;
-    w.arena = a;
+    walk_init(&w, text, limits, a, ec);
     enum err e = scan_and_walk(&w);
     if (e == ERR_OK) {
         *out = w.root;
@@ -364,6 +360,6 @@ MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, 
 bool json_valid(struct str text)
 {
     struct walk w;
-    walk_init(&w, text, NULL, NULL);
+    walk_init(&w, text, NULL, NULL, NULL);
     return scan_and_walk(&w) == ERR_OK;
 }
