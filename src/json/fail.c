@@ -68,9 +68,12 @@ MUST_USE enum err json_fail_scan(struct str text, struct ectx *ec)
         if (in_string && c < 0x20) {
             return json_fail_at(text, i, "a control character in a string must be escaped", ec);
         }
-        if (in_string && c == '\\' && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0x80 &&
-            (unsigned char)text.p[i + 1] >= 0x20) {
-            size = 2;
+        if (in_string && c == '\\' && i + 1 < text.n) {
+            unsigned char next = (unsigned char)text.p[i + 1];
+            if (next >= 0x80) {
+                return json_fail_at(text, i, "there is no such escape", ec);
+            }
+            size = next >= 0x20 ? 2 : 1;
         } else if (c == '"') {
             in_string = !in_string;
             string_at = i;

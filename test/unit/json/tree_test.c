@@ -392,8 +392,8 @@ TEST(errors_say_where_and_what_was_expected)
         {"[\"a\\\"b]", "JSON line 1, column 2: the string that begins here has no end"},
         {"[\"\\\xC3\xA4\"]", "JSON line 1, column 3: there is no such escape"},
         {"[\"a\xFF\"]", "JSON line 1, column 4: no valid UTF-8"},
-        {"[\"\\\xFF\"]", "JSON line 1, column 4: no valid UTF-8"},
-        {"[1,\xED\xA0\x80]", "JSON line 1, column 4: no valid UTF-8"},
+        {"[\"\\\xFF\"]", "JSON line 1, column 3: there is no such escape"},
+        {"[1,\"\xED\xA0\x80\"]", "JSON line 1, column 5: no valid UTF-8"},
         {"[\x01]", "JSON line 1, column 2: expected a value or ']', found the byte 0x01"},
     };
     struct arena a;
