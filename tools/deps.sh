@@ -36,7 +36,7 @@ packages_of() {
     case $1 in
     build)
         echo gcc g++ libc6-dev make libssl-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libisal-dev \
-            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev
+            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev libsqlite3-dev
         ;;
     run)
         have python3 || echo python3

@@ -113,6 +113,8 @@ struct mapping_value {
     double real;
     struct str text;
 };
+/* As text: numbers as they are written in JSON, null as the empty text. False: no memory. */
+bool mapping_value_text(const struct mapping_value *v, struct arena *a, struct str *out);
 void mapping_write_value(struct json_writer *w, const struct mapping_value *v);
 
 /* A row found by a lookup, by the name that the rule gives it. */

@@ -85,8 +85,6 @@ MUST_USE enum err mapping_compile_template(const struct mapping_doc *doc, const 
 /* Values. */
 MUST_USE enum err mapping_value_of_json(const struct json *v, struct mapping_value *out,
                                         struct ectx *ec);
-/* As text: numbers as they are written in JSON, null as the empty text. False: no memory. */
-bool mapping_value_text(const struct mapping_value *v, struct arena *a, struct str *out);
 /* What follows `segments` below v; NULL: nothing there. */
 const struct json *mapping_walk(const struct json *v, const struct str *segments, size_t count);
 const char *mapping_kind_name(enum mapping_kind k);

@@ -29,8 +29,9 @@
 #include "engine/engine.h"
 #include "metrics/metrics.h"
 
-#define PROJ_TOPIC            "__leat_projections"
-#define PROJ_NAME_MAX         63u /* of a projection, a table, a column: PostgreSQL's limit less "__vN" */
+#define PROJ_TOPIC "__leat_projections"
+#define PROJ_NAME_MAX \
+    52u /* of a projection, table or column: PostgreSQL has 63, less "__v1000000" */
 #define PROJ_MAX              256u /* projections */
 #define PROJ_VERSIONS_MAX     4u   /* of one, that are kept at once */
 #define PROJ_DEFINITION_BYTES (256u << 10)

@@ -1,0 +1,602 @@
+/*
+ * A transaction: events of some shards, their checkpoints, all or nothing.
+ *
+ * First without savepoints. If a statement fails because of its row, the transaction is taken back
+ * and done once more carefully, with a savepoint around each event, so that the one at fault can be
+ * parked alone: nearly all transactions have none.
+ */
+#include "proj/apply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/compiler.h"
+#include "core/mem.h"
+#include "core/utf8.h"
+#include "proj/apply_int.h"
+#include "record/batch.h"
+
+#define BATCH_ARENA_BYTES (256u << 20)
+#define ARENA_KEEP        (256u << 10)
+
+struct mapping_value apply_text(struct str s)
+{
+    return str_is_null(s) ? (struct mapping_value){.kind = MAPPING_NULL}
+                          : (struct mapping_value){.kind = MAPPING_TEXT, .text = s};
+}
+struct mapping_value apply_int(int64_t v)
+{
+    return (struct mapping_value){.kind = MAPPING_INT, .integer = v};
+}
+struct mapping_value apply_name(const struct apply *a)
+{
+    return apply_text(a->d->name);
+}
+struct mapping_value apply_version(const struct apply *a)
+{
+    return apply_int(a->d->version);
+}
+MUST_USE enum err apply_meta(struct apply *a, enum meta_stmt s, const struct mapping_value *params,
+                             size_t count, uint64_t *changed, struct ectx *ec)
+{
+    return a->driver->run(a->meta[s], params, count, changed, ec);
+}
+
+/* ---- Life */
+
+MUST_USE enum err apply_create(const struct target_driver *driver, struct target_db *db,
+                               const struct def *d, struct apply **out, struct ectx *ec)
+{
+    struct apply *a = mem_new(struct apply);
+    if (a == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    a->driver = driver;
+    a->db = db;
+    a->d = d;
+    arena_init(&a->event_arena, APPLY_EVENT_BYTES);
+    arena_init(&a->batch_arena, BATCH_ARENA_BYTES);
+    record_scratch_init(&a->scratch, RECORD_DECOMPRESSED_MAX);
+    map_init(&a->parked);
+    a->stmts = mem_zalloc(d->statement_count + 1, sizeof(struct target_stmt *));
+    enum err e =
+        a->stmts == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory") : meta_prepare(a, ec);
+    for (size_t i = 0; i < d->statement_count && e == ERR_OK; i++) {
+        e = driver->prepare(db, d->statements[i], &a->stmts[i], ec);
+        if (e == ERR_CONFIG) {
+            size_t n = d->statements[i].n;
+            ectx_hint(ec, "in: %.*s", (int)(n > 150 ? 150 : n), d->statements[i].p);
+        }
+    }
+    if (e != ERR_OK) {
+        apply_destroy(a);
+        return e;
+    }
+    *out = a;
+    return ERR_OK;
+}
+
+void apply_destroy(struct apply *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    for (size_t i = 0; a->stmts != NULL && i < a->d->statement_count; i++) {
+        a->driver->finalize(a->stmts[i]);
+    }
+    for (int i = 0; i < META_COUNT; i++) {
+        a->driver->finalize(a->meta[i]);
+    }
+    for (size_t i = 0; i < a->shard_count; i++) {
+        mem_free(a->shards[i].name);
+    }
+    mem_free(a->shards);
+    mem_free(a->stmts);
+    map_deinit(&a->parked);
+    record_scratch_deinit(&a->scratch);
+    arena_deinit(&a->event_arena);
+    arena_deinit(&a->batch_arena);
+    mem_free(a);
+}
+
+static void roll_back(struct apply *a)
+{
+    /* If it fails, the connection is gone, and the transaction with it. */
+    IGNORE(a->driver->exec(a->db, "ROLLBACK", NULL) == ERR_OK);
+    a->parked_stale = true;
+}
+
+/* ---- Taking a shard over */
+
+struct claim_row {
+    bool found;
+    uint64_t epoch;
+    int64_t position;
+    char topic_id[UUID_TEXT_SIZE];
+};
+static bool take_claim(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct claim_row *row = ctx;
+    (void)count;
+    row->found = true;
+    row->epoch = (uint64_t)values[0].integer;
+    row->position = values[1].integer;
+    size_t n = values[2].text.n < UUID_TEXT_SIZE - 1 ? values[2].text.n : UUID_TEXT_SIZE - 1;
+    memcpy(row->topic_id, values[2].text.p, n);
+    row->topic_id[n] = 0;
+    return false;
+}
+
+static enum err remember_shard(struct apply *a, struct str shard, uint64_t epoch, struct ectx *ec)
+{
+    for (size_t i = 0; i < a->shard_count; i++) {
+        if (str_eq_z(shard, a->shards[i].name)) {
+            a->shards[i].epoch = epoch;
+            return ERR_OK;
+        }
+    }
+    if (a->shard_count == a->shard_room) {
+        size_t room = a->shard_room == 0 ? 16 : 2 * a->shard_room;
+        void *more = mem_realloc(a->shards, room * sizeof(*a->shards));
+        if (more == NULL) {
+            return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+        }
+        a->shards = more;
+        a->shard_room = room;
+    }
+    char *name = str_dup_z(shard);
+    if (name == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    a->shards[a->shard_count].name = name;
+    a->shards[a->shard_count++].epoch = epoch;
+    return ERR_OK;
+}
+
+struct one_int {
+    bool found;
+    int64_t values[2];
+};
+static bool take_ints(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct one_int *out = ctx;
+    out->found = true;
+    for (size_t i = 0; i < count && i < ARRAY_LEN(out->values); i++) {
+        out->values[i] = values[i].integer;
+    }
+    return false;
+}
+
+static enum err read_served(struct apply *a, uint32_t *served, struct ectx *ec)
+{
+    struct mapping_value name = apply_name(a);
+    struct one_int row = {0};
+    enum err e = a->driver->query(a->meta[META_SERVED], &name, 1, take_ints, &row, ec);
+    *served = row.found ? (uint32_t)row.values[0] : 0;
+    return e;
+}
+
+static enum err claim_in_transaction(struct apply *a, struct apply_claim *c, struct ectx *ec)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_format(c->topic_id, id);
+    uint32_t served = 0;
+    enum err e = read_served(a, &served, ec);
+    /* Events from before there was any version are history: nothing live follows from them. */
+    int64_t live_from = served == 0 || served == a->d->version ? c->end_offset : 0;
+    const struct mapping_value made[] = {apply_name(a),
+                                         apply_version(a),
+                                         apply_text(c->shard),
+                                         apply_text(str_of(id)),
+                                         apply_int((int64_t)c->epoch),
+                                         apply_int(c->start_offset),
+                                         apply_int(live_from),
+                                         apply_int(c->now_ms)};
+    e = e != ERR_OK ? e : apply_meta(a, META_CLAIM_INSERT, made, ARRAY_LEN(made), NULL, ec);
+    const struct mapping_value mine[] = {
+        apply_int((int64_t)c->epoch), apply_int(c->now_ms),        apply_name(a), apply_version(a),
+        apply_text(c->shard),         apply_int((int64_t)c->epoch)};
+    uint64_t changed = 0;
+    e = e != ERR_OK ? e : apply_meta(a, META_CLAIM_UPDATE, mine, ARRAY_LEN(mine), &changed, ec);
+    struct claim_row row = {0};
+    const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(c->shard)};
+    e = e != ERR_OK
+            ? e
+            : a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (changed == 0) {
+        return ectx_fail(ec, ERR_FENCED, "%.*s: the target has owner epoch %llu, ours is %llu",
+                         STR(c->shard), (unsigned long long)row.epoch,
+                         (unsigned long long)c->epoch);
+    }
+    if (strcmp(row.topic_id, id) != 0) {
+        e = ectx_fail(ec, ERR_EXISTS, "%.*s: the checkpoint is of another topic of this name (%s)",
+                      STR(c->shard), row.topic_id);
+        ectx_hint(ec, "the topic was made anew: rebuild the projection");
+        return e;
+    }
+    c->next_offset = row.position;
+    return ERR_OK;
+}
+
+MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ectx *ec)
+{
+    arena_reset(&a->batch_arena, ARENA_KEEP);
+    enum err e = a->driver->exec(a->db, a->driver->begin, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = claim_in_transaction(a, c, ec);
+    e = e != ERR_OK ? e : a->driver->exec(a->db, "COMMIT", ec);
+    if (e != ERR_OK) {
+        roll_back(a);
+        return e;
+    }
+    e = remember_shard(a, c->shard, c->epoch, ec);
+    return e != ERR_OK ? e : park_load(a, ec);
+}
+
+/* ---- Events */
+
+static void count_reason(struct apply *a, const struct ectx *why)
+{
+    (void)snprintf(a->counts->reason, sizeof(a->counts->reason), "%s", why->text);
+}
+
+/* What becomes of an event that could not be applied. */
+static enum err not_applied(struct apply *a, struct apply_event *event, const struct ectx *why,
+                            bool *stop, struct ectx *ec)
+{
+    count_reason(a, why);
+    if (a->d->on_error == DEF_STOP) {
+        *stop = true;
+        return ERR_OK;
+    }
+    if (a->d->on_error == DEF_SKIP) {
+        a->counts->skipped++;
+        return ERR_OK;
+    }
+    a->counts->parked++;
+    return park_event(a, event, why->text, ec);
+}
+
+/* The rules, in a savepoint if we are careful. *why is filled if the event cannot be applied. */
+static enum err try_rules(struct apply *a, struct apply_event *event, bool *again, struct ectx *why)
+{
+    bool any = false;
+    bool dirty = false;
+    enum err e = a->careful ? a->driver->exec(a->db, "SAVEPOINT leat_event", why) : ERR_OK;
+    if (e != ERR_OK) {
+        return e == ERR_MALFORMED ? ERR_IO : e;
+    }
+    e = apply_rules(a, event, &any, &dirty, why);
+    a->counts->applied += e == ERR_OK && any;
+    if (!a->careful) {
+        *again = e == ERR_MALFORMED && dirty;
+        return e;
+    }
+    struct ectx other;
+    enum err end = e == ERR_MALFORMED ? a->driver->exec(a->db,
+                                                        "ROLLBACK TO SAVEPOINT leat_event; "
+                                                        "RELEASE SAVEPOINT leat_event",
+                                                        &other)
+                                      : ERR_OK;
+    if (e == ERR_OK) {
+        end = a->driver->exec(a->db, "RELEASE SAVEPOINT leat_event", &other);
+    }
+    if (end != ERR_OK) {
+        *why = other;
+        return end == ERR_MALFORMED ? ERR_IO : end;
+    }
+    return e;
+}
+
+static enum err one_event(struct apply *a, struct apply_event *event, bool *stop, bool *again,
+                          struct ectx *ec)
+{
+    struct ectx why;
+    bool wanted = false;
+    arena_reset(&a->event_arena, ARENA_KEEP);
+    a->counts->events++;
+    enum err e = apply_event_read(a, event, &wanted, &why);
+    if (e == ERR_OK && !wanted) {
+        return ERR_OK;
+    }
+    if (e != ERR_OK && e != ERR_MALFORMED) {
+        *ec = why;
+        return e;
+    }
+    if (park_has(a, event->shard, event->key)) {
+        a->counts->parked++;
+        return park_event(a, event, "an earlier event of this key is parked", ec);
+    }
+    e = e != ERR_OK ? e : try_rules(a, event, again, &why);
+    if (e == ERR_OK || *again) {
+        return ERR_OK;
+    }
+    if (e != ERR_MALFORMED) {
+        *ec = why;
+        return e;
+    }
+    return not_applied(a, event, &why, stop, ec);
+}
+
+static enum err batch_events(struct apply *a, struct apply_read *r, const struct engine_batch *b,
+                             bool *again, struct ectx *ec)
+{
+    struct batch_header h;
+    struct record_iter it;
+    struct record record;
+    enum err e = batch_header_parse((const uint8_t *)b->bytes.p, b->bytes.n, &h, ec);
+    e = e != ERR_OK ? e
+                    : record_iter_init(&it, &h, (const uint8_t *)b->bytes.p, &a->scratch,
+                                       RECORD_DECOMPRESSED_MAX, ec);
+    if (e != ERR_OK) {
+        return e == ERR_MALFORMED ? ERR_DAMAGED : e;
+    }
+    while (e == ERR_OK && !r->stopped && !*again && record_next(&it, &record)) {
+        if (record.offset < r->from || record.offset >= r->next_offset) {
+            continue;
+        }
+        struct apply_event event = {.shard = r->shard,
+                                    .topic = r->topic,
+                                    .partition = r->partition,
+                                    .position = b->position,
+                                    .record = &record};
+        e = one_event(a, &event, &r->stopped, again, ec);
+        if (r->stopped) {
+            r->next_offset = record.offset;
+        } else {
+            r->last_time_ms = record.timestamp;
+        }
+    }
+    return e != ERR_OK || r->stopped || *again ? e : record_iter_end(&it, ec);
+}
+
+static enum err move_checkpoint(struct apply *a, const struct apply_read *r, struct ectx *ec)
+{
+    if (r->next_offset == r->from) {
+        return ERR_OK; /* stopped at its first event */
+    }
+    const struct mapping_value params[] = {
+        apply_int(r->next_offset),
+        apply_int(a->now_ms),
+        r->last_time_ms < 0 ? (struct mapping_value){.kind = MAPPING_NULL}
+                            : apply_int(r->last_time_ms),
+        apply_name(a),
+        apply_version(a),
+        apply_text(r->shard),
+        apply_int((int64_t)r->epoch),
+        apply_int(r->from),
+    };
+    uint64_t changed = 0;
+    enum err e = apply_meta(a, META_CHECKPOINT, params, ARRAY_LEN(params), &changed, ec);
+    if (e == ERR_OK && changed != 1) {
+        return ectx_fail(ec, ERR_FENCED,
+                         "%.*s: the checkpoint is no longer that of epoch %llu at %lld",
+                         STR(r->shard), (unsigned long long)r->epoch, (long long)r->from);
+    }
+    return e;
+}
+
+static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t count, bool *again,
+                               struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < count && e == ERR_OK && !*again; i++) {
+        struct apply_read *r = &reads[i];
+        for (size_t k = 0; k < r->batch_count && e == ERR_OK && !r->stopped && !*again; k++) {
+            e = batch_events(a, r, &r->batches[k], again, ec);
+        }
+        e = e != ERR_OK || *again ? e : move_checkpoint(a, r, ec);
+    }
+    if (e == ERR_OK && !*again && a->parked_count > PROJ_PARKED_MAX) {
+        e = ectx_fail(ec, ERR_LIMIT, "more than %u events are parked (the last one: %.200s)",
+                      PROJ_PARKED_MAX, a->counts->reason);
+        ectx_hint(ec, "correct the definition and rebuild, or try the parked keys again");
+    }
+    return e;
+}
+
+MUST_USE enum err apply_reads(struct apply *a, struct apply_read *reads, size_t count,
+                              int64_t now_ms, struct apply_counts *counts, struct ectx *ec)
+{
+    struct ectx own;
+    ec = ec == NULL ? &own : ec;
+    a->now_ms = now_ms;
+    a->counts = counts;
+    int64_t ends[64];
+    CHECK(count <= ARRAY_LEN(ends));
+    for (size_t i = 0; i < count; i++) {
+        ends[i] = reads[i].next_offset;
+    }
+    enum err e = ERR_OK;
+    bool again = false;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        a->careful = attempt == 1;
+        again = false;
+        arena_reset(&a->batch_arena, ARENA_KEEP);
+        memset(counts, 0, sizeof(*counts));
+        for (size_t i = 0; i < count; i++) {
+            reads[i].stopped = false;
+            reads[i].last_time_ms = -1;
+            reads[i].next_offset = ends[i];
+        }
+        e = a->parked_stale ? park_load(a, ec) : ERR_OK;
+        e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+        e = in_transaction(a, reads, count, &again, ec);
+        if (e == ERR_OK && !again) {
+            e = a->driver->exec(a->db, "COMMIT", ec);
+        }
+        /* A row's fault that shows only now (deferred) is looked for carefully. */
+        again = again || (e == ERR_MALFORMED && !a->careful);
+        if (e != ERR_OK || again) {
+            roll_back(a);
+        }
+        if (!again) {
+            break;
+        }
+    }
+    record_scratch_trim(&a->scratch);
+    counts->parked_now = a->parked_count;
+    return e;
+}
+
+/* ---- Parked keys again */
+
+struct parked_row {
+    struct str shard, record;
+    int64_t offset;
+};
+struct parked_rows {
+    struct apply *a;
+    struct parked_row *rows;
+    size_t count;
+    bool failed;
+};
+static bool take_parked(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct parked_rows *p = ctx;
+    (void)count;
+    struct parked_row *row = &p->rows[p->count];
+    row->shard = arena_str(&p->a->batch_arena, values[0].text);
+    row->offset = values[1].integer;
+    row->record = arena_str(&p->a->batch_arena, values[2].text);
+    p->failed = str_is_null(row->shard) || str_is_null(row->record);
+    p->count++;
+    return !p->failed && p->count < APPLY_RETRY_MAX;
+}
+
+/* Only the present owner of a shard may touch its parked events. */
+static enum err check_owner(struct apply *a, struct str shard, bool *ours, struct ectx *ec)
+{
+    *ours = false;
+    for (size_t i = 0; i < a->shard_count; i++) {
+        if (!str_eq_z(shard, a->shards[i].name)) {
+            continue;
+        }
+        struct claim_row row = {0};
+        const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(shard)};
+        enum err e =
+            a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
+        *ours = e == ERR_OK && row.found && row.epoch == a->shards[i].epoch;
+        return e;
+    }
+    return ERR_OK;
+}
+
+static enum err drop_parked(struct apply *a, const struct parked_row *row, struct str key,
+                            struct ectx *ec)
+{
+    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(row->shard),
+                                           apply_int(row->offset)};
+    enum err e = apply_meta(a, META_UNPARK, params, ARRAY_LEN(params), NULL, ec);
+    if (e == ERR_OK && !park_count(a, row->shard, key, -1)) {
+        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    return e;
+}
+
+static enum err retry_row(struct apply *a, const struct parked_row *row, struct str key, bool skip,
+                          bool *stop, struct ectx *ec)
+{
+    struct record record;
+    struct ectx why;
+    bool wanted = true;
+    bool again = false;
+    arena_reset(&a->event_arena, ARENA_KEEP);
+    struct apply_event event = {.shard = row->shard, .record = &record};
+    struct str rest;
+    event.topic = str_cut(row->shard, '/', &rest);
+    int64_t partition = 0;
+    if (!str_to_i64(rest, &partition) ||
+        !park_decode(row->record, &a->batch_arena, &record, &event.position)) {
+        return ectx_fail(ec, ERR_DAMAGED, "the parked event %.*s at %lld cannot be read",
+                         STR(row->shard), (long long)row->offset);
+    }
+    event.partition = (int32_t)partition;
+    a->counts->events++;
+    enum err e = skip ? ERR_OK : apply_event_read(a, &event, &wanted, &why);
+    if (e == ERR_OK && wanted && !skip) {
+        e = try_rules(a, &event, &again, &why);
+    }
+    if (e == ERR_OK) {
+        a->counts->skipped += skip;
+        return drop_parked(a, row, key, ec);
+    }
+    if (e != ERR_MALFORMED) {
+        *ec = why;
+        return e;
+    }
+    count_reason(a, &why);
+    a->counts->parked++;
+    *stop = true;
+    const struct mapping_value params[] = {
+        apply_text(utf8_valid(str_of(why.text)) ? str_of(why.text) : STR_LIT("(not UTF-8)")),
+        apply_name(a), apply_version(a), apply_text(row->shard), apply_int(row->offset)};
+    return apply_meta(a, META_REASON, params, ARRAY_LEN(params), NULL, ec);
+}
+
+static enum err retry_in_transaction(struct apply *a, struct str key, bool skip_first, bool *more,
+                                     struct ectx *ec)
+{
+    struct parked_rows p = {.a = a};
+    p.rows = arena_new_n(&a->batch_arena, struct parked_row, APPLY_RETRY_MAX);
+    if (p.rows == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(key),
+                                           apply_int(APPLY_RETRY_MAX)};
+    enum err e =
+        a->driver->query(a->meta[META_PARKED_OF], params, ARRAY_LEN(params), take_parked, &p, ec);
+    if (e == ERR_OK && p.failed) {
+        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    struct str stopped = STR_NULL; /* a shard whose order must wait */
+    size_t tried = 0;
+    for (size_t i = 0; i < p.count && e == ERR_OK; i++) {
+        bool ours = false;
+        bool stop = false;
+        e = check_owner(a, p.rows[i].shard, &ours, ec);
+        if (e != ERR_OK || !ours || str_eq(stopped, p.rows[i].shard)) {
+            continue;
+        }
+        e = retry_row(a, &p.rows[i], key, skip_first && tried == 0, &stop, ec);
+        stopped = stop ? p.rows[i].shard : stopped;
+        tried++;
+    }
+    if (e == ERR_OK && tried == 0) {
+        e = ectx_fail(ec, ERR_NOT_FOUND, "no event with this key is parked");
+    }
+    *more = p.count == APPLY_RETRY_MAX && str_is_null(stopped);
+    return e;
+}
+
+MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, int64_t now_ms,
+                              struct apply_counts *counts, bool *more, struct ectx *ec)
+{
+    struct ectx own;
+    ec = ec == NULL ? &own : ec;
+    memset(counts, 0, sizeof(*counts));
+    a->now_ms = now_ms;
+    a->counts = counts;
+    a->careful = true;
+    arena_reset(&a->batch_arena, ARENA_KEEP);
+    enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
+    e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = retry_in_transaction(a, key, skip_first, more, ec);
+    e = e != ERR_OK ? e : a->driver->exec(a->db, "COMMIT", ec);
+    if (e != ERR_OK) {
+        roll_back(a);
+    }
+    counts->parked_now = a->parked_count;
+    return e;
+}

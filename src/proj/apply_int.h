@@ -1,0 +1,96 @@
+/* Inside of a worker's side: statements, the set of parked keys, what is done for one event. */
+#ifndef LEAT_PROJ_APPLY_INT_H
+#define LEAT_PROJ_APPLY_INT_H
+
+#include "core/map.h"
+#include "proj/apply.h"
+#include "record/record.h"
+
+/* Statements on our own tables; parameters in the order of their numbers. */
+enum meta_stmt {
+    META_SERVED,       /* projection -> served */
+    META_CLAIM_GET,    /* projection, version, shard -> owner_epoch, position, topic_id */
+    META_CLAIM_INSERT, /* projection, version, shard, topic, epoch, position, live_from, now */
+    META_CLAIM_UPDATE, /* epoch, now, projection, version, shard, epoch (not above) */
+    META_CHECKPOINT,   /* position, now, time, projection, version, shard, epoch, old position */
+    META_CHECK_SHARD,  /* projection, version, shard -> position, live_from */
+    META_PARK,         /* projection, version, shard, offset, key, id, type, reason, data, record,
+                          now */
+    META_UNPARK,       /* projection, version, shard, offset */
+    META_REASON,       /* reason, projection, version, shard, offset */
+    META_PARKED_KEYS,  /* projection, version, shard -> key, count */
+    META_PARKED_OF,    /* projection, version, key, limit -> shard, offset, record */
+    META_ACTION,       /* projection, version, id, shard, offset, gated, stream, type, data,
+                          causation, correlation, traceparent */
+    META_COUNT
+};
+
+struct apply_event {
+    struct str shard, topic;
+    int32_t partition;
+    uint64_t position;
+    const struct record *record;
+    /* made of it */
+    struct envelope envelope;
+    struct str data_text;
+    struct mapping_event event;
+    struct str key;
+};
+
+struct apply {
+    const struct target_driver *driver;
+    struct target_db *db;
+    const struct def *d;
+    struct target_stmt *meta[META_COUNT];
+    struct target_stmt **stmts; /* of the definition */
+    struct arena event_arena;   /* what one event needs */
+    struct arena batch_arena;   /* what one transaction needs */
+    struct record_scratch scratch;
+    struct map parked; /* "shard\nkey" -> how many (as a pointer) */
+    uint64_t parked_count;
+    struct apply_shard {
+        char *name; /* heap */
+        uint64_t epoch;
+    } * shards; /* that were claimed here */
+    size_t shard_count, shard_room;
+    bool parked_stale; /* a transaction was taken back: load them again */
+    bool careful;      /* each event in a savepoint */
+    /* Of this transaction, for actions. */
+    bool served_known;
+    uint32_t served;
+    int64_t now_ms;
+    struct apply_counts *counts;
+};
+
+struct mapping_value apply_text(struct str s);
+struct mapping_value apply_int(int64_t v);
+struct mapping_value apply_name(const struct apply *a);
+struct mapping_value apply_version(const struct apply *a);
+MUST_USE enum err apply_meta(struct apply *a, enum meta_stmt s, const struct mapping_value *params,
+                             size_t count, uint64_t *changed, struct ectx *ec);
+
+/* What the rules say, for one event that was read (apply_event_read). ERR_MALFORMED: it cannot be
+ * applied, and nothing of it was (in careful mode), or something may have been (else: the
+ * transaction is of no use, *dirty). */
+MUST_USE enum err apply_rules(struct apply *a, struct apply_event *e, bool *any, bool *dirty,
+                              struct ectx *ec);
+MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool *wanted,
+                                   struct ectx *ec);
+
+/* Parking. */
+bool park_has(const struct apply *a, struct str shard, struct str key);
+MUST_USE enum err park_event(struct apply *a, const struct apply_event *e, const char *reason,
+                             struct ectx *ec);
+MUST_USE enum err park_load(struct apply *a, struct ectx *ec); /* of all shards */
+MUST_USE enum err park_load_shard(struct apply *a, struct str shard, struct ectx *ec);
+void park_clear(struct apply *a);
+MUST_USE bool park_count(struct apply *a, struct str shard, struct str key, int64_t by);
+/* A record as text (base64 of its parts), so that it outlives the log's retention. Null: no
+ * memory. */
+struct str park_encode(const struct record *r, uint64_t position, struct arena *a);
+bool park_decode(struct str text, struct arena *a, struct record *out, uint64_t *position);
+
+/* Statements of our own tables. */
+MUST_USE enum err meta_prepare(struct apply *a, struct ectx *ec);
+
+#endif

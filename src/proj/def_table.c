@@ -1,0 +1,235 @@
+/* Tables of a definition: columns with types, a key, indexes; and the SQL that makes them. */
+#include "proj/def.h"
+
+#include <string.h>
+
+#include "core/compiler.h"
+
+static const char *const type_names[] = {"text", "integer", "real", "boolean", "json"};
+
+static enum err no_memory(struct def_parser *p)
+{
+    return ectx_fail(p->ec, ERR_NO_MEMORY, "out of memory");
+}
+
+const struct def_table *def_table_find(const struct def *d, struct str name)
+{
+    for (size_t i = 0; i < d->table_count; i++) {
+        if (str_eq(d->tables[i].name, name)) {
+            return &d->tables[i];
+        }
+    }
+    return NULL;
+}
+
+MUST_USE enum err def_column_find(struct def_parser *p, const struct json *at,
+                                  const struct def_table *t, struct str name, size_t *out)
+{
+    const char *known[PROJ_COLUMNS_MAX];
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (str_eq(t->columns[i].name, name)) {
+            *out = i;
+            return ERR_OK;
+        }
+        known[i] = t->columns[i].name.p; /* NUL-terminated: decoded into the arena */
+    }
+    enum err e = mapping_fail(&p->doc, at, 0, p->ec, "table '%.*s' has no column '%.*s'",
+                              STR(t->name), (int)(name.n > 60 ? 60 : name.n), name.p);
+    const char *near = mapping_nearest(name, known, t->column_count);
+    if (near != NULL) {
+        ectx_hint(p->ec, "did you mean '%s'?", near);
+    }
+    return e;
+}
+
+static enum err parse_columns(struct def_parser *p, const struct json *v, struct def_table *t)
+{
+    const struct json *columns = json_get(v, "columns");
+    if (columns == NULL || columns->kind != JSON_OBJECT || columns->count == 0 ||
+        columns->count > PROJ_COLUMNS_MAX) {
+        return mapping_fail(&p->doc, columns == NULL ? v : columns, 0, p->ec,
+                            "'columns' must be a mapping of 1 to %u names to types",
+                            PROJ_COLUMNS_MAX);
+    }
+    t->columns = arena_new_n(&p->d->arena, struct def_column, columns->count);
+    if (t->columns == NULL) {
+        return no_memory(p);
+    }
+    for (const struct json *c = columns->first; c != NULL; c = c->next) {
+        enum err e = def_check_name(p, c, "column", c->name);
+        size_t type = 0;
+        e = e != ERR_OK ? e : def_word_of(p, c, c->name, type_names, ARRAY_LEN(type_names), &type);
+        if (e != ERR_OK) {
+            return e;
+        }
+        struct str name = arena_str(&p->d->arena, c->name); /* with a NUL, for hints */
+        if (str_is_null(name)) {
+            return no_memory(p);
+        }
+        t->columns[t->column_count++] = (struct def_column){name, (enum def_type)type};
+    }
+    return ERR_OK;
+}
+
+/* A list of columns (one name is a list of one). */
+static enum err parse_column_list(struct def_parser *p, const struct json *v,
+                                  const struct def_table *t, size_t **out, size_t *count)
+{
+    bool list = v->kind == JSON_ARRAY;
+    size_t n = list ? v->count : 1;
+    *out = arena_new_n(&p->d->arena, size_t, n == 0 ? 1 : n);
+    *count = 0;
+    if (*out == NULL) {
+        return no_memory(p);
+    }
+    for (const struct json *c = list ? v->first : v; c != NULL; c = list ? c->next : NULL) {
+        if (c->kind != JSON_STRING) {
+            return mapping_fail(&p->doc, c, 0, p->ec, "the name of a column was expected");
+        }
+        size_t column = 0;
+        enum err e = def_column_find(p, c, t, c->string, &column);
+        if (e != ERR_OK) {
+            return e;
+        }
+        for (size_t i = 0; i < *count; i++) {
+            if ((*out)[i] == column) {
+                return mapping_fail(&p->doc, c, 0, p->ec, "'%.*s' is named twice", STR(c->string));
+            }
+        }
+        (*out)[(*count)++] = column;
+    }
+    return *count > 0 ? ERR_OK
+                      : mapping_fail(&p->doc, v, 0, p->ec, "at least one column was expected");
+}
+
+static enum err parse_indexes(struct def_parser *p, const struct json *v, struct def_table *t)
+{
+    const struct json *indexes = json_get(v, "indexes");
+    if (indexes == NULL) {
+        return ERR_OK;
+    }
+    if (indexes->kind != JSON_ARRAY || indexes->count > DEF_INDEXES_MAX) {
+        return mapping_fail(&p->doc, indexes, 0, p->ec,
+                            "'indexes' must be a list of at most %u columns or lists of columns",
+                            DEF_INDEXES_MAX);
+    }
+    t->indexes = arena_new_n(&p->d->arena, struct def_index, indexes->count + 1);
+    if (t->indexes == NULL) {
+        return no_memory(p);
+    }
+    for (const struct json *i = indexes->first; i != NULL; i = i->next) {
+        struct def_index *index = &t->indexes[t->index_count];
+        enum err e = parse_column_list(p, i, t, &index->columns, &index->count);
+        if (e != ERR_OK) {
+            return e;
+        }
+        t->index_count++;
+    }
+    return ERR_OK;
+}
+
+MUST_USE enum err def_parse_tables(struct def_parser *p, const struct json *v)
+{
+    static const char *const members[] = {"columns", "key", "indexes"};
+    const struct json *tables = json_get(v, "tables");
+    if (tables == NULL || tables->kind != JSON_OBJECT || tables->count == 0 ||
+        tables->count > PROJ_TABLES_MAX) {
+        return mapping_fail(&p->doc, tables == NULL ? v : tables, 0, p->ec,
+                            "'tables' must be a mapping of 1 to %u tables", PROJ_TABLES_MAX);
+    }
+    p->d->tables = arena_new_n(&p->d->arena, struct def_table, tables->count);
+    if (p->d->tables == NULL) {
+        return no_memory(p);
+    }
+    for (const struct json *m = tables->first; m != NULL; m = m->next) {
+        struct def_table *t = &p->d->tables[p->d->table_count];
+        t->name = arena_str(&p->d->arena, m->name);
+        enum err e = str_is_null(t->name) ? no_memory(p) : def_check_name(p, m, "table", m->name);
+        e = e != ERR_OK
+                ? e
+                : mapping_check_members(&p->doc, m, "a table", members, ARRAY_LEN(members), p->ec);
+        e = e != ERR_OK ? e : parse_columns(p, m, t);
+        if (e == ERR_OK && json_get(m, "key") == NULL) {
+            e = mapping_fail(&p->doc, m, 0, p->ec, "table '%.*s' has no 'key'", STR(t->name));
+        }
+        e = e != ERR_OK ? e : parse_column_list(p, json_get(m, "key"), t, &t->key, &t->key_count);
+        e = e != ERR_OK ? e : parse_indexes(p, m, t);
+        if (e != ERR_OK) {
+            return e;
+        }
+        p->d->table_count++;
+    }
+    return ERR_OK;
+}
+
+/* ---- SQL. Names are a-z, 0-9 and _ (checked), so that quoting them is enough. */
+
+void def_put_name(struct buf *out, struct str name)
+{
+    buf_put_u8(out, '"');
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '"') {
+            buf_put_u8(out, '"');
+        }
+        buf_put_u8(out, (uint8_t)name.p[i]);
+    }
+    buf_put_u8(out, '"');
+}
+
+void def_put_table(struct buf *out, struct str name, uint32_t version)
+{
+    buf_printf(out, "\"%.*s__v%u\"", STR(name), version);
+}
+
+static void put_columns(struct buf *out, const struct def_table *t, const size_t *columns,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_put_z(out, i == 0 ? "(" : ", ");
+        def_put_name(out, t->columns[columns[i]].name);
+    }
+    buf_put_z(out, ")");
+}
+
+static bool in_key(const struct def_table *t, size_t column)
+{
+    for (size_t i = 0; i < t->key_count; i++) {
+        if (t->key[i] == column) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void def_write_tables(const struct def *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->table_count; i++) {
+        const struct def_table *t = &d->tables[i];
+        buf_put_z(out, "CREATE TABLE IF NOT EXISTS ");
+        def_put_table(out, t->name, d->version);
+        for (size_t c = 0; c < t->column_count; c++) {
+            buf_put_z(out, c == 0 ? " (" : ", ");
+            def_put_name(out, t->columns[c].name);
+            buf_printf(out, " %s%s", d->driver->types[t->columns[c].type],
+                       in_key(t, c) ? " NOT NULL" : "");
+        }
+        buf_put_z(out, ", PRIMARY KEY ");
+        put_columns(out, t, t->key, t->key_count);
+        buf_printf(out, ")%s;\n", d->driver->table_suffix);
+    }
+}
+
+void def_write_indexes(const struct def *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->table_count; i++) {
+        const struct def_table *t = &d->tables[i];
+        for (size_t k = 0; k < t->index_count; k++) {
+            buf_printf(out, "CREATE INDEX IF NOT EXISTS \"%.*s__v%u_i%zu\" ON ", STR(t->name),
+                       d->version, k + 1);
+            def_put_table(out, t->name, d->version);
+            buf_put_z(out, " ");
+            put_columns(out, t, t->indexes[k].columns, t->indexes[k].count);
+            buf_put_z(out, ";\n");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+/*
+ * Our own tables in the target: which version is served, checkpoints, parked events, actions that
+ * wait. They are there so that what they say changes in the transaction of the rows it is about.
+ *
+ *   leat_projection  one row for each projection
+ *   leat_version     one for each version that has tables
+ *   leat_checkpoint  one for each shard (input partition) of a version
+ *   leat_parked      one for each event that waits for a person
+ *   leat_action      one for each live-only append that is not acknowledged yet
+ */
+#include "core/compiler.h"
+#include "core/mem.h"
+#include "proj/apply_int.h"
+
+#define SETUP_BYTES_MAX (512u << 10)
+
+static const char *const meta_sql[META_COUNT] = {
+    [META_SERVED] = "SELECT served FROM leat_projection WHERE projection = $1",
+    [META_CLAIM_GET] = "SELECT owner_epoch, position, topic_id FROM leat_checkpoint "
+                       "WHERE projection = $1 AND version = $2 AND shard = $3",
+    [META_CLAIM_INSERT] =
+        "INSERT INTO leat_checkpoint (projection, version, shard, topic_id, owner_epoch, position, "
+        "live_from, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+        "ON CONFLICT (projection, version, shard) DO NOTHING",
+    [META_CLAIM_UPDATE] =
+        "UPDATE leat_checkpoint SET owner_epoch = $1, updated_at = $2 "
+        "WHERE projection = $3 AND version = $4 AND shard = $5 AND owner_epoch <= $6",
+    [META_CHECKPOINT] =
+        "UPDATE leat_checkpoint SET position = $1, updated_at = $2, last_time_ms = $3 "
+        "WHERE projection = $4 AND version = $5 AND shard = $6 AND owner_epoch = $7 "
+        "AND position = $8",
+    [META_CHECK_SHARD] = "SELECT position, live_from FROM leat_checkpoint "
+                         "WHERE projection = $1 AND version = $2 AND shard = $3",
+    [META_PARK] =
+        "INSERT INTO leat_parked (projection, version, shard, record_offset, event_key, event_id, "
+        "event_type, reason, data, record, parked_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    [META_UNPARK] = "DELETE FROM leat_parked WHERE projection = $1 AND version = $2 AND shard = $3 "
+                    "AND record_offset = $4",
+    [META_REASON] = "UPDATE leat_parked SET reason = $1 WHERE projection = $2 AND version = $3 "
+                    "AND shard = $4 AND record_offset = $5",
+    [META_PARKED_KEYS] = "SELECT event_key, COUNT(*) FROM leat_parked WHERE projection = $1 AND "
+                         "version = $2 AND shard = $3 GROUP BY event_key",
+    [META_PARKED_OF] = "SELECT shard, record_offset, record FROM leat_parked WHERE projection = $1 "
+                       "AND version = $2 AND event_key = $3 ORDER BY shard, record_offset LIMIT $4",
+    [META_ACTION] =
+        "INSERT INTO leat_action (projection, version, id, shard, record_offset, gated, stream, "
+        "type, data, causation, correlation, traceparent) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        "ON CONFLICT (projection, version, id) DO NOTHING",
+};
+
+static void put_tables(const struct target_driver *driver, struct buf *sql)
+{
+    const char *number = driver->types[DEF_INTEGER];
+    const char *end = driver->table_suffix;
+    buf_printf(sql,
+               "CREATE TABLE IF NOT EXISTS leat_projection (projection TEXT NOT NULL PRIMARY KEY, "
+               "served %s NOT NULL, previous %s NOT NULL, switched_at %s NOT NULL)%s;\n",
+               number, number, number, end);
+    buf_printf(sql,
+               "CREATE TABLE IF NOT EXISTS leat_version (projection TEXT NOT NULL, version %s NOT "
+               "NULL, indexed %s NOT NULL, created_at %s NOT NULL, drop_at %s, PRIMARY KEY "
+               "(projection, version))%s;\n",
+               number, number, number, number, end);
+    buf_printf(sql,
+               "CREATE TABLE IF NOT EXISTS leat_checkpoint (projection TEXT NOT NULL, version %s "
+               "NOT NULL, shard TEXT NOT NULL, topic_id TEXT NOT NULL, owner_epoch %s NOT NULL, "
+               "position %s NOT NULL, live_from %s NOT NULL, updated_at %s NOT NULL, last_time_ms "
+               "%s, PRIMARY KEY (projection, version, shard))%s;\n",
+               number, number, number, number, number, number, end);
+    buf_printf(sql,
+               "CREATE TABLE IF NOT EXISTS leat_parked (projection TEXT NOT NULL, version %s NOT "
+               "NULL, shard TEXT NOT NULL, record_offset %s NOT NULL, event_key TEXT NOT NULL, "
+               "event_id TEXT, event_type TEXT, reason TEXT NOT NULL, data TEXT, record TEXT NOT "
+               "NULL, parked_at %s NOT NULL, PRIMARY KEY (projection, version, shard, "
+               "record_offset))%s;\n"
+               "CREATE INDEX IF NOT EXISTS leat_parked_by_key ON leat_parked (projection, version, "
+               "event_key);\n",
+               number, number, number, end);
+    buf_printf(sql,
+               "CREATE TABLE IF NOT EXISTS leat_action (projection TEXT NOT NULL, version %s NOT "
+               "NULL, id TEXT NOT NULL, shard TEXT NOT NULL, record_offset %s NOT NULL, gated %s "
+               "NOT NULL, stream TEXT NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, causation "
+               "TEXT, correlation TEXT, traceparent TEXT, PRIMARY KEY (projection, version, id))%s;"
+               "\n",
+               number, number, number, end);
+}
+
+/* Numbers and a name that was checked, so that they may stand in the text. */
+static void put_version_row(const struct def *d, int64_t now_ms, struct buf *sql)
+{
+    buf_printf(sql,
+               "INSERT INTO leat_projection (projection, served, previous, switched_at) VALUES "
+               "('%.*s', 0, 0, %lld) ON CONFLICT (projection) DO NOTHING;\n",
+               STR(d->name), (long long)now_ms);
+    buf_printf(sql,
+               "INSERT INTO leat_version (projection, version, indexed, created_at) VALUES "
+               "('%.*s', %u, 0, %lld) ON CONFLICT (projection, version) DO NOTHING;\n",
+               STR(d->name), d->version, (long long)now_ms);
+}
+
+MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_db *db,
+                              const struct def *d, int64_t now_ms, struct ectx *ec)
+{
+    struct buf sql;
+    buf_init(&sql, SETUP_BYTES_MAX);
+    buf_printf(&sql, "%s;\n", driver->begin);
+    put_tables(driver, &sql);
+    put_version_row(d, now_ms, &sql);
+    def_write_tables(d, &sql);
+    buf_put_z(&sql, "COMMIT;\n");
+    buf_put_u8(&sql, 0);
+    enum err e = buf_failed(&sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                                  : driver->exec(db, (const char *)sql.p, ec);
+    buf_deinit(&sql);
+    if (e != ERR_OK) {
+        /* What failed inside a transaction leaves it open. */
+        IGNORE(driver->exec(db, "ROLLBACK", NULL) == ERR_OK);
+    }
+    return e;
+}
+
+MUST_USE enum err meta_prepare(struct apply *a, struct ectx *ec)
+{
+    for (int i = 0; i < META_COUNT; i++) {
+        enum err e = a->driver->prepare(a->db, str_of(meta_sql[i]), &a->meta[i], ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}

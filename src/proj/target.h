@@ -1,0 +1,67 @@
+/*
+ * Where rows go: an SQL database behind one table of functions. Two drivers: SQLite (a file) and
+ * PostgreSQL (a server). A driver's library is loaded when the first definition asks for it; a
+ * missing one is an error that names the package.
+ *
+ * All of it blocks and runs on workers; one connection is used by one thread at a time. SQL is the
+ * part that both understand; parameters are $1, $2, ... and each is first mentioned in this order
+ * (SQLite numbers them so). Values are those of mapping.h.
+ *
+ * Errors say whose fault it is: ERR_MALFORMED the row's (a constraint, a type), ERR_CONFIG the
+ * statement's, ERR_AGAIN busy (try again), ERR_CLOSED the connection is gone, ERR_NO_SPACE,
+ * ERR_REQUEST_TIMED_OUT over the limit that was set, ERR_DAMAGED, ERR_IO, ERR_NO_MEMORY.
+ */
+#ifndef LEAT_PROJ_TARGET_H
+#define LEAT_PROJ_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/str.h"
+#include "mapping/mapping.h"
+
+#define TARGET_PARAMS_MAX 256u /* of one statement */
+
+struct target_db;
+struct target_stmt;
+struct target_library;
+
+enum { TARGET_READ_ONLY = 1, TARGET_MEMORY = 2 /* a scratch database; `where` is not used */ };
+
+/* false: enough. Texts are valid within the call. */
+typedef bool (*target_row_fn)(void *ctx, const struct mapping_value *values, size_t count);
+
+struct target_driver {
+    const char *name; /* "sqlite" */
+    unsigned lanes;   /* connections that write at once */
+    /* Loads the library; kept for the life of the process. */
+    enum err (*load)(struct target_library **out, struct ectx *ec);
+    void (*unload)(struct target_library *l);
+    enum err (*open)(struct target_library *l, struct str where, unsigned flags,
+                     struct target_db **out, struct ectx *ec);
+    void (*close)(struct target_db *db); /* NULL is fine */
+    /* One or more statements without parameters. */
+    enum err (*exec)(struct target_db *db, const char *sql, struct ectx *ec);
+    enum err (*prepare)(struct target_db *db, struct str sql, struct target_stmt **out,
+                        struct ectx *ec);
+    void (*finalize)(struct target_stmt *s); /* NULL is fine */
+    /* changed == NULL: the outcome may come later, at the next call that has one. */
+    enum err (*run)(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                    uint64_t *changed, struct ectx *ec);
+    enum err (*query)(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                      target_row_fn row, void *ctx, struct ectx *ec);
+    /* Statements that begin from now on end after so long; 0: no limit. */
+    void (*set_timeout)(struct target_db *db, uint64_t ns);
+    const char *begin;        /* of a transaction that will write */
+    const char *types[5];     /* of enum def_type */
+    const char *table_suffix; /* " STRICT" */
+};
+extern const struct target_driver target_sqlite;
+
+/* "sqlite:FILE", "postgres://..." or "postgresql://...": driver and the rest. ERR_CONFIG. */
+MUST_USE enum err target_parse(struct str target, const struct target_driver **driver,
+                               struct str *where, struct ectx *ec);
+
+#endif

@@ -1,0 +1,206 @@
+/* Events into rows: one transaction, exactly once, keys that are parked and tried again. */
+#include "base.h"
+
+#include <stdio.h>
+
+#include "core/compiler.h"
+
+#define PLACED(n, sku)                                                                 \
+    "{\"price\":10,\"quantity\":" #n ",\"customer\":\"c1\",\"items\":[{\"sku\":\"" sku \
+    "\",\"n\":2},{\"sku\":\"z\",\"n\":1}]}"
+
+TEST(apply_does_what_the_rules_say)
+{
+    struct bench b;
+    bench_init(&b, base_orders, "rules.db");
+    bench_claim(&b, 1);
+    assert_int_equal(b.next, 0);
+    const struct base_event events[] = {
+        {"OrderPlaced", "order-1", PLACED(3, "a")},
+        {"CustomerNamed", "customer-c1", "{\"id\":\"c1\",\"name\":\"Ada\"}"},
+        {"OrderPlaced.v2", "order-2", PLACED(1, "b")},
+        {"OrderShipped", "order-1", "{\"fee\":5}"},
+        {"OrderPlaced", "order-3", PLACED(1, "a")},
+        {"OrderCancelled", "order-3", "{}"},
+        {"SomethingElse", "order-9", "not json"},
+    };
+    assert_int_equal(bench_apply(&b, events, ARRAY_LEN(events)), ERR_OK);
+    assert_int_equal(b.counts.events, 7);
+    assert_int_equal(b.counts.applied, 6);
+    assert_int_equal(b.counts.parked, 0);
+    assert_string_equal(bench_rows(&b, "SELECT * FROM orders__v1 ORDER BY id"),
+                        "order-1|shipped|35|unknown\norder-2|placed|10|Ada\n");
+    assert_string_equal(bench_rows(&b, "SELECT * FROM stock__v1 ORDER BY sku"),
+                        "a|4|2\nb|2|1\nz|3|3\n");
+    assert_string_equal(
+        bench_rows(&b, "SELECT projection, version, shard, owner_epoch, position, live_from, "
+                       "last_time_ms FROM leat_checkpoint"),
+        "orders|1|es.order/0|1|7|0|1006\n");
+    bench_deinit(&b);
+}
+
+/* A former owner changes nothing: neither by its epoch nor by a position that is no longer so. */
+TEST(apply_refuses_a_former_owner)
+{
+    struct bench b;
+    struct bench other;
+    bench_init(&b, base_orders, "fence.db");
+    bench_init(&other, base_orders, "fence.db");
+    bench_claim(&b, 3);
+    const struct base_event one[] = {{"OrderPlaced", "order-1", PLACED(1, "a")}};
+    assert_int_equal(bench_apply(&b, one, 1), ERR_OK);
+    bench_claim(&other, 4);
+    assert_int_equal(other.next, 1);
+    assert_int_equal(bench_apply(&b, one, 1), ERR_FENCED);
+    assert_int_equal(bench_apply(&other, one, 1), ERR_OK);
+    assert_string_equal(bench_rows(&b, "SELECT sold FROM stock__v1 WHERE sku = 'a'"), "4\n");
+    struct apply_claim late = {.shard = STR_LIT("es.order/0"), .epoch = 3};
+    assert_int_equal(apply_claim(b.a, &late, &b.ec), ERR_FENCED);
+    /* The same owner, but a transaction that was done already. */
+    other.next = 1;
+    assert_int_equal(bench_apply(&other, one, 1), ERR_FENCED);
+    assert_string_equal(bench_rows(&b, "SELECT sold FROM stock__v1 WHERE sku = 'a'"), "4\n");
+    bench_deinit(&other);
+    bench_deinit(&b);
+}
+
+/* A topic that was deleted and made again has other events at the same offsets. */
+TEST(apply_refuses_another_topic_of_the_same_name)
+{
+    struct bench b;
+    bench_init(&b, base_orders, "topic.db");
+    bench_claim(&b, 1);
+    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = 2, .topic_id = {{7}}};
+    assert_int_equal(apply_claim(b.a, &c, &b.ec), ERR_EXISTS);
+    assert_non_null(strstr(b.ec.text, "another topic"));
+    bench_deinit(&b);
+}
+
+/* What cannot be applied waits with its reason, and so does all of its key; the rest goes on. */
+TEST(apply_parks_a_key_and_tries_it_again_in_order)
+{
+    struct bench b;
+    bench_init(&b, base_orders, "park.db");
+    bench_claim(&b, 1);
+    const struct base_event events[] = {
+        {"OrderPlaced", "order-1", PLACED(1, "a")},
+        {"OrderPlaced", "order-2", "{\"price\":\"ten\",\"quantity\":1}"},
+        {"OrderShipped", "order-2", "{}"},
+        {"OrderShipped", "order-1", "{}"},
+        {"OrderPlaced", "order-3",
+         "{\"price\":1,\"quantity\":1,\"customer\":\"c1\",\"items\":[{\"sku\":\"q\",\"n\":1},{"
+         "\"sku\":\"q\",\"n\":\"x\"}]}"},
+    };
+    assert_int_equal(bench_apply(&b, events, ARRAY_LEN(events)), ERR_OK);
+    assert_int_equal(b.counts.parked, 3);
+    assert_string_equal(bench_rows(&b, "SELECT record_offset, event_key, event_id, event_type, "
+                                       "reason FROM leat_parked ORDER BY 1"),
+                        "1|order-2|e1|OrderPlaced|upsert of orders: /data/price is text, and a "
+                        "number is needed\n"
+                        "2|order-2|e2|OrderShipped|an earlier event of this key is parked\n"
+                        "4|order-3|e4|OrderPlaced|increment of stock: SQLite: cannot store TEXT "
+                        "value in INTEGER column stock__v1.sold\n");
+    /* Of order-3 nothing was done, not even the first of its statements. */
+    assert_string_equal(bench_rows(&b, "SELECT id, status FROM orders__v1"), "order-1|shipped\n");
+    assert_string_equal(bench_rows(&b, "SELECT sku FROM stock__v1 ORDER BY 1"), "a\nz\n");
+    assert_int_equal(b.next, 5);
+
+    bool more = false;
+    assert_int_equal(apply_retry(b.a, STR_LIT("order-2"), false, 9, &b.counts, &more, &b.ec),
+                     ERR_OK);
+    assert_int_equal(b.counts.parked, 1); /* still: nothing has changed */
+    assert_int_equal(b.counts.parked_now, 3);
+    /* The first one is given up; the next is applied. */
+    assert_int_equal(apply_retry(b.a, STR_LIT("order-2"), true, 9, &b.counts, &more, &b.ec),
+                     ERR_OK);
+    assert_int_equal(b.counts.skipped, 1);
+    assert_int_equal(b.counts.parked_now, 1);
+    assert_int_equal(apply_retry(b.a, STR_LIT("order-2"), false, 9, &b.counts, &more, &b.ec),
+                     ERR_NOT_FOUND);
+    const struct base_event later[] = {{"OrderPlaced", "order-2", PLACED(2, "b")},
+                                       {"OrderShipped", "order-3", "{}"}};
+    assert_int_equal(bench_apply(&b, later, 2), ERR_OK);
+    assert_int_equal(b.counts.parked, 1); /* order-3 is still parked */
+    assert_string_equal(bench_rows(&b, "SELECT id, status FROM orders__v1 ORDER BY 1"),
+                        "order-1|shipped\norder-2|placed\n");
+    bench_deinit(&b);
+}
+
+/* Another process knows what is parked. */
+TEST(apply_knows_parked_keys_after_a_restart)
+{
+    struct bench b;
+    bench_init(&b, base_orders, "again.db");
+    bench_claim(&b, 1);
+    const struct base_event bad[] = {{"OrderPlaced", "order-2", "{\"price\":1}"}};
+    assert_int_equal(bench_apply(&b, bad, 1), ERR_OK);
+    bench_deinit(&b);
+    bench_init(&b, base_orders, "again.db");
+    bench_claim(&b, 2);
+    assert_int_equal(b.next, 1);
+    const struct base_event next[] = {{"OrderShipped", "order-2", "{}"}};
+    assert_int_equal(bench_apply(&b, next, 1), ERR_OK);
+    assert_int_equal(b.counts.parked, 1);
+    assert_int_equal(b.counts.parked_now, 2);
+    bench_deinit(&b);
+}
+
+/* on_error: stop. What stands before the event is applied, it and what follows is not. */
+TEST(apply_stops_at_the_event_at_fault)
+{
+    char text[8192];
+    const char *key = strstr(base_orders, "\"key\":\"$key\"");
+    snprintf(text, sizeof(text), "%.*s\"on_error\":\"stop\",%s", (int)(key - base_orders),
+             base_orders, key);
+    struct bench b;
+    bench_init(&b, text, "stop.db");
+    bench_claim(&b, 1);
+    const struct base_event events[] = {{"OrderPlaced", "order-1", PLACED(1, "a")},
+                                        {"OrderPlaced", "order-2", "{\"price\":1}"},
+                                        {"OrderPlaced", "order-3", PLACED(1, "a")}};
+    assert_int_equal(bench_apply(&b, events, 3), ERR_OK);
+    assert_int_equal(b.next, 1);
+    assert_non_null(strstr(b.counts.reason, "/data/quantity is not there"));
+    assert_string_equal(bench_rows(&b, "SELECT id FROM orders__v1"), "order-1\n");
+    assert_string_equal(bench_rows(&b, "SELECT COUNT(*) FROM leat_parked"), "0\n");
+    bench_deinit(&b);
+}
+
+struct once {
+    struct bench b;
+    struct buf bytes;
+};
+static enum err apply_once(void *ctx)
+{
+    struct once *o = ctx;
+    struct bench *b = &o->b;
+    struct apply *a = NULL;
+    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = ++b->epoch};
+    enum err e = apply_create(b->d->driver, b->db, b->d, &a, NULL);
+    e = e != ERR_OK ? e : apply_claim(a, &c, NULL);
+    struct engine_batch batch = {.bytes = buf_str(&o->bytes)};
+    struct apply_read read = {.shard = STR_LIT("es.order/0"),
+                              .topic = STR_LIT("es.order"),
+                              .epoch = b->epoch,
+                              .next_offset = 2,
+                              .batches = &batch,
+                              .batch_count = 1};
+    e = e != ERR_OK ? e : apply_reads(a, &read, 1, 7, &b->counts, NULL);
+    apply_destroy(a);
+    return e;
+}
+/* Whatever fails, nothing of the transaction is there, and it can be done later. */
+TEST(apply_copes_without_memory)
+{
+    struct once o;
+    bench_init(&o.b, base_orders, "oom.db");
+    buf_init(&o.bytes, 1u << 20);
+    const struct base_event events[] = {{"OrderPlaced", "order-1", PLACED(1, "a")},
+                                        {"OrderPlaced", "order-2", "{\"price\":1}"}};
+    base_batch(&o.bytes, 0, events, 2);
+    test_each_failing_alloc(apply_once, &o);
+    assert_string_equal(bench_rows(&o.b, "SELECT sold FROM stock__v1 WHERE sku = 'a'"), "2\n");
+    assert_string_equal(bench_rows(&o.b, "SELECT COUNT(*) FROM leat_parked"), "1\n");
+    buf_deinit(&o.bytes);
+    bench_deinit(&o.b);
+}

@@ -1,0 +1,119 @@
+/* Definitions: what is right becomes SQL, what is wrong is told with its place. */
+#include "base.h"
+
+#include <stdio.h>
+
+#include "core/compiler.h"
+
+#define HEAD "{\"projection\":\"p\",\"source\":{\"category\":\"c\"},\"target\":\"sqlite:x\",\n"
+#define TABLES \
+    "\"tables\":{\"t\":{\"columns\":{\"id\":\"text\",\"n\":\"integer\"},\"key\":\"id\"}},\n"
+
+static void expect(const char *text, const char *error)
+{
+    struct def *d = NULL;
+    struct ectx ec = {0};
+    assert_int_equal(def_create(str_of(text), STR_LIT("p.json"), 0, &d, &ec), ERR_CONFIG);
+    char got[640];
+    snprintf(got, sizeof(got), "%s|%s", ec.text, ec.hint);
+    assert_string_equal(got, error);
+}
+
+TEST(def_errors_have_places)
+{
+    expect("{\"projection\":\"p\",\n \"projektion\":1}",
+           "p.json:2:15: 'projektion' is not known in a projection|did you mean 'projection'?");
+    expect("{\"projection\":\"My-Orders\"}",
+           "p.json:1:15: 'My-Orders' cannot be the name of a projection|a name is a-z, 0-9 and _, "
+           "at most 52 of them, no digit first, and does not begin with leat_, sqlite_ or pg_");
+    expect("{\"projection\":\"p\",\"target\":\"mysql:x\"}",
+           "p.json:1:28: 'mysql:x' is no target|sqlite:FILE");
+    expect(HEAD "\"on_error\":\"prak_key\"}",
+           "p.json:2:12: 'prak_key' is no value of 'on_error'|did you mean 'park_key'?");
+    expect(
+        HEAD "\"key\":\"/dat/x\"}",
+        "p.json:2:7: a pointer into an event begins with /data or /meta, not with '/dat'|did you "
+        "mean /data?");
+    expect(HEAD "\"tables\":{\"t\":{\"columns\":{\"id\":\"string\"}}}}",
+           "p.json:2:32: 'string' is no value of 'id'|one of: text, integer, real, boolean, json");
+    expect(HEAD "\"tables\":{\"t\":{\"columns\":{\"id\":\"text\"},\"key\":\"idd\"}}}",
+           "p.json:2:46: table 't' has no column 'idd'|did you mean 'id'?");
+    expect(
+        HEAD TABLES "\"maps\":[{\"type\":\"A\"}]}",
+        "p.json:3:9: this rule does nothing|give it an upsert, increment, update, delete, sql or "
+        "live_only");
+    expect(HEAD TABLES "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"tt\",\"key\":{}}}]}",
+           "p.json:3:39: upsert: there is no table 'tt'|");
+    expect(HEAD TABLES
+           "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"n\":1}}}]}",
+           "p.json:3:30: upsert: 'key' must give every column of the key of 't', and no other|");
+    expect(
+        HEAD TABLES
+        "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"a b\"}}}]}",
+        "p.json:3:55: 'a' is no value: expected a pointer (/data/x), a field ($id), a number, or "
+        "'text'|for the text write \"'a'\", with both kinds of quotes");
+    expect(HEAD TABLES
+           "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"UPDATE {x} SET n = 1\"}}]}",
+           "p.json:3:47: '{x}' is no table of this projection|");
+    expect(HEAD TABLES
+           "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"UPDATE {t} SET n = :m\"}}]}",
+           "p.json:3:59: ':m' is not in 'bind'|");
+    expect(HEAD TABLES "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"DROP TABLE x\"}}]}",
+           "p.json:3:40: SQL of one's own is INSERT, UPDATE, DELETE, REPLACE or WITH ...|");
+    expect(HEAD TABLES
+           "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"DELETE FROM {t}; x\"}}]}",
+           "p.json:3:55: one statement only: ';' ends it|");
+    expect(HEAD TABLES
+           "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"x.y\"}}}]}",
+           "p.json:3:55: 'x' is no lookup of this rule|");
+    expect("{\"projection\":\"p\",}",
+           "p.json: JSON line 1, column 19: expected a name in quotes, found '}'|");
+}
+
+TEST(def_makes_statements)
+{
+    struct def *d = NULL;
+    struct ectx ec = {0};
+    assert_int_equal(
+        def_create(
+            STR_LIT(HEAD TABLES
+                    "\"version\":3,\"maps\":[{\"type\":\"A\","
+                    "\"increment\":{\"table\":\"t\",\"key\":{\"id\":\"$key\"},\"by\":{\"n\":1}},"
+                    "\"update\":{\"table\":\"t\",\"where\":{\"n\":5},\"set\":{\"id\":\"'x'\"}},"
+                    "\"delete\":{\"table\":\"t\",\"where\":{\"n\":5,\"id\":\"$id\"}},"
+                    "\"sql\":{\"statement\":\"UPDATE {t} SET n = :b, id = ':b' || :a -- :c\\n "
+                    "WHERE n = :b AND 'it''s' = \\\"q:x\\\" AND n = "
+                    "n::int\",\"bind\":{\"a\":1,\"b\":2}}}]}"),
+            STR_LIT("p.json"), 0, &d, &ec),
+        ERR_OK);
+    assert_int_equal(d->statement_count, 4);
+    static const char *const expected[] = {
+        "INSERT INTO \"t__v3\" (\"id\", \"n\") VALUES ($1, $2) ON CONFLICT (\"id\") DO UPDATE SET "
+        "\"n\" = COALESCE(\"t__v3\".\"n\", 0) + excluded.\"n\"",
+        "UPDATE \"t__v3\" SET \"id\" = $1 WHERE \"n\" = $2",
+        "DELETE FROM \"t__v3\" WHERE \"n\" = $1 AND \"id\" = $2",
+        "UPDATE \"t__v3\" SET n = $1, id = ':b' || $2  \n WHERE n = $1 AND 'it''s' = \"q:x\" AND n "
+        "= "
+        "n::int",
+    };
+    for (size_t i = 0; i < 4; i++) {
+        char got[512];
+        snprintf(got, sizeof(got), "%.*s", STR(d->statements[i]));
+        assert_string_equal(got, expected[i]);
+    }
+    def_destroy(d);
+}
+
+static enum err make(void *ctx)
+{
+    struct def *d = NULL;
+    enum err e = def_create(str_of(ctx), STR_LIT("x"), 0, &d, NULL);
+    def_destroy(d);
+    return e;
+}
+TEST(def_copes_without_memory)
+{
+    char text[8192]; /* the target keeps its %s: it is only a name here */
+    snprintf(text, sizeof(text), "%s", base_orders);
+    test_each_failing_alloc(make, text);
+}
