@@ -10,7 +10,7 @@
 #include "core/mem.h"
 #include "engine/engine.h"
 #include "envelope/envelope.h"
-#include "json/json.h"
+#include "json/yaml.h"
 
 #define KEEP_MS_MAX (365ll * 24 * 3600 * 1000)
 
@@ -43,20 +43,44 @@ MUST_USE enum err def_check_name(struct def_parser *p, const struct json *at, co
     return e;
 }
 
-/* Where a value of a JSON text stands. */
+/* Where a value of a JSON text stands: of text the first character behind the quote. */
 static bool place_in_text(void *ctx, const struct json *v, uint32_t *line, uint32_t *column)
 {
     const struct def *d = ctx;
     if (v->raw.p < d->text.p || v->raw.p > d->text.p + d->text.n) {
         return false;
     }
+    const char *end = v->raw.p + (v->kind == JSON_STRING);
     *line = 1;
     *column = 1;
-    for (const char *c = d->text.p; c < v->raw.p; c++) {
+    for (const char *c = d->text.p; c < end; c++) {
         *line += *c == '\n';
         *column = *c == '\n' ? 1 : *column + 1;
     }
     return true;
+}
+
+/* The document as JSON, whichever of the two it is written in. */
+static enum err read_document(struct def_parser *p, struct json **root)
+{
+    struct def *d = p->d;
+    struct str text = d->text;
+    p->doc.file = d->file.p;
+    if (str_starts(str_trim(text), "{")) {
+        p->doc.place = place_in_text;
+        p->doc.ctx = d;
+    } else {
+        struct yaml_map *map = NULL;
+        enum err e = yaml_to_json(text, d->file.p, &d->json, &d->arena, &map, p->ec);
+        if (e != ERR_OK) {
+            return e == ERR_LIMIT ? ERR_CONFIG : e;
+        }
+        text = buf_str(&d->json);
+        p->doc.place = yaml_place;
+        p->doc.ctx = map;
+    }
+    enum err e = json_parse(text, NULL, &d->arena, root, p->ec);
+    return e == ERR_MALFORMED || e == ERR_LIMIT ? ectx_wrap(p->ec, ERR_CONFIG, "%s", d->file.p) : e;
 }
 
 MUST_USE enum err def_word_of(struct def_parser *p, const struct json *v, struct str name,
@@ -239,6 +263,7 @@ MUST_USE enum err def_create(struct str text, struct str file, uint32_t version,
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
     arena_init(&d->arena, DEF_ARENA_BYTES);
+    buf_init(&d->json, DEF_ARENA_BYTES);
     d->text = arena_str(&d->arena, text);
     d->file = arena_str(&d->arena, file.n == 0 ? STR_LIT("definition") : file);
     struct def_parser p = {.d = d, .ec = ec};
@@ -246,14 +271,7 @@ MUST_USE enum err def_create(struct str text, struct str file, uint32_t version,
     enum err e = str_is_null(d->text) || str_is_null(d->file)
                      ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
                      : ERR_OK;
-    if (e == ERR_OK) {
-        p.doc = (struct mapping_doc){.file = d->file.p, .place = place_in_text, .ctx = d};
-        e = json_parse(d->text, NULL, &d->arena, &root, ec);
-        if (e == ERR_MALFORMED || e == ERR_LIMIT) {
-            (void)ectx_wrap(ec, ERR_CONFIG, "%s", d->file.p);
-            e = ERR_CONFIG;
-        }
-    }
+    e = e != ERR_OK ? e : read_document(&p, &root);
     e = e != ERR_OK ? e : parse(&p, root, version);
     if (e != ERR_OK) {
         def_destroy(d);
@@ -267,6 +285,7 @@ void def_destroy(struct def *d)
 {
     if (d != NULL) {
         arena_deinit(&d->arena);
+        buf_deinit(&d->json);
         mem_free(d);
     }
 }

@@ -88,6 +88,7 @@ struct def_rule {
 enum def_on_error { DEF_PARK_KEY, DEF_STOP, DEF_SKIP };
 struct def {
     struct arena arena;
+    struct buf json; /* made of the YAML, if it was YAML */
     struct str file, text;
     struct str name;
     uint32_t version;

@@ -24,50 +24,67 @@ TEST(def_errors_have_places)
     expect("{\"projection\":\"p\",\n \"projektion\":1}",
            "p.json:2:15: 'projektion' is not known in a projection|did you mean 'projection'?");
     expect("{\"projection\":\"My-Orders\"}",
-           "p.json:1:15: 'My-Orders' cannot be the name of a projection|a name is a-z, 0-9 and _, "
+           "p.json:1:16: 'My-Orders' cannot be the name of a projection|a name is a-z, 0-9 and _, "
            "at most 52 of them, no digit first, and does not begin with leat_, sqlite_ or pg_");
     expect("{\"projection\":\"p\",\"target\":\"mysql:x\"}",
-           "p.json:1:28: 'mysql:x' is no target|sqlite:FILE");
+           "p.json:1:29: 'mysql:x' is no target|sqlite:FILE");
     expect(HEAD "\"on_error\":\"prak_key\"}",
-           "p.json:2:12: 'prak_key' is no value of 'on_error'|did you mean 'park_key'?");
+           "p.json:2:13: 'prak_key' is no value of 'on_error'|did you mean 'park_key'?");
     expect(
         HEAD "\"key\":\"/dat/x\"}",
-        "p.json:2:7: a pointer into an event begins with /data or /meta, not with '/dat'|did you "
+        "p.json:2:8: a pointer into an event begins with /data or /meta, not with '/dat'|did you "
         "mean /data?");
     expect(HEAD "\"tables\":{\"t\":{\"columns\":{\"id\":\"string\"}}}}",
-           "p.json:2:32: 'string' is no value of 'id'|one of: text, integer, real, boolean, json");
+           "p.json:2:33: 'string' is no value of 'id'|one of: text, integer, real, boolean, json");
     expect(HEAD "\"tables\":{\"t\":{\"columns\":{\"id\":\"text\"},\"key\":\"idd\"}}}",
-           "p.json:2:46: table 't' has no column 'idd'|did you mean 'id'?");
+           "p.json:2:47: table 't' has no column 'idd'|did you mean 'id'?");
     expect(
         HEAD TABLES "\"maps\":[{\"type\":\"A\"}]}",
         "p.json:3:9: this rule does nothing|give it an upsert, increment, update, delete, sql or "
         "live_only");
     expect(HEAD TABLES "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"tt\",\"key\":{}}}]}",
-           "p.json:3:39: upsert: there is no table 'tt'|");
+           "p.json:3:40: upsert: there is no table 'tt'|");
     expect(HEAD TABLES
            "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"n\":1}}}]}",
            "p.json:3:30: upsert: 'key' must give every column of the key of 't', and no other|");
     expect(
         HEAD TABLES
         "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"a b\"}}}]}",
-        "p.json:3:55: 'a' is no value: expected a pointer (/data/x), a field ($id), a number, or "
+        "p.json:3:56: 'a' is no value: expected a pointer (/data/x), a field ($id), a number, or "
         "'text'|for the text write \"'a'\", with both kinds of quotes");
     expect(HEAD TABLES
            "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"UPDATE {x} SET n = 1\"}}]}",
-           "p.json:3:47: '{x}' is no table of this projection|");
+           "p.json:3:48: '{x}' is no table of this projection|");
     expect(HEAD TABLES
            "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"UPDATE {t} SET n = :m\"}}]}",
-           "p.json:3:59: ':m' is not in 'bind'|");
+           "p.json:3:60: ':m' is not in 'bind'|");
     expect(HEAD TABLES "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"DROP TABLE x\"}}]}",
-           "p.json:3:40: SQL of one's own is INSERT, UPDATE, DELETE, REPLACE or WITH ...|");
+           "p.json:3:41: SQL of one's own is INSERT, UPDATE, DELETE, REPLACE or WITH ...|");
     expect(HEAD TABLES
            "\"maps\":[{\"type\":\"A\",\"sql\":{\"statement\":\"DELETE FROM {t}; x\"}}]}",
-           "p.json:3:55: one statement only: ';' ends it|");
+           "p.json:3:56: one statement only: ';' ends it|");
     expect(HEAD TABLES
            "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"x.y\"}}}]}",
-           "p.json:3:55: 'x' is no lookup of this rule|");
+           "p.json:3:56: 'x' is no lookup of this rule|");
     expect("{\"projection\":\"p\",}",
            "p.json: JSON line 1, column 19: expected a name in quotes, found '}'|");
+}
+
+TEST(def_of_yaml_has_the_places_of_the_yaml)
+{
+    expect("projection: p\n"
+           "source: { category: c }\n"
+           "target: sqlite:x\n"
+           "tables:\n"
+           "  t: { columns: { id: text }, key: id }\n"
+           "maps:\n"
+           "  - type: A\n"
+           "    upsert:\n"
+           "      table: t\n"
+           "      key: { id: /data/a * $tpye }\n",
+           "p.json:10:28: '$tpye' is no field of an event|did you mean '$type'?");
+    expect("projection: p\n  x: 1\n",
+           "p.json:2:4: not valid YAML: mapping values are not allowed in this context|");
 }
 
 TEST(def_makes_statements)
