@@ -19,10 +19,20 @@ struct api_waiter {
 void api_wait(struct api *a, struct api_waiter *w);
 void api_wait_end(struct api_waiter *w); /* harmless twice */
 
+/* Streams and long polls that are open at once; more are answered 503. */
+#define API_OPEN_MAX 10000u
+
 struct api {
     struct api_services services;
     struct list waiting; /* of api_waiter */
     struct api_idempotency *idempotency;
+    struct http_route *routes; /* made from all resources, with `of` beside them */
+    const struct api_route **of;
+    size_t route_count;
+    struct buf openapi;     /* the document */
+    char openapi_etag[16];  /* quoted */
+    uint64_t next_anywhere; /* for records without a key */
+    uint32_t open;          /* of API_OPEN_MAX */
 };
 
 /* ---- Routes
@@ -52,6 +62,7 @@ enum {
     API_NDJSON_OUT = 2,
     API_SSE = 4,
     API_IDEMPOTENT = 8, /* honours Idempotency-Key */
+    API_TEXT = 16,      /* answers with text for people, not with JSON */
 };
 struct api_call;
 struct api_route {
@@ -82,7 +93,15 @@ struct api_resource {
 };
 /* streams.c, ...: listed in table.c */
 extern const struct api_resource api_streams, api_appends, api_events, api_live, api_snapshots,
-    api_folds, api_topics;
+    api_folds, api_topics, api_records, api_about;
+
+/* table.c: the resources that these services offer, one after the other; NULL: no more. */
+const struct api_resource *api_resource_at(const struct api_services *s, size_t i);
+MUST_USE enum err api_routes_make(struct api *a);
+/* openapi.c: the document of all resources. */
+void api_openapi_write(const struct api_services *s, struct buf *out);
+/* problem.c: for the document. NULL: no more. */
+const struct api_problem_doc *api_problem_at(size_t i);
 
 /* ---- A request
  * ------------------------------------------------------------------------------------- */
@@ -112,6 +131,19 @@ bool api_body(struct api_call *c, bool required, struct json **out);
 /* Does the client want this media type (Accept), more than application/json? */
 bool api_accepts(const struct api_call *c, const char *media_type);
 bool api_content_is(const struct api_call *c, const char *media_type);
+/* The request's traceparent, if it has a valid one; else null. */
+struct str api_traceparent(const struct api_call *c);
+/* Prefer: durability=fsync or os (RFC 7240). `has`: what the data will have; if there was a wish,
+ * the header for the answer says it (*count is 1). False: answered (another value). */
+bool api_prefer_durability(struct api_call *c, struct str has, struct http_header *applied,
+                           size_t *count);
+/* If-None-Match holds this ETag (with its quotes)? Then the answer is 304. */
+bool api_none_match(const struct api_call *c, struct str etag);
+
+/* Cursors: what a page ended with, opaque and checked. `kind` tells lists apart. */
+void api_cursor_write(struct json_writer *w, const char *name, char kind, struct str at);
+/* Null: there is none. False: answered (not one of ours, or of another list). */
+bool api_cursor_get(struct api_call *c, char kind, struct str *at);
 
 /* ---- Answers
  * ---------------------------------------------------------------------------------------- */
@@ -127,7 +159,9 @@ void api_problem(struct api_call *c, const char *code, const struct ectx *ec, st
 /* The same with another status (0: the table's) and more headers. */
 void api_problem_with(struct api_call *c, int status, const char *code, const struct ectx *ec,
                       struct str members, const struct http_header *headers, size_t header_count);
-/* The problem that an error of the house is. */
+/* The code of the problem that an error of the house is. */
+const char *api_problem_of(enum err e);
+/* Answers with it. */
 void api_fail(struct api_call *c, enum err e, const struct ectx *ec);
 
 struct api_problem_doc {

@@ -1,5 +1,6 @@
 /* Requests that are open for long: subscriptions, long polls. */
 #include "api/api_int.h"
+#include "api/idempotency.h"
 
 void api_wait(struct api *a, struct api_waiter *w)
 {
@@ -16,6 +17,7 @@ void api_wait_end(struct api_waiter *w)
 void api_tick(struct api *a)
 {
     const uint64_t now = env_mono_ns(a->services.env);
+    idempotency_tick(a->idempotency);
     struct list told;
     struct list *n;
     list_init(&told);
@@ -32,6 +34,7 @@ void api_tick(struct api *a)
 void api_stop(struct api *a)
 {
     struct list *n;
+    idempotency_stop(a->idempotency);
     while ((n = list_pop_front(&a->waiting)) != NULL) {
         struct api_waiter *w = CONTAINER_OF(n, struct api_waiter, link);
         w->stop(w);

@@ -48,6 +48,9 @@ struct str http_header_get(const struct http_request *r,
 /* The decoded value of a query parameter; null: absent. */
 struct str http_query_get(const struct http_request *r, const char *name);
 
+/* A piece of a query: "%41+b" is "A b". In the request's arena; null: not decodable. */
+struct str http_decode(struct http_request *r, struct str s);
+
 struct http_route {
     const char *method; /* "GET" serves HEAD too */
     const char *path;   /* "/api/v1/topics/{topic}" */

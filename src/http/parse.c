@@ -137,6 +137,11 @@ struct str http_header_get(const struct http_request *r, const char *name)
     return STR_NULL;
 }
 
+struct str http_decode(struct http_request *r, struct str s)
+{
+    return http_percent_decode(r->arena, s, true);
+}
+
 struct str http_query_get(const struct http_request *r, const char *name)
 {
     struct str rest = r->query;

@@ -1,0 +1,70 @@
+/* Answers: JSON, nothing, problems. */
+#include "api/api_int.h"
+#include "api/idempotency.h"
+
+#define RETRY_AFTER_MS 1000
+
+static void out_of_memory(struct api_call *c)
+{
+    struct ectx ec = {0};
+    enum err e = ectx_fail(&ec, ERR_NO_MEMORY, "the answer does not fit into memory");
+    api_fail(c, e, &ec);
+}
+
+void api_reply(struct api_call *c, int status, const struct http_header *headers,
+               size_t header_count, struct buf *json)
+{
+    const struct http_head head = {.status = status,
+                                   .content_type = "application/json",
+                                   .headers = headers,
+                                   .header_count = header_count};
+    if (buf_failed(json)) {
+        buf_deinit(json);
+        out_of_memory(c);
+        return;
+    }
+    idempotency_leave(c);
+    http_reply_take(c->request, &head, json);
+}
+
+void api_reply_empty(struct api_call *c, int status, const struct http_header *headers,
+                     size_t header_count)
+{
+    const struct http_head head = {
+        .status = status, .headers = headers, .header_count = header_count};
+    idempotency_leave(c);
+    http_reply_with(c->request, &head, STR_LIT(""));
+}
+
+void api_problem_with(struct api_call *c, int status, const char *code, const struct ectx *ec,
+                      struct str members, const struct http_header *headers, size_t header_count)
+{
+    const struct api_problem_doc *doc = api_problem_find(str_of(code));
+    struct http_problem_spec spec = {.code = code,
+                                     .status = status,
+                                     .title = doc == NULL ? code : doc->title,
+                                     .retryable = doc != NULL && doc->retryable,
+                                     .retry_after_ms = -1,
+                                     .members = members,
+                                     .headers = headers,
+                                     .header_count = header_count};
+    if (status == 0) {
+        spec.status = doc == NULL ? 500 : doc->status;
+    }
+    if (spec.retryable && (spec.status == 503 || spec.status == 429)) {
+        spec.retry_after_ms = RETRY_AFTER_MS;
+    }
+    idempotency_leave(c);
+    http_problem_with(c->request, &spec, ec);
+}
+
+void api_problem(struct api_call *c, const char *code, const struct ectx *ec, struct str members)
+{
+    api_problem_with(c, 0, code, ec, members, NULL, 0);
+}
+
+void api_fail(struct api_call *c, enum err e, const struct ectx *ec)
+{
+    const struct ectx none = {.code = e};
+    api_problem(c, api_problem_of(e), ec == NULL ? &none : ec, STR_NULL);
+}

@@ -1,0 +1,291 @@
+/* The table of keys: who enters, what is kept, what is let go. */
+#include "api/idempotency.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/idempotency_int.h"
+#include "core/crc32c.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "core/mem.h"
+
+/* What a request that is on its way will need in the table, for the limit. */
+#define ENTRY_RESERVE 4096u
+
+MUST_USE enum err idempotency_create(struct api *a, struct api_idempotency **out)
+{
+    struct api_idempotency *i = mem_new(struct api_idempotency);
+    if (i == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    i->api = a;
+    i->max_bytes = (size_t)config_i64(a->services.config, NULL, "leat.idempotency.max.bytes");
+    map_init(&i->keys);
+    list_init(&i->by_age);
+    arena_init(&i->arena, 4u << 20);
+    arena_init(&i->batches, 4u << 20);
+    *out = i;
+    return ERR_OK;
+}
+
+size_t idempotency_cost(const struct idempotency_entry *e)
+{
+    return sizeof(*e) + 2 * e->key.n + (e->running ? ENTRY_RESERVE : e->value.n);
+}
+
+static void entry_free(struct idempotency_entry *e)
+{
+    mem_free((void *)(uintptr_t)e->key.p);
+    mem_free((void *)(uintptr_t)e->value.p);
+    mem_free(e);
+}
+
+void idempotency_destroy(struct api_idempotency *i)
+{
+    if (i == NULL) {
+        return;
+    }
+    struct map_iter it = {0};
+    while (map_next(&i->keys, &it)) {
+        entry_free(it.value);
+    }
+    map_deinit(&i->keys);
+    arena_deinit(&i->arena);
+    arena_deinit(&i->batches);
+    mem_free(i);
+}
+
+void idempotency_remove(struct api_idempotency *i, struct idempotency_entry *e)
+{
+    i->bytes -= idempotency_cost(e);
+    list_remove(&e->link);
+    map_remove(&i->keys, e->key);
+    entry_free(e);
+}
+
+struct idempotency_entry *idempotency_add(struct api_idempotency *i, struct str key)
+{
+    struct idempotency_entry *e = mem_new(struct idempotency_entry);
+    if (e == NULL) {
+        return NULL;
+    }
+    list_init(&e->link);
+    e->running = true;
+    e->key = str_make(str_dup_z(key), key.n);
+    if (str_is_null(e->key) || !map_put(&i->keys, e->key, e)) {
+        entry_free(e);
+        return NULL;
+    }
+    i->bytes += idempotency_cost(e);
+    return e;
+}
+
+static int64_t now_ms(const struct api_idempotency *i)
+{
+    return env_wall_ms(i->api->services.env);
+}
+
+void idempotency_tick(struct api_idempotency *i)
+{
+    const int64_t now = now_ms(i);
+    while (!list_empty(&i->by_age)) {
+        struct idempotency_entry *e = CONTAINER_OF(i->by_age.next, struct idempotency_entry, link);
+        if (e->expires_ms > now) {
+            break;
+        }
+        idempotency_remove(i, e);
+    }
+}
+
+void idempotency_ready(struct api_idempotency *i)
+{
+    i->state = IDEMPOTENCY_READY;
+    LOG_INFO("idempotency.loaded", KV_U64("keys", i->keys.count), KV_U64("bytes", i->bytes));
+}
+
+/* ---- Entering ----------------------------------------------------------------------------------
+ */
+
+/* Two sums of all that the client said, by different rules, and how much it was. */
+static void print_of(const struct http_request *r, char out[IDEMPOTENCY_PRINT])
+{
+    const struct str parts[] = {r->method, r->target, r->query, r->body};
+    uint32_t sum = 0, mix = 0;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const uint8_t end = 0;
+        sum = crc32c(sum, parts[i].p, parts[i].n);
+        sum = crc32c(sum, &end, 1);
+        mix = mix * 31 + hash_murmur2(parts[i].n == 0 ? "" : parts[i].p, parts[i].n);
+    }
+    (void)snprintf(out, IDEMPOTENCY_PRINT, "%08x%08x%zx", sum, mix, r->body.n);
+}
+
+static bool answer(struct api_call *c, const char *code, const char *text)
+{
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "%s", text));
+    api_problem(c, code, &ec, STR_NULL);
+    return false;
+}
+
+static bool check_key(struct api_call *c, struct str key)
+{
+    bool ok = key.n > 0 && key.n <= IDEMPOTENCY_KEY_MAX;
+    for (size_t i = 0; i < key.n && ok; i++) {
+        ok = key.p[i] > 0x20 && key.p[i] < 0x7f;
+    }
+    return ok || answer(c, "invalid-request",
+                        "Idempotency-Key: must be 1 to 255 printable ASCII characters");
+}
+
+static bool check_state(struct api_call *c)
+{
+    const struct api_idempotency *i = c->api->idempotency;
+    if (i == NULL || i->stopped) {
+        return answer(c, "unavailable", "the server does not keep Idempotency-Keys now");
+    }
+    if (i->state == IDEMPOTENCY_READY) {
+        return true;
+    }
+    if (i->state == IDEMPOTENCY_FAILED) {
+        api_problem(c, "unavailable", &i->failure, STR_NULL);
+        return false;
+    }
+    return answer(c, "unavailable", "the Idempotency-Keys are still being read after the start");
+}
+
+bool idempotency_enter(struct api_call *c)
+{
+    const struct str key = str_trim(http_header_get(c->request, "Idempotency-Key"));
+    struct api_idempotency *i = c->api->idempotency;
+    char print[IDEMPOTENCY_PRINT];
+    if (str_is_null(key) || !str_eq_z(c->request->method, "POST")) {
+        return true; /* other methods are idempotent as they are */
+    }
+    if ((c->route->flags & API_IDEMPOTENT) == 0) {
+        return answer(c, "idempotency-not-possible",
+                      "Idempotency-Key is not honoured here: leave it out");
+    }
+    if (!check_key(c, key) || !check_state(c)) {
+        return false;
+    }
+    print_of(c->request, print);
+    struct idempotency_entry *e = map_get(&i->keys, key);
+    if (e != NULL && e->expires_ms <= now_ms(i) && !e->running) {
+        idempotency_remove(i, e);
+        e = NULL;
+    }
+    if (e != NULL && !str_eq_z(str_of(e->print), print)) {
+        return answer(c, "idempotency-mismatch",
+                      "this Idempotency-Key was given with another method, path, query or body");
+    }
+    if (e != NULL && e->running) {
+        return answer(c, "idempotency-in-progress",
+                      "the first request with this Idempotency-Key is on its way");
+    }
+    if (e != NULL) {
+        idempotency_replay(c, e);
+        return false;
+    }
+    if (i->bytes + ENTRY_RESERVE > i->max_bytes) {
+        return answer(c, "idempotency-full",
+                      "the answers of the last 24 hours take all of leat.idempotency.max.bytes");
+    }
+    e = idempotency_add(i, key);
+    if (e == NULL) {
+        return answer(c, "no-memory", "out of memory for an Idempotency-Key");
+    }
+    memcpy(e->print, print, sizeof(print));
+    c->idempotency = e;
+    return true;
+}
+
+/* ---- Keeping -----------------------------------------------------------------------------------
+ */
+
+static void put_record(struct buf *b, const struct idempotency_entry *e,
+                       const struct http_head *head, struct str body,
+                       const struct engine_part *parts, size_t part_count)
+{
+    struct json_writer w;
+    json_write_init(&w, b);
+    json_write_begin(&w, '{');
+    json_write_member_i64(&w, "v", 1);
+    json_write_member_str(&w, "print", str_of(e->print));
+    json_write_member_i64(&w, "status", head->status);
+    json_write_name(&w, "headers");
+    json_write_begin(&w, '{');
+    for (size_t i = 0; i < head->header_count; i++) {
+        json_write_name_str(&w, head->headers[i].name);
+        json_write_str(&w, head->headers[i].value);
+    }
+    json_write_end(&w, '}');
+    json_write_name(&w, "parts");
+    json_write_begin(&w, '[');
+    for (size_t i = 0; i < part_count; i++) {
+        json_write_begin(&w, '{');
+        json_write_member_str(&w, "topic", parts[i].topic);
+        json_write_member_i64(&w, "partition", parts[i].partition);
+        json_write_member_i64(&w, "count", (int64_t)parts[i].count);
+        json_write_end(&w, '}');
+    }
+    json_write_end(&w, ']');
+    json_write_member_str(&w, "body", body);
+    json_write_end(&w, '}');
+}
+
+bool idempotency_part(struct api_call *c, const struct http_head *head, struct str body,
+                      const struct engine_part *parts, size_t part_count, struct engine_part *out,
+                      bool *has)
+{
+    struct idempotency_entry *e = c->idempotency;
+    *has = e != NULL;
+    if (e == NULL) {
+        return true;
+    }
+    struct buf b;
+    buf_init(&b, IDEMPOTENCY_ANSWER_MAX);
+    put_record(&b, e, head, body, parts, part_count);
+    struct engine_record *r = arena_new(c->arena, struct engine_record);
+    if (buf_failed(&b) || r == NULL) {
+        const bool large = b.n > IDEMPOTENCY_ANSWER_MAX / 2;
+        buf_deinit(&b);
+        return large ? answer(c, "too-large",
+                              "the answer is too large to be kept under an Idempotency-Key")
+                     : answer(c, "no-memory", "out of memory for an Idempotency-Key");
+    }
+    mem_free((void *)(uintptr_t)e->value.p);
+    e->value = buf_str(&b); /* its memory is the entry's now */
+    *r = (struct engine_record){.key = e->key, .value = e->value, .timestamp_ms = -1};
+    *out = (struct engine_part){.topic = STR_LIT(IDEMPOTENCY_TOPIC), .records = r, .count = 1};
+    return true;
+}
+
+void idempotency_done(struct api_call *c, uint64_t position)
+{
+    struct idempotency_entry *e = c->idempotency;
+    if (e != NULL) {
+        e->position = position;
+    }
+}
+
+void idempotency_leave(struct api_call *c)
+{
+    struct api_idempotency *i = c->api->idempotency;
+    struct idempotency_entry *e = c->idempotency;
+    if (e == NULL) {
+        return;
+    }
+    if (str_is_null(e->value) || e->position == 0) {
+        c->idempotency = NULL;
+        idempotency_remove(i, e); /* nothing was appended */
+        return;
+    }
+    c->idempotency = NULL;
+    i->bytes -= idempotency_cost(e);
+    e->running = false;
+    e->expires_ms = now_ms(i) + IDEMPOTENCY_KEEP_MS;
+    i->bytes += idempotency_cost(e);
+    list_push_back(&i->by_age, &e->link);
+}

@@ -1,0 +1,176 @@
+/*
+ * All resources, and the way of a request to its handler: http's routes are made from the table;
+ * what a route says of its parameters is checked here, before any handler sees them, so that what
+ * the OpenAPI document says is what holds.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "api/idempotency.h"
+#include "core/mem.h"
+#include "envelope/envelope.h"
+
+static const struct api_resource *const RESOURCES[] = {&api_about, &api_topics, &api_records};
+
+const struct api_resource *api_resource_at(const struct api_services *s, size_t i)
+{
+    (void)s;
+    return i < ARRAY_LEN(RESOURCES) ? RESOURCES[i] : NULL;
+}
+
+/* ---- Parameters --------------------------------------------------------------------------------
+ */
+
+static const char *legal(enum api_type type, struct str v)
+{
+    uint64_t n;
+    int64_t t;
+    switch (type) {
+    case API_INTEGER:
+        return str_to_u64(v, &n) ? NULL : "a whole number of 0 or more";
+    case API_BOOLEAN:
+        return str_eq_z(v, "true") || str_eq_z(v, "false") ? NULL : "true or false";
+    case API_DURATION:
+        return duration_parse(v, &n) ? NULL : "a duration such as 500ms, 20s or PT1M";
+    case API_TIME:
+        return time_parse_rfc3339(v, &t) ? NULL : "a time such as 2026-02-11T14:00:00Z";
+    case API_STRING:
+    case API_POSITION:
+    case API_CURSOR:
+    default:
+        return NULL; /* whoever reads it says what is wrong with it */
+    }
+}
+
+static bool refuse(struct api_call *c, const char *name, size_t n, const char *what,
+                   const char *hint)
+{
+    struct ectx ec = {0};
+    enum err e =
+        ectx_fail(&ec, ERR_INVALID_REQUEST, "%.*s: %s", (int)(n > 128 ? 128 : n), name, what);
+    ectx_hint(&ec, "%s", hint);
+    api_fail(c, e, &ec);
+    return false;
+}
+
+static bool check_param(struct api_call *c, const struct api_param *p, size_t path_index)
+{
+    const struct str v = p->in == API_PATH    ? api_path(c, path_index)
+                         : p->in == API_QUERY ? api_query(c, p->name)
+                                              : http_header_get(c->request, p->name);
+    char what[128];
+    if (str_is_null(v)) {
+        return !p->required ||
+               refuse(c, p->name, strlen(p->name), "is missing, or not decodable", p->doc);
+    }
+    const char *wanted = legal(p->type, v);
+    if (wanted == NULL) {
+        return true;
+    }
+    (void)snprintf(what, sizeof(what), "must be %s", wanted);
+    return refuse(c, p->name, strlen(p->name), what, p->doc);
+}
+
+/* A query parameter that the route does not have is a mistake that would go unseen. */
+static bool check_names(struct api_call *c)
+{
+    const struct api_route *route = c->route;
+    struct str rest = c->request->query;
+    while (rest.n > 0) {
+        struct str value;
+        const struct str pair = str_cut(rest, '&', &rest);
+        const struct str name = str_cut(pair, '=', &value);
+        bool known = pair.n == 0;
+        for (size_t i = 0; i < route->param_count && !known; i++) {
+            known = route->params[i].in == API_QUERY && str_eq_z(name, route->params[i].name);
+        }
+        if (!known) {
+            return refuse(c, name.p, name.n, "there is no such query parameter here",
+                          "GET /api/v1/openapi.json lists them");
+        }
+    }
+    return true;
+}
+
+static bool check_params(struct api_call *c)
+{
+    size_t path_index = 0;
+    for (size_t i = 0; i < c->route->param_count; i++) {
+        const struct api_param *p = &c->route->params[i];
+        if (!check_param(c, p, path_index)) {
+            return false;
+        }
+        path_index += p->in == API_PATH ? 1u : 0u;
+    }
+    return check_names(c);
+}
+
+/*
+ * A page of another site in the user's browser must not change anything here. Browsers say whose
+ * page it is (Origin); others do not.
+ */
+static bool check_origin(struct api_call *c)
+{
+    const struct str origin = http_header_get(c->request, "Origin");
+    const struct str host = http_header_get(c->request, "Host");
+    if (str_is_null(origin) || str_eq_z(c->request->method, "GET") ||
+        str_eq_z(c->request->method, "HEAD")) {
+        return true;
+    }
+    const char *slashes = memmem(origin.p, origin.n, "://", 3);
+    if (slashes != NULL && !str_is_null(host)) {
+        const size_t at = (size_t)(slashes + 3 - origin.p);
+        if (str_eq(str_make(origin.p + at, origin.n - at), host)) {
+            return true;
+        }
+    }
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_PERMISSION, "a page of '%.*s' may not change what is here",
+                     STR(origin)));
+    api_problem(c, "cross-origin", &ec, STR_NULL);
+    return false;
+}
+
+/* ---- Requests ----------------------------------------------------------------------------------
+ */
+
+static void on_request(void *ctx, struct http_request *r)
+{
+    struct api *a = ctx;
+    struct api_call *c = arena_new(r->arena, struct api_call);
+    if (c == NULL) {
+        struct ectx ec = {0};
+        enum err e = ectx_fail(&ec, ERR_NO_MEMORY, "out of memory for a request");
+        http_problem(r, e, &ec);
+        return;
+    }
+    *c = (struct api_call){
+        .api = a, .request = r, .arena = r->arena, .route = a->of[r->route - a->routes]};
+    if (check_origin(c) && check_params(c) && idempotency_enter(c)) {
+        c->route->handle(c);
+    }
+}
+
+MUST_USE enum err api_routes_make(struct api *a)
+{
+    const struct api_resource *res;
+    size_t count = 0;
+    for (size_t i = 0; (res = api_resource_at(&a->services, i)) != NULL; i++) {
+        count += res->route_count;
+    }
+    a->routes = mem_zalloc(count, sizeof(*a->routes));
+    a->of = mem_zalloc(count, sizeof(*a->of));
+    if (a->routes == NULL || a->of == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; (res = api_resource_at(&a->services, i)) != NULL; i++) {
+        for (size_t j = 0; j < res->route_count; j++) {
+            const struct api_route *r = &res->routes[j];
+            a->of[a->route_count] = r;
+            a->routes[a->route_count++] =
+                (struct http_route){r->method, r->path, on_request, r->summary};
+        }
+    }
+    return http_routes_add(a->services.http, a->routes, a->route_count, a);
+}
