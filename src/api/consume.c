@@ -377,7 +377,7 @@ static bool read_request(struct api_call *c, struct consume *x)
                                                        : FORM_PAGE;
     const uint64_t all = x->form == FORM_PAGE ? PAGE_DEFAULT : UINT64_MAX;
     const uint64_t most = x->form == FORM_PAGE ? PAGE_MAX : UINT64_MAX;
-    if (!topic_get(c, api_path(c, 0), &topic) ||
+    if (!api_topic_get(c, api_path(c, 0), &topic) ||
         !api_query_u64(c, "partition", 0, INT32_MAX, &partition) ||
         !api_query_u64(c, "limit", all, most, &x->left) ||
         !api_query_duration(c, "wait", 0, WAIT_MAX_NS, &x->wait_ns)) {

@@ -240,7 +240,7 @@ static void write_answer(struct produce *x)
 static void head_of(const struct produce *x, struct http_head *head, struct http_header *applied)
 {
     size_t n = 0;
-    const struct str durability = topic_durability(x->c, x->topic.name);
+    const struct str durability = api_topic_durability(x->c, x->topic.name);
     IGNORE(api_prefer_durability(x->c, durability, applied, &n)); /* checked before */
     *head = (struct http_head){
         .status = x->bad == 0 ? 201 : 200, .headers = applied, .header_count = n};
@@ -305,11 +305,11 @@ static bool check(struct api_call *c, struct produce *x)
     size_t n;
     struct ectx ec = {0};
     const struct str name = api_path(c, 0);
-    if (!topic_writable(c, name) || !topic_get(c, name, &x->topic) ||
+    if (!api_topic_writable(c, name) || !api_topic_get(c, name, &x->topic) ||
         !api_query_bool(c, "atomic", true, &x->atomic)) {
         return false;
     }
-    const struct str durability = topic_durability(c, name);
+    const struct str durability = api_topic_durability(c, name);
     if (!api_prefer_durability(c, durability, &applied, &n)) {
         return false;
     }

@@ -11,7 +11,10 @@
 #include "core/mem.h"
 #include "envelope/envelope.h"
 
-static const struct api_resource *const RESOURCES[] = {&api_about, &api_topics, &api_records};
+static const struct api_resource *const RESOURCES[] = {
+    &api_about,  &api_topics, &api_records,   &api_appends,
+    &api_events, &api_live,   &api_snapshots, &api_folds,
+};
 
 const struct api_resource *api_resource_at(const struct api_services *s, size_t i)
 {

@@ -10,7 +10,7 @@
 #define ANSWER_BYTES (64u * 1024 * 1024)
 #define SETTINGS_MAX 64u
 
-bool topic_get(struct api_call *c, struct str name, struct engine_topic *out)
+bool api_topic_get(struct api_call *c, struct str name, struct engine_topic *out)
 {
     if (engine_topic_get(c->api->services.engine, name, out)) {
         return true;
@@ -23,7 +23,7 @@ bool topic_get(struct api_call *c, struct str name, struct engine_topic *out)
     return false;
 }
 
-bool topic_writable(struct api_call *c, struct str name)
+bool api_topic_writable(struct api_call *c, struct str name)
 {
     struct ectx ec = {0};
     if (str_starts(name, ES_TOPIC_PREFIX)) {
@@ -43,7 +43,7 @@ bool topic_writable(struct api_call *c, struct str name)
     return true;
 }
 
-struct str topic_durability(const struct api_call *c, struct str name)
+struct str api_topic_durability(const struct api_call *c, struct str name)
 {
     struct broker *b = c->api->services.broker;
     const struct topic *t = b == NULL ? NULL : broker_topic(b, name);
@@ -130,14 +130,14 @@ static void reply_topic(struct api_call *c, int status, struct str name)
     struct engine_topic t;
     struct buf b;
     struct json_writer w;
-    if (!topic_get(c, name, &t)) {
+    if (!api_topic_get(c, name, &t)) {
         return;
     }
     buf_init(&b, ANSWER_BYTES);
     json_write_init(&w, &b);
     json_write_begin(&w, '{');
     write_topic(&w, &t);
-    json_write_member_str(&w, "durability", topic_durability(c, name));
+    json_write_member_str(&w, "durability", api_topic_durability(c, name));
     write_partitions(&w, c, &t);
     json_write_end(&w, '}');
     api_reply(c, status, NULL, 0, &b);
@@ -195,7 +195,7 @@ static void put_topic(struct api_call *c)
     struct json *body;
     struct ectx ec = {0};
     int64_t partitions = -1;
-    if (!api_body(c, false, &body) || !topic_writable(c, api_path(c, 0))) {
+    if (!api_body(c, false, &body) || !api_topic_writable(c, api_path(c, 0))) {
         return;
     }
     struct make_call *x = arena_new(c->arena, struct make_call);

@@ -5,10 +5,10 @@
 #include "api/api_int.h"
 
 /* False: answered. */
-bool topic_get(struct api_call *c, struct str name, struct engine_topic *out);
+bool api_topic_get(struct api_call *c, struct str name, struct engine_topic *out);
 /* May clients write plain records to a topic of this name? False: answered. */
-bool topic_writable(struct api_call *c, struct str name);
+bool api_topic_writable(struct api_call *c, struct str name);
 /* "fsync" or "os". */
-struct str topic_durability(const struct api_call *c, struct str name);
+struct str api_topic_durability(const struct api_call *c, struct str name);
 
 #endif

@@ -160,6 +160,10 @@ static enum err open_rim(struct server *s, struct ectx *ec)
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "could not set up the protocols: %s", err_text(e));
     }
+    e = server_api_open(s, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
     e = kafka_listen(s->kafka, &s->options.kafka, &s->kafka_bound, ec);
     if (e != ERR_OK) {
         ectx_hint(ec, "another broker may be running; choose a port with --kafka HOST:PORT");
@@ -275,6 +279,7 @@ static void run(struct server *s)
     uint64_t begun = env_mono_ns(s->env);
     bool groups_told = false;
     kafka_stop(s->kafka);
+    api_stop(s->api);
     while (!net_drain(s->net) && !s->failed && env_mono_ns(s->env) - begun < SERVER_DRAIN_NS) {
         if (!groups_told && env_mono_ns(s->env) - begun > SERVER_GROUPS_NS) {
             groups_stop(s->groups); /* nobody will complete a rebalance any more */
