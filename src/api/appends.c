@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/es_common.h"
+#include "api/idempotency.h"
 
 struct append_call {
     struct api_call *c;
@@ -242,21 +243,12 @@ static void write_streams(struct json_writer *w, const struct es_append *a)
     json_write_end(w, ']');
 }
 
-static void on_appended(struct es_append *a)
+/* The answer's body; `template` before the position is known. */
+static void write_answer(const struct append_call *x, struct buf *b, bool template)
 {
-    struct append_call *x = a->ctx;
-    if (a->problem != ES_OK) {
-        reply_conflict(x);
-        return;
-    }
-    struct buf b;
+    const struct es_append *a = &x->append;
     struct json_writer w;
-    char etag[ES_ETAG_SIZE];
-    char location[ES_STREAM_NAME_MAX * 3 + 64];
-    struct http_header headers[4];
-    size_t n = 0;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
+    json_write_init(&w, b);
     json_write_begin(&w, '{');
     if (str_is_null(x->stream)) {
         write_streams(&w, a);
@@ -267,24 +259,78 @@ static void on_appended(struct es_append *a)
         json_write_u64(&w, s->first_revision);
         json_write_name(&w, "last_revision");
         json_write_u64(&w, s->last_revision);
-        headers[n++] = (struct http_header){STR_LIT("ETag"), es_etag(s->last_revision, etag)};
-        const int size = snprintf(location, sizeof(location), "%.*s/%llu", STR(x->c->request->path),
-                                  (unsigned long long)s->first_revision);
-        if (size > 0 && (size_t)size < sizeof(location) &&
-            http_value_legal(str_make(location, (size_t)size))) {
-            headers[n++] =
-                (struct http_header){STR_LIT("Location"), str_make(location, (size_t)size)};
-        }
     }
-    event_position_write(&w, "position", a->position);
+    if (template) {
+        json_write_name(&w, "position");
+        template_position(&w);
+    } else {
+        event_position_write(&w, "position", a->position);
+    }
     json_write_member_bool(&w, "idempotent", a->idempotent);
     json_write_end(&w, '}');
-    const struct str prefer = http_header_get(x->c->request, "prefer");
-    if (!str_is_null(prefer) && memmem(prefer.p, prefer.n, "durability=", 11) != NULL) {
-        headers[n++] =
-            (struct http_header){STR_LIT("Preference-Applied"), STR_LIT("durability=fsync")};
+}
+
+struct answer_head {
+    struct http_head head;
+    struct http_header headers[3];
+    char etag[ES_ETAG_SIZE];
+    char location[ES_STREAM_NAME_MAX * 3 + 64];
+};
+
+static void make_head(const struct append_call *x, struct answer_head *h)
+{
+    const struct es_append *a = &x->append;
+    size_t n = 0, applied = 0;
+    if (!str_is_null(x->stream) && a->stream_count > 0) {
+        const struct es_appended *s = &a->streams[0];
+        h->headers[n++] = (struct http_header){STR_LIT("ETag"), es_etag(s->last_revision, h->etag)};
+        const int size =
+            snprintf(h->location, sizeof(h->location), "%.*s/%llu", STR(x->c->request->target),
+                     (unsigned long long)s->first_revision);
+        if (size > 0 && (size_t)size < sizeof(h->location)) {
+            h->headers[n++] =
+                (struct http_header){STR_LIT("Location"), str_make(h->location, (size_t)size)};
+        }
     }
-    api_reply(x->c, a->idempotent ? 200 : 201, headers, n, &b);
+    IGNORE(api_prefer_durability(x->c, STR_LIT("fsync"), &h->headers[n], &applied)); /* checked */
+    h->head = (struct http_head){
+        .status = a->idempotent ? 200 : 201, .headers = h->headers, .header_count = n + applied};
+}
+
+/* The answer under the request's Idempotency-Key, in the same append. */
+static bool add_answer(struct es_append *a, struct engine_part *extra)
+{
+    struct append_call *x = a->ctx;
+    struct answer_head h;
+    struct buf b;
+    if (x->c->idempotency == NULL) {
+        return false;
+    }
+    buf_init(&b, IDEMPOTENCY_ANSWER_MAX);
+    write_answer(x, &b, true);
+    make_head(x, &h);
+    const bool made =
+        !buf_failed(&b) && idempotency_make(x->c, &h.head, buf_str(&b), NULL, 0, extra) == ERR_OK;
+    buf_deinit(&b);
+    return made;
+}
+
+static void on_appended(struct es_append *a)
+{
+    struct append_call *x = a->ctx;
+    struct answer_head h;
+    struct buf b;
+    if (a->problem != ES_OK) {
+        reply_conflict(x);
+        return;
+    }
+    if (!a->idempotent) {
+        idempotency_done(x->c, a->position.commit);
+    }
+    buf_init(&b, ES_ANSWER_BYTES);
+    write_answer(x, &b, false);
+    make_head(x, &h);
+    api_reply(x->c, h.head.status, h.head.headers, h.head.header_count, &b);
 }
 
 static void start(struct append_call *x, struct es *es)
@@ -292,6 +338,7 @@ static void start(struct append_call *x, struct es *es)
     x->append.events = x->events;
     x->append.event_count = x->count;
     x->append.arena = x->c->arena;
+    x->append.also = add_answer;
     x->append.done = on_appended;
     x->append.ctx = x;
     es_append(es, &x->append);
@@ -299,6 +346,11 @@ static void start(struct append_call *x, struct es *es)
 
 static struct append_call *call_new(struct api_call *c)
 {
+    struct http_header applied;
+    size_t count;
+    if (!api_prefer_durability(c, STR_LIT("fsync"), &applied, &count)) {
+        return NULL;
+    }
     struct append_call *x = arena_new(c->arena, struct append_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);
@@ -369,6 +421,8 @@ static const struct api_param STREAM_PARAMS[] = {
      "The revision that the stream must be at, or no_stream, exists, any."},
     {"If-Match", API_HEADER, API_STRING, false, NULL, "The ETag of the revision, or *."},
     {"If-None-Match", API_HEADER, API_STRING, false, NULL, "* if the stream must not exist."},
+    {"Prefer", API_HEADER, API_STRING, false, "durability=fsync",
+     "durability=fsync (events are always flushed); Preference-Applied says so."},
 };
 static const struct api_route ROUTES[] = {
     {"POST", "/api/v1/streams/{stream}/events", post_events, "appendToStream",

@@ -235,31 +235,44 @@ static void put_record(struct buf *b, const struct idempotency_entry *e,
     json_write_end(&w, '}');
 }
 
-bool idempotency_part(struct api_call *c, const struct http_head *head, struct str body,
-                      const struct engine_part *parts, size_t part_count, struct engine_part *out,
-                      bool *has)
+MUST_USE enum err idempotency_make(struct api_call *c, const struct http_head *head,
+                                   struct str body, const struct engine_part *parts,
+                                   size_t part_count, struct engine_part *out)
 {
     struct idempotency_entry *e = c->idempotency;
-    *has = e != NULL;
-    if (e == NULL) {
-        return true;
-    }
     struct buf b;
     buf_init(&b, IDEMPOTENCY_ANSWER_MAX);
     put_record(&b, e, head, body, parts, part_count);
     struct engine_record *r = arena_new(c->arena, struct engine_record);
     if (buf_failed(&b) || r == NULL) {
-        const bool large = b.n > IDEMPOTENCY_ANSWER_MAX / 2;
+        const bool large = r != NULL && 2 * body.n > IDEMPOTENCY_ANSWER_MAX / 2;
         buf_deinit(&b);
-        return large ? answer(c, "too-large",
-                              "the answer is too large to be kept under an Idempotency-Key")
-                     : answer(c, "no-memory", "out of memory for an Idempotency-Key");
+        return large ? ERR_LIMIT : ERR_NO_MEMORY;
     }
     mem_free((void *)(uintptr_t)e->value.p);
     e->value = buf_str(&b); /* its memory is the entry's now */
     *r = (struct engine_record){.key = e->key, .value = e->value, .timestamp_ms = -1};
     *out = (struct engine_part){.topic = STR_LIT(IDEMPOTENCY_TOPIC), .records = r, .count = 1};
-    return true;
+    return ERR_OK;
+}
+
+bool idempotency_part(struct api_call *c, const struct http_head *head, struct str body,
+                      const struct engine_part *parts, size_t part_count, struct engine_part *out,
+                      bool *has)
+{
+    *has = c->idempotency != NULL;
+    if (!*has) {
+        return true;
+    }
+    switch ((int)idempotency_make(c, head, body, parts, part_count, out)) {
+    case ERR_OK:
+        return true;
+    case ERR_LIMIT:
+        return answer(c, "too-large",
+                      "the answer is too large to be kept under an Idempotency-Key");
+    default:
+        return answer(c, "no-memory", "out of memory for an Idempotency-Key");
+    }
 }
 
 void idempotency_done(struct api_call *c, uint64_t position)

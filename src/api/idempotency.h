@@ -15,7 +15,7 @@
 #define IDEMPOTENCY_TOPIC      "__leat_idempotency"
 #define IDEMPOTENCY_KEEP_MS    (24ll * 3600 * 1000)
 #define IDEMPOTENCY_KEY_MAX    255u
-#define IDEMPOTENCY_ANSWER_MAX (512u * 1024) /* a record with its answer */
+#define IDEMPOTENCY_ANSWER_MAX (4u * 1024 * 1024) /* a record with its answer */
 
 MUST_USE enum err idempotency_create(struct api *a, struct api_idempotency **out);
 /* Makes the topic if it is missing, and reads it. Keys are answered 503 until it is done. */
@@ -34,6 +34,11 @@ bool idempotency_enter(struct api_call *c);
 bool idempotency_part(struct api_call *c, const struct http_head *head, struct str body,
                       const struct engine_part *parts, size_t part_count, struct engine_part *out,
                       bool *has);
+/* The same without an answer, for who cannot stop any more; the request has a key. ERR_LIMIT,
+ * ERR_NO_MEMORY: the effect is made all the same, and the key is not remembered. */
+MUST_USE enum err idempotency_make(struct api_call *c, const struct http_head *head,
+                                   struct str body, const struct engine_part *parts,
+                                   size_t part_count, struct engine_part *out);
 /* After the append: where it is (engine_append.position). */
 void idempotency_done(struct api_call *c, uint64_t position);
 /* By every answer (answer.c): the key is known from now on, if its record was appended; else it is

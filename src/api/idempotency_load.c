@@ -161,6 +161,7 @@ void idempotency_start(struct api_idempotency *i)
     static const struct engine_setting settings[] = {{"cleanup.policy", "delete"},
                                                      {"retention.ms", "90000000"},
                                                      {"retention.bytes", "-1"},
+                                                     {"max.message.bytes", "8388608"},
                                                      {"leat.durability", "fsync"}};
     i->ensure = (struct engine_ensure){.name = STR_LIT(IDEMPOTENCY_TOPIC),
                                        .partitions = 1,
