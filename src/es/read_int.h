@@ -85,6 +85,17 @@ void es_slot_give(struct es_slot *s);
 bool es_slot_ask(struct es_slot *s, struct str topic, int32_t partition, int64_t offset,
                  size_t max_bytes);
 
+/* ---- Offsets by position or time ---- */
+
+struct es_seek_call;
+typedef void (*es_seek_done)(void *ctx, enum err e, int64_t offset, const struct ectx *ec);
+/* `what` says by what. *at is the call until it is answered, perhaps before this returns. False: no
+ * memory. */
+MUST_USE bool es_seek_start(struct es *es, const struct es_cat *cat, int32_t partition,
+                            const struct engine_seek *what, es_seek_done done, void *ctx,
+                            struct es_seek_call **at);
+void es_seek_cancel(struct es_seek_call **at);
+
 /* ---- Events of records ---- */
 
 struct es_record_place {
@@ -370,6 +381,11 @@ void es_source_destroy(struct es_source *s); /* as a task's destroy */
 /* ERR_OK, or what is wrong with a filter. */
 MUST_USE enum es_problem es_filter_check(const struct es_filter *f, struct ectx *ec);
 bool es_filter_record(const struct es_filter *f, const struct record *r);
+
+/* ---- Streams ---- */
+
+void es_info_make(struct es_stream_info *out, const struct es_cat *cat, int32_t partition,
+                  const struct es_sight *sight);
 
 /* ---- Subscriptions ---- */
 

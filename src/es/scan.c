@@ -22,14 +22,6 @@ enum { ES_SCAN_SLOTS = 64, ES_SCAN_OUT = 8 };
 #define WINDOW_MIN 16
 #define WINDOW_MAX 65536
 
-/* A look-up of an offset. It cannot be called back: without a cursor nobody waits for it. */
-struct es_seek_call {
-    struct engine_seek seek;
-    struct es *es;
-    struct es_cursor *cursor;
-    bool in_call;
-};
-
 static void scan_fail(struct es_scan *s, enum err e, const struct ectx *ec)
 {
     if (s->err == ERR_OK) {
@@ -183,64 +175,30 @@ enum err es_scan_bound(struct es_scan *s, uint64_t bound)
 
 /* ---- Where to begin ---- */
 
-static void seek_take(struct es_seek_call *call)
+static void seek_done(void *ctx, enum err e, int64_t offset, const struct ectx *ec)
 {
-    struct es_cursor *c = call->cursor;
-    c->seek = NULL;
-    c->scan->out--;
-    if (call->seek.err != ERR_OK) {
-        scan_fail(c->scan, call->seek.err, &call->seek.ec);
+    struct es_cursor *c = ctx;
+    struct es_scan *s = c->scan;
+    s->out--;
+    if (e != ERR_OK) {
+        scan_fail(s, e, ec);
     }
-    c->next = call->seek.offset;
+    c->next = offset;
     to_work(c, ES_CURSOR_EMPTY);
-}
-
-static void seek_done(struct engine_seek *seek)
-{
-    struct es_seek_call *call = CONTAINER_OF(seek, struct es_seek_call, seek);
-    struct es_cursor *c = call->cursor;
-    if (call->in_call) {
-        call->in_call = false; /* so seek_start knows */
-        return;
-    }
-    call->es->looks--;
-    if (c != NULL) {
-        struct es_task *task = c->scan->task;
-        seek_take(call);
-        mem_free(call);
-        es_task_wake(task);
-        return;
-    }
-    mem_free(call);
+    es_task_wake(s->task);
 }
 
 /* The first offset that is above a position. */
 static void seek_start(struct es_cursor *c, uint64_t position)
 {
-    struct es_seek_call *call = mem_new(struct es_seek_call);
-    if (call == NULL) {
-        IGNORE(no_memory(c->scan));
-        return;
-    }
-    call->es = c->scan->task->es;
-    call->cursor = c;
-    call->in_call = true;
-    call->seek = (struct engine_seek){.topic = c->cat->topic,
-                                      .partition = c->partition,
-                                      .by = ENGINE_SEEK_POSITION,
-                                      .position = position,
-                                      .done = seek_done};
-    c->seek = call;
+    struct es_scan *s = c->scan;
+    const struct engine_seek what = {.by = ENGINE_SEEK_POSITION, .position = position};
     c->state = ES_CURSOR_SEEKING;
-    c->scan->out++;
-    engine_seek(call->es->engine, &call->seek);
-    if (!call->in_call) {
-        seek_take(call);
-        mem_free(call);
-        return;
+    s->out++;
+    if (!es_seek_start(s->task->es, c->cat, c->partition, &what, seek_done, c, &c->seek)) {
+        s->out--;
+        IGNORE(no_memory(s));
     }
-    call->in_call = false;
-    call->es->looks++; /* the event store waits for it when it stops */
 }
 
 /* True: nothing of it is in the log. */
@@ -512,9 +470,7 @@ void es_scan_cancel(struct es_scan *s)
     heap_init(&s->ready);
     for (size_t i = 0; i < s->cursor_count; i++) {
         struct es_cursor *c = s->cursors[i];
-        if (c->seek != NULL) {
-            c->seek->cursor = NULL;
-        }
+        es_seek_cancel(&c->seek);
         slot_drop(c);
         list_remove(&c->link);
         mem_free(c);

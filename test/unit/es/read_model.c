@@ -41,17 +41,26 @@ const char *model_stream(size_t i)
     return names[i];
 }
 
+static size_t stream_random(struct model *m)
+{
+    size_t s;
+    do {
+        s = model_rnd(m, MODEL_STREAMS);
+    } while (m->dead != NULL && m->dead(m->dead_ctx, s));
+    return s;
+}
+
 static struct es_shot *shot_random(struct model *m)
 {
     struct es_shot *s = es_shot_make(NULL, NULL, NULL);
     size_t n = 1 + model_rnd(m, 4) * model_rnd(m, 2);
-    size_t stream = model_rnd(m, MODEL_STREAMS);
+    size_t stream = stream_random(m);
     for (size_t i = 0; i < n; i++) {
         char id[32], data[64], tag[64] = "";
         snprintf(id, sizeof(id), "e%llu", (unsigned long long)m->next_id++);
         snprintf(data, sizeof(data), "{\"n\":%llu}", (unsigned long long)m->next_id);
         if (model_rnd(m, 3) == 0) {
-            stream = model_rnd(m, MODEL_STREAMS);
+            stream = stream_random(m);
         }
         es_shot_add(s, model_stream(stream), id, data);
         s->events[i].envelope.type = str_of(types[model_rnd(m, 20) == 0 ? 3 : model_rnd(m, 3)]);
