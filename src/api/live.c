@@ -370,6 +370,7 @@ static void get_live(struct api_call *c)
     }
     if (poll ? begin_poll(l, c, wait_ns, limit) : begin_stream(l, c)) {
         api_wait(c->api, &l->waiter);
+        es_subscription_resume(l->sub);
         return;
     }
     live_free(l); /* http has answered */

@@ -263,10 +263,9 @@ void es_read_all(struct es *es, struct es_read_all *r);
 void es_read_all_release(struct es *es, struct es_read_all *r);
 
 /*
- * A subscription catches up and then follows. It delivers one frame at a time: after `false` from
- * deliver (which has taken the frame) nothing comes until es_subscription_resume (back-pressure).
- * Nothing is delivered within es_subscribe, es_subscription_resume or es_unsubscribe; strings of
- * the filter are copied.
+ * A subscription catches up and then follows. It begins with the first es_subscription_resume, and
+ * delivers one frame at a time: after `false` from deliver (which has taken the frame) nothing
+ * comes until the next one (back-pressure). Strings of the filter are copied.
  */
 enum es_frame { ES_FRAME_EVENT, ES_FRAME_CHECKPOINT, ES_FRAME_CAUGHT_UP, ES_FRAME_FELL_BEHIND };
 struct es_subscription;

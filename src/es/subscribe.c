@@ -489,7 +489,7 @@ enum es_problem es_subscribe(struct es *es, const struct es_subscribe *spec,
     list_push_back(&es->reader->subscriptions, &sub->all);
     es->reader->subscription_count++;
     es_tail_watch(es);
+    sub->paused = true; /* until es_subscription_resume */
     *out = sub;
-    es_sub_run(sub);
     return ES_OK;
 }
