@@ -213,11 +213,8 @@ bool api_prefer_durability(struct api_call *c, struct str has, struct http_heade
 {
     const struct str wish = preference(http_header_get(c->request, "Prefer"), "durability");
     *count = 0;
-    if (str_is_null(wish)) {
-        return true;
-    }
     if (!str_eq_z(wish, "fsync") && !str_eq_z(wish, "os")) {
-        return refuse(c, "Prefer: durability must be fsync or os");
+        return true; /* a preference that is not understood is ignored (RFC 7240, 2) */
     }
     *applied = (struct http_header){STR_LIT("Preference-Applied"),
                                     str_eq_z(has, "os") ? STR_LIT("durability=os")

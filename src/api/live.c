@@ -133,8 +133,8 @@ static struct str frame_id(const struct live *l, enum es_frame frame, const stru
 
 /* What is said of a frame: one line for each form of an event. */
 static void write_lines(struct live *l, struct json_writer *w, enum es_frame frame,
-                        const struct es_event *event, struct es_position position,
-                        uint64_t scanned, uint64_t matched)
+                        const struct es_event *event, struct es_position position, uint64_t scanned,
+                        uint64_t matched)
 {
     if (frame == ES_FRAME_EVENT) {
         event_write(w, l->api->services.es, event, &l->scratch, '\n');

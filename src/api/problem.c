@@ -154,10 +154,10 @@ const char *api_problem_of(enum err e)
         }
     }
     const int status = err_http(e);
-    return status == 503                  ? "unavailable"
-           : status == 403                ? "refused"
-           : status == 409                ? "conflict"
-           : status == 504                ? "timeout"
+    return status == 503                   ? "unavailable"
+           : status == 403                 ? "refused"
+           : status == 409                 ? "conflict"
+           : status == 504                 ? "timeout"
            : status >= 400 && status < 500 ? "invalid-request"
                                            : "internal-error";
 }

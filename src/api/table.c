@@ -12,7 +12,7 @@
 #include "envelope/envelope.h"
 
 static const struct api_resource *const RESOURCES[] = {
-    &api_about,  &api_topics, &api_records, &api_streams,   &api_appends,
+    &api_about,  &api_topics, &api_records,   &api_streams, &api_appends,
     &api_events, &api_live,   &api_snapshots, &api_folds,
 };
 

@@ -1,8 +1,8 @@
 /*
  * Snapshots that a fold asks for: when an append takes a stream over a multiple of snapshot_every,
  * the stream is folded and a snapshot written, one stream after the other. They only save work: a
- * queue that is full, a fold that fails, a newer snapshot, all that leaves one out, and the next one
- * comes so many events later.
+ * queue that is full, a fold that fails, a newer snapshot, all that leaves one out, and the next
+ * one comes so many events later.
  */
 #include "core/log.h"
 #include "core/mem.h"

@@ -268,6 +268,9 @@ static void told_durable(struct es_flight_wait *w)
         o->created = first.position;
     }
     fill_info(o, (struct es_position){o->op.flight->parts[0].position, 0});
+    if (o->c->kind == ES_CHANGE_TOMBSTONE) {
+        es_reader_tombstoned(o->op.es, o->c->stream);
+    }
     change_answer(o, ES_OK);
 }
 

@@ -26,9 +26,8 @@ MUST_USE enum err es_def_compile(struct es_def *d, struct ectx *ec)
     e = e == ERR_OK ? json_parse(buf_str(&d->json), NULL, &d->arena, &v, ec) : e;
     const struct mapping_doc doc = {.file = file, .place = yaml_place, .ctx = map};
     if (e == ERR_OK) {
-        e = d->kind == ES_FOLD
-                ? mapping_fold_compile(&doc, v, &d->arena, &d->fold, ec)
-                : mapping_upcasts_compile(&doc, v, &d->arena, &d->upcasts, ec);
+        e = d->kind == ES_FOLD ? mapping_fold_compile(&doc, v, &d->arena, &d->fold, ec)
+                               : mapping_upcasts_compile(&doc, v, &d->arena, &d->upcasts, ec);
     }
     if (e == ERR_OK && d->kind == ES_FOLD && !str_eq(d->fold->name, d->name)) {
         e = ectx_fail(ec, ERR_CONFIG, "%s: the fold calls itself '%.*s', not '%.*s'", file,

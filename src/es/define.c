@@ -1,5 +1,6 @@
 /*
- * Definitions are records of `__leat_definitions`: key "fold/NAME" or "upcasts/NAME", value the JSON
+ * Definitions are records of `__leat_definitions`: key "fold/NAME" or "upcasts/NAME", value the
+ * JSON
  * {"text", "file"}, null when it is taken away. They are read at the start; one that a newer build
  * wrote and this one cannot compile is left out and told.
  */
@@ -128,8 +129,7 @@ struct es_definition *es_definitions(struct es *es, enum es_definition_kind kind
                                      size_t *count)
 {
     struct map_iter it = {0};
-    struct es_definition *list =
-        arena_new_n(a, struct es_definition, es->defs->by_name.count + 1);
+    struct es_definition *list = arena_new_n(a, struct es_definition, es->defs->by_name.count + 1);
     *count = 0;
     while (list != NULL && map_next(&es->defs->by_name, &it)) {
         const struct es_def *d = it.value;
@@ -248,8 +248,8 @@ static enum es_problem define_check(struct es *es, struct es_define *d)
         return ES_DEFINITION_INVALID;
     }
     if (!str_is_null(d->text) && es->defs->by_name.count >= ES_DEFINITIONS_MAX) {
-        IGNORE(ectx_fail(&d->ec, ERR_LIMIT, "there are %u definitions already",
-                         ES_DEFINITIONS_MAX));
+        IGNORE(
+            ectx_fail(&d->ec, ERR_LIMIT, "there are %u definitions already", ES_DEFINITIONS_MAX));
         return ES_BUSY;
     }
     return ES_OK;
@@ -301,14 +301,13 @@ void es_define(struct es *es, struct es_define *d)
         return;
     }
     list_push_back(&es->defs->defines, &op->link);
-    op->record = (struct engine_record){
-        .key = op->key,
-        .value = op->def == NULL ? STR_NULL : buf_str(&op->value),
-        .timestamp_ms = -1};
+    op->record = (struct engine_record){.key = op->key,
+                                        .value = op->def == NULL ? STR_NULL : buf_str(&op->value),
+                                        .timestamp_ms = -1};
     op->part = (struct engine_part){
         .topic = STR_LIT(ES_DEFINITIONS_TOPIC), .records = &op->record, .count = 1};
-    op->append = (struct engine_append){
-        .parts = &op->part, .part_count = 1, .done = on_defined, .ctx = op};
+    op->append =
+        (struct engine_append){.parts = &op->part, .part_count = 1, .done = on_defined, .ctx = op};
     engine_append(es->engine, &op->append);
 }
 
@@ -358,11 +357,11 @@ static enum err load_record(struct es_load *op, const struct record *r, struct e
     enum err e = json_parse(r->value, NULL, &a, &v, ec);
     const struct json *text = e == ERR_OK ? json_get(v, "text") : NULL;
     const struct json *file = e == ERR_OK ? json_get(v, "file") : NULL;
-    struct es_def *d = text == NULL || text->kind != JSON_STRING
-                           ? NULL
-                           : def_new(kind, name, text->string,
-                                     file != NULL && file->kind == JSON_STRING ? file->string
-                                                                               : STR_NULL);
+    struct es_def *d =
+        text == NULL || text->kind != JSON_STRING
+            ? NULL
+            : def_new(kind, name, text->string,
+                      file != NULL && file->kind == JSON_STRING ? file->string : STR_NULL);
     if (e == ERR_OK && d == NULL) {
         e = ERR_NO_MEMORY;
     }
@@ -388,9 +387,9 @@ static enum err load_batches(struct es_load *op, struct ectx *ec)
         struct record_iter it;
         struct record r;
         e = batch_next(&run, &b, ec);
-        e = e == ERR_OK ? record_iter_init(&it, &b.header, b.bytes, &op->scratch,
-                                           LOAD_ARENA_BYTES, ec)
-                        : e;
+        e = e == ERR_OK
+                ? record_iter_init(&it, &b.header, b.bytes, &op->scratch, LOAD_ARENA_BYTES, ec)
+                : e;
         while (e == ERR_OK && record_next(&it, &r)) {
             if (r.offset >= op->read.offset) {
                 e = load_record(op, &r, ec);
@@ -474,12 +473,12 @@ void es_defs_load(struct es *es, void (*done)(struct es *es, enum err e, const s
     engine_topic_ensure(es->engine, &op->ensure);
 }
 
-/* ---- The end ----------------------------------------------------------------------------------- */
+/* ---- The end -----------------------------------------------------------------------------------
+ */
 
 void es_defs_stop(struct es *es)
 {
-    LIST_FOR_EACH(n, tmp, &es->defs->defines)
-    {
+    LIST_FOR_EACH (n, tmp, &es->defs->defines) {
         struct define_op *op = CONTAINER_OF(n, struct define_op, link);
         struct es_define *d = op->d;
         op->d = NULL;
@@ -501,8 +500,7 @@ void es_defs_destroy(struct es *es)
     if (es->defs == NULL) {
         return;
     }
-    LIST_FOR_EACH(n, tmp, &es->defs->defines)
-    {
+    LIST_FOR_EACH (n, tmp, &es->defs->defines) {
         define_free(CONTAINER_OF(n, struct define_op, link)); /* the store failed: no answer came */
     }
     if (es->defs->load != NULL) {

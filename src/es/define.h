@@ -1,6 +1,6 @@
 /*
- * Definitions from within: folds and upcasts, compiled, with the text they came from. One that is in
- * use lives on when it is replaced.
+ * Definitions from within: folds and upcasts, compiled, with the text they came from. One that is
+ * in use lives on when it is replaced.
  */
 #ifndef LEAT_ES_DEFINE_H
 #define LEAT_ES_DEFINE_H
@@ -31,10 +31,10 @@ MUST_USE enum err es_mapping_event(const struct es_event *e, struct arena *a,
 
 /* Everything that is defined. */
 struct es_defs {
-    struct map by_name; /* "f" or "u" and the name -> struct es_def */
-    size_t upcasts;     /* how many of them */
+    struct map by_name;   /* "f" or "u" and the name -> struct es_def */
+    size_t upcasts;       /* how many of them */
     struct es_load *load; /* define.c: they are being read */
-    struct list defines; /* of struct es_define that are on their way */
+    struct list defines;  /* of struct es_define that are on their way */
 };
 MUST_USE enum err es_defs_create(struct es *es);
 /* Answers what is on its way: what comes of it is known after the next start. */

@@ -314,6 +314,8 @@ void es_reader_destroy(struct es_reader *r);
 void es_reader_tick(struct es *es);
 /* An append is durable and in the index. */
 void es_reader_advanced(struct es *es);
+/* A stream was deleted for ever, durably: who follows it is told. */
+void es_reader_tombstoned(struct es *es, struct str stream);
 /* Ends all reads (ES_UNAVAILABLE) and, if `closing`, subscriptions, so that no look-up is begun
  * any more; without `closing` (rebuilding) subscriptions pause until es_reader_advanced. */
 void es_reader_stop(struct es *es, bool closing);

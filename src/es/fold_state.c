@@ -1,7 +1,7 @@
 /*
  * The state of a stream: a snapshot of the fold if there is one that may be used, and the events
- * after it, page by page. Between pages the state is text, so that a page's memory goes back: a long
- * stream needs no more memory than a short one.
+ * after it, page by page. Between pages the state is text, so that a page's memory goes back: a
+ * long stream needs no more memory than a short one.
  */
 #include "core/mem.h"
 #include "es/define.h"
@@ -90,10 +90,9 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
     if (e == ERR_OK) {
         buf_clear(&op->state);
         mapping_state_write(&state, &op->state);
-        e = buf_failed(&op->state)
-                ? ectx_fail(ec, ERR_LIMIT, "the state has more than %u bytes",
-                            MAPPING_STATE_BYTES_MAX)
-                : ERR_OK;
+        e = buf_failed(&op->state) ? ectx_fail(ec, ERR_LIMIT, "the state has more than %u bytes",
+                                               MAPPING_STATE_BYTES_MAX)
+                                   : ERR_OK;
     }
     return e;
 }
@@ -138,11 +137,10 @@ static enum es_problem find_fold(struct es *es, struct es_fold_state *s, struct 
     }
     if (str_is_null(s->fold)) {
         IGNORE(ectx_fail(&s->ec, ERR_NOT_FOUND,
-                         "category '%.*s' has no fold, or several: then say which",
-                         STR(category)));
+                         "category '%.*s' has no fold, or several: then say which", STR(category)));
     } else {
-        IGNORE(ectx_fail(&s->ec, ERR_NOT_FOUND, "category '%.*s' has no fold '%.*s'",
-                         STR(category), STR(s->fold)));
+        IGNORE(ectx_fail(&s->ec, ERR_NOT_FOUND, "category '%.*s' has no fold '%.*s'", STR(category),
+                         STR(s->fold)));
     }
     ectx_hint(&s->ec, "declare it: PUT /api/v1/folds/NAME");
     return ES_FOLD_NOT_FOUND;

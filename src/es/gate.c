@@ -488,6 +488,7 @@ static enum err gate_check(void *ctx, struct engine_gate_item *item, struct ectx
     if (e != ERR_OK) {
         return e;
     }
+    CHECK(g != NULL);
     list_remove(&g->link);
     if (g->op.pending > 0) {
         list_push_back(&es->writer->gates, &g->link); /* it is told when there is an answer */

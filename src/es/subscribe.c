@@ -121,6 +121,18 @@ void es_sub_close(struct es_subscription *sub, enum es_problem problem, const st
     es_sub_free(sub);
 }
 
+void es_reader_tombstoned(struct es *es, struct str stream)
+{
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "stream '%.*s' is gone for ever", STR(stream)));
+    LIST_FOR_EACH (l, tmp, &es->reader->subscriptions) {
+        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, all);
+        if (sub->spec.stream.p != NULL && str_eq(sub->spec.stream, stream)) {
+            es_sub_close(sub, ES_STREAM_TOMBSTONED, &ec);
+        }
+    }
+}
+
 void es_unsubscribe(struct es_subscription *sub)
 {
     if (sub != NULL && !sub->gone) {

@@ -15,8 +15,7 @@ static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
 {
     struct server *s = ctx;
     if (e == ERR_OK) {
-        LOG_INFO("es.ready",
-                 KV_U64("took_ms", (env_mono_ns(s->env) - s->started_ns) / 1000000u));
+        LOG_INFO("es.ready", KV_U64("took_ms", (env_mono_ns(s->env) - s->started_ns) / 1000000u));
         return;
     }
     LOG_ERROR("es.failed", KV_ERR(ec), KV_Z("action", "its API answers 503; all else is served"));
@@ -39,8 +38,8 @@ static enum err make_dirs(struct server *s, char *es_dir, size_t size, struct ec
 MUST_USE enum err server_services_open(struct server *s, struct ectx *ec)
 {
     char es_dir[PATH_MAX_];
-    enum err e = engine_embedded_create(s->env, s->poll, s->store, s->broker, s->groups,
-                                        &s->engine);
+    enum err e =
+        engine_embedded_create(s->env, s->poll, s->store, s->broker, s->groups, &s->engine);
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "could not set up the engine: %s", err_text(e));
     }

@@ -21,7 +21,7 @@ def conditions(count, server):
                headers.get("etag") == '"r0"' and body["actual"] == 0, (status, body, headers))
     status, body, _ = client.append("cond-1", [event("b")], headers={"If-Match": '"r7"'})
     count.show("If-Match with a wrong revision: 412", status == 412 and body["expected"] == 7 and body["retryable"] is True, (status, body))
-    status, body, headers = client.append("cond-1", [event("b")], headers={"If-Match": '"r0"', "Prefer": "durability=memory"})
+    status, body, headers = client.append("cond-1", [event("b")], headers={"If-Match": '"r0"', "Prefer": "durability=os"})
     count.show("If-Match with the right one; durability is not weakened",
                status == 201 and headers.get("preference-applied") == "durability=fsync", (status, body, headers))
     status, body, _ = client.append("cond-1", [event("c")], 0)

@@ -11,23 +11,30 @@ WRITERS = 8
 
 def writer(me, server, acked, stop, errors):
     """Appends to a stream of its own under its revision, and pairs to two streams at once; sends again what got no answer."""
-    client, next_revision, n = Client(server), 0, 0
+    client, next_revision, n, half = Client(server), 0, 0, False
     while not stop.is_set():
         ident = f"k{me}-{n}"
         try:
-            status, body, _ = client.append(f"kill-{me}", [event(ident)], "no_stream" if next_revision == 0 else next_revision - 1)
-            if status in (200, 201):
-                acked.append((f"kill-{me}", ident, body["first_revision"]))
-                next_revision = body["first_revision"] + 1
-            elif status != 503:
-                errors.append((ident, status, body))
-                return
+            if not half:
+                status, body, _ = client.append(f"kill-{me}", [event(ident)], "no_stream" if next_revision == 0 else next_revision - 1)
+                if status in (200, 201):
+                    acked.append((f"kill-{me}", ident, body["first_revision"]))
+                    next_revision = body["first_revision"] + 1
+                    half = True
+                elif status != 503:
+                    errors.append((ident, status, body))
+                    return
+                else:
+                    continue
             status, body, _ = client.call("POST", "/api/v1/append", {"records": [
                 event(ident + "a", stream=f"pair-a{me}"), event(ident + "b", stream=f"pairb-b{me}")]})
             if status in (200, 201):
                 acked.append((f"pair-a{me}", ident + "a", None))
                 acked.append((f"pairb-b{me}", ident + "b", None))
-                n += 1
+                n, half = n + 1, False
+            elif status != 503:
+                errors.append((ident, status, body))
+                return
         except (OSError, http.client.HTTPException):
             client.close()
             stop.wait(0.05)

@@ -20,7 +20,8 @@ VECTORS = {
         (["e1", "e2"], 0, 200, (True, 1, 2)),
         (["e1", "e3"], 0, 409, None),
         (["e2", "e1"], "any", 409, None),
-        (["e0"], "exists", 200, (True, 0, 0)),
+        (["e3"], "exists", 200, (True, 3, 3)),
+        (["e0"], "exists", 409, "event-id-reused"),  # the first event of a stream cannot have expected that there is one
     ]),
     "one": ([("e0", "no_stream")], [
         (["e0"], 0, 409, "event-id-reused"),
