@@ -1,0 +1,2 @@
+def run(count, server):
+    pass

@@ -1,0 +1,213 @@
+"""Every route of the OpenAPI document: with what it says is good, with what it says is not, and with random changes of both."""
+import copy
+import json
+import random
+import re
+import urllib.parse
+
+import document as doc
+
+ORDER = ["put", "post", "get", "patch", "delete"]
+BAD = {"integer": "x1", "boolean": "maybe", "duration": "soon", "date-time": "yesterday"}
+ODD = [None, True, False, 0, -1, 2**63, 1.5, 1e300, "", "x", "\u0000", "\ud7ff", "a" * 5000, [], {}, [[[]]], {"a": {"b": [1]}}, "null"]
+
+
+class Walk:
+    def __init__(self, count, client, document, problems):
+        self.count, self.client, self.document = count, client, document
+        self.problems = {p["code"]: p for p in problems}
+        self.wrong = []
+
+    def operations(self):
+        all_of = [(method, path, op) for path, item in self.document["paths"].items() for method, op in item.items()]
+        return sorted(all_of, key=lambda o: ORDER.index(o[0]))
+
+    def request(self, path, op, changed=None):
+        """Path with its query, and headers, from the examples; changed: {(place, name): value} instead."""
+        changed = changed or {}
+        query, headers = [], {}
+        for p in op.get("parameters", []):
+            value = changed.get((p["in"], p["name"]), p.get("example"))
+            if isinstance(value, bool):
+                value = "true" if value else "false"
+            if value is None:
+                continue
+            if p["in"] == "path":
+                path = path.replace("{%s}" % p["name"], urllib.parse.quote(str(value), safe=""))
+            elif p["in"] == "query":
+                query.append((p["name"], str(value)))
+            else:
+                headers[p["name"]] = str(value)
+        return path + ("?" + urllib.parse.urlencode(query) if query else ""), headers
+
+    def body_of(self, op):
+        return copy.deepcopy(op.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example"))
+
+    def call(self, method, path, body, headers):
+        """The answer, which must be one that the document describes, or a problem that has a page."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers = {"Content-Type": "application/json", **headers}
+        return self.client.raw(method.upper(), path, body, headers)
+
+    def note(self, what):
+        if len(self.wrong) < 20:
+            self.wrong.append(what)
+
+    def check(self, method, path, op, got, expected=None):
+        """expected: None (a success or the client's fault), or a set of statuses."""
+        status, headers, data = got
+        where = f"{method.upper()} {path}: {status} {data[:300]!r}"
+        if expected is not None and status not in expected:
+            self.note(f"{where}: expected one of {sorted(expected)}")
+        if expected is None and status >= 500 and status != 503:
+            self.note(where)
+        media = headers.get("content-type", "").split(";")[0]
+        if status >= 400:
+            self.check_problem(where, status, media, headers, data)
+            return
+        answer = op["responses"].get(str(status))
+        if answer is None:
+            self.note(f"{where}: the document does not have this status")
+        elif "content" not in answer:
+            if data:
+                self.note(f"{where}: a body where the document has none")
+        elif media not in answer["content"]:
+            self.note(f"{where}: {media} is not one of {list(answer['content'])}")
+        elif media == "application/json":
+            for complaint in list(doc.validate(self.document, answer["content"][media]["schema"], json.loads(data)))[:3]:
+                self.note(f"{where}: {complaint}")
+
+    def check_problem(self, where, status, media, headers, data):
+        if media != "application/problem+json":
+            self.note(f"{where}: {media} is no problem")
+            return
+        problem = json.loads(data)
+        for complaint in doc.validate(self.document, {"$ref": "#/components/schemas/Problem"}, problem):
+            self.note(f"{where}: {complaint}")
+        known = self.problems.get(problem["code"])
+        if known is None:
+            self.note(f"{where}: the code has no page")
+        elif known["status"] != status and (known["code"], status) != ("revision-conflict", 412):
+            self.note(f"{where}: the status of {known['code']} is {known['status']}")
+        if problem["status"] != status or problem["type"] != "/problems/" + problem["code"] or not problem["title"]:
+            self.note(f"{where}: status, type and code differ")
+        if ("retry-after" in headers) != ("retry_after_ms" in problem):
+            self.note(f"{where}: Retry-After and retry_after_ms are not the same")
+
+    def show(self, name):
+        self.count.show(name, not self.wrong, "; ".join(self.wrong[:6]))
+        self.wrong = []
+
+
+def good(walk):
+    for method, path, op in walk.operations():
+        url, headers = walk.request(path, op)
+        successes = {int(s) for s in op["responses"] if s.startswith("2")}
+        media = {m for s in op["responses"] if s.startswith("2") for m in op["responses"][s].get("content", {})}
+        for accept in sorted(media) or ["*/*"]:
+            if accept == "text/event-stream":
+                continue  # these do not end; see sse()
+            got = walk.call(method, url, walk.body_of(op), {**headers, "Accept": accept})
+            walk.check(method, url, op, got, successes)
+            if accept == "application/x-ndjson" and method == "get" and got[0] == 200:
+                for line in got[2].splitlines():
+                    json.loads(line)
+            if accept != "*/*" and got[0] in successes and got[2] and method == "get" and got[1]["content-type"].split(";")[0] != accept:
+                walk.note(f"{url}: {accept} was asked for, {got[1]['content-type']} came")
+        walk.show(f"{op['operationId']}: what its document says is good")
+
+
+def bad(walk):
+    """What a route says of its parameters holds: each of them with a value of another type."""
+    for method, path, op in walk.operations():
+        url, headers = walk.request(path, op)
+        body = walk.body_of(op)
+        for p in op.get("parameters", []):
+            kind = p["schema"].get("format") if p["schema"].get("format") in BAD else p["schema"].get("type")
+            if kind in BAD and p["in"] != "header":
+                wrong_url, wrong_headers = walk.request(path, op, {(p["in"], p["name"]): BAD[kind]})
+                got = walk.call(method, wrong_url, body, wrong_headers)
+                walk.check(method, wrong_url, op, got, {400})
+                if p["name"].encode() not in got[2] and BAD[kind].encode() not in got[2]:
+                    walk.note(f"{wrong_url}: the answer does not name {p['name']}: {got[2][:200]}")
+        more = url + ("&" if "?" in url else "?") + "no_such_parameter=1"
+        walk.check(method, more, op, walk.call(method, more, body, headers), {400})
+        walk.check(method, url, op, walk.call("TRACE", url, None, {}), {405})
+        if method != "get":
+            walk.check(method, url, op, walk.call(method, url, body, {**headers, "Origin": "http://evil.example"}), {403})
+        if "requestBody" in op and op["requestBody"]["required"]:
+            for text in (b"", b"{", b"[]", b"null", b"\xff", b'{"a":1,"a":2}', b"[" * 5000, b'"' + b"x" * 70000):
+                got = walk.call(method, url, text, {"Content-Type": "application/json", **headers})
+                walk.check(method, url, op, got, {400, 413})
+            got = walk.call(method, url, json.dumps(body).encode(), {**headers, "Content-Type": "text/plain"})
+            walk.check(method, url, op, got, {415})
+        walk.show(f"{op['operationId']}: what its document says is not good")
+
+
+def places(value, path=()):
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []:
+        yield from places(inner, path + (key,))
+
+
+def change(rng, value):
+    """One place of it holds something else, is gone, or has a neighbour."""
+    path = rng.choice(list(places(value)))
+    if not path:
+        return rng.choice(ODD)
+    value = copy.deepcopy(value)
+    node = value
+    for key in path[:-1]:
+        node = node[key]
+    what = rng.randrange(4)
+    if what == 0:
+        del node[path[-1]]
+    elif what == 1 and isinstance(node, dict):
+        node[rng.choice(["x", "", "id", "type", "$ref"])] = rng.choice(ODD)
+    elif what == 2 and isinstance(node, list):
+        node.extend(copy.deepcopy(node) * rng.choice([1, 50]))
+    else:
+        node[path[-1]] = rng.choice(ODD)
+    return value
+
+
+def fuzz(walk, rng, times):
+    """Random changes of bodies, parameters and headers: an answer that the document describes, and never a failure."""
+    for method, path, op in walk.operations():
+        for _ in range(times):
+            changed = {}
+            for p in op.get("parameters", []):
+                if rng.random() < 0.3 and p["name"] not in ("wait", "timeout"):
+                    changed[(p["in"], p["name"])] = rng.choice(["", "0", "-1", "99999999999999999999", "é", "a/b", "..", "%00", "x" * 300, "p:00", "r5", "*", "any"])
+            url, headers = walk.request(path, op, changed)
+            headers = {k: re.sub(r"[^ -~]", "?", v) for k, v in headers.items()}
+            if op["operationId"] == "subscribe":
+                url = url if "wait=" in url else url + ("&" if "?" in url else "?") + "wait=1ms"
+            body = walk.body_of(op)
+            if body is not None:
+                for _ in range(rng.randrange(4)):
+                    body = change(rng, body)
+                body = json.dumps(body).encode()
+                headers["Content-Type"] = "application/json"
+            walk.check(method, url, op, walk.call(method, url, body, headers))
+        walk.show(f"{op['operationId']}: {times} random changes of a good request")
+
+
+def run(count, client, seed, times):
+    status, document, headers = client.call("GET", "/api/v1/openapi.json")
+    count.show("the OpenAPI document is served", status == 200 and headers["content-type"] == "application/json", f"{status}")
+    complaints = list(doc.check(document))
+    count.show(f"it is a valid OpenAPI 3.1 document, of {len(document['paths'])} paths", not complaints, "; ".join(complaints[:8]))
+    again = client.raw("GET", "/api/v1/openapi.json", None, {"If-None-Match": headers["etag"]})
+    count.show("it is not sent again to who has it", again[0] == 304 and not again[2], f"{again[0]}")
+    problems = client.call("GET", "/problems")[1]["problems"]
+    pages = [client.raw("GET", "/problems/" + p["code"]) for p in problems]
+    count.show(f"each of {len(problems)} problems has a page", all(p[0] == 200 and len(p[2]) > 100 for p in pages))
+    named = {c for _, _, op in Walk(count, client, document, problems).operations() for s, a in op["responses"].items()
+             if s not in ("default",) and not s.startswith("2") for c in a["description"].split(", ")}
+    count.show("each problem that the document names has one", named <= {p["code"] for p in problems}, named - {p["code"] for p in problems})
+    walk = Walk(count, client, document, problems)
+    good(walk)
+    bad(walk)
+    fuzz(walk, random.Random(seed), times)
