@@ -292,13 +292,28 @@ void fake_engine_hold(struct engine *e, bool hold)
 
 static void answer(struct engine *e, struct late *l);
 
-/* Some of what is pending becomes durable, in order; some late reads are answered, in any order. */
+static void pending_done(struct engine *e, struct pending *p)
+{
+    struct engine_append *a = p->a;
+    struct engine_gate_item *item = p->item;
+    uint64_t position = p->position;
+    test_free(p);
+    if (a != NULL) {
+        a->done(a);
+    } else {
+        e->gate.durable(e->gate.ctx, item, position);
+    }
+}
+
+/* Some of what is pending becomes durable, in order: one group, which is visible before the first
+ * of it is told. Some late reads are answered, in any order. */
 static void commit(void *ctx)
 {
     struct engine *e = ctx;
     e->posted = false;
     size_t most = e->hold ? 0 : 1 + rnd(e) % 4;
-    struct list *l;
+    struct list *l, group;
+    list_init(&group);
     while (most-- > 0 && (l = list_pop_front(&e->pending)) != NULL) {
         struct pending *p = CONTAINER_OF(l, struct pending, link);
         for (size_t i = 0; i < p->part_count; i++) {
@@ -307,15 +322,13 @@ static void commit(void *ctx)
             p->parts[i]->visible = b->end;
         }
         e->visible = p->position;
-        struct engine_append *a = p->a;
-        struct engine_gate_item *item = p->item;
-        uint64_t position = p->position;
-        test_free(p);
-        if (a != NULL) {
-            a->done(a);
-        } else {
-            e->gate.durable(e->gate.ctx, item, position);
-        }
+        list_push_back(&group, l);
+    }
+    bool any = !list_empty(&group);
+    while ((l = list_pop_front(&group)) != NULL) {
+        pending_done(e, CONTAINER_OF(l, struct pending, link));
+    }
+    if (any) {
         LIST_FOR_EACH (w, tmp, &e->watches) {
             struct engine_position_watch *watch =
                 CONTAINER_OF(w, struct engine_position_watch, link);

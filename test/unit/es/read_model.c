@@ -89,12 +89,33 @@ static void shots_check(struct model *m)
     }
 }
 
+/* The shot's own `done`, and then whoever wants to know. */
+struct told {
+    struct model *m;
+    void (*done)(struct es_append *a);
+    void *ctx;
+};
+
+static void shot_told(struct es_append *a)
+{
+    struct told *t = a->ctx;
+    a->ctx = t->ctx;
+    t->done(a);
+    if (t->m->told != NULL) {
+        t->m->told(t->m->told_ctx);
+    }
+}
+
 void model_step(struct model *m)
 {
     size_t i = model_rnd(m, MODEL_WRITERS);
     if (m->shots[i] == NULL) {
         m->shots[i] = shot_random(m);
         m->appended++;
+        struct told *t = arena_new(&m->shots[i]->arena, struct told);
+        *t = (struct told){m, m->shots[i]->a.done, m->shots[i]->a.ctx};
+        m->shots[i]->a.done = shot_told;
+        m->shots[i]->a.ctx = t;
         es_shot_go(m->w, m->shots[i]);
     }
     for (uint64_t n = model_rnd(m, 4); n > 0; n--) {

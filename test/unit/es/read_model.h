@@ -27,6 +27,8 @@ struct model {
     uint64_t next_id, appended;
     bool (*dead)(void *ctx, size_t stream); /* to which nothing is appended; NULL: none */
     void *dead_ctx;
+    void (*told)(void *ctx); /* within the answer of each append; NULL: nobody */
+    void *told_ctx;
 };
 void model_init(struct model *m, struct es_world *w, uint64_t seed);
 void model_deinit(struct model *m);
