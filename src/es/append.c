@@ -70,6 +70,15 @@ enum es_problem es_write_problem(enum err e)
     }
 }
 
+/* Without words it is of a look-up. */
+static void append_error(struct append_op *o, enum err e)
+{
+    if (o->a->ec.code == ERR_OK) {
+        IGNORE(ectx_fail(&o->a->ec, e, "could not look up what the append depends on"));
+    }
+    append_answer(o, es_write_problem(e));
+}
+
 /* ---- Is it well formed?
  * -------------------------------------------------------------------------------- */
 
@@ -596,7 +605,7 @@ static void append_run(struct es_wop *op)
         return;
     }
     if (e != ERR_OK) {
-        append_answer(o, es_write_problem(e));
+        append_error(o, e);
         return;
     }
     ruling = es_rules_judge(&o->plan.rules, &culprit);

@@ -218,9 +218,10 @@ enum err es_flight_send(struct es_flight *f, bool also, struct ectx *ec)
     engine_append(f->es->engine, &f->append);
     f->sending = false;
     if (f->ended && f->err != ERR_OK) {
-        if (ec != NULL) {
-            *ec = f->append.ec;
+        if (f->append.ec.code == ERR_OK) {
+            return ectx_fail(ec, f->err, "the log did not take it: %s", err_text(f->err));
         }
+        *ec = f->append.ec;
         return f->err;
     }
     for (size_t i = 0; i < f->part_count; i++) {

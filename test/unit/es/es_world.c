@@ -7,7 +7,7 @@
 
 #define DIR "/index"
 
-static void on_ready(void *ctx, enum err e, const struct ectx *ec)
+void es_world_on_ready(void *ctx, enum err e, const struct ectx *ec)
 {
     struct es_world *w = ctx;
     w->started = true;
@@ -24,7 +24,7 @@ static void start(struct es_world *w)
         fail_msg("es_create: %s", ec.text);
     }
     w->started = false;
-    es_start(w->es, on_ready, w);
+    es_start(w->es, es_world_on_ready, w);
     es_world_settle(w);
     if (!w->started || w->start_err != ERR_OK) {
         fail_msg("es_start: %s", w->started ? w->start_ec.text : "not ready");

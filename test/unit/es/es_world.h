@@ -24,6 +24,7 @@ struct es_world {
 };
 void es_world_init(struct es_world *w, uint64_t seed);
 void es_world_deinit(struct es_world *w);
+void es_world_on_ready(void *ctx, enum err e, const struct ectx *ec);
 /* Stops and starts. `flush`: the index is left complete (else the process was killed); `rebuild`:
  * it is removed. */
 enum es_world_how { ES_WORLD_CLEAN, ES_WORLD_KILL, ES_WORLD_REBUILD };

@@ -1,0 +1,294 @@
+/* What is sequenced and not durable: who sees it, who waits for it. And ids that the server made.
+ */
+#include <stdio.h>
+
+#include "es_world.h"
+
+/* Runs the loop while appends cannot become durable. */
+static void turn(struct es_world *w)
+{
+    for (int i = 0; i < 50; i++) {
+        es_tick(w->es);
+        env_poll_run(w->poll, 0);
+    }
+}
+
+static struct es_shot *fire(struct es_world *w, const char *stream, const char *expected,
+                            const char *ids)
+{
+    struct es_shot *s = es_shot_make(stream, expected, ids);
+    es_shot_go(w, s);
+    turn(w);
+    return s;
+}
+
+TEST(a_retry_is_answered_only_when_the_original_is_durable)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "x"), "ok 0-0");
+    fake_engine_hold(w.engine, true);
+    struct es_shot *first = fire(&w, "order-1", "0", "a b");
+    struct es_shot *again = fire(&w, "order-1", "0", "a b");
+    assert_string_equal(es_shot_said(first), "waits");
+    assert_string_equal(es_shot_said(again), "waits");
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(first), "ok 1-2");
+    assert_string_equal(es_shot_said(again), "same 1-2");
+    assert_true(es_position_cmp(first->a.position, again->a.position) == 0);
+    es_shot_free(first);
+    es_shot_free(again);
+    es_world_deinit(&w);
+}
+
+TEST(an_append_is_decided_on_what_is_sequenced_and_its_conflict_waits_for_it)
+{
+    struct es_world w;
+    es_world_init(&w, 2);
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "x"), "ok 0-0");
+    fake_engine_hold(w.engine, true);
+    struct es_shot *first = fire(&w, "order-1", "0", "a");
+    struct es_shot *second = fire(&w, "order-1", "0", "b"); /* loses to the first */
+    struct es_shot *third = fire(&w, "order-1", "1", "c");  /* follows it */
+    struct es_shot *other = fire(&w, "order-2", "exists", "d");
+    assert_string_equal(es_shot_said(second), "waits");
+    assert_string_equal(es_shot_said(other), "conflict none"); /* nothing to wait for */
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(first), "ok 1-1");
+    assert_string_equal(es_shot_said(second), "conflict 1");
+    assert_string_equal(es_shot_said(third), "ok 2-2");
+    es_shot_free(first);
+    es_shot_free(second);
+    es_shot_free(third);
+    es_shot_free(other);
+    es_world_deinit(&w);
+}
+
+/* Two writers with one query: the second meets what the first has sequenced, and is told where. */
+TEST(a_query_sees_what_is_in_flight)
+{
+    struct es_world w;
+    es_world_init(&w, 3);
+    fake_engine_hold(w.engine, true);
+    struct es_shot *s[3];
+    for (int i = 0; i < 3; i++) {
+        char stream[32];
+        snprintf(stream, sizeof(stream), "seat-%d", i);
+        s[i] = es_shot_make(NULL, NULL, NULL);
+        es_shot_add(s[i], stream, "-", "{}");
+        es_shot_tag(s[i], 0, i < 2 ? "course:3 x" : "course:4 x");
+        es_shot_query(s[i], "", i < 2 ? "course:3" : "course:4", (struct es_position){0, 0});
+        es_shot_go(&w, s[i]);
+    }
+    turn(&w);
+    assert_string_equal(es_shot_said(s[1]), "waits");
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(s[0]), "ok 0-0");
+    assert_string_equal(es_shot_said(s[1]), "append-conflict");
+    assert_string_equal(es_shot_said(s[2]), "ok 0-0");
+    assert_int_equal(s[1]->a.violation_count, 1);
+    const struct es_violation *v = &s[1]->a.violations[0];
+    assert_true(es_position_cmp(v->first_match, s[0]->a.position) == 0);
+    assert_true(str_eq_z(v->match_type, "Happened"));
+    /* After that position it may. */
+    struct es_shot *again = es_shot_make("seat-9", NULL, "-");
+    es_shot_query(again, "Happened", "course:3 x", s[0]->a.position);
+    es_shot_go(&w, again);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(again), "ok 0-0");
+    es_shot_free(again);
+    for (int i = 0; i < 3; i++) {
+        es_shot_free(s[i]);
+    }
+    es_world_deinit(&w);
+}
+
+TEST(checks_alone_are_answered_when_what_they_saw_is_durable)
+{
+    struct es_world w;
+    es_world_init(&w, 4);
+    fake_engine_hold(w.engine, true);
+    struct es_shot *first = fire(&w, "order-1", "no_stream", "a");
+    struct es_shot *check = es_shot_make(NULL, NULL, NULL);
+    es_shot_check(check, "order-1", "0");
+    es_shot_check(check, "order-7", "no_stream");
+    es_shot_go(&w, check);
+    turn(&w);
+    assert_string_equal(es_shot_said(check), "waits");
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_int_equal(check->a.problem, ES_OK);
+    es_shot_free(first);
+    es_shot_free(check);
+    es_world_deinit(&w);
+}
+
+TEST(every_violated_check_is_named)
+{
+    struct es_world w;
+    es_world_init(&w, 5);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b"), "ok 0-1");
+    struct es_shot *s = es_shot_make("order-2", NULL, "-");
+    es_shot_check(s, "order-1", "no_stream");
+    es_shot_check(s, "order-1", "1");
+    es_shot_check(s, "order-3", "exists");
+    es_shot_query(s, "Happened", "", (struct es_position){0, 0});
+    es_shot_go(&w, s);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(s), "append-conflict");
+    assert_int_equal(s->a.violation_count, 3);
+    assert_int_equal(s->a.violations[0].check, 0);
+    assert_true(s->a.violations[0].exists);
+    assert_int_equal(s->a.violations[0].actual, 1);
+    assert_int_equal(s->a.violations[1].check, 2);
+    assert_false(s->a.violations[1].exists);
+    assert_int_equal(s->a.violations[2].check, 3);
+    es_shot_free(s);
+    es_world_deinit(&w);
+}
+
+/* ---- Ids that the server made ---- */
+
+static void read_done(struct es_read_stream *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+/* The id of an event, as readers see it. */
+static void id_of(struct es_world *w, const char *stream, uint64_t revision, char out[64])
+{
+    bool done = false;
+    struct es_read_stream r = {.stream = str_of(stream),
+                               .from = revision,
+                               .to = revision,
+                               .until_ns = INT64_MAX,
+                               .limit = 1,
+                               .limit_bytes = 1 << 20,
+                               .arena = &w->arena,
+                               .done = read_done,
+                               .ctx = &done};
+    es_read_stream(w->es, &r);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(r.problem, ES_OK);
+    assert_int_equal(r.event_count, 1);
+    snprintf(out, 64, "%.*s", STR(r.events[0].envelope.id));
+    es_read_stream_release(w->es, &r);
+}
+
+/* They are found without an entry, by what they carry; also when the log has to be asked later. */
+TEST(ids_that_the_server_made_are_known_when_they_come_back)
+{
+    for (int how = 0; how < 4; how++) {
+        struct es_world w;
+        char id[3][64];
+        char text[256];
+        es_world_init(&w, 6);
+        assert_string_equal(es_world_append(&w, "order-1", "any", "- - -"), "ok 0-2");
+        for (uint64_t i = 0; i < 3; i++) {
+            id_of(&w, "order-1", i, id[i]);
+        }
+        if (how == 1) {
+            es_world_restart(&w, ES_WORLD_CLEAN);
+        } else if (how == 2) {
+            es_world_restart(&w, ES_WORLD_REBUILD);
+        }
+        fake_engine_set_late(w.engine, how == 3 ? 1 : 0);
+        snprintf(text, sizeof(text), "%s %s", id[1], id[2]);
+        assert_string_equal(es_world_append(&w, "order-1", "0", text), "same 1-2");
+        assert_string_equal(es_world_append(&w, "order-1", "2", id[0]), "reused 0");
+        snprintf(text, sizeof(text), "%s fresh", id[1]);
+        assert_string_equal(es_world_append(&w, "order-1", "any", text), "partial 1");
+        /* Of another stream it is an id like any other. */
+        assert_string_equal(es_world_append(&w, "order-2", "any", id[0]), "ok 0-0");
+        assert_string_equal(es_world_append(&w, "order-2", "any", id[0]), "same 0-0");
+        es_world_deinit(&w);
+    }
+}
+
+TEST(an_id_in_the_servers_form_that_lies_gets_an_entry)
+{
+    struct es_world w;
+    char id[UUID_TEXT_SIZE];
+    es_world_init(&w, 7);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    es_id_make(w.es, STR_LIT("order-1"), 1, id); /* carries 1, is put at 3 */
+    assert_string_equal(es_world_append(&w, "order-1", "any", id), "ok 3-3");
+    assert_string_equal(es_world_append(&w, "order-1", "any", id), "same 3-3");
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(es_world_append(&w, "order-1", "any", id), "same 3-3");
+    es_world_deinit(&w);
+}
+
+TEST(an_id_carries_its_stream_and_revision_and_no_other)
+{
+    struct es_world w;
+    char text[UUID_TEXT_SIZE];
+    uint64_t revision;
+    struct uuid u;
+    es_world_init(&w, 8);
+    for (uint64_t r = 0; r < 1 << 24; r = r * 5 + 1) {
+        struct str id = es_id_make(w.es, STR_LIT("order-1"), r, text);
+        assert_true(uuid_parse(id, &u));
+        assert_int_equal(u.b[6] >> 4, 7);
+        assert_int_equal(u.b[8] >> 6, 2);
+        assert_true(es_id_place(STR_LIT("order-1"), id, &revision));
+        assert_int_equal(revision, r);
+        assert_false(es_id_place(STR_LIT("order-2"), id, &revision));
+    }
+    struct str id = es_id_make(w.es, STR_LIT("order-1"), 1 << 24, text);
+    assert_true(uuid_parse(id, &u));
+    assert_false(es_id_place(STR_LIT("order-1"), id, &revision));
+    es_world_deinit(&w);
+}
+
+/* Any subset of known ids, in any order, mixed with new ones: never a second event with an id. */
+TEST(an_id_never_names_two_events)
+{
+    struct es_world w;
+    uint64_t rng = 99;
+    size_t partial = 0;
+    size_t same = 0;
+    es_world_init(&w, 9);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "e0 e1 e2 e3 e4 e5"), "ok 0-5");
+    for (int round = 0; round < 300; round++) {
+        char ids[64] = "";
+        int last = -2;
+        bool run = true;
+        size_t known = 0;
+        size_t count = 1 + (size_t)((rng = rng * 6364136223846793005u + 1) >> 61) % 4;
+        unsigned used = 0;
+        for (size_t i = 0; i < count; i++) {
+            int id = (int)((rng = rng * 6364136223846793005u + 1) >> 60) % 12; /* 6 are new */
+            while ((used >> id & 1) != 0) {
+                id = (id + 1) % 12;
+            }
+            used |= 1u << id;
+            known += id < 6;
+            run &= last == -2 || id == last + 1;
+            last = id;
+            char one[32];
+            if (id < 6) {
+                snprintf(one, sizeof(one), "%se%d", i > 0 ? " " : "", id);
+            } else {
+                snprintf(one, sizeof(one), "%sn%d_%d", i > 0 ? " " : "", round, id);
+            }
+            strncat(ids, one, sizeof(ids) - strlen(ids) - 1);
+        }
+        const char *said = es_world_append(&w, "order-1", "any", ids);
+        const char *wanted = known == 0      ? "ok"
+                             : known < count ? "partial"
+                             : run           ? "same"
+                                             : "reused";
+        if (strncmp(said, wanted, strlen(wanted)) != 0) {
+            fail_msg("%s: %s, not %s", ids, said, wanted);
+        }
+        partial += known > 0 && known < count;
+        same += known == count && run;
+    }
+    assert_true(partial > 50 && same > 10);
+    es_world_deinit(&w);
+}
