@@ -1,0 +1,194 @@
+/* Events that plain Kafka clients produce: what the gate lets pass, what it adds, what it says. */
+#include <stdio.h>
+
+#include "es_world.h"
+
+struct sent {
+    struct engine_record records[4];
+    struct record_header headers[4][6];
+    size_t count;
+    struct engine_gate_item item;
+    struct arena arena;
+};
+
+static void sent_init(struct sent *s)
+{
+    memset(s, 0, sizeof(*s));
+    arena_init(&s->arena, 16 << 20);
+}
+
+/* One record more; NULL: without that header. */
+static void sent_add(struct sent *s, const char *stream, const char *id, const char *expected)
+{
+    struct record_header *h = s->headers[s->count];
+    size_t n = 0;
+    h[n++] = (struct record_header){STR_LIT("ce_type"), STR_LIT("Happened")};
+    h[n++] = (struct record_header){STR_LIT("leat-revision"), STR_LIT("77")}; /* not believed */
+    if (id != NULL) {
+        h[n++] = (struct record_header){STR_LIT("ce_id"), str_of(id)};
+    }
+    if (expected != NULL) {
+        h[n++] = (struct record_header){STR_LIT("leat-expected-version"), str_of(expected)};
+    }
+    s->records[s->count++] = (struct engine_record){.key = str_of(stream),
+                                                    .value = STR_LIT("\"DATA\""),
+                                                    .headers = h,
+                                                    .header_count = n,
+                                                    .timestamp_ms = 5};
+}
+
+static int32_t partition_of(struct es_world *w, const char *stream)
+{
+    struct str category;
+    assert_true(es_stream_name_check(str_of(stream), &category, NULL));
+    return es_cat_partition(es_cat_find(w->es, category), str_of(stream));
+}
+
+static enum err sent_go(struct es_world *w, struct sent *s, int32_t partition)
+{
+    enum err e = fake_engine_produce(w->engine, STR_LIT("es.order"), partition, s->records,
+                                     s->count, &s->arena, &s->item);
+    es_world_settle(w);
+    return e;
+}
+
+/* A batch of one stream; "ok" or the first record's message. */
+static const char *produce(struct es_world *w, const char *stream, const char *id,
+                           const char *expected)
+{
+    static char said[256];
+    struct sent s;
+    sent_init(&s);
+    sent_add(&s, stream, id, expected);
+    enum err e = sent_go(w, &s, partition_of(w, stream));
+    snprintf(said, sizeof(said), "%s", e == ERR_OK ? "ok" : err_name(e));
+    if (e == ERR_INVALID_RECORD) {
+        assert_int_equal(s.item.record_error_count, 1);
+        snprintf(said, sizeof(said), "%.*s", STR(s.item.record_errors[0].message));
+    }
+    arena_deinit(&s.arena);
+    return said;
+}
+
+TEST(a_produced_batch_follows_the_rules_of_appends)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    assert_string_equal(produce(&w, "order-1", "b", "0"), "ok");
+    assert_string_equal(es_world_append(&w, "order-1", "1", "c"), "ok 2-2");
+    assert_string_equal(produce(&w, "order-1", "d", "0"),
+                        "revision-conflict: stream 'order-1' is at revision 2, expected 0");
+    assert_string_equal(produce(&w, "order-2", "d", "exists"),
+                        "revision-conflict: there is no stream 'order-2', expected exists");
+    /* A retry of what is there. */
+    assert_string_equal(produce(&w, "order-1", "b", "0"), "ERR_DUPLICATE_SEQUENCE_NUMBER");
+    assert_string_equal(es_world_append(&w, "order-1", "0", "b"), "same 1-1");
+    assert_string_equal(produce(&w, "order-1", "a", "2"),
+                        "event-id-reused: id 'a' is that of revision 0 of stream 'order-1'");
+    assert_string_equal(produce(&w, "order-1", NULL, "any"), "ok");
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(es_world_append(&w, "order-1", "3", "e"), "ok 4-4");
+    es_world_deinit(&w);
+}
+
+TEST(a_plain_produce_without_the_header_is_refused)
+{
+    struct es_world w;
+    es_world_init(&w, 2);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    assert_string_equal(produce(&w, "order-1", "b", NULL),
+                        "the first record of stream 'order-1' has no header leat-expected-version");
+    assert_string_equal(produce(&w, "order-1", "b", "soon"),
+                        "leat-expected-version: 'soon' is none of no_stream, exists, any, a "
+                        "revision");
+    assert_string_equal(produce(&w, "order", "b", "soon"),
+                        "leat-expected-version: 'soon' is none of no_stream, exists, any, a "
+                        "revision");
+    es_world_deinit(&w);
+}
+
+TEST(a_record_in_the_wrong_partition_is_told_the_right_one)
+{
+    struct es_world w;
+    char wanted[128];
+    struct sent s;
+    es_world_init(&w, 3);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    int32_t right = partition_of(&w, "order-1");
+    sent_init(&s);
+    sent_add(&s, "order-1", "b", "any");
+    assert_int_equal(sent_go(&w, &s, (right + 1) % 8), ERR_INVALID_RECORD);
+    snprintf(wanted, sizeof(wanted),
+             "stream 'order-1' belongs into partition %d (murmur2 of the key), not %d", (int)right,
+             (int)(right + 1) % 8);
+    assert_true(str_eq_z(s.item.record_errors[0].message, wanted));
+    arena_deinit(&s.arena);
+    es_world_deinit(&w);
+}
+
+TEST(one_conflict_refuses_the_batch_and_each_record_at_fault_is_named)
+{
+    struct es_world w;
+    struct sent s;
+    char other[32] = "";
+    es_world_init(&w, 4);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    /* Another stream of the same partition. */
+    for (int i = 2; other[0] == 0; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "order-%d", i);
+        if (partition_of(&w, name) == partition_of(&w, "order-1")) {
+            memcpy(other, name, sizeof(other));
+        }
+    }
+    sent_init(&s);
+    sent_add(&s, other, "x", "no_stream");
+    sent_add(&s, other, "y", NULL);
+    sent_add(&s, "order-1", "b", "0");
+    sent_add(&s, "order-1", "c", "7"); /* it would be at revision 2 */
+    assert_int_equal(sent_go(&w, &s, partition_of(&w, "order-1")), ERR_INVALID_RECORD);
+    assert_int_equal(s.item.record_error_count, 1);
+    assert_int_equal(s.item.record_errors[0].index, 3);
+    arena_deinit(&s.arena);
+    sent_init(&s);
+    sent_add(&s, other, "x", "no_stream");
+    sent_add(&s, other, "y", "0");
+    sent_add(&s, "order-1", "b", "0");
+    sent_add(&s, "order-1", "c", "1");
+    assert_int_equal(sent_go(&w, &s, partition_of(&w, "order-1")), ERR_OK);
+    arena_deinit(&s.arena);
+    assert_string_equal(es_world_append(&w, other, "1", "z"), "ok 2-2");
+    assert_string_equal(es_world_append(&w, "order-1", "2", "z"), "ok 3-3");
+    es_world_deinit(&w);
+}
+
+TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
+{
+    struct es_world w;
+    struct sent s;
+    struct batch_header h;
+    struct record_iter it;
+    struct record r;
+    struct es_view v;
+    es_world_init(&w, 5);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    sent_init(&s);
+    sent_add(&s, "order-1", NULL, "0");
+    sent_add(&s, "order-1", "mine", NULL);
+    assert_int_equal(sent_go(&w, &s, partition_of(&w, "order-1")), ERR_OK);
+    const uint8_t *p = (const uint8_t *)s.item.replacement.p;
+    assert_int_equal(batch_header_parse(p, s.item.replacement.n, &h, NULL), ERR_OK);
+    assert_int_equal(batch_verify_crc(p, &h, NULL), ERR_OK);
+    assert_int_equal(record_iter_init(&it, &h, p, NULL, SIZE_MAX, NULL), ERR_OK);
+    for (uint64_t i = 1; i <= 2; i++) {
+        assert_true(record_next(&it, &r));
+        assert_int_equal(es_view_read(&r, &v, NULL), ERR_OK);
+        assert_int_equal(v.revision, i);
+        assert_int_equal(r.timestamp, 5);
+        assert_true(str_is_null(v.expected));
+        assert_true(i == 2 ? str_eq_z(v.id, "mine") : v.id.n == 36);
+    }
+    arena_deinit(&s.arena);
+    es_world_deinit(&w);
+}
