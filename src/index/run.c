@@ -289,31 +289,70 @@ static uint32_t block_bound(const struct reader *rd, const uint8_t *key)
     return lo;
 }
 
+/* Where the block with `key` may be in (lo, hi], of which the first keys are a and b: by the first
+ * eight bytes in which they differ. */
+static uint32_t block_guess(uint32_t lo, uint32_t hi, const uint8_t *a, const uint8_t *b,
+                            const uint8_t *key, size_t n)
+{
+    size_t same = 0;
+    while (same < n && a[same] == b[same]) {
+        same++;
+    }
+    const uint64_t x = key_begin(a + same, n - same), y = key_begin(b + same, n - same),
+                   v = key_begin(key + same, n - same);
+    if (memcmp(a, key, same) != 0 || v <= x || v >= y) {
+        return lo + (hi - lo + 1) / 2;
+    }
+    const uint32_t at = lo + (uint32_t)((double)(v - x) / (double)(y - x) * (hi - lo));
+    return at > lo ? at : lo + 1;
+}
+
+/* Finds the last block of [lo, hi] whose first key is not above `key` (or lo). The last one first:
+ * what is asked for most is the end of what begins alike. Then guesses, then halves. */
+static enum err block_find(struct reader *rd, const struct run *r, const uint8_t *key, uint32_t lo,
+                           uint32_t hi)
+{
+    enum { GUESSES = 6 };
+    const size_t n = r->table->key_bytes;
+    uint8_t below[INDEX_KEY_MAX], above[INDEX_KEY_MAX];
+    bool know_below = false, know_above = false;
+    for (int probe = 0; lo < hi; probe++) {
+        const uint32_t at = probe == 0                  ? hi
+                            : probe == 1 && hi - lo > 2 ? lo
+                            : know_below && know_above && probe < GUESSES
+                                ? block_guess(lo, hi, below, above, key, n)
+                                : lo + (hi - lo + 1) / 2;
+        enum err e = reader_load(rd, r, at);
+        if (e != ERR_OK) {
+            return e;
+        }
+        const uint8_t *first = reader_entry(rd, 0);
+        if (at > lo && index_key_cmp(first, key, n) > 0) {
+            memcpy(above, first, n);
+            know_above = true;
+            hi = at - 1;
+        } else if (index_key_cmp(reader_entry(rd, rd->count - 1), key, n) >= 0) {
+            lo = hi = at;
+        } else {
+            memcpy(below, first, n);
+            know_below = true;
+            lo = at;
+        }
+    }
+    return reader_load(rd, r, lo);
+}
+
 enum err run_seek(struct reader *rd, const struct run *r, const uint8_t *key, struct run_at *at)
 {
     const uint64_t v = key_begin(key, r->table->key_bytes);
     const uint32_t first = fence_bound(r, v, false), above = fence_bound(r, v, true);
     /* The last block whose first key is not above `key` is one of [lo, hi]. */
-    uint32_t lo = (first > 0 ? first - 1 : 0) * r->head.stride;
+    const uint32_t lo = (first > 0 ? first - 1 : 0) * r->head.stride;
     const uint64_t end = (uint64_t)(above > 0 ? above : 1) * r->head.stride;
-    uint32_t hi = (uint32_t)(end < r->head.data_blocks ? end : r->head.data_blocks) - 1;
-    while (lo < hi) {
-        const uint32_t mid = lo + (hi - lo + 1) / 2;
-        enum err e = reader_load(rd, r, mid);
-        if (e != ERR_OK) {
-            return e;
-        }
-        if (index_key_cmp(reader_entry(rd, 0), key, r->table->key_bytes) > 0) {
-            hi = mid - 1;
-        } else if (index_key_cmp(reader_entry(rd, rd->count - 1), key, r->table->key_bytes) >= 0) {
-            lo = hi = mid;
-        } else {
-            lo = mid;
-        }
-    }
-    enum err e = reader_load(rd, r, lo);
+    const uint32_t hi = (uint32_t)(end < r->head.data_blocks ? end : r->head.data_blocks) - 1;
+    enum err e = block_find(rd, r, key, lo, hi);
     if (e == ERR_OK) {
-        *at = (struct run_at){lo, block_bound(rd, key)};
+        *at = (struct run_at){rd->number, block_bound(rd, key)};
     }
     return e;
 }
