@@ -182,6 +182,7 @@ void index_close(struct index *ix, bool flush)
     if (flush && !ix->failed && ix->work.kind == WORK_NONE) {
         flush_now(ix);
     }
+    gauges_close(ix);
     index_free(ix);
 }
 
@@ -231,6 +232,7 @@ void index_tick(struct index *ix)
 {
     ENV_CHECK_LOOP(ix->poll);
     work_next(ix);
+    gauges_set(ix);
 }
 
 void index_stats_get(const struct index *ix, struct index_stats *out)

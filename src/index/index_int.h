@@ -226,6 +226,7 @@ struct merge {
     struct run *output;
     struct run_list *list; /* as it will be; for a commit */
 };
+enum { INDEX_GAUGES = 9 };
 enum work_kind { WORK_NONE, WORK_FLUSH, WORK_MERGE, WORK_CLEAN };
 struct work {
     struct env_job job;
@@ -269,8 +270,11 @@ struct index {
     struct env_job harm_job;
     struct ectx harm_ec;
     bool harm_told, harm_on_way;
-    struct list looks; /* look-ups on workers, and answers on their way */
-    uint8_t *block;    /* for look-ups on the loop */
+    struct list looks;       /* look-ups on workers, and answers on their way */
+    uint8_t *block;          /* for look-ups on the loop */
+    struct metrics *metrics; /* NULL: nothing is shown */
+    struct metric *gauges[INDEX_GAUGES];
+    uint64_t counted[INDEX_GAUGES];
     struct index_stats stats;
 };
 
@@ -310,7 +314,11 @@ void work_next(struct index *ix);
 void work_failed(struct index *ix, const char *what); /* it is tried again later, or never */
 void work_succeeded(struct index *ix);
 void filters_fit(struct index *ix);
-/* look.c */
+/* gauges.c */
+void gauges_open(struct index *ix, struct metrics *metrics);
+void gauges_set(struct index *ix);
+void gauges_close(struct index *ix);
+/* job.c */
 void looks_abandon(struct index *ix); /* no worker will bring them back */
 
 #endif

@@ -283,8 +283,12 @@ enum err index_open(struct env *env, struct env_poll *poll, struct metrics *metr
                     const struct index_config *cfg, const struct index_hooks *hooks,
                     struct index **out, struct ectx *ec)
 {
-    (void)metrics;
-    return index_open_steps(env, poll, cfg, hooks, INDEX_STEP_BYTES, out, ec);
+    enum err e = index_open_steps(env, poll, cfg, hooks, INDEX_STEP_BYTES, out, ec);
+    if (e == ERR_OK) {
+        gauges_open(*out, metrics);
+        gauges_set(*out);
+    }
+    return e;
 }
 
 enum err index_discard(struct env *env, const char *dir, struct ectx *ec)

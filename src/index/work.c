@@ -104,6 +104,7 @@ static void work_done(struct env_job *job)
     if (w->err == ERR_DAMAGED) {
         index_harmed(ix, &w->ec);
     }
+    gauges_set(ix);
     work_next(ix);
 }
 

@@ -99,3 +99,31 @@ TEST(filter_knows_what_was_added_and_little_else)
         }
     }
 }
+
+TEST(index_tells_of_itself_while_it_is_open)
+{
+    struct world w;
+    struct metrics *m = metrics_create();
+    struct buf out;
+    assert_non_null(m);
+    buf_init(&out, 1 << 20);
+    world_init(&w, 1, 0);
+    assert_int_equal(index_open(w.env, w.poll, m, &w.cfg, NULL, &w.ix, NULL), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(world_put(&w), ERR_OK);
+        assert_int_equal(world_cover(&w, true), ERR_OK);
+        world_settle(&w);
+    }
+    metrics_write(m, &out);
+    buf_put_u8(&out, 0);
+    assert_non_null(strstr((char *)out.p, "leat_index_flushes_total{index=\"index\"} 3"));
+    assert_non_null(strstr((char *)out.p, "leat_index_runs{index=\"index\"} 3"));
+    world_close(&w, true);
+    buf_clear(&out);
+    metrics_write(m, &out);
+    buf_put_u8(&out, 0);
+    assert_null(strstr((char *)out.p, "index=\"index\""));
+    buf_deinit(&out);
+    metrics_destroy(m);
+    world_deinit(&w);
+}
