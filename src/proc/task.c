@@ -443,12 +443,11 @@ static void turn(struct proc_task *t)
         return;
     }
     t->retry_at_ns = 0;
-    if (t->phase == PROC_PHASE_RUN || t->caught_up) {
-        if (proc_request_turn(t)) {
-            return;
-        }
+    /* One that cannot be restored can be reset. */
+    if (t->phase == PROC_PHASE_RESTORE && t->caught_up && proc_request_turn(t)) {
+        return;
     }
-    if (getting_ready(t) || t->paused) {
+    if (getting_ready(t) || proc_request_turn(t) || t->paused) {
         return;
     }
     run_steps(t);

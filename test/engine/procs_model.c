@@ -10,7 +10,7 @@
 #include "record/record.h"
 #include "worst_int.h"
 
-enum { LINES = 4096, TIMERS = 16 };
+enum { TIMERS = 16 };
 
 struct line {
     char text[48];
@@ -36,6 +36,7 @@ struct account {
 struct model {
     struct account accounts[64];
     size_t count;
+    size_t lines; /* that an account may have of a kind */
 };
 
 static struct account *account_of(struct model *m, const char *key)
@@ -48,9 +49,9 @@ static struct account *account_of(struct model *m, const char *key)
     CHECK(m->count < 64);
     struct account *a = &m->accounts[m->count++];
     (void)snprintf(a->key, sizeof(a->key), "%s", key);
-    a->out = worst_alloc(LINES * sizeof(*a->out));
-    a->fired = worst_alloc(LINES * sizeof(*a->fired));
-    a->may_not = worst_alloc(LINES * sizeof(*a->may_not));
+    a->out = worst_alloc(m->lines * sizeof(*a->out));
+    a->fired = worst_alloc(m->lines * sizeof(*a->fired));
+    a->may_not = worst_alloc(m->lines * sizeof(*a->may_not));
     return a;
 }
 
@@ -67,7 +68,6 @@ static void model_free(struct model *m)
 /* It was set before; whether it fires before it is replaced depends on when the steps run. */
 static void timer_ends(struct account *a, size_t i, bool surely)
 {
-    CHECK(a->fired_count < LINES);
     (void)snprintf(a->fired[a->fired_count].text, sizeof(a->fired[0].text), "%.20s %lld",
                    a->timers[i].name, (long long)a->timers[i].due);
     a->may_not[a->fired_count++] = !surely;
@@ -92,6 +92,7 @@ static void timer_set(struct account *a, const char *name, int64_t due, bool can
 static struct model *model_make(const struct procs *w)
 {
     struct model *m = worst_alloc(sizeof(*m));
+    m->lines = w->event_count + 1; /* an event makes at most one of each */
     for (size_t i = 0; i < w->event_count; i++) {
         const struct procs_event *ev = &w->events[i];
         struct account *a = account_of(m, i > 0 && ev->key[0] == '\0' ? w->events[0].key : ev->key);
@@ -186,12 +187,18 @@ static void on_fired(void *ctx, const struct record *r)
     if (a == NULL || k->wrong[0] != '\0') {
         return;
     }
+    /* The same may be there twice: set again to the same time. One that must fire comes first. */
+    size_t found = a->fired_count;
     for (size_t n = 0; n < a->fired_count; n++) {
-        if (!k->fired[i][n] && str_eq_z(r->value, a->fired[n].text)) {
-            k->fired[i][n] = true;
-            k->fires[i]++;
-            return;
+        if (!k->fired[i][n] && str_eq_z(r->value, a->fired[n].text) &&
+            (found == a->fired_count || !a->may_not[n])) {
+            found = n;
         }
+    }
+    if (found < a->fired_count) {
+        k->fired[i][found] = true;
+        k->fires[i]++;
+        return;
     }
     (void)snprintf(k->wrong, sizeof(k->wrong), "timer '%.*s' of key %s fired twice, or never set",
                    STR(r->value), a->key);
@@ -257,7 +264,7 @@ static struct look *look_at(struct procs *w)
     k->w = w;
     k->m = model_make(w);
     for (size_t i = 0; i < k->m->count; i++) {
-        k->fired[i] = worst_alloc(LINES);
+        k->fired[i] = worst_alloc(k->m->lines);
     }
     const bool state = worst_topic(w->log, STR_LIT("__leat_sums-state")) != NULL;
     for (int32_t n = 0; n < PROCS_PARTS; n++) {
