@@ -1,0 +1,287 @@
+/* Pause, reset, where it begins, and what it says when it cannot go on. */
+#include "world.h"
+
+#include "core/buf.h"
+
+TEST(a_pause_outlives_a_restart)
+{
+    struct procs w;
+    world_init(&w);
+    start(&w);
+    procs_say(&w, "k1", "timer t 400");
+    procs_run(&w, 100);
+    assert_int_equal(control(&w, PROC_PAUSE, NULL), ERR_OK);
+    procs_say(&w, "k1", "add 1");
+    procs_run(&w, 1000);
+    assert_string_equal(values(&w, "out"), "");
+    assert_string_equal(values(&w, "fired"), "");
+    assert_int_equal(task(&w, 0).state, PROC_TASK_PAUSED);
+    procs_kill(&w, 0);
+    start(&w);
+    procs_run(&w, 2000);
+    assert_int_equal(task(&w, 0).state, PROC_TASK_PAUSED);
+    assert_string_equal(values(&w, "out"), "");
+    assert_int_equal(control(&w, PROC_RESUME, NULL), ERR_OK);
+    settled(&w);
+    assert_int_equal(task(&w, 0).state, PROC_TASK_RUNNING);
+    procs_deinit(&w);
+}
+
+TEST(a_reset_executes_again_from_no_state)
+{
+    struct procs w;
+    uint64_t rng = 4;
+    world_init(&w);
+    start(&w);
+    say_some(&w, &rng, 60);
+    settled(&w);
+    procs_expect_again(&w);
+    assert_int_equal(control(&w, PROC_RESET, NULL), ERR_OK); /* to the start */
+    settled(&w);
+    /* What was before the reset does not come back with a restart. */
+    procs_kill(&w, 0);
+    start(&w);
+    procs_say(&w, "k1", "add 1");
+    settled(&w);
+    procs_deinit(&w);
+}
+
+TEST(a_reset_goes_to_an_offset_a_time_or_the_end)
+{
+    struct procs w;
+    world_init(&w);
+    start(&w);
+    char key[8];
+    (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
+    const int64_t at = env_wall_ms(w.env);
+    procs_say(&w, key, "add 1");
+    procs_run(&w, 1000);
+    procs_say(&w, key, "add 2");
+    procs_run(&w, 1000);
+    procs_say(&w, key, "add 4");
+    procs_run(&w, 1000);
+    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,");
+    struct proc_call c = {.kind = PROC_RESET, .partition = 0, .to = PROC_TO_OFFSET, .offset = 2};
+    assert_int_equal(call(&w, &c), ERR_OK);
+    assert_int_equal(c.affected, 1);
+    procs_run(&w, 500);
+    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,1 4,");
+    c = (struct proc_call){
+        .kind = PROC_RESET, .partition = 0, .to = PROC_TO_TIME, .timestamp_ms = at + 500};
+    c.keep_state = true;
+    assert_int_equal(call(&w, &c), ERR_OK);
+    procs_run(&w, 500);
+    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,1 4,2 6,3 10,");
+    c = (struct proc_call){.kind = PROC_RESET, .partition = -1, .to = PROC_TO_END};
+    assert_int_equal(call(&w, &c), ERR_OK);
+    assert_int_equal(c.affected, PROCS_PARTS);
+    procs_say(&w, key, "add 8");
+    procs_run(&w, 500);
+    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,1 4,2 6,3 10,1 8,");
+    /* What cannot be. */
+    c = (struct proc_call){.kind = PROC_RESET, .partition = 0, .to = PROC_TO_OFFSET, .offset = 99};
+    assert_int_equal(call(&w, &c), ERR_OFFSET_OUT_OF_RANGE);
+    assert_non_null(strstr(c.ec.text, "has 0 to 4"));
+    c.partition = -1;
+    assert_int_equal(call(&w, &c), ERR_INVALID_REQUEST);
+    c = (struct proc_call){.kind = PROC_PAUSE, .partition = 17};
+    assert_int_equal(call(&w, &c), ERR_NOT_FOUND);
+    procs_deinit(&w);
+}
+
+static void count_end(struct proc_call *c)
+{
+    ++*(int *)c->ctx;
+}
+
+TEST(calls_that_are_open_are_answered_when_it_stops)
+{
+    struct procs w;
+    int ends = 0;
+    world_init(&w);
+    start(&w);
+    struct proc_call c = {.kind = PROC_PAUSE, .partition = -1, .done = count_end, .ctx = &ends};
+    struct proc_call d = c;
+    proc_call(w.nodes[0].proc, &c);
+    assert_int_equal(ends, 0);
+    procs_kill(&w, 0);
+    assert_int_equal(ends, 1);
+    assert_int_equal(c.err, ERR_STOPPED);
+    start(&w);
+    proc_stop(w.nodes[0].proc);
+    proc_call(w.nodes[0].proc, &d);
+    assert_int_equal(ends, 2);
+    assert_int_equal(d.err, ERR_STOPPED);
+    procs_deinit(&w);
+}
+
+TEST(it_may_begin_with_what_comes)
+{
+    struct procs w;
+    world_init(&w);
+    w.spec.from_end = true;
+    procs_say(&w, "k1", "add 1");
+    start(&w);
+    procs_run(&w, 500);
+    procs_kill(&w, 0);
+    procs_say(&w, "k1", "add 2"); /* the beginning is settled: this one counts */
+    start(&w);
+    procs_run(&w, 3000);
+    assert_string_equal(values(&w, "out"), "1 2,");
+    procs_deinit(&w);
+}
+
+TEST(what_it_needs_and_what_it_is_is_checked)
+{
+    struct procs w;
+    struct proc *p;
+    struct ectx ec = {0};
+    world_init(&w);
+    struct engine *e = worst_engine_create(w.log, w.poll);
+    struct metrics *m = metrics_create();
+    struct proc_spec spec = w.spec;
+    spec.capabilities = ENGINE_GLOBAL_ORDER;
+    assert_int_equal(proc_create(e, m, &spec, &p, &ec), ERR_UNSUPPORTED_VERSION);
+    assert_non_null(strstr(ec.text, "the processor 'sums' needs one order over all topics"));
+    spec = w.spec;
+    spec.name = STR_LIT("Sums");
+    assert_int_equal(proc_create(e, m, &spec, &p, &ec), ERR_CONFIG);
+    spec = w.spec;
+    spec.topic_count = 0;
+    assert_int_equal(proc_create(e, m, &spec, &p, &ec), ERR_CONFIG);
+    const struct str twice[] = {{"in", 2}, {"in", 2}};
+    spec = w.spec;
+    spec.topics = twice;
+    spec.topic_count = 2;
+    assert_int_equal(proc_create(e, m, &spec, &p, &ec), ERR_CONFIG);
+    engine_destroy(e);
+    metrics_destroy(m);
+    procs_deinit(&w);
+}
+
+TEST(it_waits_for_its_input)
+{
+    static const struct str late = {"late", 4};
+    struct procs w;
+    struct arena a;
+    struct proc_status s;
+    world_init(&w);
+    w.spec.topics = &late;
+    start(&w);
+    procs_run(&w, 3000);
+    arena_init(&a, 1 << 20);
+    assert_int_equal(proc_status(w.nodes[0].proc, &a, &s), ERR_OK);
+    assert_string_equal(s.phase, "waiting for its inputs");
+    assert_non_null(strstr(s.ec.text, "'late'"));
+    worst_topic_make(w.log, "late", 2);
+    procs_run(&w, 1000);
+    assert_int_equal(proc_status(w.nodes[0].proc, &a, &s), ERR_OK);
+    assert_string_equal(s.phase, "running");
+    assert_int_equal(s.task_count, 2);
+    (void)worst_produce(w.log, "late", 1, STR_LIT("k"), STR_LIT("add 3"), 5);
+    procs_run(&w, 1000);
+    assert_string_equal(values(&w, "out"), "1 3,");
+    /* A partition that comes later has no state to go with it: it is left alone, by name. */
+    worst_topic_grow(w.log, "late", 3);
+    procs_run(&w, 3000);
+    assert_int_equal(task(&w, 2).state, PROC_TASK_WAITING);
+    assert_non_null(strstr(task(&w, 2).ec.text, "keys have moved"));
+    (void)worst_produce(w.log, "late", 1, STR_LIT("k"), STR_LIT("add 4"), 5);
+    procs_run(&w, 1000);
+    assert_string_equal(values(&w, "out"), "1 3,2 7,");
+    arena_deinit(&a);
+    procs_deinit(&w);
+}
+
+TEST(moving_the_group_does_not_move_it)
+{
+    struct procs w;
+    world_init(&w);
+    start(&w);
+    char key[8];
+    (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
+    procs_say(&w, key, "add 1");
+    procs_say(&w, key, "add 2");
+    settled(&w);
+    procs_kill(&w, 0);
+    worst_commit(w.log, "leat-sums", "in", 0, 0); /* back */
+    start(&w);
+    procs_run(&w, 3000);
+    assert_string_equal(values(&w, "out"), "1 1,2 3,");
+    procs_kill(&w, 0);
+    procs_say(&w, key, "add 4");
+    worst_commit(w.log, "leat-sums", "in", 0, 3); /* forward: an event would be lost */
+    start(&w);
+    procs_run(&w, 3000);
+    const struct proc_task_status s = task(&w, 0);
+    assert_int_equal(s.state, PROC_TASK_WAITING);
+    assert_non_null(strstr(s.ec.text, "known up to offset 2, the group has read to 3"));
+    struct proc_call c = {
+        .kind = PROC_RESET, .partition = 0, .to = PROC_TO_OFFSET, .offset = 2, .keep_state = true};
+    assert_int_equal(call(&w, &c), ERR_OK);
+    settled(&w);
+    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,");
+    procs_deinit(&w);
+}
+
+TEST(what_was_deleted_before_it_was_read_is_counted)
+{
+    struct procs w;
+    world_init(&w);
+    start(&w);
+    char key[8];
+    (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
+    procs_say(&w, key, "add 1");
+    procs_run(&w, 500);
+    assert_int_equal(control(&w, PROC_PAUSE, NULL), ERR_OK);
+    procs_say(&w, key, "add 2");
+    procs_say(&w, key, "add 4");
+    procs_say(&w, key, "add 8");
+    procs_kill(&w, 0);
+    worst_trim(w.log, "in", 0, 3);
+    start(&w);
+    assert_int_equal(control(&w, PROC_RESUME, NULL), ERR_OK);
+    procs_run(&w, 3000);
+    assert_string_equal(values(&w, "out"), "1 1,2 9,");
+    assert_int_equal(procs_status(&w).lost, 2);
+    procs_deinit(&w);
+}
+
+TEST(its_numbers_are_metrics)
+{
+    static const char *const lines[] = {
+        "leat_processor_steps_total{processor=\"sums\"} 3",
+        "leat_processor_outputs_total{processor=\"sums\"} 2",
+        "leat_processor_parked_events{processor=\"sums\"} 1",
+        "leat_processor_parked_keys{processor=\"sums\"} 1",
+        "leat_processor_keys{processor=\"sums\"} 2",
+        "leat_processor_lag_records{processor=\"sums\"} 0",
+        "leat_processor_tasks{processor=\"sums\"} 3",
+    };
+    struct procs w;
+    struct buf b;
+    world_init(&w);
+    w.mended = 1;
+    start(&w);
+    procs_say(&w, "k1", "add 1");
+    procs_say(&w, "k1", "add 1");
+    procs_say(&w, "k2", "fail 1");
+    procs_run(&w, 5000);
+    proc_tick(w.nodes[0].proc);
+    buf_init(&b, 1 << 20);
+    metrics_write(w.metrics[0], &b);
+    buf_put_u8(&b, 0);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        if (strstr((const char *)b.p, lines[i]) == NULL) {
+            fail_msg("no line '%s' in:\n%s", lines[i], (const char *)b.p);
+        }
+    }
+    /* They go with it. */
+    proc_stop(w.nodes[0].proc);
+    buf_clear(&b);
+    metrics_write(w.metrics[0], &b);
+    buf_put_u8(&b, 0);
+    assert_null(strstr((const char *)b.p, "processor=\"sums\""));
+    buf_deinit(&b);
+    procs_deinit(&w);
+}
