@@ -113,7 +113,7 @@ void index_room_made(struct index *ix)
 /* ---- Closing ----------------------------------------------------------------------------------
  */
 
-void index_free(struct index *ix)
+void index_release(struct index *ix)
 {
     flush_abandon(ix);
     merge_abandon(ix);
@@ -183,7 +183,7 @@ void index_close(struct index *ix, bool flush)
         flush_now(ix);
     }
     gauges_close(ix);
-    index_free(ix);
+    index_release(ix);
 }
 
 /* ---- Putting ----------------------------------------------------------------------------------

@@ -282,7 +282,7 @@ struct index {
 enum err index_open_steps(struct env *env, struct env_poll *poll, const struct index_config *cfg,
                           const struct index_hooks *hooks, uint32_t step_bytes, struct index **out,
                           struct ectx *ec);
-void index_free(struct index *ix); /* half-built is fine */
+void index_release(struct index *ix); /* half-built is fine */
 void index_harmed(struct index *ix, const struct ectx *ec);
 static inline bool flush_failed_for_good(enum err e)
 {

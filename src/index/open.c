@@ -270,7 +270,7 @@ enum err index_open_steps(struct env *env, struct env_poll *poll, const struct i
     }
     if (e != ERR_OK) {
         if (ix != NULL) {
-            index_free(ix);
+            index_release(ix);
         }
         return e;
     }
