@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "load/common_proto.h"
 
@@ -22,7 +21,7 @@ static unsigned run_number(void)
 {
     static unsigned run;
     if (run == 0) {
-        run = (unsigned)time(NULL) % 100000000u;
+        run = (unsigned)(now_ns() / 1000000u % 100000000u) | 1u;
     }
     return run;
 }

@@ -115,16 +115,37 @@ static void on_topic(struct broker_topic_watch *bw, struct topic *t, enum broker
     m->ensures_due = true; /* with the next tick: the name of one that goes is not free yet */
 }
 
+static bool append_ready(const struct engine *e)
+{
+    return store_ready(embedded_of_const(e)->store);
+}
+
+static void room_watch(struct engine *e, struct engine_room_watch *w)
+{
+    list_push_back(&embedded_of(e)->room_watches, &w->link);
+}
+
+static void tell_room(struct embedded *m)
+{
+    struct list *l;
+    while (store_ready(m->store) && (l = list_pop_front(&m->room_watches)) != NULL) {
+        struct engine_room_watch *w = CONTAINER_OF(l, struct engine_room_watch, link);
+        w->room(w);
+    }
+}
+
 static void on_ready(struct engine *e)
 {
     struct embedded *m = embedded_of(e);
     m->ensures_due = m->members_due = true;
     embedded_gate_retry(e); /* what had no room the last time */
+    tell_room(m);
 }
 
 static uint64_t tick(struct engine *e, uint64_t now_ns)
 {
     struct embedded *m = embedded_of(e);
+    tell_room(m); /* room that came and went within a turn is no news */
     if (m->ensures_due) {
         m->ensures_due = false;
         ensures_go_on(m);
@@ -174,6 +195,8 @@ static const struct engine_ops OPS = {
     .position = position,
     .position_watch = position_watch,
     .position_unwatch = position_unwatch,
+    .append_ready = append_ready,
+    .room_watch = room_watch,
     .on_advance = on_advance,
     .on_ready = on_ready,
     .tick = tick,
@@ -194,6 +217,7 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     m->store = store;
     m->broker = broker;
     m->groups = groups;
+    list_init(&m->room_watches);
     list_init(&m->appends);
     list_init(&m->reads);
     list_init(&m->seeks);

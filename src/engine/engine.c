@@ -166,6 +166,22 @@ void engine_destroy(struct engine *e)
     }
 }
 
+bool engine_append_ready(const struct engine *e)
+{
+    return e->ops->append_ready == NULL || e->ops->append_ready(e);
+}
+
+void engine_room_watch(struct engine *e, struct engine_room_watch *w)
+{
+    CHECK(e->ops->room_watch != NULL);
+    e->ops->room_watch(e, w);
+}
+
+void engine_room_unwatch(struct engine_room_watch *w)
+{
+    list_remove(&w->link);
+}
+
 void engine_on_advance(struct engine *e)
 {
     if (e->ops->on_advance != NULL) {

@@ -137,6 +137,15 @@ struct engine_append {
 /* With ENGINE_SEQUENCES an error is told by `done` before the call returns. The records' bytes are
  * copied within the call. */
 void engine_append(struct engine *e, struct engine_append *a);
+/* false: an append would be answered ERR_AGAIN now (a full ring, the barrier of a checkpoint). */
+bool engine_append_ready(const struct engine *e);
+/* Told once when appends have room again; then it is out of the list. */
+struct engine_room_watch {
+    struct list link; /* engine's */
+    void (*room)(struct engine_room_watch *w);
+};
+void engine_room_watch(struct engine *e, struct engine_room_watch *w);
+void engine_room_unwatch(struct engine_room_watch *w); /* harmless if it is in no list */
 /* Largest sum of bytes of one append. */
 size_t engine_append_max_bytes(const struct engine *e);
 

@@ -19,6 +19,9 @@ struct engine_ops {
                        int64_t *end);
     void (*append)(struct engine *e, struct engine_append *a);
     size_t (*append_max_bytes)(const struct engine *e);
+    /* NULL: always */
+    bool (*append_ready)(const struct engine *e);
+    void (*room_watch)(struct engine *e, struct engine_room_watch *w);
     void (*read)(struct engine *e, struct engine_read *r);
     void (*read_cancel)(struct engine *e, struct engine_read *r);
     void (*read_release)(struct engine *e, struct engine_read *r);

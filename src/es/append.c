@@ -593,6 +593,9 @@ static void append_run(struct es_wop *op)
         append_answer(o, life);
         return;
     }
+    if (!es_wop_room(op)) {
+        return;
+    }
     enum err e = es_plan_look(&o->plan, &a->ec);
     if (e == ERR_OK) {
         ruling = es_rules_judge(&o->plan.rules, &culprit);

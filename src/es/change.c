@@ -381,6 +381,9 @@ static void change_run(struct es_wop *op)
         change_answer(o, p);
         return;
     }
+    if (!es_wop_room(op)) {
+        return;
+    }
     enum err e = op->look_err;
     if (e == ERR_OK) {
         e = es_head_load(op->es, o->head, &o->wait);

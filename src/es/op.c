@@ -20,6 +20,7 @@ enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind k
     list_init(&op->link);
     list_init(&op->memo_link);
     list_init(&op->cat_link);
+    list_init(&op->room_link);
     list_init(&op->flight_wait.link);
     list_init(&op->peeks);
     op->es = es;
@@ -41,6 +42,7 @@ void es_wop_end(struct es_wop *op)
     w->op_count--;
     list_remove(&op->link);
     list_remove(&op->cat_link);
+    list_remove(&op->room_link);
     list_remove(&op->flight_wait.link);
     if (op->looks != NULL) {
         op->looks->op = NULL;
@@ -69,6 +71,36 @@ void es_wop_wait_flight(struct es_wop *op, struct es_flight *f,
 {
     op->flight_wait.told = told;
     list_push_back(&f->waiters, &op->flight_wait.link);
+}
+
+static void room_told(struct engine_room_watch *watch)
+{
+    struct es_writer *w = CONTAINER_OF(watch, struct es_writer, room_watch);
+    struct list turn, *l;
+    list_init(&turn);
+    while ((l = list_pop_front(&w->roomless)) != NULL) {
+        list_push_back(&turn, l);
+    }
+    while ((l = list_pop_front(&turn)) != NULL) {
+        struct es_wop *op = CONTAINER_OF(l, struct es_wop, room_link);
+        op->run(op);
+    }
+}
+
+bool es_wop_room(struct es_wop *op)
+{
+    struct es_writer *w = op->es->writer;
+    if (engine_append_ready(op->es->engine)) {
+        return true;
+    }
+    if (list_empty(&op->room_link)) {
+        list_push_back(&w->roomless, &op->room_link);
+    }
+    w->room_watch.room = room_told;
+    if (list_empty(&w->room_watch.link)) {
+        engine_room_watch(op->es->engine, &w->room_watch);
+    }
+    return false;
 }
 
 void es_wop_told(struct es_wop *op, enum err e)
@@ -148,6 +180,8 @@ enum err es_writer_create(struct es *es)
         return ERR_NO_MEMORY;
     }
     map_init(&w->heads);
+    list_init(&w->roomless);
+    list_init(&w->room_watch.link);
     map_init(&w->ids);
     list_init(&w->idle);
     list_init(&w->flights);
@@ -169,6 +203,7 @@ void es_writer_destroy(struct es *es)
         return;
     }
     CHECK(list_empty(&w->ops)); /* es_stop has answered them */
+    engine_room_unwatch(&w->room_watch);
     es_flights_free(es);
     struct list *l;
     while ((l = list_pop_front(&w->looks)) != NULL) {

@@ -162,6 +162,7 @@ struct es_wop {
     struct list link;      /* writer.ops */
     struct list memo_link; /* writer.memos, if it has any */
     struct list cat_link;  /* of those that wait for a category */
+    struct list room_link; /* writer.roomless: the log has no room for the moment */
     struct es_flight_wait flight_wait;
     struct es *es;
     enum es_wop_kind kind;
@@ -187,6 +188,9 @@ void es_wop_end(struct es_wop *op);
 void es_wop_memo(struct es_wop *op);
 void es_wop_wait_flight(struct es_wop *op, struct es_flight *f,
                         void (*told)(struct es_flight_wait *w));
+/* False: the log has no room for the moment; the op is run again when it has. Ask first in `run`:
+ * what follows in the same turn finds the room. */
+bool es_wop_room(struct es_wop *op);
 /* One thing that it waited for has come. */
 void es_wop_told(struct es_wop *op, enum err e);
 /* Looks of an op: `take` for each when all are answered, then the op is run again. NULL: no memory.
@@ -310,6 +314,8 @@ struct es_writer {
     bool advancing;
     uint64_t tick;
     struct list ops, memos;
+    struct list roomless; /* ops that wait until the log has room */
+    struct engine_room_watch room_watch;
     struct list looks, peeks; /* all that are out */
     size_t op_count;
     struct list gates; /* produced batches that wait to be asked again */
