@@ -153,6 +153,7 @@ static enum err take_read(struct es_catchup *c, struct ectx *ec)
 {
     struct engine_read *r = &c->read;
     struct target *t = &c->targets[c->at];
+    const int64_t before = t->next;
     enum err e = r->err;
     if (e == ERR_OFFSET_OUT_OF_RANGE && r->start_offset > t->next) {
         t->next = r->start_offset; /* records were deleted */
@@ -166,7 +167,8 @@ static enum err take_read(struct es_catchup *c, struct ectx *ec)
         e = take_batch(c, t, &r->batches[i], ec);
     }
     if (e == ERR_OK) {
-        t->next = r->next_offset > t->next ? r->next_offset : t->end;
+        t->next = r->next_offset > t->next ? r->next_offset : t->next;
+        e = t->next > before ? ERR_OK : ERR_AGAIN; /* nothing came: later, then */
     }
     engine_read_release(c->es->engine, r);
     int64_t *covered = t->cat == NULL ? c->es->facts_covered : t->cat->covered;

@@ -230,26 +230,26 @@ static void make_fact(const struct change_op *o, struct es_fact *out)
     }
 }
 
-static void fill_info(struct change_op *o, struct es_position updated)
+/* The stream as the change leaves it (what comes after it may be sequenced already when it is
+ * durable). */
+static void fill_info(struct change_op *o, const struct es_status *status)
 {
     const struct es_head *h = o->head;
     struct es_stream_info *info = &o->c->info;
     struct str category;
     IGNORE(es_stream_name_check(o->c->stream, &category, NULL));
     const struct es_cat *cat = es_cat_find(o->op.es, category);
-    uint64_t first = h->status.truncate_before;
-    if (h->status.max_count > 0 && h->last + 1 > first + (uint64_t)h->status.max_count) {
-        first = h->last + 1 - (uint64_t)h->status.max_count;
+    uint64_t first = status->truncate_before;
+    if (status->max_count > 0 && h->last + 1 > first + (uint64_t)status->max_count) {
+        first = h->last + 1 - (uint64_t)status->max_count;
     }
-    *info = (struct es_stream_info){.state = es_state_now(&h->status, h->has_events, h->last),
+    *info = (struct es_stream_info){.state = es_state_now(status, h->has_events, h->last),
                                     .first_revision = first,
                                     .last_revision = h->last,
                                     .empty = first > h->last,
-                                    .max_age_ms = h->status.max_age_ms,
-                                    .max_count = h->status.max_count,
-                                    .truncate_before = h->status.truncate_before,
-                                    .created = o->created,
-                                    .updated = updated};
+                                    .max_age_ms = status->max_age_ms,
+                                    .max_count = status->max_count,
+                                    .truncate_before = status->truncate_before};
     if (cat != NULL) {
         info->topic = cat->topic;
         info->partition = es_cat_partition(cat, o->c->stream);
@@ -267,7 +267,8 @@ static void told_durable(struct es_flight_wait *w)
         es_value_event_read(value, &first); /* it was in flight when it was looked up */
         o->created = first.position;
     }
-    fill_info(o, (struct es_position){o->op.flight->parts[0].position, 0});
+    o->c->info.created = o->created;
+    o->c->info.updated = (struct es_position){o->op.flight->parts[0].position, 0};
     if (o->c->kind == ES_CHANGE_TOMBSTONE) {
         es_reader_tombstoned(o->op.es, o->c->stream);
     }
@@ -315,6 +316,7 @@ static enum err send(struct change_op *o, struct es_flight *f)
     if (e != ERR_OK) {
         return e;
     }
+    fill_info(o, fact->kind == ES_FACT_STATE ? &fact->status : &o->head->status);
     o->op.flight = f;
     es_wop_wait_flight(&o->op, f, told_durable);
     return es_flight_send(f, also, &c->ec);
@@ -410,7 +412,7 @@ static void change_run(struct es_wop *op)
     }
     p = judge(o);
     if (p != ES_OK) {
-        fill_info(o, (struct es_position){0, 0});
+        fill_info(o, &o->head->status);
         change_answer(o, p);
         return;
     }

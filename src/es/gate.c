@@ -484,8 +484,11 @@ static enum err gate_check(void *ctx, struct engine_gate_item *item, struct ectx
     }
     errors_room(item);
     struct gate_op *g = gate_find(es->writer, item);
-    enum err e = g != NULL ? ERR_OK : gate_new(es, item, &g, ec);
-    if (e != ERR_OK) {
+    enum err e = ERR_OK;
+    if (g == NULL) {
+        e = gate_new(es, item, &g, ec);
+    }
+    if (e != ERR_OK || g == NULL) {
         return e;
     }
     CHECK(g != NULL);

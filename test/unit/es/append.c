@@ -104,3 +104,26 @@ TEST(the_vectors_hold_warm_restarted_killed_rebuilt_and_flushed)
         es_world_deinit(&w);
     }
 }
+
+/* One read brings about 1 MiB: what is behind it must not be passed over. */
+TEST(the_index_follows_a_log_that_takes_many_reads)
+{
+    struct es_world w;
+    es_world_init(&w, 4);
+    char *data = test_calloc(1, 400001);
+    memset(data, 'x', 400000);
+    data[0] = data[399999] = '"';
+    for (int i = 0; i < 8; i++) {
+        struct es_shot *s = es_shot_make("order-1", NULL, NULL);
+        es_shot_add(s, "order-1", "-", data);
+        es_shot_add(s, "order-1", "-", data);
+        es_shot_go(&w, s);
+        es_world_settle(&w);
+        assert_int_equal(s->a.problem, ES_OK);
+        es_shot_free(s);
+    }
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(es_world_append(&w, "order-1", "15", "-"), "ok 16-16");
+    test_free(data);
+    es_world_deinit(&w);
+}
