@@ -25,6 +25,7 @@ static const struct {
 #define V                    RUN_SERVICE
 #define E                    RUN_ENGINE
 #define P                    RUN_PROC
+#define X                    RUN_ES
 #define KIND(name, in, what) {what, in},
 #include "kinds.def"
 #undef KIND
@@ -33,6 +34,7 @@ static const struct {
 #undef V
 #undef E
 #undef P
+#undef X
 };
 
 uint64_t run_mix(uint64_t x)

@@ -11,7 +11,7 @@
 
 struct env;
 
-enum { RUN_WAL = 1, RUN_STORE = 2, RUN_SERVICE = 4, RUN_ENGINE = 8, RUN_PROC = 16 };
+enum { RUN_WAL = 1, RUN_STORE = 2, RUN_SERVICE = 4, RUN_ENGINE = 8, RUN_PROC = 16, RUN_ES = 32 };
 enum kind {
 #define KIND(name, programs, text) KIND_##name,
 #include "kinds.def"
