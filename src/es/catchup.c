@@ -58,6 +58,7 @@ static enum err put_event(struct es_catchup *c, const struct target *t, const st
                          .place = {r->offset, position}};
     x.id = es_hash_id(es, &x.stream, v.id);
     x.needs_id_entry = !es_id_place(v.stream, v.id, &carried) || carried != v.revision;
+    x.needs_id_entry = x.needs_id_entry && !ES_FAULT(ids_skipped);
     terms[0] = es_hash_type(es, v.type);
     for (size_t i = 0; i < v.tag_count; i++) {
         terms[1 + i] = es_hash_tag(es, v.tags[i]);
@@ -76,6 +77,9 @@ static enum err put_fact(struct es_catchup *c, const struct record *r)
     enum err e = f == NULL ? ERR_NO_MEMORY : es_fact_parse(r->value, &c->facts, f, &ec);
     if (e == ERR_NO_MEMORY) {
         return e;
+    }
+    if (ES_FAULT(facts_skipped)) {
+        return ERR_OK;
     }
     if (e != ERR_OK || r->key.n == 0) {
         LOG_WARN("es.fact_unknown", KV_I64("offset", r->offset), KV_ERR(&ec));

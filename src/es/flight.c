@@ -11,6 +11,10 @@
 #include "core/mem.h"
 #include "es/write.h"
 
+#ifdef LEAT_DEBUG
+struct es_faults es_faults;
+#endif
+
 struct es_flight *es_flight_create(struct es *es, size_t events, size_t terms, size_t parts)
 {
     struct es_flight *f = mem_new(struct es_flight);
@@ -179,8 +183,10 @@ void es_flight_sequenced(struct es_flight *f)
     list_push_back(&w->flights, &f->link);
     for (size_t i = 0; i < f->event_count; i++) {
         struct es_flight_event *x = &f->events[i];
-        x->head->has_events = true;
-        x->head->last = x->revision;
+        if (!ES_FAULT(head_kept)) {
+            x->head->has_events = true;
+            x->head->last = x->revision;
+        }
         x->head->flight = f;
     }
     if (f->has_fact) {
@@ -191,6 +197,30 @@ void es_flight_sequenced(struct es_flight *f)
             f->fact.status.fact = f->parts[f->fact.part].base_offset;
             f->fact.head->status = f->fact.status;
         }
+    }
+}
+
+/* The index has all of it. */
+static void cover(const struct es_flight *f)
+{
+    struct es_writer *w = f->es->writer;
+    for (size_t i = 0; i < f->part_count; i++) {
+        const struct es_flight_part *p = &f->parts[i];
+        int64_t *covered = p->cat == NULL ? f->es->facts_covered : p->cat->covered;
+        covered[p->partition] = p->base_offset + (int64_t)p->count;
+        w->indexed = p->position > w->indexed ? p->position : w->indexed;
+        if (p->cat != NULL) {
+            p->cat->events += p->count;
+        }
+    }
+}
+
+static void tell(struct list *waiters)
+{
+    struct list *l;
+    while ((l = list_pop_front(waiters)) != NULL) {
+        struct es_flight_wait *wait = CONTAINER_OF(l, struct es_flight_wait, link);
+        wait->told(wait);
     }
 }
 
@@ -228,6 +258,12 @@ enum err es_flight_send(struct es_flight *f, bool also, struct ectx *ec)
         f->parts[i].base_offset = f->engine_parts[i].base_offset;
     }
     es_flight_sequenced(f);
+    if (ES_FAULT(covered_early)) {
+        cover(f);
+    }
+    if (ES_FAULT(answer_early)) {
+        tell(&f->waiters);
+    }
     if (f->ended) {
         append_done(&f->append);
     }
@@ -284,15 +320,7 @@ static void flight_pop(struct es_flight *f, struct list *told)
 {
     struct es *es = f->es;
     struct es_writer *w = es->writer;
-    for (size_t i = 0; i < f->part_count; i++) {
-        const struct es_flight_part *p = &f->parts[i];
-        int64_t *covered = p->cat == NULL ? es->facts_covered : p->cat->covered;
-        covered[p->partition] = p->base_offset + (int64_t)p->count;
-        w->indexed = p->position > w->indexed ? p->position : w->indexed;
-        if (p->cat != NULL) {
-            p->cat->events += p->count;
-        }
-    }
+    cover(f);
     for (size_t i = 0; i < f->event_count; i++) {
         struct es_head *h = f->events[i].head;
         h->flight = h->flight == f ? NULL : h->flight;
@@ -336,11 +364,7 @@ void es_flights_advance(struct es *es)
             break;
         }
         es_reader_advanced(es);
-        struct list *l;
-        while ((l = list_pop_front(&told)) != NULL) {
-            struct es_flight_wait *wait = CONTAINER_OF(l, struct es_flight_wait, link);
-            wait->told(wait);
-        }
+        tell(&told);
         es_flights_release(es);
     }
     w->advancing = false;

@@ -20,6 +20,21 @@
 #include "es/es_int.h"
 #include "es/rules.h"
 
+#ifdef LEAT_DEBUG
+/* Planted faults: tests switch one on and must then find the damage that it does. */
+struct es_faults {
+    bool answer_early;  /* an append is answered when it is sequenced */
+    bool covered_early; /* the index is told of what is sequenced */
+    bool ids_skipped;   /* ids are not put when the log is read */
+    bool facts_skipped; /* facts neither */
+    bool head_kept;     /* a head does not move when events are sequenced */
+};
+extern struct es_faults es_faults;
+#define ES_FAULT(name) (es_faults.name)
+#else
+#define ES_FAULT(name) false
+#endif
+
 /* ---- Heads: streams as they are sequenced
  * ------------------------------------------------------------------------------- */
 

@@ -290,6 +290,7 @@ int main(int argc, char **argv)
 #define FAULT_store(name, on, wrong, breaks)
 #define FAULT_service(name, on, wrong, breaks)
 #define FAULT_proc(name, on, wrong, breaks)
+#define FAULT_es(name, on, wrong, breaks)
 #include "faults.def"
     };
     p.faults = faults;

@@ -739,9 +739,29 @@ static bool one_seed(uint64_t s, bool every, char *why, size_t size)
     return run_seed(s, each ? UINT64_MAX : 30, each ? 1 : 4, why, size);
 }
 
+static bool fault_seed(uint64_t s, char *why, size_t size)
+{
+    return run_seed(s, 20, 3, why, size);
+}
+
 int main(int argc, char **argv)
 {
-    const struct run_program p = {.name = "es_crash", .bit = RUN_ES, .seed = one_seed};
+    struct run_program p = {
+        .name = "es_crash", .bit = RUN_ES, .seed = one_seed, .fault_seed = fault_seed};
+#ifdef LEAT_DEBUG
+    const struct fault_row faults[] = {
+#define FAULT(program, name, on, wrong, breaks) FAULT_##program(name, on, wrong, breaks)
+#define FAULT_es(name, on, wrong, breaks)       {name, &on, wrong, breaks},
+#define FAULT_wal(name, on, wrong, breaks)
+#define FAULT_store(name, on, wrong, breaks)
+#define FAULT_service(name, on, wrong, breaks)
+#define FAULT_engine(name, on, wrong, breaks)
+#define FAULT_proc(name, on, wrong, breaks)
+#include "faults.def"
+    };
+    p.faults = faults;
+    p.fault_count = ARRAY_LEN(faults);
+#endif
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     return run_main(&p, argc, argv);
 }

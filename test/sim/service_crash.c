@@ -987,6 +987,7 @@ int main(int argc, char **argv)
 #define FAULT_wal(name, on, wrong, breaks)
 #define FAULT_store(name, on, wrong, breaks)
 #define FAULT_engine(name, on, wrong, breaks)
+#define FAULT_es(name, on, wrong, breaks)
 #define FAULT_proc(name, on, wrong, breaks)
 #include "faults.def"
     };

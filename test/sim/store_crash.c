@@ -880,6 +880,7 @@ static const struct fault_row faults[] = {
 #define FAULT_proc(name, on, wrong, breaks)
 #define FAULT_service(name, on, wrong, breaks)
 #define FAULT_engine(name, on, wrong, breaks)
+#define FAULT_es(name, on, wrong, breaks)
 #include "faults.def"
 };
 #define FAULTS ARRAY_LEN(faults)
