@@ -443,6 +443,7 @@ struct es_tail {
 bool es_tail_attach(struct es *es, struct es_subscription *sub);
 /* The index may have grown: the tail reads on, and so does who waits. */
 void es_tail_advance(struct es *es);
+void es_tail_check_streams(struct es *es);
 /* Watches the engine's position, once. */
 void es_tail_watch(struct es *es);
 void es_tail_unwatch(struct es *es);
@@ -462,6 +463,7 @@ struct es_reader {
     bool watching;
     struct es *es;
     bool advancing;
+    uint32_t ticks;
     bool dirty; /* the index has grown since the subscriptions looked */
 };
 /* The problem that an error of engine or index is for the caller. */

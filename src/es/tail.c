@@ -249,6 +249,30 @@ void es_tail_advance(struct es *es)
     r->advancing = false;
 }
 
+/* Facts are not events: whether a stream that somebody follows is gone for ever is looked up now
+ * and then. Whoever follows it reads it again, and meets that. */
+void es_tail_check_streams(struct es *es)
+{
+    struct es_tail *t = es->reader->tail;
+    if (t == NULL || t->reading || t->task.running) {
+        return;
+    }
+    LIST_FOR_EACH (l, tmp, &t->live) {
+        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, live);
+        uint8_t value[ES_VALUE_FACT];
+        struct es_status status;
+        if (sub->spec.stream.p == NULL ||
+            index_get(es->index, ES_T_FACTS, sub->hash.b, value) != ERR_OK) {
+            continue; /* or the disk is needed: the next time, then */
+        }
+        es_value_fact_read(value, &status);
+        if (status.fact_state == ES_FACT_TOMBSTONED) {
+            list_remove(&sub->live);
+            sub->progress = t->progress;
+        }
+    }
+}
+
 static void position_moved(struct engine_position_watch *w)
 {
     struct es_reader *r = CONTAINER_OF(w, struct es_reader, watch);
