@@ -24,14 +24,15 @@ struct es_catchup_read {
     struct es_subscription *sub;
     struct arena arena;
     struct ectx ec;
-    bool begun;  /* the source */
-    bool round;  /* one is under way */
-    bool ended;  /* the last one reached its head */
-    bool untold; /* the last one has not been looked at by round_told */
+    bool begun;   /* the source */
+    bool round;   /* one is under way */
+    bool ended;   /* the last one reached its head */
+    bool at_head; /* nothing has come since */
+    bool untold;  /* the last one has not been looked at by round_told */
     size_t at, count;
     struct es_event *events;
     struct es_position head; /* at the beginning of the round */
-    bool read_out, read_done;
+    bool read_out, read_done, in_call;
     struct es_read_stream read; /* of one stream */
     struct es_source source;    /* of all */
 };
@@ -217,7 +218,9 @@ static void stream_done(struct es_read_stream *r)
     struct es_catchup_read *c = r->ctx;
     c->read_out = false;
     c->read_done = true;
-    es_task_wake(&c->task);
+    if (!c->in_call) {
+        es_task_wake(&c->task);
+    }
 }
 
 /* True: a round of one stream is done. */
@@ -238,7 +241,9 @@ static bool stream_round(struct es_catchup_read *c)
                                           .arena = &c->arena,
                                           .done = stream_done,
                                           .ctx = c};
+        c->in_call = true;
         es_read_stream(sub->es, &c->read);
+        c->in_call = false;
     }
     if (!c->read_done) {
         return false;
@@ -361,6 +366,18 @@ static bool round_told(struct es_subscription *sub, struct es_catchup_read *c)
             return !sub->gone;
         }
     }
+    c->at_head = true;
+    return true;
+}
+
+/* Nothing is left to be read up to its head. True: there is by now. False: it is live, or waits for
+ * the tail. */
+static bool at_head(struct es_subscription *sub, struct es_catchup_read *c)
+{
+    if (es_position_cmp(c->head, es_head(sub->es)) != 0) {
+        c->at_head = false;
+        return true;
+    }
     sub->progress = c->head;
     if (es_tail_attach(sub->es, sub)) {
         es_catchup_read_end(sub);
@@ -384,6 +401,8 @@ static void run_once(struct es_subscription *sub)
             if (!round_told(sub, c)) {
                 return;
             }
+        } else if (c->at_head && !at_head(sub, c)) {
+            return;
         } else if (read_more(sub, c)) {
             c->untold = true;
         } else {
