@@ -333,8 +333,9 @@ MUST_USE enum err store_batch_position(struct store_part *p, int64_t offset, uin
 /* Every batch with a commit position up to this one is below its high watermark, or is gone; what
  * is appended from now on is above it. */
 uint64_t store_visible_position(const struct store *s);
-/* The first offset that can be read of the first batch with a commit position above `position`. Of
- * what is damaged nothing is known: the answer is the next batch that can be read. */
+/* The first offset that is not deleted of the first batch with a commit position above `position`.
+ * A batch whose header is damaged is passed over; whether the rest of one is whole, a read tells.
+ */
 struct store_position_job {
     enum err err;
     int64_t offset; /* -1: none */
