@@ -155,7 +155,7 @@ enum err world_topic(struct world *w, const char *name, int32_t partitions)
     return t.err;
 }
 
-static void on_changed(void *ctx, enum err e, const struct ectx *ec)
+void world_done(void *ctx, enum err e, const struct ectx *ec)
 {
     struct world *w = ctx;
     w->err = e;
@@ -165,7 +165,7 @@ static void on_changed(void *ctx, enum err e, const struct ectx *ec)
 enum err world_set(struct world *w, const char *topic, const char *name, const char *value)
 {
     const struct broker_alter op = {BROKER_SET, str_of(name), str_of(value)};
-    broker_topic_alter(w->broker, broker_topic(w->broker, str_of(topic)), &op, 1, false, on_changed,
+    broker_topic_alter(w->broker, broker_topic(w->broker, str_of(topic)), &op, 1, false, world_done,
                        w);
     world_settle(w);
     return w->err;
@@ -173,7 +173,7 @@ enum err world_set(struct world *w, const char *topic, const char *name, const c
 
 enum err world_topic_delete(struct world *w, const char *name)
 {
-    broker_topic_delete(w->broker, broker_topic(w->broker, str_of(name)), on_changed, w);
+    broker_topic_delete(w->broker, broker_topic(w->broker, str_of(name)), world_done, w);
     world_settle(w);
     return w->err;
 }
@@ -181,7 +181,7 @@ enum err world_topic_delete(struct world *w, const char *name)
 enum err world_topic_grow(struct world *w, const char *name, int32_t partitions)
 {
     broker_topic_add_partitions(w->broker, broker_topic(w->broker, str_of(name)), partitions, false,
-                                on_changed, w);
+                                world_done, w);
     world_settle(w);
     return w->err;
 }
@@ -435,4 +435,55 @@ enum err world_group_join(struct world *w, const char *group)
                                   .rebalance_timeout_ms = 10000};
     groups_join(w->groups, &j, &x.ticket);
     return answer(w, &x);
+}
+
+static void on_assigned(void *ctx, struct str topic, int32_t partition, int64_t committed,
+                        uint64_t epoch)
+{
+    (void)ctx;
+    (void)topic;
+    (void)partition;
+    (void)committed;
+    (void)epoch;
+}
+
+static void on_revoked(void *ctx, struct str topic, int32_t partition)
+{
+    (void)ctx;
+    (void)topic;
+    (void)partition;
+}
+
+struct engine_member *world_join(struct world *w, const char *group, const char *topic)
+{
+    const struct str topics[] = {str_of(topic)};
+    const struct engine_member_spec spec = {.group = str_of(group),
+                                            .topics = topics,
+                                            .topic_count = 1,
+                                            .ctx = w,
+                                            .assigned = on_assigned,
+                                            .revoked = on_revoked};
+    struct engine_member *member = NULL;
+    assert_int_equal(engine_join(w->engine, &spec, &member, &w->ec), ERR_OK);
+    world_settle(w);
+    return member;
+}
+
+static int none(void *ctx, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    return 1;
+}
+
+void test_fail_all_allocs(struct world *w, int turns)
+{
+    mem_set_fail_hook(none, NULL);
+    for (int i = 0; i < turns; i++) {
+        store_kick(w->store, true);
+        (void)env_poll_run(w->poll, 0);
+        (void)groups_tick(w->groups, env_mono_ns(w->env));
+    }
+    mem_set_fail_hook(NULL, NULL);
+    world_settle(w);
 }

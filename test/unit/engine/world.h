@@ -40,6 +40,8 @@ void world_reopen(struct world *w, enum reopen how);
 void world_settle(struct world *w);
 void world_checkpoint(struct world *w);
 
+/* A broker_done: w->err, w->ec. */
+void world_done(void *ctx, enum err e, const struct ectx *ec);
 enum err world_topic(struct world *w, const char *name, int32_t partitions);
 enum err world_set(struct world *w, const char *topic, const char *name, const char *value);
 enum err world_topic_delete(struct world *w, const char *name);
@@ -61,6 +63,10 @@ struct produced {
 void world_produce(struct world *w, struct produced *out, const char *topic, int32_t partition,
                    const char *value);
 void produced_free(struct produced *p);
+/* A member that follows what it is told without a word; it has its partitions on return. */
+struct engine_member *world_join(struct world *w, const char *group, const char *topic);
+/* Runs the loop while no allocation succeeds in the next `turns` turns; then settles. */
+void test_fail_all_allocs(struct world *w, int turns);
 /* As a Kafka client that is no member, or wants to be one. */
 enum err world_commit(struct world *w, const char *group, const char *topic, int32_t partition,
                       int64_t offset);
