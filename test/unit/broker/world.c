@@ -73,12 +73,15 @@ void world_deinit(struct world *w)
 
 void world_reopen(struct world *w, enum reopen how)
 {
+    if (how != REOPEN_CLEAN) { /* before the store is closed, or that would be a clean stop */
+        env_sim_cut_at(w->env, env_sim_ops(w->env) + 1);
+    }
+    halt(w);
     if (how == REOPEN_KILL) {
         env_sim_process_kill(w->env);
     } else if (how == REOPEN_POWER_CUT) {
         env_sim_power_cut(w->env, 5);
     }
-    halt(w);
     boot(w);
 }
 

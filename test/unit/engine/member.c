@@ -137,6 +137,11 @@ TEST(a_member_that_another_has_replaced_commits_nothing)
     assert_int_equal(committed(&w, 0), 3);
     assert_true(str_eq_z(world_get(&w, "out", 0, 0), "old,new,more"));
     engine_leave(w.engine, new.member);
+    const uint64_t epoch = new.epoch;
+    world_reopen(&w, REOPEN_POWER_CUT);
+    assert_int_equal(join(&w, &new, "a"), ERR_OK);
+    assert_true(new.epoch > epoch); /* also above those that committed nothing */
+    engine_leave(w.engine, new.member);
     world_deinit(&w);
 }
 

@@ -65,8 +65,8 @@ void world_produce(struct world *w, struct produced *out, const char *topic, int
 void produced_free(struct produced *p);
 /* A member that follows what it is told without a word; it has its partitions on return. */
 struct engine_member *world_join(struct world *w, const char *group, const char *topic);
-/* Runs the loop while no allocation succeeds in the next `turns` turns; then settles. */
-void test_fail_all_allocs(struct world *w, int turns);
+/* From now on no allocation succeeds, or all do again. */
+void test_fail_all_allocs(bool on);
 /* As a Kafka client that is no member, or wants to be one. */
 enum err world_commit(struct world *w, const char *group, const char *topic, int32_t partition,
                       int64_t offset);

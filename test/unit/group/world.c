@@ -83,8 +83,10 @@ void world_close(struct world *w)
 
 void world_cut(struct world *w, uint64_t choice)
 {
-    env_sim_power_cut(w->env, choice);
+    /* Off before the store is closed, or closing it would be a clean stop on the new machine. */
+    env_sim_cut_at(w->env, env_sim_ops(w->env) + 1);
     world_close(w);
+    env_sim_power_cut(w->env, choice);
     env_poll_destroy(w->poll);
     assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
 }

@@ -450,6 +450,11 @@ TEST(kafka_changes_of_a_guarded_topic_are_refused_with_the_reason)
     assert_string_equal(g.changes, "change max.message.bytes;delete;add partitions;delete records;"
                                    "change retention.ms;create;create;");
     assert_int_equal(set_nothing(&c, "g1"), 0); /* resets the one that may be changed */
+    const struct broker_alter op = {BROKER_SET, STR_LIT("retention.ms"), STR_LIT("-1")};
+    broker_topic_alter(w.broker, broker_topic(w.broker, STR_LIT("g1")), &op, 1, false, on_changed,
+                       NULL);
+    turns(&w, 5);
+    assert_int_equal(set_nothing(&c, "g1"), 44); /* it would reset the retention */
     assert_int_equal(metadata(&c, "g1").partitions_count, 2);
     assert_int_equal(delete_topic(&c, "plain", &why), 0);
     end(&w, &c);
