@@ -49,10 +49,10 @@ struct engine {
     size_t topic_count;
     uint64_t rng, late_one_in;
     uint64_t position, visible; /* last given, last visible */
-    bool hold, posted;
+    bool hold, posted, full;
     enum record_codec codec;
     struct record_scratch scratch;
-    struct list pending, late, watches, topic_watches;
+    struct list pending, late, watches, topic_watches, room_watches;
     struct engine_gate gate;
     bool has_gate;
     enum err fail_reads;
@@ -76,6 +76,7 @@ struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64
     e->visible = e->position;
     list_init(&e->pending);
     list_init(&e->late);
+    list_init(&e->room_watches);
     list_init(&e->watches);
     list_init(&e->topic_watches);
     record_scratch_init(&e->scratch, RECORD_DECOMPRESSED_MAX);
@@ -400,8 +401,34 @@ static enum err batch_build(struct engine *e, const struct engine_record *record
     return err;
 }
 
+bool engine_append_ready(const struct engine *e)
+{
+    return !e->full;
+}
+
+void engine_room_watch(struct engine *e, struct engine_room_watch *w)
+{
+    list_push_back(&e->room_watches, &w->link);
+}
+
+void engine_room_unwatch(struct engine_room_watch *w)
+{
+    list_remove(&w->link);
+}
+
+void fake_engine_full(struct engine *e, bool full)
+{
+    struct list *l;
+    e->full = full;
+    while (!e->full && (l = list_pop_front(&e->room_watches)) != NULL) {
+        struct engine_room_watch *w = CONTAINER_OF(l, struct engine_room_watch, link);
+        w->room(w);
+    }
+}
+
 void engine_append(struct engine *e, struct engine_append *a)
 {
+    assert_false(e->full); /* who asked first would not be here */
     struct buf bytes[PARTITIONS_MAX];
     assert_in_range(a->part_count, 1, PARTITIONS_MAX);
     a->err = ERR_OK;
