@@ -51,8 +51,6 @@ void es_reader_advanced(struct es *es)
     es->reader->dirty = true;
 }
 
-enum { ES_STREAM_CHECK_TICKS = 10 };
-
 /* What happens without an append: checkpoints of those for whom nothing came, and what was read for
  * those who take nothing is given back. */
 static void subscriptions_tick(struct es *es)
@@ -64,9 +62,6 @@ static void subscriptions_tick(struct es *es)
         if (sub->paused && !sub->running && ++sub->ticks_paused >= 2) {
             es_catchup_read_end(sub);
         }
-    }
-    if (++r->ticks % ES_STREAM_CHECK_TICKS == 0) {
-        es_tail_check_streams(es);
     }
     es_tail_advance(es);
 }

@@ -413,7 +413,16 @@ struct es_subscription {
     uint64_t next_revision;          /* of spec.stream */
     struct es_catchup_read *reading; /* NULL: live, or it waits */
     uint32_t ticks_paused;
+    uint64_t walk; /* the newest that has met it */
 };
+/* All subscriptions, while any of them, or others, leave. */
+struct es_reader;
+struct es_sub_walk {
+    uint64_t number, left;
+    struct es_subscription *last;
+};
+struct es_sub_walk es_sub_walk_begin(struct es_reader *r);
+struct es_subscription *es_sub_walk_next(struct es_reader *r, struct es_sub_walk *w);
 /* Goes on as far as it can. */
 void es_sub_run(struct es_subscription *sub);
 /* Tells one frame. False: it is gone, or paused. */
@@ -443,7 +452,6 @@ struct es_tail {
 bool es_tail_attach(struct es *es, struct es_subscription *sub);
 /* The index may have grown: the tail reads on, and so does who waits. */
 void es_tail_advance(struct es *es);
-void es_tail_check_streams(struct es *es);
 /* Watches the engine's position, once. */
 void es_tail_watch(struct es *es);
 void es_tail_unwatch(struct es *es);
@@ -458,12 +466,12 @@ struct es_reader {
     struct metric *foreign; /* records in es.* that are no events */
     struct list subscriptions;
     size_t subscription_count;
+    uint64_t walks, left; /* see es_sub_walk; how many have left so far */
     struct es_tail *tail; /* NULL: nobody is live */
     struct engine_position_watch watch;
     bool watching;
     struct es *es;
     bool advancing;
-    uint32_t ticks;
     bool dirty; /* the index has grown since the subscriptions looked */
 };
 /* The problem that an error of engine or index is for the caller. */

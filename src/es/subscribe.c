@@ -104,10 +104,32 @@ void es_sub_free(struct es_subscription *sub)
     }
 }
 
+struct es_sub_walk es_sub_walk_begin(struct es_reader *r)
+{
+    return (struct es_sub_walk){.number = ++r->walks, .left = r->left};
+}
+
+struct es_subscription *es_sub_walk_next(struct es_reader *r, struct es_sub_walk *w)
+{
+    bool same = w->last != NULL && w->left == r->left;
+    struct list *l = same ? w->last->all.next : r->subscriptions.next;
+    for (; l != &r->subscriptions; l = l->next) {
+        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, all);
+        if (sub->walk != w->number) {
+            sub->walk = w->number;
+            w->last = sub;
+            w->left = r->left;
+            return sub;
+        }
+    }
+    return NULL;
+}
+
 /* Out of everything; the memory goes when nothing of it is on the stack. */
 static void sub_leave(struct es_subscription *sub)
 {
     sub->gone = true;
+    sub->es->reader->left++;
     list_remove(&sub->all);
     list_remove(&sub->live);
     sub->es->reader->subscription_count--;
@@ -126,8 +148,9 @@ void es_reader_tombstoned(struct es *es, struct str stream)
 {
     struct ectx ec = {0};
     IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "stream '%.*s' is gone for ever", STR(stream)));
-    LIST_FOR_EACH (l, tmp, &es->reader->subscriptions) {
-        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, all);
+    struct es_sub_walk walk = es_sub_walk_begin(es->reader);
+    struct es_subscription *sub;
+    while ((sub = es_sub_walk_next(es->reader, &walk)) != NULL) {
         if (sub->spec.stream.p != NULL && str_eq(sub->spec.stream, stream)) {
             es_sub_close(sub, ES_STREAM_TOMBSTONED, &ec);
         }

@@ -216,14 +216,9 @@ bool es_tail_attach(struct es *es, struct es_subscription *sub)
 /* Those who are not live: they wait for the head to move, or for the tail. */
 static void others_run(struct es *es)
 {
-    struct es_reader *r = es->reader;
-    struct list todo;
-    list_init(&todo);
-    list_move(&todo, &r->subscriptions);
-    struct list *l;
-    while ((l = list_pop_front(&todo)) != NULL) {
-        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, all);
-        list_push_back(&r->subscriptions, l);
+    struct es_sub_walk walk = es_sub_walk_begin(es->reader);
+    struct es_subscription *sub;
+    while ((sub = es_sub_walk_next(es->reader, &walk)) != NULL) {
         if (list_empty(&sub->live) && !sub->paused) {
             es_sub_run(sub);
         }
@@ -247,30 +242,6 @@ void es_tail_advance(struct es *es)
         }
     }
     r->advancing = false;
-}
-
-/* Facts are not events: whether a stream that somebody follows is gone for ever is looked up now
- * and then. Whoever follows it reads it again, and meets that. */
-void es_tail_check_streams(struct es *es)
-{
-    struct es_tail *t = es->reader->tail;
-    if (t == NULL || t->reading || t->task.running) {
-        return;
-    }
-    LIST_FOR_EACH (l, tmp, &t->live) {
-        struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, live);
-        uint8_t value[ES_VALUE_FACT];
-        struct es_status status;
-        if (sub->spec.stream.p == NULL ||
-            index_get(es->index, ES_T_FACTS, sub->hash.b, value) != ERR_OK) {
-            continue; /* or the disk is needed: the next time, then */
-        }
-        es_value_fact_read(value, &status);
-        if (status.fact_state == ES_FACT_TOMBSTONED) {
-            list_remove(&sub->live);
-            sub->progress = t->progress;
-        }
-    }
 }
 
 static void position_moved(struct engine_position_watch *w)

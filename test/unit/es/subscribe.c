@@ -79,6 +79,7 @@ static void reader_begin(struct reader *r, struct model *m)
     if (es_subscribe(m->w->es, &r->spec, &r->sub, &ec) != ES_OK) {
         fail_msg("subscribe: %s", ec.text);
     }
+    es_subscription_resume(r->sub);
 }
 
 static void reader_go_on(struct reader *r)
@@ -382,6 +383,8 @@ TEST(a_subscriber_may_leave_within_its_deliver)
         spec.ctx = &other;
         assert_int_equal(es_subscribe(w.es, &spec, &other.sub, &ec), ES_OK);
         q.other = &other;
+        es_subscription_resume(q.sub);
+        es_subscription_resume(other.sub);
         if (live) {
             es_world_settle(&w);
             assert_string_equal(es_world_append(&w, "a-1", "any", "x y z"), "ok 0-2");
