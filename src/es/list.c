@@ -210,7 +210,7 @@ static bool at_names(struct list_read *s)
     s->set.count = s->kept = 0;
     for (size_t i = 0; i < s->picked; i++) {
         struct str name = s->events[i].stream;
-        if (name.n < prefix.n || memcmp(name.p, prefix.p, prefix.n) != 0) {
+        if (name.n < prefix.n || (prefix.n > 0 && memcmp(name.p, prefix.p, prefix.n) != 0)) {
             continue;
         }
         struct es_hash hash = es_hash_stream(s->task.es, name);

@@ -234,6 +234,9 @@ static bool at_round(struct stream_read *s)
     s->round = wanted < ES_CHUNK ? (size_t)wanted : ES_CHUNK;
     s->round = limit < s->round ? limit : s->round;
     s->round = fits < s->round ? fits : s->round;
+    if (r->backward && r->event_count == 0) {
+        s->round = 1; /* batches are walked forward: of several the last could find no memory */
+    }
     struct es_look *l = &s->looks[0];
     uint64_t end = r->backward ? s->next - (s->round - 1) : s->next + (s->round - 1);
     l->kind = ES_LOOK_SCAN;

@@ -230,7 +230,7 @@ static bool batch_backward(struct es_source *s, struct record_iter *it, struct r
     while (record_next(it, &r)) {
         matches += ahead(s, position_of(place, &r)) && es_filter_record(&s->filter, &r);
     }
-    size_t room = s->max_events - s->round;
+    size_t room = begin == 0 ? 1 : s->max_events - s->round; /* one fits, if not all do */
     size_t skip = matches > room ? matches - room : 0;
     bool first = true;
     while (s->err == ERR_OK && !s->full && record_next(again, &r)) {
@@ -339,6 +339,7 @@ static void terms_progress(struct es_source *s)
 static bool gather_terms(struct es_source *s)
 {
     size_t most = s->max_events < ES_CHUNK ? s->max_events : ES_CHUNK;
+    most = s->backward && s->base == 0 ? 1 : most; /* as in batch_backward */
     while (s->err == ERR_OK && s->place_count < most && !s->terms_ended) {
         struct es_term term;
         enum es_found found;
