@@ -88,8 +88,8 @@ static enum err put_fact(struct es_catchup *c, const struct record *r)
     }
     struct es_hash stream = es_hash_stream(es, r->key);
     struct es_hash slot = es_hash_slot(es, &stream, f->schema);
-    return es_fact_put(es, &stream, f->kind, &f->status, f->revision, f->field_count == 0, &slot,
-                       r->offset);
+    return es_fact_put(es, &stream, (int)f->kind, &f->status, f->revision, f->field_count == 0,
+                       &slot, r->offset);
 }
 
 /* One batch. Stops in front of the record whose entries the index did not take. */

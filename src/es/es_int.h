@@ -31,8 +31,8 @@
 #define ES_REASON_MAX      1024u
 #define ES_OPS_MAX         16384u  /* appends, changes and produced batches that are not answered */
 #define ES_FLIGHT_MAX      262144u /* events sequenced and not yet durable and in the index */
-#define ES_HEADS_MAX       65536u /* heads of streams that are remembered while nothing needs them */
-#define ES_QUERY_STEPS_MAX 20000u /* entries of the index that one check may pass over */
+#define ES_HEADS_MAX       65536u  /* heads of streams that are kept though nothing needs them */
+#define ES_QUERY_STEPS_MAX 20000u  /* entries of the index that one check may pass over */
 #define ES_REVISION_MAX    ((1ull << 48) - 1)
 
 /* ---- Hashes

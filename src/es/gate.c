@@ -12,33 +12,12 @@
  * so the op is ours, with a copy of the batch, found again by its bytes, and forgotten after a
  * while.
  */
-#include <stdio.h>
-
+#include "es/gate.h"
 #include "core/mem.h"
-#include "es/write.h"
-#include "record/builder.h"
 
 #define GATE_ARENA     (256u << 20)
 #define GATE_BYTES_MAX (64u << 20)  /* of batches that wait */
 #define GATE_KEEP_NS   15000000000u /* longer than the broker lets a produce request wait */
-
-struct gate_op {
-    struct es_wop op; /* first */
-    struct list link; /* writer.gates: of those that wait to be asked again */
-    uint64_t since_ns;
-    struct str topic;
-    int32_t partition;
-    struct str batch;
-    size_t bytes; /* of it, in writer.gate_bytes */
-    struct arena arena;
-    struct batch_header header;
-    struct record *records;
-    struct es_expected *expected; /* of each record, if it says one */
-    bool *says;
-    struct es_plan plan;
-    bool planned;
-    bool waited; /* for what it was decided on to be durable */
-};
 
 static void gate_free(struct gate_op *g)
 {
@@ -71,221 +50,6 @@ static void told_gate(struct es_flight_wait *w)
     gate_run(&g->op);
 }
 
-/* ---- Refusing
- * ---------------------------------------------------------------------------------------- */
-
-static void refuse_record(struct engine_gate_item *item, size_t index, struct str message)
-{
-    size_t n = item->record_error_count;
-    if (item->record_errors != NULL && !str_is_null(message)) {
-        item->record_errors[n].index = (int32_t)index;
-        item->record_errors[n].message = message;
-        item->record_error_count++;
-    }
-}
-
-/* ERR_INVALID_RECORD. The first record's message is the batch's, too. */
-static enum err refuse(struct engine_gate_item *item, struct ectx *ec)
-{
-    item->error = item->record_error_count > 0
-                      ? item->record_errors[0].message
-                      : STR_LIT("the batch was refused by the event store");
-    return ectx_fail(ec, ERR_INVALID_RECORD, "%.*s", STR(item->error));
-}
-
-static enum err refuse_one(struct engine_gate_item *item, size_t index, const char *what,
-                           struct ectx *ec)
-{
-    refuse_record(item, index, arena_printf(item->arena, "%s", what));
-    return refuse(item, ec);
-}
-
-/* ---- Reading the batch
- * ---------------------------------------------------------------------------------- */
-
-static enum err take_record(struct gate_op *g, size_t i, struct ectx *ec)
-{
-    struct es_view v;
-    struct es_plan_event *x = &g->plan.events[i];
-    enum err e = es_view_read(&g->records[i], &v, ec);
-    if (e == ERR_OK) {
-        e = es_plan_stream(&g->plan, v.stream, &x->stream, ec);
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    struct str *tags = arena_new_n(&g->arena, struct str, v.tag_count + 1);
-    if (tags == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    memcpy(tags, v.tags, v.tag_count * sizeof(*tags));
-    x->id = v.id;
-    x->type = v.type;
-    x->data = v.data;
-    x->meta = v.meta;
-    x->tags = tags;
-    x->tag_count = v.tag_count;
-    g->says[i] = !str_is_null(v.expected);
-    if (g->says[i] && !es_expected_parse(v.expected, &g->expected[i])) {
-        return ectx_fail(ec, ERR_MALFORMED,
-                         ES_HEADER_EXPECTED
-                         ": '%.*s' is none of no_stream, exists, any, a revision",
-                         v.expected.n > 32 ? 32 : (int)v.expected.n, v.expected.p);
-    }
-    if (v.data.n + v.meta.n > g->op.es->event_max_bytes) {
-        return ectx_fail(ec, ERR_MALFORMED, "the event has %zu bytes; an event has at most %zu",
-                         v.data.n + v.meta.n, g->op.es->event_max_bytes);
-    }
-    es_plan_event(&g->plan, i);
-    const struct es_cat *cat = es_cat_of_topic(g->op.es, g->topic);
-    const struct es_plan_stream *s = &g->plan.streams[x->stream];
-    if (cat == NULL || !str_eq(s->category, cat->name)) {
-        return ectx_fail(ec, ERR_MALFORMED, "stream '%.*s' is not of topic '%.*s', but of es.%.*s",
-                         STR(s->name), STR(g->topic), STR(s->category));
-    }
-    if (es_cat_partition(cat, s->name) != g->partition) {
-        return ectx_fail(ec, ERR_MALFORMED,
-                         "stream '%.*s' belongs into partition %d (murmur2 of the key), not %d",
-                         STR(s->name), es_cat_partition(cat, s->name), g->partition);
-    }
-    if (s->first_event == i && !g->says[i]) {
-        return ectx_fail(ec, ERR_MALFORMED,
-                         "the first record of stream '%.*s' has no header " ES_HEADER_EXPECTED,
-                         STR(s->name));
-    }
-    return ERR_OK;
-}
-
-/* The whole batch into the op. ERR_INVALID_RECORD: refused, with the records at fault. */
-static enum err read_batch(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
-{
-    struct record_iter it;
-    struct record_scratch *scratch = &g->op.es->writer->scratch;
-    const uint8_t *p = (const uint8_t *)g->batch.p;
-    enum err e = batch_header_parse(p, g->batch.n, &g->header, ec);
-    if (e == ERR_OK) {
-        e = record_iter_init(&it, &g->header, p, scratch, RECORD_DECOMPRESSED_MAX, ec);
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    size_t count = (size_t)g->header.record_count;
-    if (count > ES_EVENTS_MAX) {
-        return refuse_one(item, 0, "a batch has at most 10000 events", ec);
-    }
-    if (batch_codec(&g->header) != RECORD_CODEC_NONE) {
-        /* The scratch is used again: its records move into the arena. */
-        struct str plain = arena_str(&g->arena, str_make(it.p, (size_t)(it.end - it.p)));
-        if (str_is_null(plain)) {
-            return ERR_NO_MEMORY;
-        }
-        it.p = (const uint8_t *)plain.p;
-        it.end = it.p + plain.n;
-    }
-    g->records = arena_new_n(&g->arena, struct record, count + 1);
-    g->expected = arena_new_n(&g->arena, struct es_expected, count + 1);
-    g->says = arena_new_n(&g->arena, bool, count + 1);
-    struct es_rule_expectation *x = arena_new_n(&g->arena, struct es_rule_expectation, count + 1);
-    if (g->records == NULL || g->expected == NULL || g->says == NULL || x == NULL ||
-        es_plan_init(&g->plan, &g->op, count, 0) != ERR_OK) {
-        return ERR_NO_MEMORY;
-    }
-    g->planned = true;
-    for (size_t i = 0; i < count && record_next(&it, &g->records[i]); i++) {
-        struct ectx why = {.code = ERR_OK};
-        e = take_record(g, i, &why);
-        if (e == ERR_NO_MEMORY) {
-            return e;
-        }
-        if (e != ERR_OK) {
-            refuse_record(item, i, arena_printf(item->arena, "%s", why.text));
-        }
-    }
-    e = record_iter_end(&it, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    for (size_t i = 0; i < g->plan.stream_count; i++) {
-        x[i] =
-            (struct es_rule_expectation){(uint32_t)i, g->expected[g->plan.streams[i].first_event]};
-    }
-    g->plan.rules.expectations = x;
-    g->plan.rules.expectation_count = g->plan.stream_count;
-    size_t first;
-    size_t second;
-    if (item->record_error_count == 0 && es_plan_same_ids(&g->plan, &first, &second)) {
-        refuse_record(item, second, STR_LIT("its ce_id is that of a record before it"));
-    }
-    return item->record_error_count > 0 ? refuse(item, ec) : ERR_OK;
-}
-
-/* ---- The batch that is stored
- * -------------------------------------------------------------------------- */
-
-static enum err put_record(struct gate_op *g, struct batch_builder *b, size_t i,
-                           struct record_header *headers)
-{
-    const struct record *r = &g->records[i];
-    const struct es_plan_event *x = &g->plan.events[i];
-    struct slice in = r->headers;
-    size_t n = 0;
-    bool has_id = false;
-    char revision[24];
-    while (record_header_next(&in, &headers[n])) {
-        if (str_eq_z(headers[n].key, ES_HEADER_REVISION) ||
-            str_eq_z(headers[n].key, ES_HEADER_EXPECTED) ||
-            (str_eq_z(headers[n].key, "ce_id") && str_is_null(headers[n].value))) {
-            continue;
-        }
-        has_id |= str_eq_z(headers[n].key, "ce_id");
-        n++;
-    }
-    if (!has_id) {
-        headers[n++] = (struct record_header){STR_LIT("ce_id"), x->id};
-    }
-    int length = snprintf(revision, sizeof(revision), "%llu", (unsigned long long)x->revision);
-    headers[n++] =
-        (struct record_header){STR_LIT(ES_HEADER_REVISION), str_make(revision, (size_t)length)};
-    return batch_builder_append(b, r->timestamp, r->key, r->value, headers, n);
-}
-
-static enum err build(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
-{
-    struct batch_builder b;
-    struct batch_spec spec;
-    struct buf out;
-    int32_t most = 0;
-    for (size_t i = 0; i < g->plan.event_count; i++) {
-        most = g->records[i].header_count > most ? g->records[i].header_count : most;
-    }
-    struct record_header *headers = mem_zalloc((size_t)most + 3, sizeof(struct record_header));
-    batch_spec_init(&spec);
-    spec.producer_id = g->header.producer_id;
-    spec.producer_epoch = g->header.producer_epoch;
-    spec.base_sequence = g->header.base_sequence;
-    spec.transactional = batch_is_transactional(&g->header);
-    buf_init(&out, engine_append_max_bytes(g->op.es->engine));
-    batch_builder_init(&b, out.max);
-    enum err e = headers == NULL ? ERR_NO_MEMORY : ERR_OK;
-    for (size_t i = 0; i < g->plan.event_count && e == ERR_OK; i++) {
-        e = put_record(g, &b, i, headers);
-    }
-    if (e == ERR_OK) {
-        e = batch_builder_finish(&b, &spec, NULL, &out, ec);
-    }
-    if (e == ERR_OK) {
-        item->replacement = arena_str(item->arena, buf_str(&out));
-        e = str_is_null(item->replacement) ? ERR_NO_MEMORY : ERR_OK;
-    }
-    batch_builder_deinit(&b);
-    buf_deinit(&out);
-    mem_free(headers);
-    if (e == ERR_LIMIT) {
-        return ectx_fail(ec, ERR_MESSAGE_TOO_LARGE, "the batch is too large with its revisions");
-    }
-    return e == ERR_NO_MEMORY ? ectx_fail(ec, e, "no memory for the batch") : e;
-}
-
 /* ---- The verdict
  * ------------------------------------------------------------------------------------- */
 
@@ -310,7 +74,7 @@ static void conflict(struct engine_gate_item *item, size_t record, const struct 
             arena_printf(item->arena, "revision-conflict: there is no stream '%.*s', expected %.*s",
                          STR(s->name), STR(e));
     }
-    refuse_record(item, record, message);
+    es_gate_refuse_record(item, record, message);
 }
 
 static enum err refuse_conflicts(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
@@ -324,7 +88,7 @@ static enum err refuse_conflicts(struct gate_op *g, struct engine_gate_item *ite
             conflict(item, s->first_event, s, x, now == ES_ACTIVE && r->has_events, r->head);
         }
     }
-    return refuse(item, ec);
+    return es_gate_refuse(item, ec);
 }
 
 /* What later records of a stream expect is of the events before them in the batch. */
@@ -340,7 +104,7 @@ static enum err check_later(struct gate_op *g, struct engine_gate_item *item, st
             conflict(item, i, s, e, true, x->revision - 1);
         }
     }
-    return item->record_error_count > 0 ? refuse(item, ec) : ERR_OK;
+    return item->record_error_count > 0 ? es_gate_refuse(item, ec) : ERR_OK;
 }
 
 static enum err refuse_id(struct gate_op *g, struct engine_gate_item *item, const char *code,
@@ -350,8 +114,8 @@ static enum err refuse_id(struct gate_op *g, struct engine_gate_item *item, cons
         item->arena, "%s: id '%.*s' is that of revision %llu of stream '%.*s'", code,
         STR(g->plan.events[culprit].id), (unsigned long long)g->plan.rules_events[culprit].revision,
         STR(g->plan.streams[g->plan.events[culprit].stream].name));
-    refuse_record(item, culprit, message);
-    return refuse(item, ec);
+    es_gate_refuse_record(item, culprit, message);
+    return es_gate_refuse(item, ec);
 }
 
 static enum err admit(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
@@ -362,7 +126,7 @@ static enum err admit(struct gate_op *g, struct engine_gate_item *item, struct e
     }
     enum err e = check_later(g, item, ec);
     if (e == ERR_OK) {
-        e = build(g, item, ec);
+        e = es_gate_build(g, item, ec);
     }
     if (e == ERR_OK && es_flight_enter(f) != ERR_OK) {
         e = ectx_fail(ec, ERR_NO_MEMORY, "no memory for the batch");
@@ -406,7 +170,8 @@ static enum err judge(struct gate_op *g, struct engine_gate_item *item, struct e
     case ES_RULE_PARTIAL:
         return refuse_id(g, item, "partial-duplicate", culprit, ec);
     case ES_RULE_TOMBSTONED:
-        return refuse_one(item, culprit, "stream-tombstoned: the stream was deleted for ever", ec);
+        return es_gate_refuse_one(item, culprit,
+                                  "stream-tombstoned: the stream was deleted for ever", ec);
     }
     return ERR_INVALID_RECORD;
 }
@@ -450,7 +215,7 @@ static enum err gate_new(struct es *es, struct engine_gate_item *item, struct ga
     g->partition = item->partition;
     g->batch = arena_str(&g->arena, item->batch);
     enum err e =
-        str_is_null(g->topic) || str_is_null(g->batch) ? ERR_NO_MEMORY : read_batch(g, item, ec);
+        str_is_null(g->topic) || str_is_null(g->batch) ? ERR_NO_MEMORY : es_gate_read(g, item, ec);
     if (e != ERR_OK) {
         gate_free(g);
         return e == ERR_NO_MEMORY ? ectx_fail(ec, e, "no memory for the batch") : e;

@@ -357,6 +357,8 @@ void es_catchup_stop(struct es *es);
 /* The end of it (es.c). */
 void es_started(struct es *es, enum err e, const struct ectx *ec);
 enum es_problem es_write_problem(enum err e);
+/* append_check.c: ES_OK, or the problem with its words in a->ec. */
+enum es_problem es_append_check(const struct es *es, struct es_append *a);
 /* gate.c */
 void es_gate_open(struct es *es);
 void es_gate_close(struct es *es);
