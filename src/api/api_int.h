@@ -61,8 +61,11 @@ enum {
     API_NDJSON_IN = 1,
     API_NDJSON_OUT = 2,
     API_SSE = 4,
-    API_IDEMPOTENT = 8, /* honours Idempotency-Key */
-    API_TEXT = 16,      /* answers with text for people, not with JSON */
+    API_IDEMPOTENT = 8,    /* honours Idempotency-Key */
+    API_TEXT = 16,         /* answers with text for people, not with JSON */
+    API_MAY_BE_EMPTY = 32, /* the body may be left out */
+    API_CLOUDEVENTS = 64,  /* takes CloudEvents: structured, batches, binary mode */
+    API_YAML_IN = 128,
 };
 struct api_call;
 struct api_route {

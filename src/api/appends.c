@@ -417,7 +417,7 @@ static void post_append(struct api_call *c)
 
 static const struct api_param STREAM_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
-    {"expected", API_QUERY, API_STRING, false, "no_stream",
+    {"expected", API_QUERY, API_STRING, false, NULL,
      "The revision that the stream must be at, or no_stream, exists, any."},
     {"If-Match", API_HEADER, API_STRING, false, NULL, "The ETag of the revision, or *."},
     {"If-None-Match", API_HEADER, API_STRING, false, NULL, "* if the stream must not exist."},
@@ -427,7 +427,7 @@ static const struct api_param STREAM_PARAMS[] = {
 static const struct api_route ROUTES[] = {
     {"POST", "/api/v1/streams/{stream}/events", post_events, "appendToStream",
      "Append one or many events to a stream, all or none.", STREAM_PARAMS, ARRAY_LEN(STREAM_PARAMS),
-     "StreamAppend", "StreamAppended", 201, API_NDJSON_IN | API_IDEMPOTENT,
+     "StreamAppend", "StreamAppended", 201, API_NDJSON_IN | API_CLOUDEVENTS | API_IDEMPOTENT,
      "revision-conflict stream-tombstoned event-id-reused partial-duplicate event-too-large "
      "batch-too-large category-not-found",
      "{\"expected\":\"any\",\"events\":[{\"type\":\"OrderPlaced\",\"data\":{\"total\":12}}]}"},

@@ -119,14 +119,6 @@ bool api_content_is(const struct api_call *c, const char *media_type)
     return media_type_is(http_header_get(c->request, "Content-Type"), media_type);
 }
 
-static bool content_is_json(const struct api_call *c)
-{
-    struct str rest;
-    const struct str field = http_header_get(c->request, "Content-Type");
-    const struct str type = str_trim(str_cut(field, ';', &rest));
-    return api_content_is(c, "application/json") || str_ends(type, "+json");
-}
-
 bool api_body(struct api_call *c, bool required, struct json **out)
 {
     const struct str body = c->request->body;
@@ -134,13 +126,6 @@ bool api_body(struct api_call *c, bool required, struct json **out)
     *out = NULL;
     if (body.n == 0) {
         return !required || refuse(c, "the request needs a body: a JSON object");
-    }
-    if (!content_is_json(c)) {
-        IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "the body must be application/json, not '%.*s'",
-                         STR(http_header_get(c->request, "Content-Type"))));
-        ectx_hint(&ec, "send the header Content-Type: application/json");
-        api_problem(c, "unsupported-media-type", &ec, STR_NULL);
-        return false;
     }
     enum err e = json_parse(body, NULL, c->arena, out, &ec);
     if (e == ERR_OK && (*out)->kind != JSON_OBJECT) {

@@ -108,12 +108,19 @@ static void put_body(struct json_writer *w, const struct api_route *r)
     }
     json_write_name(w, "requestBody");
     json_write_begin(w, '{');
-    json_write_member_bool(w, "required", r->example != NULL);
+    json_write_member_bool(w, "required", (r->flags & API_MAY_BE_EMPTY) == 0);
     json_write_name(w, "content");
     json_write_begin(w, '{');
     put_media(w, "application/json", r->body, r->example);
     if ((r->flags & API_NDJSON_IN) != 0) {
         put_media(w, "application/x-ndjson", NULL, NULL);
+    }
+    if ((r->flags & API_CLOUDEVENTS) != 0) {
+        put_media(w, "application/cloudevents+json", NULL, NULL);
+        put_media(w, "application/cloudevents-batch+json", NULL, NULL);
+    }
+    if ((r->flags & API_YAML_IN) != 0) {
+        put_media(w, "application/yaml", NULL, NULL);
     }
     json_write_end(w, '}');
     json_write_end(w, '}');
@@ -167,7 +174,8 @@ static bool codes_of(const char *codes, int status, char *out, size_t size)
 static void put_problems(struct json_writer *w, const struct api_route *r)
 {
     char names[512], all[1024];
-    (void)snprintf(all, sizeof(all), "invalid-request %s%s", r->problems,
+    (void)snprintf(all, sizeof(all), "invalid-request %s%s%s", r->problems,
+                   r->body != NULL ? " unsupported-media-type" : "",
                    (r->flags & API_IDEMPOTENT) != 0
                        ? " idempotency-in-progress idempotency-mismatch idempotency-full"
                        : "");

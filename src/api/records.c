@@ -321,13 +321,6 @@ static bool check(struct api_call *c, struct produce *x)
         api_problem(c, "idempotency-not-possible", &ec, STR_NULL);
         return false;
     }
-    if (!api_content_is(c, "application/json") && !api_content_is(c, "application/x-ndjson")) {
-        IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST,
-                         "the body must be application/json or application/x-ndjson"));
-        ectx_hint(&ec, "send the header Content-Type");
-        api_problem(c, "unsupported-media-type", &ec, STR_NULL);
-        return false;
-    }
     return true;
 }
 
@@ -382,7 +375,7 @@ static const struct api_route ROUTES[] = {
     {"POST", "/api/v1/topics/{topic}/records", post_records, "produce",
      "Append records to a topic, all or none.", POST_PARAMS, ARRAY_LEN(POST_PARAMS), "NewRecords",
      "Produced", 201, API_NDJSON_IN | API_IDEMPOTENT,
-     "topic-not-found topic-guarded topic-internal unsupported-media-type batch-too-large "
+     "topic-not-found topic-guarded topic-internal batch-too-large "
      "storage-full idempotency-not-possible",
      "{\"records\":[{\"key\":\"a\",\"value\":{\"total\":12}},"
      "{\"value_string\":\"text\",\"headers\":{\"from\":\"me\"}}]}"},

@@ -130,7 +130,7 @@ static void put_snapshot(struct api_call *c)
 
 static const struct api_param GET_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
-    {"schema", API_QUERY, API_STRING, false, NULL, "The schema tag of the state (default)."},
+    {"schema", API_QUERY, API_STRING, false, "Order.v1", "The schema tag of the state (default)."},
 };
 static const struct api_param PUT_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},

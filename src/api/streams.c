@@ -404,7 +404,7 @@ static const struct api_route ROUTES[] = {
      NULL, "CategoryList", 200, 0, "", NULL},
     {"PUT", "/api/v1/categories/{category}", put_category, "createCategory",
      "Create a category; it is fine if it is there.", CATEGORY_PARAMS, ARRAY_LEN(CATEGORY_PARAMS),
-     "NewCategory", "CategoryCreated", 201, 0, "", "{\"partitions\":4}"},
+     "NewCategory", "CategoryCreated", 201, API_MAY_BE_EMPTY, "", "{\"partitions\":4}"},
 };
 static const struct api_schema SCHEMAS[] = {
     {"Stream",

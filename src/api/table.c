@@ -110,6 +110,45 @@ static bool check_params(struct api_call *c)
 }
 
 /*
+ * The body is of a type that the route reads. It has to be said: what a form of a web page sends
+ * without being asked is none of these.
+ */
+static bool check_content(struct api_call *c)
+{
+    static const struct {
+        const char *type;
+        unsigned flag;
+    } types[] = {{"application/json", 0},
+                 {"application/x-ndjson", API_NDJSON_IN},
+                 {"application/cloudevents+json", API_CLOUDEVENTS},
+                 {"application/cloudevents-batch+json", API_CLOUDEVENTS},
+                 {"application/yaml", API_YAML_IN},
+                 {"application/x-yaml", API_YAML_IN},
+                 {"text/yaml", API_YAML_IN}};
+    const struct http_request *r = c->request;
+    const unsigned flags = c->route->flags;
+    if (c->route->body == NULL || r->body.n == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if ((types[i].flag == 0 || (flags & types[i].flag) != 0) &&
+            api_content_is(c, types[i].type)) {
+            return true;
+        }
+    }
+    if ((flags & API_CLOUDEVENTS) != 0 && !str_is_null(http_header_get(r, "ce-specversion"))) {
+        return true; /* binary mode: the event's data, of any type */
+    }
+    struct ectx ec = {0};
+    const struct str type = http_header_get(r, "Content-Type");
+    IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "the body is '%.*s', which is not read here",
+                     STR(str_is_null(type) ? STR_LIT("of no said type") : type)));
+    ectx_hint(&ec, "send the header Content-Type: application/json");
+    api_problem(c, "unsupported-media-type", &ec, STR_NULL);
+    return false;
+}
+
+/*
  * A page of another site in the user's browser must not change anything here. Browsers say whose
  * page it is (Origin); others do not.
  */
@@ -150,7 +189,7 @@ static void on_request(void *ctx, struct http_request *r)
     }
     *c = (struct api_call){
         .api = a, .request = r, .arena = r->arena, .route = a->of[r->route - a->routes]};
-    if (check_origin(c) && check_params(c) && idempotency_enter(c)) {
+    if (check_origin(c) && check_params(c) && check_content(c) && idempotency_enter(c)) {
         c->route->handle(c);
     }
 }
