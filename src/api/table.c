@@ -11,15 +11,26 @@
 #include "core/mem.h"
 #include "envelope/envelope.h"
 
-static const struct api_resource *const RESOURCES[] = {
-    &api_about,  &api_topics, &api_records,   &api_streams, &api_appends,
-    &api_events, &api_live,   &api_snapshots, &api_folds,
+enum need { NEED_NOTHING, NEED_ES };
+
+static const struct {
+    const struct api_resource *resource;
+    enum need need;
+} RESOURCES[] = {
+    {&api_about, NEED_NOTHING}, {&api_topics, NEED_NOTHING}, {&api_records, NEED_NOTHING},
+    {&api_streams, NEED_ES},    {&api_appends, NEED_ES},     {&api_events, NEED_ES},
+    {&api_live, NEED_ES},       {&api_snapshots, NEED_ES},   {&api_folds, NEED_ES},
 };
 
 const struct api_resource *api_resource_at(const struct api_services *s, size_t i)
 {
-    (void)s;
-    return i < ARRAY_LEN(RESOURCES) ? RESOURCES[i] : NULL;
+    for (size_t at = 0; at < ARRAY_LEN(RESOURCES); at++) {
+        const bool there = RESOURCES[at].need == NEED_NOTHING || s->es != NULL;
+        if (there && i-- == 0) {
+            return RESOURCES[at].resource;
+        }
+    }
+    return NULL;
 }
 
 /* ---- Parameters --------------------------------------------------------------------------------

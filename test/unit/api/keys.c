@@ -1,0 +1,159 @@
+/* Idempotency-Key: what is kept is kept in the frame of its effect, and no longer than promised. */
+#include "world.h"
+
+#define POST(w, key, body) \
+    ask(w, "POST", "/api/v1/topics/t/records", "Idempotency-Key: " key "\r\n", body)
+#define ONE "{\"records\":[{\"value\":1}]}"
+
+static void open_topic(struct world *w)
+{
+    world_init(w);
+    assert_int_equal(ask(w, "PUT", "/api/v1/topics/t", "", "{\"partitions\":1}"), 201);
+}
+
+TEST(api_a_key_makes_a_post_happen_once)
+{
+    struct world w = {0};
+    open_topic(&w);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(POST(&w, "k", ONE), 201);
+        assert_true(has(&w, "\"offset\":0"));
+        assert_int_equal(has(&w, "Idempotency-Replayed: true"), i > 0);
+        assert_int_equal(end_of(&w, "t", 0), 1);
+    }
+    assert_int_equal(POST(&w, "k", "{\"records\":[{\"value\":2}]}"), 422);
+    assert_true(has(&w, "idempotency-mismatch"));
+    assert_int_equal(end_of(&w, "t", 0), 1);
+    world_deinit(&w);
+}
+
+TEST(api_a_key_lives_through_every_end)
+{
+    static const enum reopen ends[] = {REOPEN_CLEAN, REOPEN_KILL, REOPEN_POWER_CUT};
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct world w = {0};
+        open_topic(&w);
+        assert_int_equal(ask(&w, "POST", "/api/v1/topics/t/records", "", ONE), 201);
+        assert_int_equal(POST(&w, "k", ONE), 201);
+        assert_int_equal(ask(&w, "POST", "/api/v1/topics/t/records", "", ONE), 201);
+        world_reopen(&w, ends[i]);
+        assert_int_equal(POST(&w, "k", ONE), 201);
+        assert_true(has(&w, "Idempotency-Replayed: true"));
+        assert_true(has(&w, "\"offset\":1"));
+        assert_int_equal(end_of(&w, "t", 0), 3);
+        world_deinit(&w);
+    }
+}
+
+TEST(api_there_is_no_half_of_a_key_after_a_power_cut)
+{
+    /* Cut off anywhere in a request: its records are there and its key is known, or neither. */
+    int both = 0, neither = 0;
+    for (int cut = 1; cut < 40; cut++) {
+        struct world w = {0};
+        open_topic(&w);
+        say(&w, "POST /api/v1/topics/t/records HTTP/1.1\r\nHost: localhost\r\n"
+                "Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: "
+                "25\r\n\r\n" ONE);
+        for (int i = 0; i < cut; i++) { /* half turns, so that the log is cut in the middle too */
+            if (i % 2 == 0) {
+                store_kick(w.store, false);
+                env_poll_run(w.poll, 0);
+            } else {
+                net_flush(w.net);
+                env_sim_advance_ns(w.env, 20000);
+            }
+        }
+        world_reopen(&w, REOPEN_POWER_CUT);
+        const bool stored = end_of(&w, "t", 0) == 1;
+        assert_int_equal(POST(&w, "k", ONE), 201);
+        assert_int_equal(has(&w, "Idempotency-Replayed: true"), stored);
+        assert_true(has(&w, "\"offset\":0"));
+        assert_int_equal(end_of(&w, "t", 0), 1);
+        both += stored;
+        neither += !stored;
+        world_deinit(&w);
+    }
+    assert_in_range(both, 1, 100);
+    assert_in_range(neither, 1, 100);
+}
+
+TEST(api_a_key_in_progress_is_told_so)
+{
+    struct world w = {0};
+    open_topic(&w);
+    const char *request = "POST /api/v1/topics/t/records HTTP/1.1\r\nHost: localhost\r\n"
+                          "Idempotency-Key: k\r\nContent-Type: application/json\r\n"
+                          "Content-Length: 25\r\n\r\n" ONE;
+    struct buf twice;
+    buf_init(&twice, 4096);
+    buf_put_z(&twice, request);
+    buf_put_z(&twice, request);
+    buf_put_u8(&twice, 0);
+    say(&w, (const char *)twice.p);
+    turns(&w, 100);
+    assert_true(has(&w, "HTTP/1.1 201 "));
+    assert_true(has(&w, "HTTP/1.1 409 "));
+    assert_true(has(&w, "idempotency-in-progress"));
+    assert_int_equal(end_of(&w, "t", 0), 1);
+    buf_deinit(&twice);
+    world_deinit(&w);
+}
+
+TEST(api_keys_are_kept_for_a_day)
+{
+    struct world w = {0};
+    open_topic(&w);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    env_sim_advance_ns(w.env, 23ull * 3600 * 1000000000);
+    turns(&w, 3);
+    world_dial(&w);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    env_sim_advance_ns(w.env, 3601ull * 1000000000);
+    turns(&w, 3);
+    world_dial(&w);
+    assert_int_equal(POST(&w, "k", "{\"records\":[{\"value\":2}]}"), 201);
+    assert_false(has(&w, "Idempotency-Replayed"));
+    assert_int_equal(end_of(&w, "t", 0), 2);
+    /* And not longer after a start. */
+    env_sim_advance_ns(w.env, 24ull * 3600 * 1000000000);
+    world_reopen(&w, REOPEN_KILL);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    assert_false(has(&w, "Idempotency-Replayed"));
+    world_deinit(&w);
+}
+
+TEST(api_the_table_of_keys_is_bounded)
+{
+    struct world w = {.keys_bytes = 65536};
+    open_topic(&w);
+    int status = 201, kept = 0;
+    for (; status == 201 && kept < 1000; kept++) {
+        char key[64];
+        (void)snprintf(key, sizeof(key), "Idempotency-Key: k%d\r\n", kept);
+        status = ask(&w, "POST", "/api/v1/topics/t/records", key, ONE);
+    }
+    assert_int_equal(status, 429);
+    assert_true(has(&w, "idempotency-full") && has(&w, "\r\nRetry-After: "));
+    assert_in_range(kept, 20, 400);
+    assert_int_equal(ask(&w, "POST", "/api/v1/topics/t/records", "", ONE), 201);
+    assert_int_equal(POST(&w, "k0", ONE), 201); /* who is in stays in */
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    world_reopen(&w, REOPEN_CLEAN);
+    assert_int_equal(POST(&w, "k0", ONE), 201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    world_deinit(&w);
+}
+
+TEST(api_an_answer_of_a_topic_that_is_gone_has_no_offsets)
+{
+    struct world w = {0};
+    open_topic(&w);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    struct topic *t = broker_topic(w.broker, STR_LIT("t"));
+    broker_topic_delete(w.broker, t, NULL, NULL);
+    turns(&w, 50);
+    assert_int_equal(POST(&w, "k", ONE), 404); /* the topic is looked at first */
+    world_deinit(&w);
+}

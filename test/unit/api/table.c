@@ -1,0 +1,134 @@
+/* The tables: what one says the others have. */
+#include "api/idempotency.h"
+#include "world.h"
+#include "json/json.h"
+
+/* With everything that there is; its pages need nothing of it. */
+static struct api_services everything(void)
+{
+    return (struct api_services){.es = (struct es *)(uintptr_t)1, .version = "1"};
+}
+
+TEST(api_every_problem_that_a_route_names_is_in_the_table)
+{
+    const struct api_services s = everything();
+    const struct api_resource *res;
+    size_t seen = 0;
+    for (size_t i = 0; (res = api_resource_at(&s, i)) != NULL; i++) {
+        for (size_t j = 0; j < res->route_count; j++) {
+            struct str rest = str_of(res->routes[j].problems);
+            while (rest.n > 0) {
+                const struct str code = str_cut(rest, ' ', &rest);
+                if (code.n > 0 && api_problem_find(code) == NULL) {
+                    fail_msg("%s names '%.*s'", res->routes[j].id, STR(code));
+                }
+                seen++;
+            }
+        }
+    }
+    assert_in_range(seen, 20, 10000);
+}
+
+TEST(api_every_problem_of_the_event_store_and_of_the_house_is_in_the_table)
+{
+    for (int p = ES_INVALID; p <= ES_FAILED; p++) {
+        const char *code = es_problem_code((enum es_problem)p);
+        const struct api_problem_doc *doc = api_problem_find(str_of(code));
+        if (doc == NULL || doc->status != es_problem_status((enum es_problem)p)) {
+            fail_msg("%s is not in the table, or with another status", code);
+        }
+    }
+    for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
+        assert_non_null(api_problem_find(str_of(api_problem_of((enum err)e))));
+    }
+}
+
+TEST(api_problems_are_fit_for_a_page)
+{
+    /* Their texts go into HTML and JSON as they are. */
+    const struct api_problem_doc *p;
+    for (size_t i = 0; (p = api_problem_at(i)) != NULL; i++) {
+        const char *texts[] = {p->code, p->title, p->meaning, p->what_to_do};
+        for (size_t j = 0; j < ARRAY_LEN(texts); j++) {
+            assert_true(texts[j][0] != '\0');
+            assert_null(strpbrk(texts[j], "<>&\"\\"));
+        }
+        assert_in_range(p->status, 400, 599);
+        assert_ptr_equal(api_problem_find(str_of(p->code)), p); /* once */
+    }
+}
+
+TEST(api_the_document_is_json_and_has_every_route)
+{
+    const struct api_services s = everything();
+    const struct api_resource *res;
+    struct arena a;
+    struct buf b;
+    struct json *v = NULL;
+    struct ectx ec = {0};
+    arena_init(&a, 16u << 20);
+    buf_init(&b, 4u << 20);
+    api_openapi_write(&s, &b);
+    assert_false(buf_failed(&b));
+    if (json_parse(buf_str(&b), NULL, &a, &v, &ec) != ERR_OK) {
+        fail_msg("%s", ec.text);
+    }
+    const struct json *paths = json_get(v, "paths");
+    for (size_t i = 0; (res = api_resource_at(&s, i)) != NULL; i++) {
+        for (size_t j = 0; j < res->route_count; j++) {
+            const struct json *item = json_get(paths, res->routes[j].path);
+            assert_non_null(item);
+            bool found = false;
+            for (const struct json *op = item->first; op != NULL; op = op->next) {
+                found = found || str_eq_z(json_get(op, "operationId")->string, res->routes[j].id);
+            }
+            assert_true(found);
+        }
+    }
+    buf_deinit(&b);
+    arena_deinit(&a);
+}
+
+TEST(api_what_a_service_lacks_is_not_in_the_document)
+{
+    const struct api_services none = {.version = "1"};
+    struct buf b;
+    buf_init(&b, 4u << 20);
+    api_openapi_write(&none, &b);
+    assert_null(memmem(b.p, b.n, "/api/v1/streams", 15));
+    assert_non_null(memmem(b.p, b.n, "/api/v1/topics", 14));
+    buf_deinit(&b);
+}
+
+static struct str expand(const char *text, const struct engine_part *parts, size_t count,
+                         struct buf *out)
+{
+    buf_clear(out);
+    return template_expand(str_of(text), parts, count, 0x1234, out) ? buf_str(out) : STR_NULL;
+}
+
+TEST(api_templates_are_filled_in)
+{
+    const struct engine_part parts[] = {{.base_offset = 100}, {.base_offset = -1}};
+    struct buf b, t;
+    struct json_writer w;
+    buf_init(&b, 4096);
+    buf_init(&t, 4096);
+    json_write_init(&w, &t);
+    json_write_begin(&w, '[');
+    template_offset(&w, 0, 7);
+    template_offset(&w, 1, 7);
+    json_write_str(&w, STR_LIT("\1p\1")); /* of a client: never a marker */
+    template_position(&w);
+    json_write_end(&w, ']');
+    buf_put_u8(&t, 0);
+    struct str got = expand((char *)t.p, parts, 2, &b);
+    const char *want = "[107,null,\"\\u0001p\\u0001\",\"p:";
+    assert_int_equal(strncmp(got.p, want, strlen(want)), 0);
+    assert_true(str_is_null(expand("\1o2+0\1", parts, 2, &b))); /* no such part */
+    assert_true(str_is_null(expand("\1x\1", parts, 2, &b)));
+    assert_true(str_is_null(expand("\1p", parts, 2, &b))); /* it does not end */
+    assert_true(str_eq_z(expand("{}", parts, 2, &b), "{}"));
+    buf_deinit(&t);
+    buf_deinit(&b);
+}
