@@ -22,7 +22,7 @@ struct produce {
     size_t count, cap, bad;
     struct engine_part *parts;
     size_t part_count;
-    struct buf template;
+    struct str template;
     struct engine_append append;
 };
 
@@ -207,11 +207,13 @@ static enum err divide(struct produce *x, struct ectx *ec)
 /* ---- Answering ---------------------------------------------------------------------------------
  */
 
-static void write_answer(struct produce *x)
+/* The template, in the arena. False: no memory. */
+static bool write_answer(struct produce *x)
 {
+    struct buf b;
     struct json_writer w;
-    buf_init(&x->template, ANSWER_BYTES);
-    json_write_init(&w, &x->template);
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
     json_write_begin(&w, '{');
     json_write_name(&w, "records");
     json_write_begin(&w, '[');
@@ -235,6 +237,9 @@ static void write_answer(struct produce *x)
         template_position(&w);
     }
     json_write_end(&w, '}');
+    x->template = buf_failed(&b) ? STR_NULL : arena_str(x->c->arena, buf_str(&b));
+    buf_deinit(&b);
+    return !str_is_null(x->template);
 }
 
 static void head_of(const struct produce *x, struct http_head *head, struct http_header *applied)
@@ -253,11 +258,9 @@ static void answer(struct produce *x)
     struct http_header applied;
     head_of(x, &head, &applied);
     buf_init(&b, ANSWER_BYTES);
-    if (buf_failed(&x->template) ||
-        !template_expand(buf_str(&x->template), x->parts, x->part_count, x->append.position, &b)) {
+    if (!template_expand(x->template, x->parts, x->part_count, x->append.position, &b)) {
         b.failed = true;
     }
-    buf_deinit(&x->template);
     api_reply(x->c, head.status, head.headers, head.header_count, &b);
 }
 
@@ -265,7 +268,6 @@ static void on_appended(struct engine_append *ap)
 {
     struct produce *x = ap->ctx;
     if (ap->err != ERR_OK) {
-        buf_deinit(&x->template);
         api_fail(x->c, ap->err, &ap->ec);
         return;
     }
@@ -273,30 +275,29 @@ static void on_appended(struct engine_append *ap)
     answer(x);
 }
 
-static bool start(struct produce *x)
+static void start(struct produce *x)
 {
     struct http_head head;
     struct http_header applied;
     bool has_key = false;
     head_of(x, &head, &applied);
-    write_answer(x);
+    if (!write_answer(x)) {
+        api_fail(x->c, ERR_NO_MEMORY, NULL);
+        return;
+    }
     if (x->part_count == 0) {
         answer(x); /* nothing of it was valid */
-        return true;
+        return;
     }
-    if (buf_failed(&x->template) ||
-        !idempotency_part(x->c, &head, buf_str(&x->template), x->parts, x->part_count,
+    if (!idempotency_part(x->c, &head, x->template, x->parts, x->part_count,
                           &x->parts[x->part_count], &has_key)) {
-        const bool answered = !buf_failed(&x->template);
-        buf_deinit(&x->template);
-        return answered;
+        return;
     }
     x->append = (struct engine_append){.parts = x->parts,
                                        .part_count = x->part_count + (has_key ? 1 : 0),
                                        .done = on_appended,
                                        .ctx = x};
     engine_append(x->c->api->services.engine, &x->append);
-    return true;
 }
 
 static bool check(struct api_call *c, struct produce *x)
@@ -343,8 +344,8 @@ static void post_records(struct api_call *c)
     e = e == ERR_OK ? divide(x, &ec) : e;
     if (e != ERR_OK) {
         api_fail(c, e, &ec);
-    } else if (!start(x)) {
-        api_fail(c, ERR_NO_MEMORY, NULL);
+    } else {
+        start(x);
     }
 }
 

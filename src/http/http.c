@@ -22,6 +22,7 @@ MUST_USE enum err http_create(struct env *env, struct net *net, struct metrics *
     h->duration = metrics_histogram(metrics, "leat_http_request_seconds",
                                     "Time from an HTTP request's last byte to its reply.", NULL);
     list_init(&h->listeners);
+    list_init(&h->live);
     list_init(&h->spare);
     *out = h;
     return ERR_OK;
@@ -35,6 +36,14 @@ void http_destroy(struct http *h)
     struct list *l;
     while ((l = list_pop_front(&h->listeners)) != NULL) {
         mem_free(CONTAINER_OF(l, struct http_listener, link));
+    }
+    /* What nobody will answer any more: the log failed, or went down with the machine. */
+    while (!list_empty(&h->live)) {
+        struct http_exchange *x = CONTAINER_OF(h->live.next, struct http_exchange, link);
+        struct net_message *m = x->message;
+        http_exchange_put(x);
+        net_reply_none(m);
+        net_message_release(m);
     }
     while ((l = list_pop_front(&h->spare)) != NULL) {
         struct http_exchange *x = CONTAINER_OF(l, struct http_exchange, link);
@@ -77,6 +86,7 @@ void http_exchange_put(struct http_exchange *x)
     struct http *h = x->http;
     mem_free(x->body_taken);
     mem_free(x->large_out);
+    list_remove(&x->link);
     if (h->spare_count == HTTP_SPARE_MAX) {
         arena_deinit(&x->arena);
         mem_free(x);
@@ -139,6 +149,7 @@ static void on_message(void *state, struct net_message *m)
     c->arriving = NULL;
     x->conn = NULL;
     x->message = m;
+    list_push_back(&c->http->live, &x->link);
     x->started_ns = m->received_ns;
     if (x->status == 0 && !http_parse(x, m->p, m->n)) {
         http_refuse(x, 503, "out of memory for an HTTP request");

@@ -37,7 +37,8 @@ struct http {
     size_t matcher_count;
     struct metric_histogram *duration;
     struct list listeners; /* of http_listener */
-    struct list spare;     /* of http_exchange */
+    struct list live;      /* of http_exchange: requests that are not answered yet */
+    struct list spare;
     size_t spare_count;
     int64_t date_s; /* `date` is the time of this second */
     char date[HTTP_DATE_SIZE];
@@ -64,7 +65,7 @@ struct http_conn {
 /* One request from its first byte until its reply is out. */
 struct http_exchange {
     struct http_request request; /* its `internal` is this */
-    struct list link;            /* in http->spare */
+    struct list link;            /* in http->live or http->spare */
     struct http *http;
     struct http_conn *conn; /* while it arrives */
     struct net_message *message;

@@ -79,6 +79,7 @@ static size_t measure(struct http *h, const uint8_t *p, size_t n, size_t piece, 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct http h = {.body_max_bytes = BODY_MAX};
+    list_init(&h.live);
     list_init(&h.spare);
     if (size < 1) {
         return 0;
