@@ -186,7 +186,7 @@ static void flush_took_effect(struct index *ix)
     f->on = f->commit = false;
     ix->stats.flushes++;
     filters_fit(ix);
-    work_succeeded(ix);
+    work_succeeded(ix, WORK_FLUSH);
     index_room_made(ix);
 }
 
@@ -210,7 +210,7 @@ void flush_done(struct index *ix)
         outputs_drop(ix);
         f->commit = false;
         f->table = 0;
-        work_failed(ix, "flush");
+        work_failed(ix, WORK_FLUSH);
     } else if (f->lists[0] != NULL) {
         flush_took_effect(ix);
     }

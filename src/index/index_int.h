@@ -26,8 +26,9 @@
 #define INDEX_ENTRY_MAX      (INDEX_KEY_MAX + INDEX_VALUE_MAX)
 #define INDEX_RUNS_MAX       64u /* of one table; then no flush begins before a merge is done */
 #define INDEX_FENCES_MAX     (1u << 20) /* of one run: 8 MiB; then a fence stands for more blocks */
-#define INDEX_MERGE_MAX      16u        /* runs that one merge takes */
-#define INDEX_MEMORY_FACTOR  4u         /* puts beyond so many times the memory fail */
+#define INDEX_MERGES_MAX     3u /* at once, one in another's pauses: a large one, and smaller ones */
+#define INDEX_MERGE_MAX      16u         /* runs that one merge takes */
+#define INDEX_MEMORY_FACTOR  4u          /* puts beyond so many times the memory fail */
 #define INDEX_RETRY_NS       1000000000u /* after a failure, doubled up to the next */
 #define INDEX_RETRY_MOST_NS  30000000000u
 #define INDEX_FILTER_BITS    10u /* a prefix: about 1 % of foreign prefixes pass */
@@ -221,13 +222,14 @@ struct merge {
     bool on, begun, commit;
     unsigned table;
     uint32_t count;
+    uint64_t entries;                           /* of all inputs */
     struct merge_input inputs[INDEX_MERGE_MAX]; /* newest first */
     struct run_writer writer;
     struct run *output;
     struct run_list *list; /* as it will be; for a commit */
 };
 enum { INDEX_GAUGES = 9 };
-enum work_kind { WORK_NONE, WORK_FLUSH, WORK_MERGE, WORK_CLEAN };
+enum work_kind { WORK_NONE, WORK_FLUSH, WORK_MERGE, WORK_CLEAN, WORK_KINDS };
 struct work {
     struct env_job job;
     enum work_kind kind; /* of the step that a worker has now */
@@ -237,6 +239,7 @@ struct work {
     uint64_t pause_ns;
     struct ectx ec;
     struct run *cleaned;
+    struct merge *merge;
 };
 
 struct index {
@@ -262,10 +265,12 @@ struct index {
     bool closing, failed, merge_off;
 
     struct flush flush;
-    struct merge merge;
+    struct merge merges[INDEX_MERGES_MAX];
     struct work work;
-    uint64_t retry_at_ns, retry_ns; /* 0: nothing failed */
-    struct list dead;               /* runs to be closed and deleted */
+    struct {
+        uint64_t at_ns, after_ns; /* 0: nothing failed */
+    } retry[WORK_KINDS];
+    struct list dead; /* runs to be closed and deleted */
 
     struct env_job harm_job;
     struct ectx harm_ec;
@@ -304,15 +309,15 @@ void flush_step(struct index *ix);
 void flush_done(struct index *ix);
 void flush_abandon(struct index *ix);
 /* merge.c: the same */
-void merge_wish(struct index *ix);
-bool merge_prepare(struct index *ix);
-void merge_step(struct index *ix);
-void merge_done(struct index *ix);
-void merge_abandon(struct index *ix);
+struct merge *merge_wish(struct index *ix); /* the one to go on with; NULL: none */
+bool merge_prepare(struct index *ix, struct merge *m);
+void merge_step(struct index *ix, struct merge *m);
+void merge_done(struct index *ix, struct merge *m);
+void merge_abandon(struct index *ix); /* all of them */
 /* work.c */
 void work_next(struct index *ix);
-void work_failed(struct index *ix, const char *what); /* it is tried again later, or never */
-void work_succeeded(struct index *ix);
+void work_failed(struct index *ix, enum work_kind kind); /* it is tried again later, or never */
+void work_succeeded(struct index *ix, enum work_kind kind);
 void filters_fit(struct index *ix);
 /* gauges.c */
 void gauges_open(struct index *ix, struct metrics *metrics);

@@ -3,6 +3,8 @@
  * half of all, the least work first, so that each entry is written about once for each factor of
  * four that its table grew; and beyond RUNS_MANY runs whatever costs least for each run that it
  * saves, because every look-up asks every run.
+ *
+ * While a large merge goes on, smaller ones may begin among the newer runs, and go before it.
  */
 #include "core/log.h"
 #include "core/mem.h"
@@ -13,6 +15,7 @@ enum { RUNS_FEW = 4, RUNS_MANY = 16, INPUT_BLOCKS = 16 };
 struct choice {
     unsigned table;
     uint32_t first, count;
+    uint64_t entries;
     double cost;
 };
 
@@ -21,7 +24,9 @@ static void choose_in(const struct index *ix, unsigned table, struct choice *bes
     const struct run_list *l = ix->lists[table];
     for (uint32_t first = 0; first < l->count; first++) {
         uint64_t all = 0, largest = 0;
-        for (uint32_t n = 1; n <= INDEX_MERGE_MAX && first + n <= l->count; n++) {
+        for (uint32_t n = 1;
+             n <= INDEX_MERGE_MAX && first + n <= l->count && !l->runs[first + n - 1]->merging;
+             n++) {
             const uint64_t entries = l->runs[first + n - 1]->head.entries;
             all += entries;
             largest = entries > largest ? entries : largest;
@@ -31,31 +36,50 @@ static void choose_in(const struct index *ix, unsigned table, struct choice *bes
             }
             const double cost = (double)all / (n - 1);
             if (best->count == 0 || cost < best->cost) {
-                *best = (struct choice){table, first, n, cost};
+                *best = (struct choice){table, first, n, all, cost};
             }
         }
     }
 }
 
-void merge_wish(struct index *ix)
+/* The smallest that is on: a large one goes on when there is nothing else to do. */
+static struct merge *merge_smallest(struct index *ix, struct merge **idle)
 {
-    struct merge *m = &ix->merge;
+    struct merge *smallest = NULL;
+    *idle = NULL;
+    for (size_t i = 0; i < INDEX_MERGES_MAX; i++) {
+        struct merge *m = &ix->merges[i];
+        if (!m->on) {
+            *idle = m;
+        } else if (smallest == NULL || m->entries < smallest->entries) {
+            smallest = m;
+        }
+    }
+    return smallest;
+}
+
+struct merge *merge_wish(struct index *ix)
+{
     struct choice best = {0};
-    if (m->on || ix->merge_off) {
-        return;
+    struct merge *idle, *m = merge_smallest(ix, &idle);
+    if (ix->merge_off || idle == NULL) {
+        return ix->merge_off ? NULL : m;
     }
     for (unsigned t = 0; t < ix->cfg.table_count; t++) {
         choose_in(ix, t, &best);
     }
-    if (best.count == 0) {
-        return;
+    if (best.count == 0 || (m != NULL && best.entries >= m->entries)) {
+        return m;
     }
-    *m = (struct merge){.on = true, .table = best.table, .count = best.count};
+    *idle = (struct merge){
+        .on = true, .table = best.table, .count = best.count, .entries = best.entries};
     for (uint32_t i = 0; i < best.count; i++) {
         struct run *r = ix->lists[best.table]->runs[best.first + i];
-        m->inputs[i].run = r;
+        idle->inputs[i].run = r;
+        r->merging = true;
         r->refs++;
     }
+    return idle;
 }
 
 /* ---- Worker -----------------------------------------------------------------------------------
@@ -113,9 +137,8 @@ static enum err input_next(struct merge_input *in, size_t entry_bytes, struct ec
     return input_block(in, ec);
 }
 
-static enum err merge_begin(struct index *ix, struct ectx *ec)
+static enum err merge_begin(struct index *ix, struct merge *m, struct ectx *ec)
 {
-    struct merge *m = &ix->merge;
     uint64_t entries = 0, prefixes = 0;
     enum err e = ERR_OK;
     for (uint32_t i = 0; e == ERR_OK && i < m->count; i++) {
@@ -162,12 +185,11 @@ static enum err merge_one(struct merge *m, const struct index_table *t, bool *en
     return e == ERR_OK ? input_next(&m->inputs[least - m->inputs], size, ec) : e;
 }
 
-static enum err merge_write(struct index *ix, struct ectx *ec)
+static enum err merge_write(struct index *ix, struct merge *m, struct ectx *ec)
 {
-    struct merge *m = &ix->merge;
     const struct index_table *t = &ix->tables[m->table];
     const size_t size = (size_t)(t->key_bytes + t->value_bytes);
-    enum err e = m->begun ? ERR_OK : merge_begin(ix, ec);
+    enum err e = m->begun ? ERR_OK : merge_begin(ix, m, ec);
     bool end = false;
     for (size_t left = ix->step_bytes; e == ERR_OK && !end && left >= size; left -= size) {
         e = merge_one(m, t, &end, ec);
@@ -179,9 +201,8 @@ static enum err merge_write(struct index *ix, struct ectx *ec)
     return e;
 }
 
-static void merge_undo(struct index *ix)
+static void merge_undo(struct index *ix, struct merge *m)
 {
-    struct merge *m = &ix->merge;
     if (m->begun && m->output == NULL) {
         writer_abandon(&m->writer);
     }
@@ -190,9 +211,8 @@ static void merge_undo(struct index *ix)
     }
 }
 
-void merge_step(struct index *ix)
+void merge_step(struct index *ix, struct merge *m)
 {
-    struct merge *m = &ix->merge;
     struct work *w = &ix->work;
     if (m->commit) {
         struct run_list *lists[INDEX_TABLES_MAX];
@@ -201,19 +221,18 @@ void merge_step(struct index *ix)
         w->err =
             manifest_write(ix, lists, buf_str(&ix->covered), ix->sequence + 1, &w->renamed, &w->ec);
     } else {
-        w->err = merge_write(ix, &w->ec);
+        w->err = merge_write(ix, m, &w->ec);
     }
     if (w->err != ERR_OK) {
-        merge_undo(ix);
+        merge_undo(ix, m);
     }
 }
 
 /* ---- Loop -------------------------------------------------------------------------------------
  */
 
-bool merge_prepare(struct index *ix)
+bool merge_prepare(struct index *ix, struct merge *m)
 {
-    struct merge *m = &ix->merge;
     if (!m->commit) {
         return true;
     }
@@ -236,11 +255,11 @@ bool merge_prepare(struct index *ix)
 }
 
 /* What was written is nobody's, or somebody else's by now. */
-static void merge_end(struct index *ix)
+static void merge_end(struct index *ix, struct merge *m)
 {
-    struct merge *m = &ix->merge;
     for (uint32_t i = 0; i < m->count; i++) {
         mem_free(m->inputs[i].bytes);
+        m->inputs[i].run->merging = false;
         run_unref(ix, m->inputs[i].run);
     }
     run_list_unref(ix, m->list);
@@ -250,14 +269,13 @@ static void merge_end(struct index *ix)
     *m = (struct merge){0};
 }
 
-void merge_done(struct index *ix)
+void merge_done(struct index *ix, struct merge *m)
 {
-    struct merge *m = &ix->merge;
     if (ix->work.err != ERR_OK) {
         ix->sequence += ix->work.renamed ? 1 : 0; /* that manifest may be there */
         ix->merge_off = ix->merge_off || ix->work.err == ERR_DAMAGED;
-        merge_end(ix);
-        work_failed(ix, "merge");
+        merge_end(ix, m);
+        work_failed(ix, WORK_MERGE);
     } else if (m->list != NULL) {
         ix->durable = ++ix->sequence;
         struct run_list *old = ix->lists[m->table];
@@ -268,17 +286,20 @@ void merge_done(struct index *ix)
         run_unref(ix, m->output);
         m->output = NULL;
         ix->stats.merges++;
-        merge_end(ix);
+        merge_end(ix, m);
         filters_fit(ix);
-        work_succeeded(ix);
+        work_succeeded(ix, WORK_MERGE);
     }
 }
 
 void merge_abandon(struct index *ix)
 {
-    if (ix->merge.on) {
-        ix->work.renamed = false;
-        merge_undo(ix);
-        merge_end(ix);
+    ix->work.renamed = false;
+    for (size_t i = 0; i < INDEX_MERGES_MAX; i++) {
+        struct merge *m = &ix->merges[i];
+        if (m->on) {
+            merge_undo(ix, m);
+            merge_end(ix, m);
+        }
     }
 }

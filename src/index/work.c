@@ -12,7 +12,7 @@
 
 enum { PAUSE_MOST_NS = 20 * 1000 * 1000 };
 
-void work_failed(struct index *ix, const char *what)
+void work_failed(struct index *ix, enum work_kind kind)
 {
     const struct ectx *ec = &ix->work.ec;
     if (ix->work.fatal) {
@@ -20,22 +20,28 @@ void work_failed(struct index *ix, const char *what)
         index_harmed(ix, ec);
         return;
     }
-    if (ix->retry_ns == 0) {
-        LOG_WARN("index.work_failed", KV_Z("dir", ix->dir), KV_Z("what", what), KV_ERR(ec));
+    const uint64_t after = ix->retry[kind].after_ns, twice = after * 2;
+    if (after == 0) {
+        LOG_WARN("index.work_failed", KV_Z("dir", ix->dir),
+                 KV_Z("what", kind == WORK_FLUSH ? "flush" : "merge"), KV_ERR(ec));
     }
-    const uint64_t twice = ix->retry_ns * 2;
-    ix->retry_ns = ix->retry_ns == 0             ? INDEX_RETRY_NS
-                   : twice < INDEX_RETRY_MOST_NS ? twice
-                                                 : INDEX_RETRY_MOST_NS;
-    ix->retry_at_ns = env_mono_ns(ix->env) + ix->retry_ns;
+    ix->retry[kind].after_ns = after == 0                    ? INDEX_RETRY_NS
+                               : twice < INDEX_RETRY_MOST_NS ? twice
+                                                             : INDEX_RETRY_MOST_NS;
+    ix->retry[kind].at_ns = env_mono_ns(ix->env) + ix->retry[kind].after_ns;
 }
 
-void work_succeeded(struct index *ix)
+void work_succeeded(struct index *ix, enum work_kind kind)
 {
-    if (ix->retry_ns != 0) {
+    if (ix->retry[kind].after_ns != 0) {
         LOG_INFO("index.work_recovered", KV_Z("dir", ix->dir));
+        ix->retry[kind].after_ns = ix->retry[kind].at_ns = 0;
     }
-    ix->retry_ns = ix->retry_at_ns = 0;
+}
+
+static bool work_waits(const struct index *ix, enum work_kind kind)
+{
+    return ix->retry[kind].at_ns > 0 && env_mono_ns(ix->env) < ix->retry[kind].at_ns;
 }
 
 /* The largest filters go until the others fit. */
@@ -73,7 +79,7 @@ static void work_run(struct env_job *job)
         flush_step(ix);
         break;
     case WORK_MERGE:
-        merge_step(ix);
+        merge_step(ix, w->merge);
         if (w->err == ERR_OK && w->pause_ns > 0) {
             const uint64_t took = env_mono_ns(ix->env) - begin;
             env_sleep_ns(ix->env, took < w->pause_ns ? took : w->pause_ns);
@@ -83,6 +89,7 @@ static void work_run(struct env_job *job)
         run_delete(ix->env, w->cleaned);
         break;
     case WORK_NONE:
+    case WORK_KINDS:
         break;
     }
 }
@@ -96,7 +103,7 @@ static void work_done(struct env_job *job)
     if (kind == WORK_FLUSH) {
         flush_done(ix);
     } else if (kind == WORK_MERGE) {
-        merge_done(ix);
+        merge_done(ix, w->merge);
     } else if (kind == WORK_CLEAN) {
         run_free(w->cleaned);
         w->cleaned = NULL;
@@ -126,15 +133,12 @@ static enum work_kind work_choose(struct index *ix)
     if (ix->work.cleaned != NULL) {
         return WORK_CLEAN;
     }
-    if (ix->retry_at_ns > 0 && env_mono_ns(ix->env) < ix->retry_at_ns) {
-        return WORK_NONE;
-    }
     flush_wish(ix);
-    if (ix->flush.on) {
+    if (ix->flush.on && !work_waits(ix, WORK_FLUSH)) {
         return WORK_FLUSH;
     }
-    merge_wish(ix);
-    return ix->merge.on ? WORK_MERGE : WORK_NONE;
+    ix->work.merge = work_waits(ix, WORK_MERGE) ? NULL : merge_wish(ix);
+    return ix->work.merge != NULL ? WORK_MERGE : WORK_NONE;
 }
 
 void work_next(struct index *ix)
@@ -149,9 +153,10 @@ void work_next(struct index *ix)
     if (kind == WORK_NONE) {
         return;
     }
-    if ((kind == WORK_FLUSH && !flush_prepare(ix)) || (kind == WORK_MERGE && !merge_prepare(ix))) {
+    if ((kind == WORK_FLUSH && !flush_prepare(ix)) ||
+        (kind == WORK_MERGE && !merge_prepare(ix, w->merge))) {
         (void)ectx_fail(&w->ec, ERR_NO_MEMORY, "no memory for the next manifest");
-        work_failed(ix, "manifest");
+        work_failed(ix, kind);
         return;
     }
     w->kind = kind;

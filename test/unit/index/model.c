@@ -11,8 +11,11 @@ static void reopen(struct world *w)
     w->cover_count = number; /* what came after it was never there */
 }
 
+static uint32_t two_at_once; /* merges, one in another's pauses */
+
 static void act(struct world *w)
 {
+    two_at_once += w->ix->merges[INDEX_MERGES_MAX - 1].on && w->ix->merges[INDEX_MERGES_MAX - 2].on;
     const uint64_t what = world_random(w, 100);
     if (what < 60) {
         for (uint64_t n = world_random(w, 20); n > 0; n--) {
@@ -66,6 +69,7 @@ TEST(index_answers_as_a_sorted_map_does)
         saved += s.filter_saved;
     }
     assert_true(merges > 0 && flushes > 20 && saved > 100);
+    assert_true(two_at_once > 0);
 }
 
 TEST(index_answers_with_many_entries_under_few_prefixes)
