@@ -166,6 +166,9 @@ struct proc_batch {
 struct proc_batch *proc_batch_begin(struct proc_task *t); /* NULL: out of memory */
 /* Forgets all of it; the entries are as before. */
 void proc_batch_drop(struct proc_batch *b);
+void proc_batch_free(struct proc_batch *b); /* nothing refers to it any more */
+/* The entry has nothing to do with the batch any more and is as before. */
+void proc_work_leave(struct proc_task *t, struct proc_work *w);
 /* Memory of the batch; NULL: `full` or `no_memory` is set. */
 void *proc_batch_alloc(struct proc_batch *b, size_t size);
 MUST_USE bool proc_batch_copy(struct proc_batch *b, struct str s, struct str *out);
@@ -174,7 +177,7 @@ struct proc_work *proc_batch_work(struct proc_batch *b, struct str key, struct e
 MUST_USE enum err proc_batch_emit(struct proc_batch *b, struct str topic, int32_t partition,
                                   const struct engine_record *r, struct ectx *ec);
 void proc_batch_rewind(struct proc_batch *b); /* the outputs of the step that runs */
-/* Sends it. Its end may come before this returns. On error the batch is as it was. */
+/* commit.c. Sends it. Its end may come before this returns. On error the batch is as it was. */
 MUST_USE enum err proc_batch_submit(struct proc_batch *b, struct ectx *ec);
 /* Sends an empty one that does nothing but take an offset of the changelog (restore.c). */
 MUST_USE enum err proc_batch_barrier(struct proc_batch *b, struct ectx *ec);

@@ -286,7 +286,7 @@ TEST(the_state_of_all_keys_is_bounded_and_the_task_says_so)
     world_init(&w);
     w.spec.state_bytes_max = 2000;
     start(&w);
-    char key[8];
+    char key[16];
     for (int i = 0; i < 30; i++) {
         (void)snprintf(key, sizeof(key), "k%d", i);
         procs_say(&w, key, "add 1");
