@@ -107,18 +107,12 @@ static enum err step(void *ctx, struct proc_step *s, const struct proc_event *ev
 
 /* ---- Processes ----------------------------------------------------------------------------- */
 
-void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg)
+static void init(struct procs *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
-    const struct env_sim_config sim = {.seed = seed};
+    const struct env_sim_config sim = {.seed = seed, .write_ns = 1000, .sync_ns = 100000};
     CHECK(env_sim_create(&sim, &w->env) == ERR_OK);
-    CHECK(env_poll_create(w->env, &w->poll, NULL) == ERR_OK);
-    w->log = worst_log_create(w->env, cfg);
-    worst_topic_make(w->log, "in", PROCS_PARTS);
-    worst_topic_make(w->log, "out", PROCS_PARTS);
-    worst_topic_make(w->log, "fired", PROCS_PARTS);
-    worst_topic_make(w->log, "many", PROCS_PARTS);
     w->spec = (struct proc_spec){.name = STR_LIT("sums"),
                                  .topics = &input,
                                  .topic_count = 1,
@@ -131,11 +125,61 @@ void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg)
     }
 }
 
+static void make_topics(struct procs *w)
+{
+    procs_topic(w, "in", PROCS_PARTS);
+    procs_topic(w, "out", PROCS_PARTS);
+    procs_topic(w, "fired", PROCS_PARTS);
+    procs_topic(w, "many", PROCS_PARTS);
+}
+
+void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg)
+{
+    init(w, seed);
+    CHECK(env_poll_create(w->env, &w->poll, NULL) == ERR_OK);
+    w->log = worst_log_create(w->env, cfg);
+    make_topics(w);
+}
+
+void procs_init_embedded(struct procs *w, uint64_t seed)
+{
+    init(w, seed);
+    procs_machine_make(w);
+    make_topics(w);
+}
+
+void procs_topic(struct procs *w, const char *name, int32_t partitions)
+{
+    if (w->machine != NULL) {
+        procs_machine_topic(w, name, partitions);
+    } else {
+        worst_topic_make(w->log, name, partitions);
+    }
+}
+
+int64_t procs_produce(struct procs *w, const char *topic, int32_t partition, struct str key,
+                      struct str value, int64_t timestamp_ms)
+{
+    return w->machine != NULL ? procs_machine_produce(w, topic, partition, key, value, timestamp_ms)
+                              : worst_produce(w->log, topic, partition, key, value, timestamp_ms);
+}
+
+void procs_each(struct procs *w, const char *topic, int32_t partition,
+                void (*fn)(void *ctx, const struct record *r), void *ctx)
+{
+    if (w->machine != NULL) {
+        procs_machine_each(w, topic, partition, fn, ctx);
+    } else if (worst_topic(w->log, str_of(topic)) != NULL) {
+        (void)worst_each(w->log, topic, partition, fn, ctx);
+    }
+}
+
 enum err procs_up(struct procs *w, size_t node)
 {
     struct procs_node *n = &w->nodes[node];
-    CHECK(n->engine == NULL);
-    n->engine = worst_engine_create(w->log, w->poll);
+    CHECK(n->proc == NULL && (w->machine == NULL || node == 0));
+    n->engine = w->machine != NULL ? procs_machine_engine(w->machine)
+                                   : worst_engine_create(w->log, w->poll);
     w->metrics[node] = metrics_create();
     enum err e = w->metrics[node] == NULL
                      ? ERR_NO_MEMORY
@@ -147,10 +191,29 @@ enum err procs_up(struct procs *w, size_t node)
     return e;
 }
 
+static void node_forget(struct procs *w, size_t node)
+{
+    struct procs_node *n = &w->nodes[node];
+    proc_destroy(n->proc);
+    metrics_destroy(w->metrics[node]);
+    w->metrics[node] = NULL;
+    n->engine = NULL;
+    n->proc = NULL;
+}
+
 void procs_kill(struct procs *w, size_t node)
 {
     struct procs_node *n = &w->nodes[node];
     if (n->engine == NULL) {
+        return;
+    }
+    if (w->machine != NULL) {
+        if (n->proc != NULL) {
+            proc_stop(n->proc);
+        }
+        w->kills++;
+        procs_machine_crash(w->machine, w->kills % 2 == 0, w->kills);
+        node_forget(w, node);
         return;
     }
     worst_kill(n->engine);
@@ -158,24 +221,21 @@ void procs_kill(struct procs *w, size_t node)
         proc_stop(n->proc);
     }
     engine_destroy(n->engine);
-    proc_destroy(n->proc);
-    metrics_destroy(w->metrics[node]);
-    n->engine = NULL;
-    n->proc = NULL;
+    node_forget(w, node);
 }
 
 void procs_stop(struct procs *w, size_t node)
 {
     struct procs_node *n = &w->nodes[node];
+    struct engine *e = n->engine;
     proc_stop(n->proc);
     while (!proc_idle(n->proc)) {
-        (void)worst_step(w->log, env_mono_ns(w->env) + 1000000000);
+        (void)procs_step(w, env_mono_ns(w->env) + 1000000);
     }
-    proc_destroy(n->proc);
-    engine_destroy(n->engine);
-    metrics_destroy(w->metrics[node]);
-    n->engine = NULL;
-    n->proc = NULL;
+    node_forget(w, node);
+    if (w->machine == NULL) {
+        engine_destroy(e);
+    }
 }
 
 void procs_deinit(struct procs *w)
@@ -183,8 +243,12 @@ void procs_deinit(struct procs *w)
     for (size_t i = 0; i < PROCS_NODES; i++) {
         procs_kill(w, i);
     }
-    worst_log_destroy(w->log);
-    env_poll_destroy(w->poll);
+    if (w->machine != NULL) {
+        procs_machine_free(w);
+    } else {
+        worst_log_destroy(w->log);
+        env_poll_destroy(w->poll);
+    }
     env_destroy(w->env);
 }
 
@@ -199,6 +263,9 @@ bool procs_step(struct procs *w, uint64_t until_ns)
         }
         const uint64_t next = p == NULL ? UINT64_MAX : proc_due_ns(p);
         due = next < due ? next : due;
+    }
+    if (w->machine != NULL) {
+        return procs_machine_turn(w->machine, until_ns);
     }
     due = due <= now ? now + 1000000 : due; /* what is due and does not go: some time passes */
     due = due > until_ns ? until_ns : due;
@@ -220,8 +287,7 @@ void procs_say(struct procs *w, const char *key, const char *command)
     (void)snprintf(ev->command, sizeof(ev->command), "%s", command);
     ev->partition = procs_partition(key);
     ev->time_ms = env_wall_ms(w->env);
-    ev->offset =
-        worst_produce(w->log, "in", ev->partition, str_of(key), str_of(command), ev->time_ms);
+    ev->offset = procs_produce(w, "in", ev->partition, str_of(key), str_of(command), ev->time_ms);
 }
 
 static void call_done(struct proc_call *c)

@@ -1,7 +1,7 @@
 /*
- * Processes that run one processor on the worst engine, and a model of what it must have done: for
- * the unit tests of proc and for the simulation of its crashes. Nothing of cmocka here: what is
- * wrong is told in words.
+ * Processes that run one processor on the worst engine, or on Leat's own, and a model of what it
+ * must have done: for the unit tests of proc and for the simulation of its crashes. Nothing of
+ * cmocka here: what is wrong is told in words.
  *
  * The processor: commands in the topic "in", by key:
  *   add N      sum += N; emits "count sum" to "out" (partition by key)
@@ -41,7 +41,9 @@ struct procs {
     struct env *env;
     struct env_poll *poll;
     struct metrics *metrics[PROCS_NODES];
-    struct worst_log *log;
+    struct worst_log *log;         /* or */
+    struct procs_machine *machine; /* ... Leat's own engine, with one process */
+    uint64_t kills;
     struct procs_node nodes[PROCS_NODES];
     struct proc_spec spec;
     struct procs_event events[PROCS_EVENTS];
@@ -54,6 +56,7 @@ struct procs {
 };
 
 void procs_init(struct procs *w, uint64_t seed, const struct worst_config *cfg);
+void procs_init_embedded(struct procs *w, uint64_t seed);
 void procs_deinit(struct procs *w);
 enum err procs_up(struct procs *w, size_t node);
 void procs_kill(struct procs *w, size_t node);
@@ -61,6 +64,13 @@ void procs_stop(struct procs *w, size_t node); /* waits for what is on its way *
 /* One thing happens; false: it is `until_ns`. */
 bool procs_step(struct procs *w, uint64_t until_ns);
 void procs_run(struct procs *w, uint64_t ms);
+/* By others. */
+void procs_topic(struct procs *w, const char *name, int32_t partitions);
+int64_t procs_produce(struct procs *w, const char *topic, int32_t partition, struct str key,
+                      struct str value, int64_t timestamp_ms);
+/* Every visible record. */
+void procs_each(struct procs *w, const char *topic, int32_t partition,
+                void (*fn)(void *ctx, const struct record *r), void *ctx);
 /* A command for a key, into the key's partition. */
 void procs_say(struct procs *w, const char *key, const char *command);
 int32_t procs_partition(const char *key);
@@ -78,5 +88,18 @@ bool procs_settle(struct procs *w, uint64_t ms);
 bool procs_check(struct procs *w, bool whole, char *why, size_t size);
 /* Sum over the nodes that run. */
 struct proc_status procs_status(struct procs *w);
+
+/* ---- procs_machine.c ---- */
+
+void procs_machine_make(struct procs *w);
+void procs_machine_free(struct procs *w);
+struct engine *procs_machine_engine(struct procs_machine *m);
+void procs_machine_crash(struct procs_machine *m, bool power, uint64_t choice);
+bool procs_machine_turn(struct procs_machine *m, uint64_t until_ns);
+void procs_machine_topic(struct procs *w, const char *name, int32_t partitions);
+int64_t procs_machine_produce(struct procs *w, const char *topic, int32_t partition, struct str key,
+                              struct str value, int64_t timestamp_ms);
+void procs_machine_each(struct procs *w, const char *topic, int32_t partition,
+                        void (*fn)(void *ctx, const struct record *r), void *ctx);
 
 #endif

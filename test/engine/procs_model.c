@@ -266,13 +266,10 @@ static struct look *look_at(struct procs *w)
     for (size_t i = 0; i < k->m->count; i++) {
         k->fired[i] = worst_alloc(k->m->lines);
     }
-    const bool state = worst_topic(w->log, STR_LIT("__leat_sums-state")) != NULL;
     for (int32_t n = 0; n < PROCS_PARTS; n++) {
-        (void)worst_each(w->log, "out", n, on_out, k);
-        (void)worst_each(w->log, "fired", n, on_fired, k);
-        if (state) {
-            (void)worst_each(w->log, "__leat_sums-state", n, on_state, k);
-        }
+        procs_each(w, "out", n, on_out, k);
+        procs_each(w, "fired", n, on_fired, k);
+        procs_each(w, "__leat_sums-state", n, on_state, k);
     }
     return k;
 }
@@ -322,7 +319,8 @@ static bool done(struct procs *w)
         for (size_t i = 0; i < w->event_count; i++) {
             last = w->events[i].partition == n ? w->events[i].offset : last;
         }
-        if (last >= 0 && worst_committed(w->log, "leat-sums", "in", n) <= last) {
+        if (last >= 0 && w->machine == NULL &&
+            worst_committed(w->log, "leat-sums", "in", n) <= last) {
             return false;
         }
     }

@@ -3,10 +3,10 @@
 
 #include "core/buf.h"
 
-TEST(a_pause_outlives_a_restart)
+TEST_BOTH(a_pause_outlives_a_restart)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, embedded);
     start(&w);
     procs_say(&w, "k1", "timer t 400");
     procs_run(&w, 100);
@@ -27,11 +27,11 @@ TEST(a_pause_outlives_a_restart)
     procs_deinit(&w);
 }
 
-TEST(a_reset_executes_again_from_no_state)
+TEST_BOTH(a_reset_executes_again_from_no_state)
 {
     struct procs w;
     uint64_t rng = 4;
-    world_init(&w);
+    world_init(&w, embedded);
     start(&w);
     say_some(&w, &rng, 60);
     settled(&w);
@@ -46,10 +46,10 @@ TEST(a_reset_executes_again_from_no_state)
     procs_deinit(&w);
 }
 
-TEST(a_reset_goes_to_an_offset_a_time_or_the_end)
+TEST_BOTH(a_reset_goes_to_an_offset_a_time_or_the_end)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, embedded);
     start(&w);
     char key[8];
     (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
@@ -94,11 +94,11 @@ static void count_end(struct proc_call *c)
     ++*(int *)c->ctx;
 }
 
-TEST(calls_that_are_open_are_answered_when_it_stops)
+TEST_BOTH(calls_that_are_open_are_answered_when_it_stops)
 {
     struct procs w;
     int ends = 0;
-    world_init(&w);
+    world_init(&w, embedded);
     start(&w);
     struct proc_call c = {.kind = PROC_PAUSE, .partition = -1, .done = count_end, .ctx = &ends};
     struct proc_call d = c;
@@ -115,10 +115,10 @@ TEST(calls_that_are_open_are_answered_when_it_stops)
     procs_deinit(&w);
 }
 
-TEST(it_may_begin_with_what_comes)
+TEST_BOTH(it_may_begin_with_what_comes)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, embedded);
     w.spec.from_end = true;
     procs_say(&w, "k1", "add 1");
     start(&w);
@@ -136,7 +136,7 @@ TEST(what_it_needs_and_what_it_is_is_checked)
     struct procs w;
     struct proc *p;
     struct ectx ec = {0};
-    world_init(&w);
+    world_init(&w, false);
     struct engine *e = worst_engine_create(w.log, w.poll);
     struct metrics *m = metrics_create();
     struct proc_spec spec = w.spec;
@@ -165,7 +165,7 @@ TEST(it_waits_for_its_input)
     struct procs w;
     struct arena a;
     struct proc_status s;
-    world_init(&w);
+    world_init(&w, false);
     w.spec.topics = &late;
     start(&w);
     procs_run(&w, 3000);
@@ -178,7 +178,7 @@ TEST(it_waits_for_its_input)
     assert_int_equal(proc_status(w.nodes[0].proc, &a, &s), ERR_OK);
     assert_string_equal(s.phase, "running");
     assert_int_equal(s.task_count, 2);
-    (void)worst_produce(w.log, "late", 1, STR_LIT("k"), STR_LIT("add 3"), 5);
+    (void)procs_produce(&w, "late", 1, STR_LIT("k"), STR_LIT("add 3"), 5);
     procs_run(&w, 1000);
     assert_string_equal(values(&w, "out"), "1 3,");
     /* A partition that comes later has no state to go with it: it is left alone, by name. */
@@ -186,7 +186,7 @@ TEST(it_waits_for_its_input)
     procs_run(&w, 3000);
     assert_int_equal(task(&w, 2).state, PROC_TASK_WAITING);
     assert_non_null(strstr(task(&w, 2).ec.text, "keys have moved"));
-    (void)worst_produce(w.log, "late", 1, STR_LIT("k"), STR_LIT("add 4"), 5);
+    (void)procs_produce(&w, "late", 1, STR_LIT("k"), STR_LIT("add 4"), 5);
     procs_run(&w, 1000);
     assert_string_equal(values(&w, "out"), "1 3,2 7,");
     arena_deinit(&a);
@@ -196,7 +196,7 @@ TEST(it_waits_for_its_input)
 TEST(moving_the_group_does_not_move_it)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, false);
     start(&w);
     char key[8];
     (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
@@ -227,7 +227,7 @@ TEST(moving_the_group_does_not_move_it)
 TEST(what_was_deleted_before_it_was_read_is_counted)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, false);
     start(&w);
     char key[8];
     (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
@@ -247,7 +247,7 @@ TEST(what_was_deleted_before_it_was_read_is_counted)
     procs_deinit(&w);
 }
 
-TEST(its_numbers_are_metrics)
+TEST_BOTH(its_numbers_are_metrics)
 {
     static const char *const lines[] = {
         "leat_processor_steps_total{processor=\"sums\"} 3",
@@ -260,7 +260,7 @@ TEST(its_numbers_are_metrics)
     };
     struct procs w;
     struct buf b;
-    world_init(&w);
+    world_init(&w, embedded);
     w.mended = 1;
     start(&w);
     procs_say(&w, "k1", "add 1");

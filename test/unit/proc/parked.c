@@ -5,9 +5,9 @@
 
 static char ka[8], kb[8]; /* two keys of partition 0 */
 
-static void init(struct procs *w)
+static void init(struct procs *w, bool embedded)
 {
-    world_init(w);
+    world_init(w, embedded);
     (void)snprintf(ka, sizeof(ka), "%s", key_in(0, 0));
     (void)snprintf(kb, sizeof(kb), "%s", key_in(0, atoi(ka + 1) + 1));
     w->mended = 1;
@@ -33,11 +33,11 @@ static void look_at_parked(void *ctx, const struct record *r)
     (*seen)++;
 }
 
-TEST(a_failed_step_parks_its_key_and_the_others_go_on)
+TEST_BOTH(a_failed_step_parks_its_key_and_the_others_go_on)
 {
     struct procs w;
     int seen = 0;
-    init(&w);
+    init(&w, embedded);
     start(&w);
     procs_say(&w, ka, "add 1");
     procs_say(&w, ka, "fail 1");
@@ -51,7 +51,7 @@ TEST(a_failed_step_parks_its_key_and_the_others_go_on)
     assert_int_equal(s.parked_events, 2);
     assert_int_equal(s.state, PROC_TASK_RUNNING);
     assert_int_equal(s.end_offset, s.next_offset);
-    (void)worst_each(w.log, "__leat_sums-parked", 0, look_at_parked, &seen);
+    procs_each(&w, "__leat_sums-parked", 0, look_at_parked, &seen);
     assert_int_equal(seen, 2);
     /* It stays so after a restart, and fails again while nothing is mended. */
     procs_kill(&w, 0);
@@ -74,10 +74,10 @@ TEST(a_failed_step_parks_its_key_and_the_others_go_on)
     procs_deinit(&w);
 }
 
-TEST(a_stopped_key_has_room_for_few_events_then_the_task_waits)
+TEST_BOTH(a_stopped_key_has_room_for_few_events_then_the_task_waits)
 {
     struct procs w;
-    init(&w);
+    init(&w, embedded);
     w.spec.on_error = PROC_STOP_KEY;
     w.spec.waiting_max = 3;
     start(&w);
@@ -103,10 +103,10 @@ TEST(a_stopped_key_has_room_for_few_events_then_the_task_waits)
     procs_deinit(&w);
 }
 
-TEST(what_waits_can_be_discarded)
+TEST_BOTH(what_waits_can_be_discarded)
 {
     struct procs w;
-    init(&w);
+    init(&w, embedded);
     start(&w);
     procs_say(&w, ka, "add 1");
     procs_say(&w, ka, "fail 1");
@@ -122,10 +122,10 @@ TEST(what_waits_can_be_discarded)
     procs_deinit(&w);
 }
 
-TEST(a_skipped_event_leaves_no_trace_but_its_count)
+TEST_BOTH(a_skipped_event_leaves_no_trace_but_its_count)
 {
     struct procs w;
-    init(&w);
+    init(&w, embedded);
     w.spec.on_error = PROC_SKIP;
     w.skip_fails = true;
     start(&w);
@@ -140,10 +140,10 @@ TEST(a_skipped_event_leaves_no_trace_but_its_count)
     procs_deinit(&w);
 }
 
-TEST(timers_of_a_parked_key_fire_behind_what_waits)
+TEST_BOTH(timers_of_a_parked_key_fire_behind_what_waits)
 {
     struct procs w;
-    init(&w);
+    init(&w, embedded);
     start(&w);
     procs_say(&w, ka, "timer t 300");
     procs_say(&w, ka, "fail 1");

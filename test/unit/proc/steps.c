@@ -1,18 +1,19 @@
 /* Steps, state, outputs and timers, on an engine that behaves and on one that does not. */
 #include "world.h"
 
-TEST(every_event_is_a_step_whose_effects_are_in_the_log_once)
+TEST_BOTH(every_event_is_a_step_whose_effects_are_in_the_log_once)
 {
     struct procs w;
     uint64_t rng = 1;
-    world_init(&w);
+    world_init(&w, embedded);
     start(&w);
     say_some(&w, &rng, 300);
     settled(&w);
     const struct proc_status s = procs_status(&w);
     assert_int_equal(s.steps - s.timers_fired, 300);
-    assert_true(s.timers_fired > 0 && s.commits < 300); /* many steps in a batch */
-    assert_int_equal(w.executed, s.steps);              /* nothing was executed again */
+    assert_true(s.timers_fired > 0);
+    assert_true(embedded || s.commits < 300); /* many steps in a batch (there each is waited for) */
+    assert_true(embedded || w.executed == s.steps); /* nothing was executed again */
     procs_stop(&w, 0);
     procs_deinit(&w);
 }
@@ -40,10 +41,10 @@ TEST(the_same_on_an_engine_at_its_worst)
     assert_true(again > 0);
 }
 
-TEST(state_and_timers_come_back_after_a_restart)
+TEST_BOTH(state_and_timers_come_back_after_a_restart)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, embedded);
     start(&w);
     procs_say(&w, "k1", "add 5");
     procs_say(&w, "k1", "timer later 5000");
@@ -105,19 +106,19 @@ static enum err count_step(void *ctx, struct proc_step *s, const struct proc_eve
     return e == ERR_OK ? proc_emit(s, STR_LIT("out"), 0, &r, ec) : e;
 }
 
-TEST(the_state_may_have_another_key_than_the_record)
+TEST_BOTH(the_state_may_have_another_key_than_the_record)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, embedded);
     w.spec.key_of = first_letter;
     w.spec.step = count_step;
     w.spec.on_error = PROC_PARK_KEY;
     start(&w);
-    (void)worst_produce(w.log, "in", 0, STR_NULL, STR_LIT("a1"), 7);
-    (void)worst_produce(w.log, "in", 0, STR_LIT("x"), STR_LIT("b1"), 7);
-    (void)worst_produce(w.log, "in", 0, STR_LIT("y"), STR_LIT("a2"), 7);
-    (void)worst_produce(w.log, "in", 0, STR_LIT("bad"), STR_LIT(""), 7); /* key_of fails */
-    (void)worst_produce(w.log, "in", 0, STR_LIT("z"), STR_LIT("a3"), 7);
+    (void)procs_produce(&w, "in", 0, STR_NULL, STR_LIT("a1"), 7);
+    (void)procs_produce(&w, "in", 0, STR_LIT("x"), STR_LIT("b1"), 7);
+    (void)procs_produce(&w, "in", 0, STR_LIT("y"), STR_LIT("a2"), 7);
+    (void)procs_produce(&w, "in", 0, STR_LIT("bad"), STR_LIT(""), 7); /* key_of fails */
+    (void)procs_produce(&w, "in", 0, STR_LIT("z"), STR_LIT("a3"), 7);
     procs_run(&w, 200);
     assert_string_equal(values(&w, "out"), "a1,b1,a1a2,a1a2a3,");
     assert_int_equal(task(&w, 0).parked_keys, 1);
@@ -125,16 +126,16 @@ TEST(the_state_may_have_another_key_than_the_record)
     w.spec.key_of = NULL;
     procs_kill(&w, 0);
     start(&w);
-    (void)worst_produce(w.log, "in", 1, STR_LIT("\0leat-position"), STR_LIT("p"), 7);
-    (void)worst_produce(w.log, "in", 1, STR_LIT("\0leat-barrier"), STR_LIT("q"), 7);
-    (void)worst_produce(w.log, "in", 1, STR_LIT(""), STR_LIT("r"), 7);
+    (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-position"), STR_LIT("p"), 7);
+    (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-barrier"), STR_LIT("q"), 7);
+    (void)procs_produce(&w, "in", 1, STR_LIT(""), STR_LIT("r"), 7);
     procs_run(&w, 200);
     procs_kill(&w, 0);
     start(&w);
     procs_run(&w, 1000);
-    (void)worst_produce(w.log, "in", 1, STR_LIT("\0leat-position"), STR_LIT("P"), 7);
-    (void)worst_produce(w.log, "in", 1, STR_LIT("\0leat-barrier"), STR_LIT("Q"), 7);
-    (void)worst_produce(w.log, "in", 1, STR_NULL, STR_LIT("R"), 7);
+    (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-position"), STR_LIT("P"), 7);
+    (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-barrier"), STR_LIT("Q"), 7);
+    (void)procs_produce(&w, "in", 1, STR_NULL, STR_LIT("R"), 7);
     procs_run(&w, 200);
     assert_string_equal(values(&w, "out"), "a1,b1,a1a2,a1a2a3,p,q,r,pP,qQ,rR,");
     procs_deinit(&w);
@@ -156,14 +157,14 @@ TEST(several_inputs_share_the_state_and_a_task_has_all_or_nothing_of_them)
     bool apart = false;
     assert_int_equal(procs_up(&w, 0), ERR_OK);
     assert_int_equal(procs_up(&w, 1), ERR_OK);
-    (void)worst_produce(w.log, "in", 0, STR_LIT("k"), STR_LIT("a"), 7);
-    (void)worst_produce(w.log, "in2", 0, STR_LIT("k"), STR_LIT("b"), 7);
+    (void)procs_produce(&w, "in", 0, STR_LIT("k"), STR_LIT("a"), 7);
+    (void)procs_produce(&w, "in2", 0, STR_LIT("k"), STR_LIT("b"), 7);
     for (int i = 0; i < 20 && !apart; i++) {
         const size_t before = strlen(values(&w, "out"));
         procs_run(&w, 300);
         apart = before == 0 && values(&w, "out")[0] == '\0';
         if (!apart) {
-            (void)worst_produce(w.log, "in2", 0, STR_LIT("k"), STR_LIT("c"), 7);
+            (void)procs_produce(&w, "in2", 0, STR_LIT("k"), STR_LIT("c"), 7);
         }
         worst_rebalance(w.log);
     }
@@ -174,7 +175,7 @@ TEST(several_inputs_share_the_state_and_a_task_has_all_or_nothing_of_them)
         worst_rebalance(w.log);
         procs_run(&w, 2000);
     }
-    (void)worst_produce(w.log, "in2", 0, STR_LIT("k"), STR_LIT("z"), 7);
+    (void)procs_produce(&w, "in2", 0, STR_LIT("k"), STR_LIT("z"), 7);
     procs_run(&w, 1000);
     const char *out = values(&w, "out");
     /* The last output has every event once, whatever the order of the two inputs was. */
@@ -257,7 +258,7 @@ static enum err greedy_step(void *ctx, struct proc_step *s, const struct proc_ev
     return ERR_OK;
 }
 
-TEST(a_step_is_told_what_it_may_not)
+TEST_BOTH(a_step_is_told_what_it_may_not)
 {
     static const struct {
         const char *value;
@@ -268,22 +269,22 @@ TEST(a_step_is_told_what_it_may_not)
                 {"nowhere", ERR_UNKNOWN_TOPIC_OR_PARTITION}};
     struct procs w;
     enum err answer = ERR_OK;
-    world_init(&w);
+    world_init(&w, embedded);
     w.spec.step = greedy_step;
     w.spec.ctx = &answer;
     start(&w);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        (void)worst_produce(w.log, "in", 0, STR_LIT("k"), str_of(rows[i].value), 7);
+        (void)procs_produce(&w, "in", 0, STR_LIT("k"), str_of(rows[i].value), 7);
         procs_run(&w, 200);
         assert_int_equal(answer, rows[i].answer);
     }
     procs_deinit(&w);
 }
 
-TEST(the_state_of_all_keys_is_bounded_and_the_task_says_so)
+TEST_BOTH(the_state_of_all_keys_is_bounded_and_the_task_says_so)
 {
     struct procs w;
-    world_init(&w);
+    world_init(&w, embedded);
     w.spec.state_bytes_max = 2000;
     start(&w);
     char key[16];

@@ -3,11 +3,15 @@
 
 #include "record/record.h"
 
-void world_init(struct procs *w)
+void world_init(struct procs *w, bool embedded)
 {
     struct worst_config cfg;
     worst_config_good(&cfg, 3);
-    procs_init(w, 3, &cfg);
+    if (embedded) {
+        procs_init_embedded(w, 3);
+    } else {
+        procs_init(w, 3, &cfg);
+    }
 }
 
 void start(struct procs *w)
@@ -103,7 +107,7 @@ const char *values(struct procs *w, const char *topic)
     struct joined j = {text, sizeof(text)};
     text[0] = '\0';
     for (int32_t n = 0; n < PROCS_PARTS; n++) {
-        (void)worst_each(w->log, topic, n, join, &j);
+        procs_each(w, topic, n, join, &j);
     }
     return text;
 }

@@ -10,8 +10,21 @@
 #include "engine/procs.h"
 #include "test.h"
 
-/* One process on an engine that behaves. Change w->spec before `start`. */
-void world_init(struct procs *w);
+/* A test that runs twice: on the engine of the tests, told to behave, and on Leat's own. */
+#define TEST_BOTH(name)                     \
+    static void both_##name(bool embedded); \
+    TEST(name)                              \
+    {                                       \
+        both_##name(false);                 \
+    }                                       \
+    TEST(name##_on_leats_own_engine)        \
+    {                                       \
+        both_##name(true);                  \
+    }                                       \
+    static void both_##name(bool embedded)
+
+/* Change w->spec before `start`, which starts one process. */
+void world_init(struct procs *w, bool embedded);
 void start(struct procs *w);
 /* n commands on random keys; some with timers. */
 void say_some(struct procs *w, uint64_t *rng, size_t n);
