@@ -84,5 +84,7 @@ bool tracestate_valid(struct str s);
 bool media_is_json(struct str content_type);
 /* Is it this media type, whatever its parameters? */
 bool media_is(struct str content_type, const char *type);
+/* Are the bytes events with their metadata (structured mode, batches)? */
+bool media_is_cloudevents(struct str content_type);
 
 #endif

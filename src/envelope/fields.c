@@ -261,6 +261,13 @@ bool media_is(struct str content_type, const char *type)
     return same_any_case(str_trim(str_cut(content_type, ';', &rest)), type);
 }
 
+bool media_is_cloudevents(struct str content_type)
+{
+    const struct str prefix = STR_LIT("application/cloudevents");
+    return content_type.n >= prefix.n &&
+           same_any_case(str_make(content_type.p, prefix.n), prefix.p);
+}
+
 bool media_is_json(struct str content_type)
 {
     if (content_type.n == 0) {

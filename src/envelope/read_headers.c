@@ -95,6 +95,9 @@ static enum err read_value(struct reading *r, const struct record *record, struc
                            struct envelope *e, struct str *data)
 {
     bool structured = media_is(content_type, "application/cloudevents+json");
+    if (media_is(content_type, "application/cloudevents-batch+json")) {
+        return field_fail(r, STR_LIT("content-type"), "a record is one event, not a batch");
+    }
     struct str value = record->value;
     size_t at = 0;
     while (at < value.n && (value.p[at] == ' ' || value.p[at] == '\n' || value.p[at] == '\r' ||
@@ -133,9 +136,6 @@ MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
     envelope_init(&found);
     enum err e = read_record_headers(&reading, r, false, &found, &attributes);
     struct str content_type = content_type_of(r);
-    if (e == ERR_OK && media_is(content_type, "application/cloudevents-batch+json")) {
-        return field_fail(&reading, STR_LIT("content-type"), "a record is one event, not a batch");
-    }
     if (e == ERR_OK && attributes) {
         reading.form = ENVELOPE_BINARY;
     } else if (e == ERR_OK) {
@@ -202,7 +202,7 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
 {
     struct reading r = {.at = "", .form = ENVELOPE_BINARY, .arena = a, .ec = ec};
     struct envelope found;
-    bool spec = false;
+    bool spec = false, attributes = false;
     envelope_init(&found);
     enum err e = ERR_OK;
     for (size_t i = 0; i < h->count && e == ERR_OK; i++) {
@@ -210,6 +210,7 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
         if (!attribute_of(h->headers[i].name, '-', &name) || value.n == 0) {
             continue;
         }
+        attributes = true;
         value = header_decode(a, value);
         e = str_is_null(value) ? ectx_fail(ec, ERR_NO_MEMORY, "event: no memory")
                                : read_attribute(&r, &found, name, value, h->headers[i].name, &spec);
@@ -219,6 +220,9 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
     }
     if (e == ERR_OK && spec && str_is_null(found.type)) {
         e = field_fail(&r, STR_LIT("ce-type"), "missing");
+    }
+    if (!attributes && media_is_cloudevents(found.content_type)) {
+        found.content_type = STR_NULL; /* that of the events in the body, not of their data */
     }
     if (e == ERR_OK) {
         fields_settle(&found);

@@ -294,7 +294,12 @@ static enum err read_rest(const struct reading *r, const struct json *m, struct 
     case ENVELOPE_NATIVE: /* what else there is belongs to the API */
         return str_eq_z(m->name, "extensions") ? read_extensions(r, m, e) : ERR_OK;
     case ENVELOPE_STRUCTURED:
-        return str_eq_z(m->name, "specversion") ? ERR_OK : add_other(r, e, m->name, m);
+        if (str_eq_z(m->name, "specversion")) {
+            return ERR_OK;
+        }
+        return is_attribute(m->name)
+                   ? field_fail(r, m->name, "not in lower case, or another member gives this field")
+                   : add_other(r, e, m->name, m);
     case ENVELOPE_JSON:
         return add_apart(r, e, "envelope", m, false);
     case ENVELOPE_NONE:

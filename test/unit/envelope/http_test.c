@@ -66,6 +66,11 @@ TEST(binary_mode_over_http_is_read)
                 H("CE-TYPE", "t"), H("ce-subject", "\"a \\\"b\\\" 100%\""));
     EXPECT_HTTP("{\"id\":\"9\",\"subject\":\"100% %zz %4\"}", H("ce-id", "9"),
                 H("ce-subject", "100% %zz %4"));
+    /* the events are in the body: this is not the type of their data */
+    EXPECT_HTTP("{}", H("content-type", "application/cloudevents-batch+json; charset=utf-8"));
+    /* an event whose data is an event */
+    EXPECT_HTTP("{\"type\":\"t\",\"content_type\":\"application/cloudevents+json\"}",
+                H("ce-type", "t"), H("content-type", "application/cloudevents+json"));
     /* nothing of CloudEvents: only what is beside it */
     EXPECT_HTTP("{\"correlation_id\":\"c\",\"content_type\":\"application/json\"}",
                 H("content-type", "application/json"), H("x-correlation-id", "c"),
