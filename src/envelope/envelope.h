@@ -25,9 +25,10 @@
 #include "record/record.h"
 #include "json/json.h"
 
-#define ENVELOPE_ID_MAX    128u /* bytes of id, correlation, causation, tenant, subject */
-#define ENVELOPE_TYPE_MAX  256u
-#define ENVELOPE_OTHER_MAX 32u /* extension attributes that are kept as they are */
+#define ENVELOPE_ID_MAX      128u /* bytes of id, correlation, causation, tenant */
+#define ENVELOPE_TYPE_MAX    256u
+#define ENVELOPE_SUBJECT_MAX 256u /* a stream's name fits */
+#define ENVELOPE_OTHER_MAX   32u  /* extension attributes that are kept as they are */
 
 /* A null string: absent. */
 struct envelope {

@@ -19,7 +19,7 @@
 const struct field_row envelope_fields[FIELD_COUNT] = {
     [FIELD_ID] = {KIND_TEXT, AT(id), .max = ENVELOPE_ID_MAX, .required = true, .number = true,
                   .members = {"id"}, .attributes = {"id"}, .team = {"eventId", "event_id", "id"},
-                  .derived = "made by the server (UUIDv7)"},
+                  .derived = "made by the server"},
     [FIELD_TYPE] = {KIND_TEXT, AT(type), .max = ENVELOPE_TYPE_MAX, .required = true,
                     .members = {"type"}, .attributes = {"type"},
                     .team = {"eventType", "event_type", "type"}, .derived = "never"},
@@ -34,7 +34,7 @@ const struct field_row envelope_fields[FIELD_COUNT] = {
     [FIELD_SOURCE] = {KIND_TEXT, AT(source), .max = TEXT_MAX, .members = {"source"},
                       .attributes = {"source"}, .team = {"source"},
                       .derived = "the stream, as a URI reference"},
-    [FIELD_SUBJECT] = {KIND_TEXT, AT(subject), .max = ENVELOPE_ID_MAX, .number = true,
+    [FIELD_SUBJECT] = {KIND_TEXT, AT(subject), .max = ENVELOPE_SUBJECT_MAX, .number = true,
                        .members = {"subject"}, .attributes = {"subject"}, .team = {"subject"},
                        .derived = "the stream's name"},
     [FIELD_CORRELATION] = {KIND_TEXT, AT(correlation), .max = ENVELOPE_ID_MAX, .number = true,
