@@ -21,6 +21,18 @@ struct append_call {
 
 /* ---- Reading the request -------------------------------------------------------------------- */
 
+/* An event that says nothing of a trace belongs to that of the request. */
+static void trace_event(const struct append_call *x, struct envelope *e)
+{
+    struct str parent = http_header_get(x->c->request, "traceparent");
+    struct str state = http_header_get(x->c->request, "tracestate");
+    if (!str_is_null(e->traceparent) || !traceparent_valid(parent)) {
+        return;
+    }
+    e->traceparent = parent;
+    e->tracestate = tracestate_valid(state) ? state : STR_NULL;
+}
+
 static enum err add_event(struct append_call *x, const struct json *v, const char *list,
                           struct ectx *ec)
 {
@@ -30,7 +42,9 @@ static enum err add_event(struct append_call *x, const struct json *v, const cha
         return ectx_fail(ec, ERR_LIMIT, "more than %u events", ES_EVENTS_MAX);
     }
     enum err e = event_read(v, x->stream, at, x->c->arena, &x->events[x->count], ec);
-    x->count += e == ERR_OK;
+    if (e == ERR_OK) {
+        trace_event(x, &x->events[x->count++].envelope);
+    }
     return e;
 }
 

@@ -128,5 +128,7 @@ bool duration_parse(struct str s, uint64_t *ns);
 
 /* W3C traceparent: version, ids not zero, lower-case hex; a higher version may be longer. */
 bool traceparent_valid(struct str s);
+/* Printable ASCII of at most 512 bytes: all that is checked of a tracestate. */
+bool tracestate_valid(struct str s);
 
 #endif

@@ -1,0 +1,48 @@
+"""Events in every form that HTTP takes: native, CloudEvents (structured, batch, binary), a team's envelope; and what is filled in."""
+import json
+
+from server import Client
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+OTHER = "00-12345678901234567890123456789012-1234567890123456-01"
+CLOUD = {"specversion": "1.0", "id": "c1", "source": "/orders", "type": "Placed.v2", "time": "2026-02-11T15:00:00.5+01:00",
+         "subject": "s", "shard": 7, "data": {"n": 1}}
+TEAM = {"eventId": "t1", "eventType": "Placed", "schemaVersion": 3, "timestamp": 1770818400123, "correlationId": "k",
+        "payload": {"n": 2}, "metadata": {"userId": "u", "tenantId": "acme"}}
+
+
+def has(found, **wanted):
+    return all(found.get(k) == v for k, v in wanted.items())
+
+
+def run(count, server):
+    client = Client(server)
+    path = "/api/v1/streams/forms-1/events"
+    trace = {"traceparent": TRACE, "tracestate": "a=1"}
+
+    def post(kind, body, headers):
+        return client.call("POST", path, body if isinstance(body, str) else json.dumps(body), {"Content-Type": kind, **headers})
+
+    answers = [
+        post("application/json", {"events": [{"id": "n1", "type": "Placed", "data": {"n": 0}}, TEAM]}, trace),
+        post("application/cloudevents+json", CLOUD, {"traceparent": "00-" + "0" * 32 + "-1234567890123456-01"}),
+        post("application/cloudevents-batch+json", [dict(CLOUD, id="c2", traceparent=OTHER), dict(CLOUD, id="c3")], trace),
+        post("text/plain", "hello", {"ce-specversion": "1.0", "ce-id": "b1", "ce-type": "Said", "ce-source": "/chat",
+                                     "ce-subject": "Euro%20%E2%82%AC", "ce-room": "7", **trace}),
+    ]
+    count.show("every form is taken", [a[0] for a in answers] == [201] * 4, answers)
+    found = client.events("forms-1") or [{}] * 6
+    native, team, one, two, three, said = found
+    count.show("native: what is absent is filled in", has(native, id="n1", correlation_id="n1", subject="forms-1", traceparent=TRACE,
+               tracestate="a=1", source="/leat/streams/forms-1", content_type="application/json") and native["time"].endswith("Z"), native)
+    count.show("a team's envelope", has(team, id="t1", type="Placed", version="3", time="2026-02-11T14:00:00.123Z", correlation_id="k",
+               tenant="acme", data={"n": 2}, extensions={"userId": "u"}, traceparent=TRACE), team)
+    count.show("structured CloudEvent; a trace that is none is none", has(one, id="c1", version="2", time="2026-02-11T14:00:00.500Z",
+               source="/orders", subject="s", extensions={"shard": "7"}, data={"n": 1}) and "traceparent" not in one, one)
+    count.show("batch: an event's own trace counts before the request's", has(two, id="c2", traceparent=OTHER) and
+               "tracestate" not in two and has(three, id="c3", traceparent=TRACE), (two, three))
+    count.show("binary CloudEvent", has(said, id="b1", type="Said", source="/chat", subject="Euro \u20ac", extensions={"room": "7"},
+               content_type="text/plain", data_base64="aGVsbG8=", traceparent=TRACE), said)
+    status, body, _ = post("application/cloudevents-batch+json", [CLOUD, dict(CLOUD, time=7)], {})
+    count.show("a batch with one that is malformed: its place and field", status == 400 and "batch[1].time" in body["detail"], (status, body))
+    client.close()
