@@ -121,6 +121,9 @@ const struct def_table *def_table_find(const struct def *d, struct str name);
 /* Tables that this version needs, and (later, when they are full) their indexes. */
 void def_write_tables(const struct def *d, struct buf *out);
 void def_write_indexes(const struct def *d, struct buf *out);
+/* Their names, joined by commas; and, from such a list, everything of a version goes. */
+void def_write_names(const struct def *d, struct buf *out);
+void def_write_drop(struct str projection, uint32_t version, struct str names, struct buf *out);
 /* "orders" quoted, with the version if it is a table of d. */
 void def_put_name(struct buf *out, struct str name);
 void def_put_table(struct buf *out, struct str name, uint32_t version);

@@ -233,3 +233,27 @@ void def_write_indexes(const struct def *d, struct buf *out)
         }
     }
 }
+
+void def_write_names(const struct def *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->table_count; i++) {
+        buf_put_z(out, i == 0 ? "" : ",");
+        buf_put_str(out, d->tables[i].name);
+    }
+}
+
+void def_write_drop(struct str projection, uint32_t version, struct str names, struct buf *out)
+{
+    static const char *const ours[] = {"leat_action", "leat_parked", "leat_checkpoint",
+                                       "leat_version"};
+    for (struct str rest = names; !str_is_null(rest);) {
+        struct str name = str_cut(rest, ',', &rest);
+        buf_put_z(out, "DROP TABLE IF EXISTS ");
+        def_put_table(out, name, version);
+        buf_put_z(out, ";\n");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        buf_printf(out, "DELETE FROM %s WHERE projection = '%.*s' AND version = %u;\n", ours[i],
+                   STR(projection), version);
+    }
+}

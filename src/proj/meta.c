@@ -60,7 +60,8 @@ static void put_tables(const struct target_driver *driver, struct buf *sql)
                number, number, number, end);
     buf_printf(sql,
                "CREATE TABLE IF NOT EXISTS leat_version (projection TEXT NOT NULL, version %s NOT "
-               "NULL, indexed %s NOT NULL, created_at %s NOT NULL, drop_at %s, PRIMARY KEY "
+               "NULL, tables TEXT NOT NULL, indexed %s NOT NULL, created_at %s NOT NULL, drop_at "
+               "%s, PRIMARY KEY "
                "(projection, version))%s;\n",
                number, number, number, number, end);
     buf_printf(sql,
@@ -95,9 +96,11 @@ static void put_version_row(const struct def *d, int64_t now_ms, struct buf *sql
                "('%.*s', 0, 0, %lld) ON CONFLICT (projection) DO NOTHING;\n",
                STR(d->name), (long long)now_ms);
     buf_printf(sql,
-               "INSERT INTO leat_version (projection, version, indexed, created_at) VALUES "
-               "('%.*s', %u, 0, %lld) ON CONFLICT (projection, version) DO NOTHING;\n",
+               "INSERT INTO leat_version (projection, version, indexed, created_at, tables) VALUES "
+               "('%.*s', %u, 0, %lld, '",
                STR(d->name), d->version, (long long)now_ms);
+    def_write_names(d, sql);
+    buf_put_z(sql, "') ON CONFLICT (projection, version) DO NOTHING;\n");
 }
 
 MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_db *db,

@@ -101,6 +101,7 @@ struct proj_command {
     struct str name;             /* of the projection; PROJ_APPLY: from the definition */
     struct str definition, file; /* text, YAML or JSON; and its name for messages */
     struct str key;
+    uint32_t for_version; /* PROJ_RETRY_KEY, PROJ_SKIP_KEY; 0: the served one */
     struct arena *arena;
     void (*done)(struct proj_command *c);
     void *ctx;
@@ -145,7 +146,7 @@ struct proj_version_status {
     double per_second; /* over the last 10 s */
     double progress;   /* of a build: 0 to 1 */
     int64_t eta_ms;    /* of a build; -1: not known */
-    uint64_t parked_events, parked_keys;
+    uint64_t parked_events;
     int64_t drop_at_ms; /* PROJ_KEPT */
     struct proj_shard_status *shards;
     size_t shard_count;

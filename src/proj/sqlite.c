@@ -335,6 +335,11 @@ static void sqlite_set_timeout(struct target_db *db, uint64_t ns)
     db->timeout_ns = ns;
 }
 
+static enum err sqlite_set_durable(struct target_db *db, bool durable, struct ectx *ec)
+{
+    return sqlite_exec(db, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", ec);
+}
+
 const struct target_driver target_sqlite = {
     .name = "sqlite",
     .lanes = 1,
@@ -348,6 +353,7 @@ const struct target_driver target_sqlite = {
     .run = sqlite_run,
     .query = sqlite_query,
     .set_timeout = sqlite_set_timeout,
+    .set_durable = sqlite_set_durable,
     .begin = "BEGIN IMMEDIATE",
     .types = {"TEXT", "INTEGER", "REAL", "INTEGER", "TEXT"},
     .table_suffix = " STRICT",

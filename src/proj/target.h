@@ -54,6 +54,9 @@ struct target_driver {
                       target_row_fn row, void *ctx, struct ectx *ec);
     /* Statements that begin from now on end after so long; 0: no limit. */
     void (*set_timeout)(struct target_db *db, uint64_t ns);
+    /* Transactions that commit from now on are on stable storage when they have (true), or may be
+     * taken back whole by a loss of power (false, the default of a target that has the choice). */
+    enum err (*set_durable)(struct target_db *db, bool durable, struct ectx *ec);
     const char *begin;        /* of a transaction that will write */
     const char *types[5];     /* of enum def_type */
     const char *table_suffix; /* " STRICT" */

@@ -1,0 +1,427 @@
+/*
+ * Commands. What a projection is changes in the log first; when that is durable it happens here.
+ * One change of a projection at a time: another one meanwhile is ERR_AGAIN.
+ */
+#include <string.h>
+
+#include "core/compiler.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "proj/proj_int.h"
+
+static void answer(struct proj_command *c, enum err e)
+{
+    c->err = e;
+    c->done(c);
+}
+
+static void no_memory(struct proj_command *c)
+{
+    answer(c, ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory"));
+}
+
+/* ---- A definition */
+
+static void applied(struct registry_change *change)
+{
+    struct proj_command *c = change->command;
+    enum err e = change->err;
+    if (e != ERR_OK) {
+        c->ec = change->ec;
+        registry_change_free(change);
+        answer(c, e);
+        return;
+    }
+    struct proj *p = c->internal;
+    struct projection *pr = change->pr;
+    struct def *d = change->add;
+    struct run *r = NULL;
+    if (pr == NULL) {
+        e = projection_create(p, d, &pr, &c->ec);
+    }
+    e = e != ERR_OK ? e : run_create(pr, d, &r);
+    if (e == ERR_OK) {
+        change->add = NULL;
+        c->created = true;
+        c->version = d->version;
+    } else {
+        /* It is in the log: the next start has it. */
+        (void)ectx_fail(&c->ec, e, "the definition is stored, but cannot begin yet: %s",
+                        err_text(e));
+    }
+    registry_change_free(change);
+    answer(c, e);
+    if (pr != NULL && p->ready) {
+        projection_go(pr);
+    }
+}
+
+/* Two projections must not write the same view. */
+static enum err check_views(struct proj *p, const struct projection *pr, const struct def *d,
+                            struct ectx *ec)
+{
+    LIST_FOR_EACH (link, next, &p->projections) {
+        const struct projection *other = CONTAINER_OF(link, struct projection, link);
+        if (other == pr || !str_eq(other->target, d->target)) {
+            continue;
+        }
+        LIST_FOR_EACH (at, after, &other->runs) {
+            const struct run *r = CONTAINER_OF(at, struct run, link);
+            for (size_t i = 0; i < d->table_count; i++) {
+                if (def_table_find(r->d, d->tables[i].name) != NULL) {
+                    return ectx_fail(ec, ERR_EXISTS, "view '%.*s' belongs to projection '%.*s'",
+                                     STR(d->tables[i].name), STR(other->name));
+                }
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_next(struct projection *pr, const struct def *d, struct ectx *ec)
+{
+    size_t count = 0;
+    uint32_t newest = 0;
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        newest = CONTAINER_OF(link, struct run, link)->d->version;
+        count++;
+    }
+    struct run *building = run_building(pr);
+    if (!pr->known) {
+        return ectx_fail(ec, ERR_AGAIN, "the target of '%.*s' is not open yet", STR(pr->name));
+    }
+    if (!str_eq(d->target, pr->target)) {
+        enum err e = ectx_fail(ec, ERR_CONFIG, "'target' differs from that of version %u", newest);
+        ectx_hint(ec, "all versions of a projection have one target; use another name");
+        return e;
+    }
+    if (d->version <= newest) {
+        enum err e = ectx_fail(ec, ERR_EXISTS, "version %u of '%.*s' is there with another text",
+                               d->version, STR(pr->name));
+        ectx_hint(ec, "use version %u", newest + 1);
+        return e;
+    }
+    if (building != NULL) {
+        enum err e = ectx_fail(ec, ERR_EXISTS, "version %u is being built", building->d->version);
+        ectx_hint(ec, "wait for it, or cancel it");
+        return e;
+    }
+    if (count == PROJ_VERSIONS_MAX) {
+        return ectx_fail(ec, ERR_LIMIT,
+                         "%u versions are there, the most that may be: wait until an "
+                         "old one is dropped",
+                         PROJ_VERSIONS_MAX);
+    }
+    return ERR_OK;
+}
+
+static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
+{
+    struct projection *pr = projection_find(p, d->name);
+    enum err e = ERR_OK;
+    c->applied_name = arena_str(c->arena, d->name);
+    struct run *same = pr == NULL ? NULL : run_find(pr, d->version);
+    c->version = d->version;
+    if (registry_is_busy(p->registry, d->name) || (pr != NULL && pr->removing)) {
+        e = ectx_fail(&c->ec, ERR_AGAIN, "another change of '%.*s' is under way", STR(d->name));
+    } else if (same != NULL && str_eq(same->d->text, d->text)) {
+        def_destroy(d);
+        answer(c, ERR_OK);
+        return;
+    } else if (d->has_actions && p->config.append == NULL) {
+        e = ectx_fail(&c->ec, ERR_CONFIG, "'live_only' needs an event store, and there is none");
+    } else if (pr == NULL && p->count == PROJ_MAX) {
+        e = ectx_fail(&c->ec, ERR_LIMIT, "there are %u projections, the most that may be",
+                      PROJ_MAX);
+    }
+    if (e == ERR_OK && p->sqlite == NULL && d->driver == &target_sqlite) {
+        e = d->driver->load(&p->sqlite, &c->ec); /* before the log says that there is one */
+    }
+    e = e != ERR_OK || pr == NULL ? e : check_next(pr, d, &c->ec);
+    e = e != ERR_OK ? e : check_views(p, pr, d, &c->ec);
+    struct registry_change *change = e != ERR_OK ? NULL : registry_change_new(pr, d->name);
+    if (change == NULL) {
+        def_destroy(d);
+        if (e == ERR_OK) {
+            no_memory(c);
+        } else {
+            answer(c, e);
+        }
+        return;
+    }
+    c->internal = p;
+    change->add = d;
+    change->command = c;
+    change->done = applied;
+    registry_write(p->registry, change);
+}
+
+static void apply(struct proj *p, struct proj_command *c)
+{
+    struct def *d = NULL;
+    enum err e = def_create(c->definition, c->file, 0, &d, &c->ec);
+    if (e != ERR_OK) {
+        answer(c, e);
+    } else {
+        apply_def(p, c, d);
+    }
+}
+
+static void rebuild(struct proj *p, struct projection *pr, struct proj_command *c)
+{
+    struct run *served = run_find(pr, pr->served);
+    if (served == NULL) {
+        answer(c,
+               ectx_fail(&c->ec, ERR_AGAIN, "no version of '%.*s' is served yet", STR(pr->name)));
+        return;
+    }
+    struct def *d = NULL;
+    uint32_t next = CONTAINER_OF(pr->runs.prev, struct run, link)->d->version + 1;
+    enum err e = def_create(served->d->text, served->d->file, next, &d, &c->ec);
+    if (e != ERR_OK) {
+        answer(c, e);
+    } else {
+        apply_def(p, c, d);
+    }
+}
+
+/* ---- Changes of what is there */
+
+static void paused(struct registry_change *change)
+{
+    struct proj_command *c = change->command;
+    struct projection *pr = change->pr;
+    enum err e = change->err;
+    c->ec = change->ec;
+    if (e == ERR_OK) {
+        pr->paused = change->paused;
+        LIST_FOR_EACH (link, next, &pr->runs) {
+            struct run *r = CONTAINER_OF(link, struct run, link);
+            r->stopped = r->stopped && pr->paused; /* resume tries again what had stopped */
+            LIST_FOR_EACH (at, after, &r->shards) {
+                struct shard *s = CONTAINER_OF(at, struct shard, link);
+                if (pr->paused) {
+                    shard_drop_reads(s);
+                    s->read_offset = s->next_offset;
+                }
+            }
+        }
+    }
+    registry_change_free(change);
+    answer(c, e);
+    projection_go(pr);
+}
+
+static void cancelled(struct registry_change *change)
+{
+    struct proj_command *c = change->command;
+    struct run *r = run_find(change->pr, change->without);
+    enum err e = change->err;
+    c->ec = change->ec;
+    registry_change_free(change);
+    if (e != ERR_OK || r == NULL || r->dropping) {
+        answer(c, e);
+    } else {
+        run_drop(r, c);
+    }
+}
+
+static void removing(struct registry_change *change)
+{
+    struct proj_command *c = change->command;
+    struct projection *pr = change->pr;
+    enum err e = change->err;
+    c->ec = change->ec;
+    registry_change_free(change);
+    if (e != ERR_OK) {
+        answer(c, e);
+        return;
+    }
+    pr->removing = true;
+    pr->remove_command = c;
+    projection_go(pr);
+}
+
+static void change(struct proj *p, struct projection *pr, struct proj_command *c)
+{
+    struct run *building = run_building(pr);
+    if (c->kind == PROJ_CANCEL && (building == NULL || pr->switching)) {
+        answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND, "no version of '%.*s' is being built",
+                            STR(pr->name)));
+        return;
+    }
+    struct registry_change *r = registry_change_new(pr, pr->name);
+    if (r == NULL) {
+        no_memory(c);
+        return;
+    }
+    r->command = c;
+    if (c->kind == PROJ_CANCEL) {
+        r->without = building->d->version;
+        r->done = cancelled;
+    } else if (c->kind == PROJ_REMOVE) {
+        r->removing = true;
+        r->done = removing;
+    } else {
+        r->paused = c->kind == PROJ_PAUSE;
+        r->done = paused;
+    }
+    registry_write(p->registry, r);
+}
+
+static void change_served(struct projection *pr, struct proj_command *c)
+{
+    bool back = c->kind == PROJ_ROLLBACK;
+    struct run *to = back ? run_find(pr, pr->previous) : run_building(pr);
+    if (!pr->known || pr->switch_to != NULL) {
+        answer(c, ectx_fail(&c->ec, ERR_AGAIN,
+                            pr->known ? "a switch is under way" : "the target is not open yet"));
+    } else if (to == NULL || to->dropping) {
+        answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND,
+                            back ? "the version before this one is not kept any more"
+                                 : "no version is being built"));
+    } else if (!run_caught_up(to)) {
+        c->version = to->d->version;
+        uint64_t lag = 0;
+        LIST_FOR_EACH (link, next, &to->shards) {
+            int64_t end = 0;
+            lag += shard_lag(CONTAINER_OF(link, struct shard, link), &end);
+        }
+        answer(c, ectx_fail(&c->ec, ERR_AGAIN, "version %u is %llu events behind", to->d->version,
+                            (unsigned long long)lag));
+    } else {
+        switch_begin(pr, to, c);
+    }
+}
+
+/* ---- Parked keys */
+
+struct retry {
+    struct work work;
+    struct proj_command *c;
+    struct run *run;
+    struct str key; /* heap */
+    unsigned lane;
+    bool skip, more, found;
+    int64_t now_ms;
+    struct apply_counts counts;
+};
+
+static void retry_run(struct work *w)
+{
+    struct retry *r = CONTAINER_OF(w, struct retry, work);
+    struct apply *a = r->run->apply[w->lane->index];
+    w->err = a == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
+                       : apply_retry(a, r->key, r->skip, r->now_ms, &r->counts, &r->more, &w->ec);
+}
+
+static void retry_next(struct retry *r);
+
+static void retry_done(struct work *w)
+{
+    struct retry *r = CONTAINER_OF(w, struct retry, work);
+    struct proj_command *c = r->c;
+    struct projection *pr = r->run->pr;
+    pr->work_pending--;
+    r->run->calls--;
+    enum err e = w->err;
+    if (e == ERR_OK) {
+        r->found = true;
+        run_count(r->run, &r->counts, w->lane->index);
+    }
+    bool stays = r->counts.parked > 0;
+    bool on = (e == ERR_OK && r->more) || e == ERR_NOT_FOUND || (e == ERR_OK && !stays);
+    if (e == ERR_OK) {
+        r->skip = false;
+    }
+    if (on && !(e == ERR_OK && r->more)) {
+        r->lane++; /* the key may have events on other connections */
+        on = r->lane < pr->lane_count;
+    }
+    if (on && !pr->p->stopping) {
+        retry_next(r);
+        return;
+    }
+    if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_AGAIN) {
+        lane_fail(w->lane, &w->ec);
+    }
+    c->version = r->run->d->version;
+    if (e == ERR_OK && stays) {
+        e = ectx_fail(&w->ec, ERR_MALFORMED, "the key stays parked: %s", r->counts.reason);
+    } else if (e == ERR_NOT_FOUND && r->found) {
+        e = ERR_OK;
+    }
+    c->ec = w->ec;
+    mem_free((char *)(uintptr_t)r->key.p);
+    mem_free(r);
+    answer(c, e);
+}
+
+static void retry_next(struct retry *r)
+{
+    struct projection *pr = r->run->pr;
+    pr->work_pending++;
+    r->run->calls++;
+    r->more = false;
+    r->now_ms = env_wall_ms(pr->p->env);
+    memset(&r->counts, 0, sizeof(r->counts));
+    r->work = (struct work){.run = retry_run, .done = retry_done};
+    lane_submit(&pr->lanes[r->lane], &r->work);
+}
+
+static void retry(struct projection *pr, struct proj_command *c)
+{
+    struct run *run = run_find(pr, c->for_version != 0 ? c->for_version : pr->served);
+    struct retry *r = mem_new(struct retry);
+    char *key = str_dup_z(str_is_null(c->key) ? STR_LIT("") : c->key);
+    if (run == NULL || run->dropping || r == NULL || key == NULL) {
+        mem_free(r);
+        mem_free(key);
+        answer(c, run == NULL || run->dropping
+                      ? ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no such version")
+                      : ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory"));
+        return;
+    }
+    r->c = c;
+    r->run = run;
+    r->key = str_of(key);
+    r->skip = c->kind == PROJ_SKIP_KEY;
+    retry_next(r);
+}
+
+void proj_command(struct proj *p, struct proj_command *c)
+{
+    c->created = false;
+    c->version = 0;
+    c->applied_name = STR_NULL;
+    memset(&c->ec, 0, sizeof(c->ec));
+    if (!p->ready || p->stopping) {
+        answer(c, ectx_fail(&c->ec, p->stopping ? ERR_STOPPED : ERR_AGAIN,
+                            p->stopping ? "stopping" : "projections are not known yet"));
+        return;
+    }
+    if (c->kind == PROJ_APPLY) {
+        apply(p, c);
+        return;
+    }
+    struct projection *pr = projection_find(p, c->name);
+    if (pr == NULL || pr->gone || pr->removing) {
+        answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
+                            (int)(c->name.n > 80 ? 80 : c->name.n), c->name.p));
+        return;
+    }
+    bool stored = c->kind == PROJ_REBUILD || c->kind == PROJ_CANCEL || c->kind == PROJ_PAUSE ||
+                  c->kind == PROJ_RESUME || c->kind == PROJ_REMOVE;
+    if (stored && registry_is_busy(p->registry, pr->name)) {
+        answer(c, ectx_fail(&c->ec, ERR_AGAIN, "another change of '%.*s' is under way",
+                            STR(pr->name)));
+    } else if (c->kind == PROJ_REBUILD) {
+        rebuild(p, pr, c);
+    } else if (stored) {
+        change(p, pr, c);
+    } else if (c->kind == PROJ_SWITCH || c->kind == PROJ_ROLLBACK) {
+        change_served(pr, c);
+    } else {
+        retry(pr, c);
+    }
+}

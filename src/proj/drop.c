@@ -1,0 +1,118 @@
+/*
+ * A version goes: first the log says so, then it leaves its group, then, when nothing of it is
+ * under way, its tables and rows are dropped. Cut short after the first step, the next start finds
+ * tables that no definition speaks of, and drops them.
+ */
+#include "core/compiler.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "proj/proj_int.h"
+
+static void drop_run(struct work *w)
+{
+    struct run *r = CONTAINER_OF(w, struct run, drop_work);
+    struct lane *l = w->lane;
+    const struct target_driver *driver = r->pr->driver;
+    apply_destroy(r->apply[l->index]);
+    r->apply[l->index] = NULL;
+    struct buf names;
+    struct buf sql;
+    buf_init(&names, 4096);
+    buf_init(&sql, 64u << 10);
+    def_write_names(r->d, &names);
+    buf_printf(&sql, "%s;\n", driver->begin);
+    if (r->pr->removing) {
+        for (size_t i = 0; i < r->d->table_count; i++) {
+            buf_put_z(&sql, "DROP VIEW IF EXISTS ");
+            def_put_name(&sql, r->d->tables[i].name);
+            buf_put_z(&sql, ";\n");
+        }
+        buf_printf(&sql, "DELETE FROM leat_projection WHERE projection = '%.*s';\n",
+                   STR(r->d->name));
+    }
+    def_write_drop(r->d->name, r->d->version, buf_str(&names), &sql);
+    buf_put_z(&sql, "COMMIT;\n");
+    buf_put_u8(&sql, 0);
+    if (buf_failed(&sql) || buf_failed(&names)) {
+        w->err = ectx_fail(&w->ec, ERR_NO_MEMORY, "out of memory");
+    } else if (l->db == NULL) {
+        w->err = ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target");
+    } else {
+        w->err = driver->exec(l->db, (const char *)sql.p, &w->ec);
+        if (w->err != ERR_OK) {
+            IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
+        }
+    }
+    buf_deinit(&names);
+    buf_deinit(&sql);
+}
+
+static void drop_done(struct work *w)
+{
+    struct run *r = CONTAINER_OF(w, struct run, drop_work);
+    struct projection *pr = r->pr;
+    struct proj_command *c = r->drop_command;
+    pr->work_pending--;
+    if (w->err != ERR_OK) {
+        /* It is a matter of the next start then, if not of the next second. */
+        r->failed = true;
+        r->error = w->ec;
+        r->drop_sent = false;
+        if (w->err != ERR_AGAIN) {
+            lane_fail(w->lane, &w->ec);
+        }
+        return;
+    }
+    LOG_INFO("projection.dropped", KV_STR("projection", pr->name),
+             KV_U64("version", r->d->version));
+    if (c != NULL) {
+        c->version = r->d->version;
+        c->err = ERR_OK;
+        c->done(c);
+    }
+    run_destroy(r);
+    projection_go(pr);
+}
+
+void run_drop(struct run *r, struct proj_command *c)
+{
+    struct projection *pr = r->pr;
+    r->dropping = true;
+    r->drop_command = c;
+    if (pr->switch_to == r) {
+        struct ectx ec;
+        (void)ectx_fail(&ec, ERR_ABORTED, "version %u is being dropped", r->d->version);
+        switch_fail(pr, ERR_ABORTED, &ec);
+    }
+    run_leave(r);
+    run_drop_go(r);
+}
+
+static bool is_busy(const struct run *r)
+{
+    if (r->telling || r->indexing || (r->pr->switching && r->pr->switch_to == r)) {
+        return true;
+    }
+    for (unsigned i = 0; i < r->pr->lane_count; i++) {
+        if (r->pr->lanes[i].batch_run == r || r->pr->lanes[i].opening) {
+            return true;
+        }
+    }
+    LIST_FOR_EACH (link, next, &((struct run *)(uintptr_t)r)->shards) {
+        if (CONTAINER_OF(link, struct shard, link)->claim == CLAIM_PENDING) {
+            return true;
+        }
+    }
+    return r->calls > 0;
+}
+
+void run_drop_go(struct run *r)
+{
+    if (!r->dropping || r->drop_sent || r->pr->p->stopping || is_busy(r)) {
+        return;
+    }
+    r->drop_sent = true;
+    r->pr->work_pending++;
+    r->drop_work = (struct work){.run = drop_run, .done = drop_done};
+    lane_submit(&r->pr->lanes[0], &r->drop_work);
+}

@@ -1,0 +1,249 @@
+/*
+ * Opening a lane: the connection, then for each version its tables and statements; what the target
+ * says about the projection comes back. The first version of a projection is served at once: there
+ * is nothing that readers could see instead.
+ */
+#include <string.h>
+
+#include "core/compiler.h"
+#include "core/mem.h"
+#include "proj/proj_int.h"
+
+/* ---- On the worker */
+
+struct found {
+    struct opening *o;
+    struct run *run; /* of a version's row */
+    size_t index;
+};
+static bool take_projection(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct opening *o = ctx;
+    (void)count;
+    o->served = (uint32_t)values[0].integer;
+    o->previous = (uint32_t)values[1].integer;
+    return false;
+}
+static bool take_version(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct found *f = ctx;
+    (void)count;
+    f->o->indexed[f->index] = values[0].integer != 0;
+    f->o->drop_at_ms[f->index] = values[1].kind == MAPPING_NULL ? -1 : values[1].integer;
+    return false;
+}
+
+static enum err ask(struct lane *l, const char *sql, const struct mapping_value *params,
+                    size_t count, target_row_fn row, void *ctx, struct ectx *ec)
+{
+    const struct target_driver *driver = l->pr->driver;
+    struct target_stmt *s = NULL;
+    enum err e = driver->prepare(l->db, str_of(sql), &s, ec);
+    e = e != ERR_OK ? e : driver->query(s, params, count, row, ctx, ec);
+    driver->finalize(s);
+    return e;
+}
+
+static enum err serve_first(struct lane *l, const struct def *d, int64_t now_ms, struct ectx *ec)
+{
+    const struct target_driver *driver = l->pr->driver;
+    enum err e = driver->exec(l->db, driver->begin, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = switch_write(driver, l->db, NULL, d, now_ms, ec);
+    e = e != ERR_OK ? e : driver->exec(l->db, "COMMIT", ec);
+    if (e != ERR_OK) {
+        IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
+    }
+    return e;
+}
+
+static enum err open_run(struct lane *l, size_t i, struct ectx *ec)
+{
+    struct opening *o = &l->open;
+    struct run *r = o->runs[i];
+    const struct target_driver *driver = l->pr->driver;
+    apply_destroy(r->apply[l->index]);
+    r->apply[l->index] = NULL;
+    struct mapping_value params[] = {
+        {.kind = MAPPING_TEXT, .text = r->d->name},
+        {.kind = MAPPING_INT, .integer = r->d->version},
+    };
+    struct found found = {.o = o, .run = r, .index = i};
+    enum err e = apply_setup(driver, l->db, r->d, o->now_ms, ec);
+    e = e != ERR_OK ? e
+                    : ask(l, "SELECT served, previous FROM leat_projection WHERE projection = $1",
+                          params, 1, take_projection, o, ec);
+    if (e == ERR_OK && o->served == 0) {
+        e = serve_first(l, r->d, o->now_ms, ec);
+        o->served = e == ERR_OK ? r->d->version : 0;
+    }
+    e = e != ERR_OK ? e
+                    : ask(l,
+                          "SELECT indexed, drop_at FROM leat_version WHERE projection = $1 AND "
+                          "version = $2",
+                          params, 2, take_version, &found, ec);
+    return e != ERR_OK ? e : apply_create(driver, l->db, r->d, &r->apply[l->index], ec);
+}
+
+/* Versions that have tables here and are not known any more: a drop that was cut short. */
+struct orphans {
+    const struct opening *o;
+    struct str name;
+    struct buf sql;
+};
+static bool take_orphan(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct orphans *f = ctx;
+    (void)count;
+    for (size_t i = 0; i < f->o->known_count; i++) {
+        if (f->o->known[i] == (uint32_t)values[0].integer) {
+            return true;
+        }
+    }
+    def_write_drop(f->name, (uint32_t)values[0].integer, values[1].text, &f->sql);
+    return true;
+}
+static enum err drop_orphans(struct lane *l, struct ectx *ec)
+{
+    struct orphans f = {.o = &l->open, .name = l->pr->name};
+    struct mapping_value name = {.kind = MAPPING_TEXT, .text = l->pr->name};
+    buf_init(&f.sql, 256u << 10);
+    enum err e = ask(l, "SELECT version, tables FROM leat_version WHERE projection = $1", &name, 1,
+                     take_orphan, &f, ec);
+    if (e == ERR_OK && f.sql.n > 0) {
+        buf_put_u8(&f.sql, 0);
+        e = buf_failed(&f.sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                               : l->pr->driver->exec(l->db, (const char *)f.sql.p, ec);
+    }
+    buf_deinit(&f.sql);
+    return e;
+}
+
+static void open_run_all(struct work *w)
+{
+    struct lane *l = w->lane;
+    struct opening *o = &l->open;
+    if (o->fresh) {
+        for (size_t i = 0; i < o->closing_count; i++) {
+            apply_destroy(o->closing[i]);
+        }
+        o->closing_count = 0;
+        l->pr->driver->close(l->db);
+        l->db = NULL;
+        w->err = l->pr->driver->open(l->pr->library, l->pr->where, 0, &l->db, &w->ec);
+    }
+    for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {
+        o->err[i] = open_run(l, i, &o->ec[i]);
+        if (i == 0 && o->err[i] == ERR_OK && l->index == 0) {
+            w->err = drop_orphans(l, &w->ec);
+        }
+    }
+}
+
+/* ---- On the loop */
+
+static void opened_run(struct lane *l, struct run *r, size_t i)
+{
+    struct opening *o = &l->open;
+    if (o->err[i] != ERR_OK) {
+        r->failed = true;
+        r->error = o->ec[i];
+        l->broken = l->broken || (o->err[i] != ERR_CONFIG && o->err[i] != ERR_AGAIN);
+        return;
+    }
+    r->failed = false;
+    r->open[l->index] = true;
+    r->indexed = o->indexed[i];
+    r->drop_at_ms = o->drop_at_ms[i];
+}
+
+static void open_done(struct work *w)
+{
+    struct lane *l = w->lane;
+    struct projection *pr = l->pr;
+    struct opening *o = &l->open;
+    bool good = w->err == ERR_OK;
+    l->opening = false;
+    l->broken = l->broken && !o->fresh;
+    if (!good) {
+        l->broken = true;
+        for (size_t i = 0; i < o->count; i++) {
+            o->runs[i]->failed = true;
+            o->runs[i]->error = w->ec;
+        }
+    }
+    for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {
+        opened_run(l, o->runs[i], i);
+        good = good && o->err[i] == ERR_OK;
+    }
+    if (o->served != 0 && !pr->switching) {
+        pr->served = o->served;
+        pr->previous = o->previous;
+        pr->known = true;
+    }
+    uint64_t now = env_mono_ns(pr->p->env);
+    if (good) {
+        pr->backoff_ns = 0;
+    } else {
+        pr->backoff_ns = pr->backoff_ns == 0 ? BACKOFF_MIN_NS : 2 * pr->backoff_ns;
+        pr->backoff_ns = pr->backoff_ns > BACKOFF_MAX_NS ? BACKOFF_MAX_NS : pr->backoff_ns;
+        pr->retry_ns = now + pr->backoff_ns;
+    }
+    projection_go(pr);
+}
+
+void lane_open(struct lane *l)
+{
+    struct projection *pr = l->pr;
+    struct opening *o = &l->open;
+    if (l->opening) {
+        return;
+    }
+    o->count = 0;
+    o->served = 0;
+    o->fresh = l->db == NULL || l->broken;
+    o->now_ms = env_wall_ms(pr->p->env);
+    o->known_count = 0;
+    o->closing_count = 0;
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        o->known[o->known_count++] = r->d->version;
+        if (!r->dropping && (!r->open[l->index] || o->fresh)) {
+            CHECK(o->count < PROJ_VERSIONS_MAX);
+            r->open[l->index] = false;
+            o->runs[o->count] = r;
+            o->err[o->count++] = ERR_OK;
+        }
+    }
+    if (o->count == 0) {
+        return;
+    }
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        if (o->fresh && r->apply[l->index] != NULL) {
+            o->closing[o->closing_count++] = r->apply[l->index];
+            r->apply[l->index] = NULL;
+        }
+    }
+    l->opening = true;
+    o->work = (struct work){.run = open_run_all, .done = open_done};
+    lane_submit(l, &o->work);
+}
+
+void lane_close(struct lane *l)
+{
+    for (size_t i = 0; i < l->open.closing_count; i++) {
+        apply_destroy(l->open.closing[i]);
+    }
+    l->open.closing_count = 0;
+    LIST_FOR_EACH (link, next, &l->pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        apply_destroy(r->apply[l->index]);
+        r->apply[l->index] = NULL;
+        r->open[l->index] = false;
+    }
+    l->pr->driver->close(l->db);
+    l->db = NULL;
+}

@@ -1,0 +1,299 @@
+/*
+ * The loop's side of projections: who waits for whom.
+ *
+ *   struct proj        all of them, the topic with their definitions, waits, queries
+ *   struct projection  one name: its lanes, its versions (runs), what is asked of it
+ *   struct lane        a connection to its database; one job at a time, a queue of work
+ *   struct run         a version: a member of a group, shards, statements on each lane
+ *   struct shard       an input partition of a run: claim, reads, position
+ *
+ * What a job touches (a lane's connection, a run's `apply`) belongs to the worker while the lane is
+ * busy; everything else is the loop's.
+ */
+#ifndef LEAT_PROJ_PROJ_INT_H
+#define LEAT_PROJ_PROJ_INT_H
+
+#include "core/list.h"
+#include "core/map.h"
+#include "proj/apply.h"
+#include "proj/proj.h"
+
+#define LANES_MAX        4u
+#define LANE_READS_MAX   64u
+#define LANE_BATCH_BYTES (8u << 20) /* of records in one transaction, about */
+#define READ_BYTES       (1u << 20) /* of one read, less when there are many shards */
+#define READ_BYTES_MIN   (64u << 10)
+#define READ_BYTES_ALL   (64u << 20) /* of all reads of a run */
+#define READ_ARENA_BYTES (256u << 20)
+#define READ_WAIT_NS     (1000ull * 1000 * 1000)
+#define BACKOFF_MIN_NS   (100ull * 1000 * 1000)
+#define BACKOFF_MAX_NS   (10ull * 1000 * 1000 * 1000)
+#define SWITCH_HOLD_NS   (10ull * 1000 * 1000 * 1000) /* the served version waits so long at most */
+#define RATE_SECONDS     10u
+
+struct work {
+    struct list link;
+    void (*run)(struct work *w);  /* on a worker */
+    void (*done)(struct work *w); /* on the loop */
+    struct lane *lane;
+    enum err err;
+    struct ectx ec;
+};
+
+struct lane {
+    struct projection *pr;
+    unsigned index;
+    struct target_db *db;
+    struct env_job job;
+    struct work *current; /* NULL: idle */
+    struct list queue;
+    bool broken;  /* the connection is of no use: it is opened anew */
+    bool opening; /* see open.c */
+    struct opening {
+        struct work work;
+        bool fresh; /* a new connection */
+        int64_t now_ms;
+        size_t count;
+        struct run *runs[PROJ_VERSIONS_MAX];
+        struct apply *closing[PROJ_VERSIONS_MAX]; /* of the connection before */
+        size_t closing_count;
+        uint32_t known[PROJ_VERSIONS_MAX];
+        size_t known_count;
+        enum err err[PROJ_VERSIONS_MAX]; /* of each run */
+        struct ectx ec[PROJ_VERSIONS_MAX];
+        /* What the target says. */
+        uint32_t served, previous;
+        bool indexed[PROJ_VERSIONS_MAX];
+        int64_t drop_at_ms[PROJ_VERSIONS_MAX];
+    } open;
+    /* The transaction of events; at most one. */
+    struct work batch;
+    struct run *batch_run;
+    struct shard *batch_shards[LANE_READS_MAX];
+    struct apply_read batch_reads[LANE_READS_MAX];
+    size_t batch_count;
+    int64_t batch_now_ms;
+    struct apply_counts batch_counts;
+    struct run *turn; /* the run that had the last transaction */
+};
+
+enum read_state { READ_IDLE, READ_PENDING, READ_READY, READ_APPLYING };
+struct shard_read {
+    struct shard *shard;
+    enum read_state state;
+    struct engine_read read;
+    struct arena arena;
+    size_t bytes;
+    int64_t first_time_ms; /* of its first batch; -1: none */
+};
+enum claim_state { CLAIM_NONE, CLAIM_PENDING, CLAIM_HELD };
+struct shard {
+    struct list link;
+    struct run *run;
+    struct lane *lane;
+    char *name; /* "es.order/3"; heap */
+    struct str topic;
+    int32_t partition;
+    bool mine;
+    uint64_t epoch;
+    enum claim_state claim;
+    bool claim_stale; /* the assignment changed while a claim was under way */
+    struct work claim_work;
+    struct apply_claim claim_call;
+    uint64_t retry_ns;          /* not before; 0: now */
+    int64_t next_offset;        /* durable in the target; valid while the claim is held */
+    int64_t read_offset;        /* of the next read */
+    int64_t told_offset;        /* committed to the group */
+    int64_t last_time_ms;       /* -1: none */
+    uint64_t behind_ns;         /* since when; 0: it is not */
+    struct shard_read reads[2]; /* in use from `head` on, in order */
+    unsigned head;
+};
+
+struct run {
+    struct list link;
+    struct projection *pr;
+    struct def *d;
+    struct apply *apply[LANES_MAX];
+    bool open[LANES_MAX];
+    struct list shards;
+    size_t shard_count;
+    struct engine_member *member;
+    struct str topics[DEF_TOPICS_MAX]; /* joined */
+    size_t topic_count;
+    bool indexed;  /* as the target says */
+    bool indexing; /* work is under way */
+    struct work index_work;
+    bool stopped;  /* needs a person */
+    bool dropping; /* is on its way out */
+    bool drop_sent;
+    struct work drop_work;
+    struct proj_command *drop_command; /* NULL: by itself */
+    bool failed;                       /* `error` stands in its way */
+    struct ectx error;
+    int64_t drop_at_ms; /* of a kept version; -1: none */
+    uint64_t applied, events, skipped, parked[LANES_MAX];
+    uint64_t rate[RATE_SECONDS];
+    uint64_t rate_second;
+    uint64_t started_ns, events_at_start;
+    /* Consumed positions on their way to the group, for its lag. */
+    struct engine_append tell;
+    struct engine_input *tell_inputs;
+    bool telling;
+    uint64_t told_ns;
+    unsigned calls; /* retries of keys under way */
+};
+
+struct projection {
+    struct list link;
+    struct proj *p;
+    struct str name; /* heap */
+    const struct target_driver *driver;
+    struct target_library *library;
+    struct str where;  /* heap */
+    struct str target; /* heap; as the definition has it */
+    struct lane lanes[LANES_MAX];
+    unsigned lane_count;
+    struct list runs; /* ascending versions */
+    uint32_t served, previous;
+    bool known; /* what is served was read from the target */
+    bool paused, removing;
+    bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */
+    struct proj_command *remove_command;
+    uint64_t backoff_ns, retry_ns; /* of opening the target */
+    /* A switch that was asked for. */
+    struct run *switch_to, *switch_from; /* _from: while the work is under way */
+    struct proj_command *switch_command; /* NULL: by itself */
+    uint64_t switch_deadline_ns;
+    bool switching; /* work is under way */
+    struct work switch_work;
+    size_t work_pending; /* works that are none of the lanes' own */
+};
+
+struct proj {
+    struct proj_config config;
+    struct env *env;
+    struct env_poll *poll;
+    struct engine *e;
+    char *dir;
+    struct list projections;
+    size_t count;
+    struct engine_topic_watch watch;
+    bool watching, topics_changed;
+    struct target_library *sqlite;
+    bool started, ready, stopping;
+    void (*on_ready)(void *ctx, enum err e, const struct ectx *ec);
+    void *ready_ctx;
+    void (*on_stopped)(void *ctx);
+    void *stopped_ctx;
+    struct registry *registry;
+    struct list waits, waits_ended;
+    size_t wait_count;
+    struct list queries; /* under way */
+    size_t query_count;
+    struct metric *events_metric, *applied_metric, *parked_metric, *skipped_metric;
+};
+
+/* lane.c */
+void lane_init(struct lane *l, struct projection *pr, unsigned index);
+void lane_submit(struct lane *l, struct work *w);
+void lane_pump(struct lane *l);                        /* starts what can be started */
+void lane_fail(struct lane *l, const struct ectx *ec); /* the connection is of no use any more */
+bool lane_idle(const struct lane *l);
+
+/* shard.c */
+struct shard *shard_find(struct run *r, struct str topic, int32_t partition);
+MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partition,
+                               struct shard **out);
+void shard_destroy(struct shard *s);
+void shard_take(struct shard *s, uint64_t epoch);
+void shard_lose(struct shard *s);
+void shard_go(struct shard *s); /* claims or reads, whatever is next */
+void shard_drop_reads(struct shard *s);
+/* The first read that waits to be applied, or NULL. */
+struct shard_read *shard_ready(struct shard *s);
+void shard_applied(struct shard *s, const struct apply_read *r);
+void shard_not_applied(struct shard *s, enum err e);
+uint64_t shard_lag(struct shard *s, int64_t *end); /* in offsets */
+
+/* run.c */
+MUST_USE enum err run_create(struct projection *pr, struct def *d, struct run **out);
+void run_destroy(struct run *r); /* its lanes are idle, or will never run again */
+void run_go(struct run *r);
+void run_leave(struct run *r);
+void run_tick(struct run *r, uint64_t now);
+bool run_may_apply(const struct run *r);
+bool run_caught_up(struct run *r); /* every partition is ours and nothing is left */
+void run_count(struct run *r, const struct apply_counts *c, unsigned lane);
+void run_stop_for(struct run *r, const struct ectx *ec);
+struct run *run_find(struct projection *pr, uint32_t version);
+struct run *run_building(struct projection *pr);
+
+/* switch.c */
+void switch_begin(struct projection *pr, struct run *to, struct proj_command *c);
+void switch_go(struct projection *pr);
+void switch_fail(struct projection *pr, enum err e, const struct ectx *ec);
+bool switch_holds(const struct projection *pr, const struct run *r);
+/* In a transaction that is open: views and the row of what is served. */
+MUST_USE enum err switch_write(const struct target_driver *driver, struct target_db *db,
+                               const struct def *from, const struct def *to, int64_t now_ms,
+                               struct ectx *ec);
+
+/* open.c */
+void lane_open(struct lane *l);  /* the connection, and the runs that are not open on it */
+void lane_close(struct lane *l); /* everything on it: on the loop, when nothing runs any more */
+
+/* drop.c */
+void run_drop(struct run *r, struct proj_command *c); /* its tables, then itself */
+void run_drop_go(struct run *r);
+
+/* registry.c: the topic with the definitions */
+MUST_USE enum err registry_create(struct proj *p, struct registry **out);
+void registry_destroy(struct registry *g);
+void registry_start(struct registry *g); /* ends in proj_ready */
+void registry_stop(struct registry *g);
+bool registry_idle(const struct registry *g);
+void registry_tick(struct registry *g);
+/* What the log should say of a projection from now on. */
+struct registry_change {
+    struct str name;
+    struct projection *pr; /* NULL: a new one */
+    struct def *add;       /* a version more; owned until done has taken it */
+    uint32_t without;      /* a version less; 0: none */
+    bool paused, removing, removed;
+    void (*done)(struct registry_change *c); /* durable, or err; frees c (registry_change_free) */
+    struct proj_command *command;
+    enum err err;
+    struct ectx ec;
+    struct list link;
+    struct buf text;
+    struct engine_append append;
+    struct engine_part part;
+    struct engine_record record;
+    uint64_t retry_ns;
+    bool sent;
+};
+bool registry_is_busy(const struct registry *g, struct str name);
+struct registry_change *registry_change_new(struct projection *pr, struct str name); /* or NULL */
+void registry_change_free(struct registry_change *c);
+void registry_write(struct registry *g, struct registry_change *c);
+void proj_ready(struct proj *p, enum err e, const struct ectx *ec);
+
+/* projection.c */
+MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
+                                    struct ectx *ec);
+void projection_destroy(struct projection *pr);
+struct projection *projection_find(struct proj *p, struct str name);
+void projection_go(struct projection *pr);
+void projection_tick(struct projection *pr, uint64_t now);
+void projection_close(struct projection *pr); /* at the end: leaves, closes connections */
+bool projection_idle(const struct projection *pr);
+void projection_moved(struct projection *pr, struct run *r); /* it has applied something */
+
+/* wait.c, query.c */
+void wait_check(struct proj *p, uint64_t now);
+void wait_end_all(struct proj *p);
+void wait_free_ended(struct proj *p);
+void wait_forget(struct projection *pr); /* it is about to be freed */
+
+#endif

@@ -1,0 +1,263 @@
+/* One projection: its lanes and versions, and what happens to them by itself: opening again after a
+ * failure, serving a version that was built, dropping one that was kept long enough. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "proj/proj_int.h"
+
+struct projection *projection_find(struct proj *p, struct str name)
+{
+    LIST_FOR_EACH (link, next, &p->projections) {
+        struct projection *pr = CONTAINER_OF(link, struct projection, link);
+        if (str_eq(pr->name, name)) {
+            return pr;
+        }
+    }
+    return NULL;
+}
+
+/* A file that is named without a folder is in ours. */
+static char *place_of(const struct proj *p, const struct def *d)
+{
+    bool plain = d->driver == &target_sqlite && memchr(d->where.p, '/', d->where.n) == NULL;
+    if (!plain) {
+        return str_dup_z(d->where);
+    }
+    size_t size = strlen(p->dir) + d->where.n + 2;
+    char *path = mem_alloc(size);
+    if (path != NULL) {
+        (void)snprintf(path, size, "%s/%.*s", p->dir, STR(d->where));
+    }
+    return path;
+}
+
+MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
+                                    struct ectx *ec)
+{
+    if (p->count == PROJ_MAX) {
+        return ectx_fail(ec, ERR_LIMIT, "there are %u projections, the most that may be", PROJ_MAX);
+    }
+    if (p->sqlite == NULL && d->driver == &target_sqlite) {
+        enum err e = d->driver->load(&p->sqlite, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    struct projection *pr = mem_new(struct projection);
+    char *name = str_dup_z(d->name);
+    char *target = str_dup_z(d->target);
+    char *where = place_of(p, d);
+    if (pr == NULL || name == NULL || target == NULL || where == NULL) {
+        mem_free(pr);
+        mem_free(name);
+        mem_free(target);
+        mem_free(where);
+        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    pr->p = p;
+    pr->name = str_of(name);
+    pr->target = str_of(target);
+    pr->where = str_of(where);
+    pr->driver = d->driver;
+    pr->library = p->sqlite;
+    pr->lane_count = d->driver->lanes;
+    list_init(&pr->runs);
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        lane_init(&pr->lanes[i], pr, i);
+    }
+    list_push_back(&p->projections, &pr->link);
+    p->count++;
+    *out = pr;
+    return ERR_OK;
+}
+
+void projection_destroy(struct projection *pr)
+{
+    wait_forget(pr);
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        lane_close(&pr->lanes[i]);
+    }
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        run_destroy(CONTAINER_OF(link, struct run, link));
+    }
+    list_remove(&pr->link);
+    pr->p->count--;
+    mem_free((char *)(uintptr_t)pr->name.p);
+    mem_free((char *)(uintptr_t)pr->target.p);
+    mem_free((char *)(uintptr_t)pr->where.p);
+    mem_free(pr);
+}
+
+bool projection_idle(const struct projection *pr)
+{
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        if (!lane_idle(&pr->lanes[i])) {
+            return false;
+        }
+    }
+    for (const struct list *link = pr->runs.next; link != &pr->runs; link = link->next) {
+        const struct run *r =
+            (const struct run *)(const void *)((const char *)link - offsetof(struct run, link));
+        if (r->telling) {
+            return false;
+        }
+    }
+    return pr->work_pending == 0;
+}
+
+void projection_close(struct projection *pr)
+{
+    struct ectx ec;
+    (void)ectx_fail(&ec, ERR_STOPPED, "stopping");
+    switch_fail(pr, ERR_STOPPED, &ec);
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        run_leave(CONTAINER_OF(link, struct run, link));
+    }
+}
+
+static bool needs_opening(const struct lane *l)
+{
+    if (l->db == NULL || l->broken) {
+        return true;
+    }
+    LIST_FOR_EACH (link, next, &l->pr->runs) {
+        const struct run *r = CONTAINER_OF(link, struct run, link);
+        if (!r->open[l->index] && !r->dropping) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Removing all of it */
+
+static void removed(struct registry_change *c)
+{
+    struct proj_command *command = c->command;
+    struct projection *pr = c->pr;
+    if (command != NULL) {
+        command->err = c->err;
+        command->ec = c->ec;
+    }
+    bool done = c->err == ERR_OK;
+    registry_change_free(c);
+    if (done) {
+        pr->gone = true; /* freed by the tick: we may stand in one of its calls */
+    } else if (pr != NULL) {
+        pr->remove_sent = false;
+    }
+    if (command != NULL && done) {
+        pr->remove_command = NULL;
+        command->done(command);
+    }
+}
+
+static void remove_go(struct projection *pr)
+{
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        if (!r->dropping) {
+            run_drop(r, NULL);
+        } else {
+            run_drop_go(r);
+        }
+    }
+    if (!list_empty(&pr->runs) || pr->remove_sent || registry_is_busy(pr->p->registry, pr->name)) {
+        return;
+    }
+    struct registry_change *c = registry_change_new(pr, pr->name);
+    if (c != NULL) {
+        pr->remove_sent = true;
+        c->removed = true;
+        c->command = pr->remove_command;
+        c->done = removed;
+        registry_write(pr->p->registry, c);
+    }
+}
+
+/* ---- By itself */
+
+void projection_go(struct projection *pr)
+{
+    struct proj *p = pr->p;
+    if (p->stopping || pr->gone) {
+        return;
+    }
+    uint64_t now = env_mono_ns(p->env);
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        if (now >= pr->retry_ns && needs_opening(&pr->lanes[i])) {
+            lane_open(&pr->lanes[i]);
+        }
+    }
+    if (pr->removing && pr->known) {
+        remove_go(pr);
+        return;
+    }
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        if (r->dropping) {
+            run_drop_go(r);
+        } else {
+            run_go(r);
+        }
+    }
+    switch_go(pr);
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        lane_pump(&pr->lanes[i]);
+    }
+}
+
+void projection_moved(struct projection *pr, struct run *r)
+{
+    (void)r;
+    switch_go(pr);
+    wait_check(pr->p, env_mono_ns(pr->p->env));
+}
+
+static void forgotten(struct registry_change *c)
+{
+    struct run *r = c->err == ERR_OK ? run_find(c->pr, c->without) : NULL;
+    registry_change_free(c);
+    if (r != NULL && !r->dropping) {
+        run_drop(r, NULL);
+    }
+}
+
+/* A version that was kept in case of a way back goes when its time is over. */
+static void drop_kept(struct projection *pr)
+{
+    int64_t now = env_wall_ms(pr->p->env);
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        if (r->drop_at_ms < 0 || now < r->drop_at_ms || r->dropping || pr->switch_to != NULL ||
+            r->d->version == pr->served || registry_is_busy(pr->p->registry, pr->name)) {
+            continue;
+        }
+        struct registry_change *c = registry_change_new(pr, pr->name);
+        if (c != NULL) {
+            c->without = r->d->version;
+            c->done = forgotten;
+            registry_write(pr->p->registry, c);
+        }
+        return;
+    }
+}
+
+void projection_tick(struct projection *pr, uint64_t now)
+{
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        run_tick(CONTAINER_OF(link, struct run, link), now);
+    }
+    projection_go(pr);
+    struct run *building = pr->removing || pr->paused ? NULL : run_building(pr);
+    if (building != NULL && pr->switch_to == NULL && building->d->switch_auto &&
+        building->indexed && run_caught_up(building)) {
+        switch_begin(pr, building, NULL);
+    }
+    if (!pr->removing) {
+        drop_kept(pr);
+    }
+}

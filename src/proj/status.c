@@ -1,0 +1,162 @@
+/* What is: of each version its state, lag in events and time, rate, progress; of each shard where
+ * it is. */
+#include <string.h>
+
+#include "core/compiler.h"
+#include "proj/proj_int.h"
+
+const char *proj_state_name(enum proj_state s)
+{
+    switch (s) {
+    case PROJ_STARTING:
+        return "starting";
+    case PROJ_BUILDING:
+        return "building";
+    case PROJ_LIVE:
+        return "live";
+    case PROJ_KEPT:
+        return "kept";
+    case PROJ_PAUSED:
+        return "paused";
+    case PROJ_STOPPED:
+        return "stopped";
+    }
+    return "?";
+}
+
+static enum proj_state state_of(const struct run *r)
+{
+    const struct projection *pr = r->pr;
+    if (r->stopped) {
+        return PROJ_STOPPED;
+    }
+    if (pr->paused) {
+        return PROJ_PAUSED;
+    }
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        if (!r->open[i]) {
+            return PROJ_STARTING;
+        }
+    }
+    return r->d->version == pr->served ? PROJ_LIVE : r->drop_at_ms >= 0 ? PROJ_KEPT : PROJ_BUILDING;
+}
+
+static double rate(const struct run *r, uint64_t now_ns)
+{
+    uint64_t second = now_ns / 1000000000u;
+    uint64_t sum = 0;
+    for (uint64_t back = 1; back < RATE_SECONDS && back <= second; back++) {
+        uint64_t s = second - back;
+        /* Buckets of seconds in which nothing happened are old ones. */
+        sum += s > r->rate_second || s + RATE_SECONDS <= r->rate_second ? 0
+                                                                        : r->rate[s % RATE_SECONDS];
+    }
+    return (double)sum / (RATE_SECONDS - 1);
+}
+
+/* Age of the oldest event that is known not to be applied. */
+static uint64_t age_ms(struct shard *s, uint64_t lag, uint64_t now_ns, int64_t wall_ms)
+{
+    if (lag == 0) {
+        return 0;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const struct shard_read *r = &s->reads[(s->head + i) % 2];
+        if ((r->state == READ_READY || r->state == READ_APPLYING) && r->first_time_ms >= 0) {
+            return wall_ms > r->first_time_ms ? (uint64_t)(wall_ms - r->first_time_ms) : 0;
+        }
+    }
+    return s->behind_ns == 0 ? 0 : (now_ns - s->behind_ns) / 1000000;
+}
+
+static bool shard_status(struct shard *s, struct arena *a, uint64_t now_ns, int64_t wall_ms,
+                         struct proj_version_status *v, uint64_t *done)
+{
+    struct proj_shard_status *out = &v->shards[v->shard_count++];
+    int64_t end = 0;
+    uint64_t lag = shard_lag(s, &end);
+    uint64_t age = age_ms(s, lag, now_ns, wall_ms);
+    bool held = s->claim == CLAIM_HELD;
+    *out = (struct proj_shard_status){.topic = arena_str(a, s->topic),
+                                      .partition = s->partition,
+                                      .mine = s->mine,
+                                      .next_offset = held ? s->next_offset : -1,
+                                      .end_offset = end,
+                                      .lag_events = lag,
+                                      .owner_epoch = s->epoch,
+                                      .last_time_ms = s->last_time_ms};
+    v->lag_events += lag;
+    v->lag_ms = age > v->lag_ms ? age : v->lag_ms;
+    *done += held && end > (int64_t)lag ? (uint64_t)end - lag : 0;
+    return !str_is_null(out->topic);
+}
+
+static bool version_status(struct run *r, struct arena *a, struct proj_version_status *v)
+{
+    struct env *env = r->pr->p->env;
+    uint64_t now = env_mono_ns(env);
+    int64_t wall = env_wall_ms(env);
+    uint64_t done = 0;
+    *v = (struct proj_version_status){.version = r->d->version,
+                                      .state = state_of(r),
+                                      .applied = r->events,
+                                      .per_second = rate(r, now),
+                                      .eta_ms = -1,
+                                      .drop_at_ms = r->drop_at_ms};
+    v->shards = arena_new_n(a, struct proj_shard_status, r->shard_count + 1);
+    v->error = r->failed ? arena_str(a, str_of(r->error.text)) : STR_NULL;
+    if (v->shards == NULL || (r->failed && str_is_null(v->error))) {
+        return false;
+    }
+    LIST_FOR_EACH (link, next, &r->shards) {
+        if (!shard_status(CONTAINER_OF(link, struct shard, link), a, now, wall, v, &done)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < r->pr->lane_count; i++) {
+        v->parked_events += r->parked[i];
+    }
+    uint64_t all = done + v->lag_events;
+    v->progress = all == 0 ? 1 : (double)done / (double)all;
+    if (v->lag_events == 0) {
+        v->eta_ms = 0;
+    } else if (v->per_second > 0) {
+        v->eta_ms = (int64_t)((double)v->lag_events * 1000 / v->per_second);
+    }
+    return true;
+}
+
+MUST_USE enum err proj_status(struct proj *p, struct str name, struct arena *a,
+                              struct proj_status *out)
+{
+    struct projection *pr = projection_find(p, name);
+    if (pr == NULL || pr->gone) {
+        return ERR_NOT_FOUND;
+    }
+    struct proj_status s = {.served = pr->served, .paused = pr->paused};
+    s.name = arena_str(a, pr->name);
+    s.target = arena_str(a, pr->target);
+    size_t count = 0;
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        count++;
+    }
+    s.versions = arena_new_n(a, struct proj_version_status, count + 1);
+    s.views = arena_new_n(a, struct str, PROJ_TABLES_MAX);
+    if (str_is_null(s.name) || str_is_null(s.target) || s.versions == NULL || s.views == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        if (!version_status(r, a, &s.versions[s.version_count++])) {
+            return ERR_NO_MEMORY;
+        }
+        for (size_t i = 0; r->d->version == pr->served && i < r->d->table_count; i++) {
+            s.views[s.view_count] = arena_str(a, r->d->tables[i].name);
+            if (str_is_null(s.views[s.view_count++])) {
+                return ERR_NO_MEMORY;
+            }
+        }
+    }
+    *out = s;
+    return ERR_OK;
+}

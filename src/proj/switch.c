@@ -1,0 +1,237 @@
+/*
+ * Serving another version: one transaction that replaces the views and the row that says so.
+ *
+ * Readers never see time go back: the version that is served now is held (it applies nothing) until
+ * the other one has, shard by shard, at least what it has; then the switch. If that takes too long,
+ * the hold ends and the switch failed; a version that was built by itself tries again later.
+ */
+#include <string.h>
+
+#include "core/compiler.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "proj/proj_int.h"
+
+#define SQL_BYTES_MAX (64u << 10)
+
+static bool has_view(const struct def *d, struct str name)
+{
+    return d != NULL && def_table_find(d, name) != NULL;
+}
+
+/* Views: of the one not served any more they go, of the other they come. */
+static void write_views(const struct def *from, const struct def *to, struct buf *sql)
+{
+    for (size_t i = 0; from != NULL && i < from->table_count; i++) {
+        buf_put_z(sql, "DROP VIEW IF EXISTS ");
+        def_put_name(sql, from->tables[i].name);
+        buf_put_z(sql, ";\n");
+    }
+    for (size_t i = 0; i < to->table_count; i++) {
+        if (!has_view(from, to->tables[i].name)) {
+            buf_put_z(sql, "DROP VIEW IF EXISTS ");
+            def_put_name(sql, to->tables[i].name);
+            buf_put_z(sql, ";\n");
+        }
+        buf_put_z(sql, "CREATE VIEW ");
+        def_put_name(sql, to->tables[i].name);
+        buf_put_z(sql, " AS SELECT * FROM ");
+        def_put_table(sql, to->tables[i].name, to->version);
+        buf_put_z(sql, ";\n");
+    }
+}
+
+MUST_USE enum err switch_write(const struct target_driver *driver, struct target_db *db,
+                               const struct def *from, const struct def *to, int64_t now_ms,
+                               struct ectx *ec)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    write_views(from, to, &sql);
+    buf_printf(&sql,
+               "UPDATE leat_projection SET previous = %u, served = %u, switched_at = %lld WHERE "
+               "projection = '%.*s';\n",
+               from == NULL ? 0 : from->version, to->version, (long long)now_ms, STR(to->name));
+    buf_printf(&sql,
+               "UPDATE leat_version SET drop_at = NULL WHERE projection = '%.*s' AND version = "
+               "%u;\n",
+               STR(to->name), to->version);
+    if (from != NULL) {
+        buf_printf(&sql,
+                   "UPDATE leat_version SET drop_at = %lld WHERE projection = '%.*s' AND version = "
+                   "%u;\n",
+                   (long long)(now_ms + to->keep_ms), STR(to->name), from->version);
+    }
+    buf_put_u8(&sql, 0);
+    enum err e = buf_failed(&sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                                  : driver->exec(db, (const char *)sql.p, ec);
+    buf_deinit(&sql);
+    return e;
+}
+
+/* ---- On the worker */
+
+struct behind {
+    int64_t count;
+};
+static bool take_count(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct behind *b = ctx;
+    (void)count;
+    b->count = values[0].integer;
+    return false;
+}
+
+/* Is there a shard in which the other version has less? In the transaction, so that it stays so. */
+static enum err check_behind(struct lane *l, const struct def *from, const struct def *to,
+                             struct ectx *ec)
+{
+    const struct target_driver *driver = l->pr->driver;
+    struct target_stmt *s = NULL;
+    struct behind b = {0};
+    const struct mapping_value params[] = {{.kind = MAPPING_TEXT, .text = to->name},
+                                           {.kind = MAPPING_INT, .integer = from->version},
+                                           {.kind = MAPPING_INT, .integer = to->version}};
+    enum err e = driver->prepare(
+        l->db,
+        STR_LIT("SELECT COUNT(*) FROM leat_checkpoint o WHERE o.projection = $1 AND o.version = $2 "
+                "AND NOT EXISTS (SELECT 1 FROM leat_checkpoint n WHERE n.projection = o.projection "
+                "AND n.version = $3 AND n.shard = o.shard AND n.position >= o.position)"),
+        &s, ec);
+    e = e != ERR_OK ? e : driver->query(s, params, ARRAY_LEN(params), take_count, &b, ec);
+    driver->finalize(s);
+    return e == ERR_OK && b.count > 0
+               ? ectx_fail(ec, ERR_AGAIN, "version %u is behind version %u in %lld partitions",
+                           to->version, from->version, (long long)b.count)
+               : e;
+}
+
+static void switch_run(struct work *w)
+{
+    struct projection *pr = CONTAINER_OF(w, struct projection, switch_work);
+    struct lane *l = w->lane;
+    const struct target_driver *driver = pr->driver;
+    const struct run *from = pr->switch_from;
+    const struct def *to = pr->switch_to->d;
+    if (l->db == NULL) {
+        w->err = ectx_fail(&w->ec, ERR_CLOSED, "no connection");
+        return;
+    }
+    /* What was told must stay: a switch is on the disk before it is acknowledged. */
+    enum err e = driver->set_durable(l->db, true, &w->ec);
+    e = e != ERR_OK ? e : driver->exec(l->db, driver->begin, &w->ec);
+    if (e == ERR_OK) {
+        e = check_behind(l, from->d, to, &w->ec);
+        e = e != ERR_OK ? e
+                        : switch_write(driver, l->db, from->d, to, env_wall_ms(pr->p->env), &w->ec);
+        e = e != ERR_OK ? e : driver->exec(l->db, "COMMIT", &w->ec);
+        if (e != ERR_OK) {
+            IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
+        }
+    }
+    IGNORE(driver->set_durable(l->db, false, NULL) == ERR_OK);
+    w->err = e;
+}
+
+/* ---- On the loop */
+
+static void end(struct projection *pr, enum err e, const struct ectx *ec)
+{
+    struct proj_command *c = pr->switch_command;
+    struct run *to = pr->switch_to;
+    pr->switch_to = NULL;
+    pr->switch_command = NULL;
+    if (c != NULL) {
+        c->err = e;
+        if (e != ERR_OK) {
+            c->ec = *ec;
+        }
+        c->version = to->d->version;
+        c->done(c);
+    }
+}
+
+void switch_fail(struct projection *pr, enum err e, const struct ectx *ec)
+{
+    if (pr->switch_to != NULL && !pr->switching) {
+        end(pr, e, ec);
+    }
+}
+
+static void switch_done(struct work *w)
+{
+    struct projection *pr = CONTAINER_OF(w, struct projection, switch_work);
+    pr->switching = false;
+    pr->work_pending--;
+    if (w->err == ERR_AGAIN && env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
+        return; /* it is tried again as soon as something moved */
+    }
+    if (w->err == ERR_OK) {
+        struct run *from = run_find(pr, pr->served);
+        pr->previous = pr->served;
+        pr->served = pr->switch_to->d->version;
+        pr->switch_to->drop_at_ms = -1;
+        from->drop_at_ms = env_wall_ms(pr->p->env) + pr->switch_to->d->keep_ms;
+        LOG_INFO("projection.switched", KV_STR("projection", pr->name),
+                 KV_U64("from", pr->previous), KV_U64("to", pr->served));
+    } else if (w->err != ERR_AGAIN) {
+        lane_fail(w->lane, &w->ec);
+    }
+    end(pr, w->err, &w->ec);
+    projection_go(pr);
+}
+
+bool switch_holds(const struct projection *pr, const struct run *r)
+{
+    return pr->switch_to != NULL && pr->switch_to != r;
+}
+
+void switch_begin(struct projection *pr, struct run *to, struct proj_command *c)
+{
+    pr->switch_to = to;
+    pr->switch_command = c;
+    pr->switch_deadline_ns = env_mono_ns(pr->p->env) + SWITCH_HOLD_NS;
+    switch_go(pr);
+}
+
+/* Nothing of the held version is under way, and the other one has what it has? */
+static bool is_due(const struct projection *pr, struct run *from)
+{
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        if (pr->lanes[i].batch_run == from) {
+            return false;
+        }
+    }
+    LIST_FOR_EACH (link, next, &from->shards) {
+        struct shard *s = CONTAINER_OF(link, struct shard, link);
+        struct shard *t = shard_find(pr->switch_to, s->topic, s->partition);
+        if (t == NULL || s->claim != CLAIM_HELD || t->claim != CLAIM_HELD ||
+            t->next_offset < s->next_offset) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void switch_go(struct projection *pr)
+{
+    struct run *from = run_find(pr, pr->served);
+    if (pr->switch_to == NULL || pr->switching || from == NULL) {
+        return;
+    }
+    if (env_mono_ns(pr->p->env) >= pr->switch_deadline_ns) {
+        struct ectx ec;
+        (void)ectx_fail(&ec, ERR_AGAIN, "version %u has not caught up with version %u in time",
+                        pr->switch_to->d->version, pr->served);
+        end(pr, ERR_AGAIN, &ec);
+        projection_go(pr);
+        return;
+    }
+    if (is_due(pr, from)) {
+        pr->switching = true;
+        pr->switch_from = from;
+        pr->work_pending++;
+        pr->switch_work = (struct work){.run = switch_run, .done = switch_done};
+        lane_submit(&pr->lanes[0], &pr->switch_work);
+    }
+}

@@ -1,0 +1,77 @@
+/* Projections at work: on an engine that behaves and on one that does not, killed at any moment. */
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+static void begin(struct world *w)
+{
+    char text[2048];
+    struct ectx ec;
+    worst_topic_make(w->log, "events", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 500);
+    enum err e = world_command(w, PROJ_APPLY, world_definition(w, 1, text, sizeof(text)), &ec);
+    if (e != ERR_OK) {
+        fail_msg("%s %s", ec.text, ec.hint);
+    }
+}
+
+TEST(projection_follows_the_log)
+{
+    struct world w;
+    struct worst_config cfg;
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    begin(&w);
+    world_say(&w, 500, 0);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(&w, 0, &a);
+    assert_int_equal(s.served, 1);
+    assert_int_equal(s.version_count, 1);
+    assert_int_equal(s.versions[0].state, PROJ_LIVE);
+    assert_int_equal(s.versions[0].applied, 500);
+    assert_int_equal(s.view_count, 2);
+    arena_deinit(&a);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* Two processes, rebalances, zombies, gaps; kills between any two steps; parked keys. */
+TEST(projection_on_the_worst_engine_equals_a_fold_of_the_log)
+{
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        struct world w;
+        struct worst_config cfg;
+        worst_config_bad(&cfg, seed);
+        world_init(&w, seed, &cfg);
+        begin(&w);
+        unsigned bad_in = seed % 3 == 0 ? 150 : 0;
+        for (int round = 0; round < 12; round++) {
+            world_say(&w, 1 + world_random(&w, 60), bad_in);
+            size_t node = world_random(&w, WORLD_NODES);
+            if (w.nodes[node].proj == NULL) {
+                world_up(&w, node);
+            } else if (world_random(&w, 3) == 0) {
+                world_kill(&w, node);
+            }
+            uint64_t steps = world_random(&w, 4000);
+            for (uint64_t i = 0; i < steps; i++) {
+                world_step(&w);
+            }
+        }
+        for (size_t i = 0; i < WORLD_NODES; i++) {
+            if (w.nodes[i].proj == NULL) {
+                world_up(&w, i);
+            }
+        }
+        worst_config_good(&cfg, seed);
+        worst_log_set(w.log, &cfg);
+        world_until(&w, world_settled, 600000);
+        world_check(&w, "");
+        world_deinit(&w);
+    }
+}

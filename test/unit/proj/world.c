@@ -1,0 +1,359 @@
+#include "world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "core/log.h"
+#include "core/map.h"
+#include "record/record.h"
+
+static void node_world(struct world_node *n, uint64_t seed)
+{
+    const struct env_sim_config sim = {.seed = seed, .slow_jobs = true};
+    assert_int_equal(env_sim_create(&sim, &n->env), ERR_OK);
+    assert_int_equal(env_poll_create(n->env, &n->poll, NULL), ERR_OK);
+}
+
+void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg)
+{
+    memset(w, 0, sizeof(*w));
+    log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
+    const struct env_sim_config sim = {.seed = seed};
+    assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
+    assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
+    w->rng = seed * 2654435761u + 1;
+    w->log = worst_log_create(w->env, cfg);
+    snprintf(w->dir, sizeof(w->dir), "%s", test_dir());
+    snprintf(w->db, sizeof(w->db), "%s/views.db", w->dir);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        w->nodes[i].w = w;
+    }
+}
+
+void world_deinit(struct world *w)
+{
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_kill(w, i);
+    }
+    worst_log_destroy(w->log);
+    env_poll_destroy(w->poll);
+    env_destroy(w->env);
+}
+
+uint64_t world_random(struct world *w, uint64_t below)
+{
+    w->rng ^= w->rng << 13;
+    w->rng ^= w->rng >> 7;
+    w->rng ^= w->rng << 17;
+    return w->rng % below;
+}
+
+static void ready(void *ctx, enum err e, const struct ectx *ec)
+{
+    struct world_node *n = ctx;
+    if (e != ERR_OK) {
+        fail_msg("not ready: %s", ec->text);
+    }
+    n->ready = true;
+}
+
+void world_up(struct world *w, size_t node)
+{
+    struct world_node *n = &w->nodes[node];
+    assert_null(n->proj);
+    node_world(n, world_random(w, 1u << 30) + 1);
+    n->engine = worst_engine_create(w->log, n->poll);
+    n->metrics = metrics_create();
+    const struct proj_config config = {.engine = n->engine, .metrics = n->metrics, .dir = w->dir};
+    struct ectx ec;
+    assert_int_equal(proj_create(&config, &n->proj, &ec), ERR_OK);
+    n->ready = false;
+    n->stopped = false;
+    proj_start(n->proj, ready, n);
+}
+
+static void node_free(struct world_node *n)
+{
+    engine_destroy(n->engine);
+    metrics_destroy(n->metrics);
+    env_poll_destroy(n->poll);
+    env_destroy(n->env);
+    n->proj = NULL;
+}
+
+void world_kill(struct world *w, size_t node)
+{
+    struct world_node *n = &w->nodes[node];
+    if (n->proj == NULL) {
+        return;
+    }
+    worst_kill(n->engine);
+    env_sim_process_kill(n->env);
+    proj_destroy(n->proj);
+    node_free(n);
+}
+
+static void stopped(void *ctx)
+{
+    struct world_node *n = ctx;
+    n->stopped = true;
+}
+void world_stop(struct world *w, size_t node)
+{
+    struct world_node *n = &w->nodes[node];
+    proj_stop(n->proj, stopped, n);
+    for (int i = 0; i < 100000 && !n->stopped; i++) {
+        world_step(w);
+    }
+    assert_true(n->stopped);
+    proj_destroy(n->proj);
+    node_free(n);
+}
+
+void world_step(struct world *w)
+{
+    uint64_t now = env_mono_ns(w->env);
+    size_t k = world_random(w, WORLD_NODES + 1);
+    if (k < WORLD_NODES) {
+        if (w->nodes[k].proj != NULL) {
+            (void)env_sim_step(w->nodes[k].env);
+        }
+    } else {
+        (void)worst_step(w->log, now + 1000000);
+    }
+    if (now - w->ticked_ns >= 100000000u) {
+        w->ticked_ns = now;
+        for (size_t i = 0; i < WORLD_NODES; i++) {
+            if (w->nodes[i].proj != NULL) {
+                proj_tick(w->nodes[i].proj);
+            }
+        }
+    }
+}
+
+void world_run(struct world *w, uint64_t ms)
+{
+    uint64_t until = env_mono_ns(w->env) + ms * 1000000;
+    while (env_mono_ns(w->env) < until) {
+        world_step(w);
+    }
+}
+
+void world_until(struct world *w, bool (*done)(struct world *w), uint64_t ms)
+{
+    uint64_t until = env_mono_ns(w->env) + ms * 1000000;
+    while (!done(w)) {
+        if (env_mono_ns(w->env) >= until) {
+            struct arena a;
+            arena_init(&a, 1u << 20);
+            struct proj_status s = world_status(w, 0, &a);
+            struct proj_version_status *v = s.version_count == 0 ? NULL : &s.versions[0];
+            fail_msg("it does not settle: served %u, versions %zu, state %s, lag %llu, error %.*s",
+                     s.served, s.version_count, v == NULL ? "-" : proj_state_name(v->state),
+                     v == NULL ? 0ull : (unsigned long long)v->lag_events,
+                     v == NULL ? 0 : (int)v->error.n, v == NULL ? "" : v->error.p);
+        }
+        world_step(w);
+    }
+}
+
+void world_say(struct world *w, size_t count, unsigned bad_in)
+{
+    for (size_t i = 0; i < count; i++) {
+        char key[16];
+        char value[160];
+        uint64_t k = world_random(w, WORLD_KEYS);
+        uint64_t n = world_random(w, 1000);
+        bool bad = bad_in != 0 && world_random(w, bad_in) == 0;
+        snprintf(key, sizeof(key), "k%llu", (unsigned long long)k);
+        snprintf(value, sizeof(value), "{\"eventType\":\"Added\",\"data\":{\"n\":%s%llu%s}}",
+                 bad ? "\"x" : "", (unsigned long long)n, bad ? "\"" : "");
+        (void)worst_produce(w->log, "events", (int32_t)(k % WORLD_PARTS), str_of(key),
+                            str_of(value), env_wall_ms(w->env));
+    }
+}
+
+const char *world_definition(struct world *w, uint32_t version, char *out, size_t size)
+{
+    (void)w;
+    snprintf(
+        out, size,
+        "projection: sums\n"
+        "version: %u\n"
+        "source: { topics: [events] }\n"
+        "target: sqlite:views.db\n"
+        "key: $key\n"
+        "tables:\n"
+        "  keys:\n"
+        "    columns: { k: text, count: integer, sum: integer, last: integer%s }\n"
+        "    key: k\n"
+        "    indexes: [ sum ]\n"
+        "  totals:\n"
+        "    columns: { id: text, count: integer, sum: integer }\n"
+        "    key: id\n"
+        "maps:\n"
+        "  - type: Added\n"
+        "    increment:\n"
+        "      - { table: keys, key: { k: $key }, by: { count: 1, sum: /data/n }, set: { last: "
+        "/data/n } }\n"
+        "      - { table: totals, key: { id: \"'all'\" }, by: { count: 1, sum: /data/n } }\n"
+        "%s",
+        version, version == 2 ? ", most: integer" : "",
+        version == 2
+            ? "    sql:\n"
+              "      statement: UPDATE {keys} SET most = MAX(COALESCE(most, 0), :n) WHERE k = "
+              ":k\n"
+              "      bind: { n: /data/n, k: $key }\n"
+            : "");
+    return out;
+}
+
+struct commanding {
+    struct proj_command c;
+    bool done;
+};
+static void commanded(struct proj_command *c)
+{
+    CONTAINER_OF(c, struct commanding, c)->done = true;
+}
+
+enum err world_command(struct world *w, enum proj_command_kind kind, const char *text,
+                       struct ectx *ec)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    enum err e = ERR_AGAIN;
+    for (int attempt = 0; attempt < 200 && e == ERR_AGAIN; attempt++) {
+        struct commanding call = {.c = {.kind = kind,
+                                        .name = STR_LIT("sums"),
+                                        .definition = str_of(text),
+                                        .file = STR_LIT("sums.yaml"),
+                                        .key = str_of(text),
+                                        .arena = &a,
+                                        .done = commanded}};
+        proj_command(w->nodes[0].proj, &call.c);
+        for (int i = 0; i < 1000000 && !call.done; i++) {
+            world_step(w);
+        }
+        assert_true(call.done);
+        e = call.c.err;
+        *ec = call.c.ec;
+        if (e == ERR_AGAIN) {
+            world_run(w, 100);
+        }
+    }
+    arena_deinit(&a);
+    return e;
+}
+
+struct proj_status world_status(struct world *w, size_t node, struct arena *a)
+{
+    struct proj_status s = {0};
+    if (w->nodes[node].proj != NULL) {
+        IGNORE(proj_status(w->nodes[node].proj, STR_LIT("sums"), a, &s) == ERR_OK);
+    }
+    return s;
+}
+
+const char *world_rows(struct world *w, const char *sql, char *out, size_t size)
+{
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct ectx ec;
+    assert_int_equal(target_sqlite.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_sqlite.open(l, str_of(w->db), TARGET_READ_ONLY, &db, &ec), ERR_OK);
+    base_rows(&target_sqlite, db, sql, out, size);
+    target_sqlite.close(db);
+    target_sqlite.unload(l);
+    return out;
+}
+
+/* ---- The model: a fold of the log, written by hand */
+
+struct model {
+    struct {
+        long long count, sum, last;
+        bool parked;
+    } keys[WORLD_KEYS];
+};
+static void fold(void *ctx, const struct record *r)
+{
+    struct model *m = ctx;
+    char text[200];
+    char key[16];
+    long long n = 0;
+    snprintf(key, sizeof(key), "%.*s", STR(r->key));
+    snprintf(text, sizeof(text), "%.*s", STR(r->value));
+    size_t k = (size_t)(key[1] - '0');
+    const char *at = strstr(text, "\"n\":");
+    if (at[4] == '"') {
+        m->keys[k].parked = true;
+    }
+    if (m->keys[k].parked) {
+        return;
+    }
+    assert_int_equal(sscanf(at + 4, "%lld", &n), 1);
+    m->keys[k].count++;
+    m->keys[k].sum += n;
+    m->keys[k].last = n;
+}
+
+const char *world_model(struct world *w, char *out, size_t size)
+{
+    struct model m = {0};
+    size_t n = 0;
+    out[0] = 0;
+    for (int32_t p = 0; p < WORLD_PARTS; p++) {
+        (void)worst_each(w->log, "events", p, fold, &m);
+    }
+    long long count = 0;
+    long long sum = 0;
+    for (size_t k = 0; k < WORLD_KEYS; k++) {
+        count += m.keys[k].count;
+        sum += m.keys[k].sum;
+        if (m.keys[k].count > 0) {
+            n += (size_t)snprintf(out + n, size - n, "k%zu|%lld|%lld|%lld\n", k, m.keys[k].count,
+                                  m.keys[k].sum, m.keys[k].last);
+        }
+    }
+    if (count > 0) {
+        (void)snprintf(out + n, size - n, "all|%lld|%lld\n", count, sum);
+    }
+    return out;
+}
+
+/* Every partition is somebody's, and nothing of it is left to do. */
+bool world_settled(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    bool mine[WORLD_PARTS] = {false};
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        struct proj_status s = world_status(w, i, &a);
+        for (size_t v = 0; v < s.version_count; v++) {
+            for (size_t k = 0; s.versions[v].version == s.served && k < s.versions[v].shard_count;
+                 k++) {
+                const struct proj_shard_status *shard = &s.versions[v].shards[k];
+                if (shard->mine && shard->next_offset >= 0 && shard->lag_events == 0) {
+                    mine[shard->partition] = true;
+                }
+            }
+        }
+    }
+    arena_deinit(&a);
+    return mine[0] && mine[1] && mine[2];
+}
+
+void world_check(struct world *w, const char *version)
+{
+    char got[4096];
+    char totals[512];
+    char want[4096];
+    char sql[200];
+    snprintf(sql, sizeof(sql), "SELECT k, count, sum, last FROM keys%s ORDER BY k", version);
+    world_rows(w, sql, got, sizeof(got));
+    snprintf(sql, sizeof(sql), "SELECT id, count, sum FROM totals%s", version);
+    strncat(got, world_rows(w, sql, totals, sizeof(totals)), sizeof(got) - strlen(got) - 1);
+    assert_string_equal(got, world_model(w, want, sizeof(want)));
+}

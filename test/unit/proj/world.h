@@ -1,0 +1,64 @@
+/*
+ * Processes that run projections on the worst engine, into one SQLite file, and a model of what the
+ * tables must say. Each process has a simulated world of its own for its jobs, so that it can be
+ * killed between the commit of a transaction and everything that follows it.
+ *
+ * Events of the topic "events" are {"eventType": "Added", "data": {"n": N}} by key; N "x" cannot be
+ * applied. The projection counts and sums them by key, keeps the last, and sums over all keys.
+ */
+#ifndef LEAT_TEST_UNIT_PROJ_WORLD_H
+#define LEAT_TEST_UNIT_PROJ_WORLD_H
+
+#include "engine/worst.h"
+#include "env/env_sim.h"
+#include "metrics/metrics.h"
+#include "proj/proj.h"
+#include "test.h"
+
+enum { WORLD_NODES = 2, WORLD_PARTS = 3, WORLD_KEYS = 7 };
+
+struct world_node {
+    struct world *w;
+    struct env *env; /* of its jobs */
+    struct env_poll *poll;
+    struct engine *engine;
+    struct metrics *metrics;
+    struct proj *proj;
+    bool ready, stopped;
+};
+struct world {
+    struct env *env; /* of the log */
+    struct env_poll *poll;
+    struct worst_log *log;
+    struct world_node nodes[WORLD_NODES];
+    char dir[512], db[600];
+    uint64_t rng;
+    uint64_t ticked_ns;
+};
+
+void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);
+void world_deinit(struct world *w);
+void world_up(struct world *w, size_t node);
+void world_kill(struct world *w, size_t node);
+void world_stop(struct world *w, size_t node);
+uint64_t world_random(struct world *w, uint64_t below);
+void world_step(struct world *w);
+void world_run(struct world *w, uint64_t ms);
+/* Until `done` says so; fails after so long. */
+void world_until(struct world *w, bool (*done)(struct world *w), uint64_t ms);
+void world_say(struct world *w, size_t count, unsigned bad_in);
+
+/* The definition as a text; version 2 also has the largest n of a key. */
+const char *world_definition(struct world *w, uint32_t version, char *out, size_t size);
+/* A command of node 0, until it is done. */
+enum err world_command(struct world *w, enum proj_command_kind kind, const char *text,
+                       struct ectx *ec);
+struct proj_status world_status(struct world *w, size_t node, struct arena *a);
+/* The rows of a table or view as text, and what the model says they are. */
+const char *world_rows(struct world *w, const char *sql, char *out, size_t size);
+const char *world_model(struct world *w, char *out, size_t size);
+bool world_settled(struct world *w);
+/* Both, compared. */
+void world_check(struct world *w, const char *table);
+
+#endif
