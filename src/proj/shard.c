@@ -63,17 +63,6 @@ MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partitio
     return ERR_OK;
 }
 
-void shard_destroy(struct shard *s)
-{
-    list_remove(&s->link);
-    s->run->shard_count--;
-    for (size_t i = 0; i < 2; i++) {
-        arena_deinit(&s->reads[i].arena);
-    }
-    mem_free(s->name);
-    mem_free(s);
-}
-
 /* ---- Reads */
 
 static void release(struct shard_read *r)
@@ -84,6 +73,18 @@ static void release(struct shard_read *r)
     r->state = READ_IDLE;
     r->bytes = 0;
     arena_reset(&r->arena, READ_BYTES);
+}
+
+void shard_destroy(struct shard *s)
+{
+    list_remove(&s->link);
+    s->run->shard_count--;
+    for (size_t i = 0; i < 2; i++) {
+        release(&s->reads[i]); /* nothing is under way any more */
+        arena_deinit(&s->reads[i].arena);
+    }
+    mem_free(s->name);
+    mem_free(s);
 }
 
 /* All but what a worker has in its hands. */
