@@ -27,9 +27,9 @@ static void start(struct lane *l, struct work *w)
 static void lane_ran(struct env_job *job)
 {
     struct lane *l = CONTAINER_OF(job, struct lane, job);
-    struct work *w = l->current;
+    /* Nothing starts before `done` has seen everything of what ended. */
+    l->current->done(l->current);
     l->current = NULL;
-    w->done(w);
     lane_pump(l);
 }
 

@@ -1,0 +1,310 @@
+/* Versions: built beside the served one, switched to, rolled back, cancelled, dropped; keys that
+ * are parked; pauses; waits. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "core/compiler.h"
+#include "world.h"
+
+static void begin(struct world *w, uint64_t seed, bool bad)
+{
+    struct worst_config cfg;
+    char text[2048];
+    struct ectx ec;
+    if (bad) {
+        worst_config_bad(&cfg, seed);
+    } else {
+        worst_config_good(&cfg, seed);
+    }
+    world_init(w, seed, &cfg);
+    worst_topic_make(w->log, "events", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 500);
+    assert_int_equal(world_command(w, PROJ_APPLY, world_definition(w, 1, text, sizeof(text)), &ec),
+                     ERR_OK);
+}
+
+static void apply_version(struct world *w, uint32_t version)
+{
+    char text[2048];
+    struct ectx ec;
+    enum err e =
+        world_command(w, PROJ_APPLY, world_definition(w, version, text, sizeof(text)), &ec);
+    if (e != ERR_OK) {
+        fail_msg("%s %s", ec.text, ec.hint);
+    }
+}
+
+static uint32_t served(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    uint32_t v = world_status(w, 0, &a).served;
+    arena_deinit(&a);
+    return v;
+}
+static size_t versions(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    size_t n = world_status(w, 0, &a).version_count;
+    arena_deinit(&a);
+    return n;
+}
+static bool two_is_served(struct world *w)
+{
+    return served(w) == 2;
+}
+static bool one_version(struct world *w)
+{
+    return versions(w) == 1;
+}
+
+static void check_text(struct world *w, const char *sql, const char *want)
+{
+    char got[4096];
+    assert_string_equal(world_rows(w, sql, got, sizeof(got)), want);
+}
+
+/* While a version is built the old one serves; then the views show the new one, in one step, with
+ * its indexes; the way back is open, and what is kept is kept up to date. */
+TEST(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 3, false);
+    world_say(&w, 300, 0);
+    world_until(&w, world_settled, 60000);
+    apply_version(&w, 2);
+    world_say(&w, 100, 0);
+    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    check_text(&w, "SELECT COUNT(*) FROM keys WHERE most IS NULL", "0\n");
+    check_text(&w,
+               "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'keys%' "
+               "ORDER BY 1",
+               "keys__v1_i1\nkeys__v2_i1\n");
+    world_say(&w, 100, 0);
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
+    assert_int_equal(served(&w), 1);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    check_text(&w, "SELECT most FROM keys LIMIT 1", "SQLite: no such column: most");
+    /* And forth again; then the time of the old one is over. */
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
+    assert_int_equal(served(&w), 2);
+    world_run(&w, 25ull * 3600 * 1000);
+    assert_int_equal(versions(&w), 1);
+    check_text(&w,
+               "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%\\_\\_v%' "
+               "ESCAPE '\\' ORDER BY 1",
+               "keys__v2\ntotals__v2\n");
+    check_text(&w, "SELECT version FROM leat_checkpoint GROUP BY version", "2\n");
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+/* The same definition again, as the next version. */
+TEST(projection_rebuild_takes_the_next_version)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 4, false);
+    world_say(&w, 200, 0);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_until(&w, two_is_served, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+TEST(projection_that_is_being_built_can_be_cancelled)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 5, false);
+    world_say(&w, 200, 0);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_NOT_FOUND);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK); /* so that it stays */
+    apply_version(&w, 2);
+    world_run(&w, 2000);
+    assert_int_equal(versions(&w), 2);
+    char text[2048];
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY, world_definition(&w, 3, text, sizeof(text)), &ec),
+        ERR_EXISTS);
+    assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_OK);
+    world_until(&w, one_version, 10000);
+    check_text(&w, "SELECT name FROM sqlite_master WHERE name LIKE '%v2%'", "");
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    world_say(&w, 10, 0);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+/* At its worst, killed at any step of a build, a switch, a roll back: it goes on where it was, and
+ * whatever is served equals the log. */
+TEST(projection_versions_survive_kills_at_every_step)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world w;
+        struct worst_config cfg;
+        struct ectx ec;
+        begin(&w, seed, true);
+        world_say(&w, 100, 0);
+        apply_version(&w, 2);
+        for (int round = 0; round < 10; round++) {
+            world_say(&w, 1 + world_random(&w, 40), 0);
+            uint64_t steps = world_random(&w, 3000);
+            for (uint64_t i = 0; i < steps; i++) {
+                world_step(&w);
+            }
+            world_kill(&w, 0);
+            world_up(&w, 0);
+        }
+        worst_config_good(&cfg, seed);
+        worst_log_set(w.log, &cfg);
+        world_until(&w, two_is_served, 600000);
+        world_until(&w, world_settled, 600000);
+        world_check(&w, "");
+        world_check(&w, "__v2");
+        assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
+        world_check(&w, "__v1");
+        world_deinit(&w);
+    }
+}
+
+/* A key that is parked is told, tried again, given up. */
+TEST(projection_parked_keys_are_tried_again)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 6, false);
+    worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"), 1);
+    worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":7}}"), 2);
+    worst_produce(w.log, "events", 0, STR_LIT("k3"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":5}}"), 3);
+    world_until(&w, world_settled, 60000);
+    check_text(&w, "SELECT k, sum FROM keys", "k3|5\n");
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 2);
+    arena_deinit(&a);
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
+    assert_non_null(strstr(ec.text, "stays parked"));
+    assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k0", &ec), ERR_OK);
+    check_text(&w, "SELECT k, sum FROM keys ORDER BY k", "k0|7\nk3|5\n");
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_NOT_FOUND);
+    world_deinit(&w);
+}
+
+TEST(projection_is_removed_with_everything_it_made)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 7, false);
+    world_say(&w, 50, 0);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    check_text(&w, "SELECT name FROM sqlite_master WHERE name LIKE 'keys%' OR name LIKE 'totals%'",
+               "");
+    check_text(&w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
+    world_run(&w, 1000);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_NOT_FOUND);
+    world_kill(&w, 0);
+    world_up(&w, 0);
+    world_run(&w, 1000);
+    size_t count = 1;
+    struct arena a;
+    arena_init(&a, 1u << 16);
+    assert_non_null(proj_names(w.nodes[0].proj, &a, &count));
+    assert_int_equal(count, 0);
+    arena_deinit(&a);
+    /* It may come again, with the same version. */
+    apply_version(&w, 1);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+TEST(projection_pause_survives_a_restart)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 8, false);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    world_kill(&w, 0);
+    world_up(&w, 0);
+    world_say(&w, 20, 0);
+    world_run(&w, 5000);
+    check_text(&w, "SELECT COUNT(*) FROM keys", "0\n");
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+struct waiting {
+    struct proj_wait call;
+    bool done;
+};
+static void waited(struct proj_wait *call)
+{
+    CONTAINER_OF(call, struct waiting, call)->done = true;
+}
+
+/* What was written is there when the wait is over; and it ends in time if it is not. */
+TEST(projection_waits_for_what_was_written)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 9, false);
+    world_until(&w, world_settled, 60000);
+    world_say(&w, 200, 0);
+    int64_t offset = worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                                   STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":77}}"), 1);
+    const struct engine_input input = {STR_LIT("events"), 0, offset + 1};
+    struct waiting wait = {.call = {.name = STR_LIT("sums"),
+                                    .inputs = &input,
+                                    .input_count = 1,
+                                    .deadline_ns = env_mono_ns(w.env) + 60000000000u,
+                                    .done = waited}};
+    proj_wait(w.nodes[0].proj, &wait.call);
+    assert_false(wait.done);
+    while (!wait.done) {
+        world_step(&w);
+    }
+    assert_int_equal(wait.call.err, ERR_OK);
+    check_text(&w, "SELECT last FROM keys WHERE k = 'k0'", "77\n");
+
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    world_say(&w, 30, 0);
+    const struct engine_input later = {STR_LIT("events"), 0, offset + 3};
+    wait = (struct waiting){.call = {.name = STR_LIT("sums"),
+                                     .inputs = &later,
+                                     .input_count = 1,
+                                     .deadline_ns = env_mono_ns(w.env) + 2000000000u,
+                                     .done = waited}};
+    proj_wait(w.nodes[0].proj, &wait.call);
+    while (!wait.done) {
+        world_step(&w);
+    }
+    assert_int_equal(wait.call.err, ERR_REQUEST_TIMED_OUT);
+    assert_int_equal(wait.call.lag_events, 2);
+    /* Whoever waits when it ends is told so. */
+    wait.done = false;
+    wait.call.deadline_ns = UINT64_MAX;
+    proj_wait(w.nodes[0].proj, &wait.call);
+    world_stop(&w, 0);
+    assert_true(wait.done);
+    assert_int_equal(wait.call.err, ERR_STOPPED);
+    world_deinit(&w);
+}
