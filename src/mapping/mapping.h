@@ -113,6 +113,9 @@ struct mapping_value {
     double real;
     struct str text;
 };
+/* ERR_MALFORMED: a number that does not fit. v == NULL: null. */
+MUST_USE enum err mapping_value_of_json(const struct json *v, struct mapping_value *out,
+                                        struct ectx *ec);
 /* As text: numbers as they are written in JSON, null as the empty text. False: no memory. */
 bool mapping_value_text(const struct mapping_value *v, struct arena *a, struct str *out);
 void mapping_write_value(struct json_writer *w, const struct mapping_value *v);

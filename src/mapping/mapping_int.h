@@ -83,8 +83,6 @@ MUST_USE enum err mapping_compile_template(const struct mapping_doc *doc, const 
                                            struct mapping_expr **out, struct ectx *ec);
 
 /* Values. */
-MUST_USE enum err mapping_value_of_json(const struct json *v, struct mapping_value *out,
-                                        struct ectx *ec);
 /* What follows `segments` below v; NULL: nothing there. */
 const struct json *mapping_walk(const struct json *v, const struct str *segments, size_t count);
 const char *mapping_kind_name(enum mapping_kind k);

@@ -141,6 +141,7 @@ void proj_destroy(struct proj *p)
     p->stopping = true;
     wait_end_all(p);
     wait_free_ended(p);
+    query_free_all(p);
     LIST_FOR_EACH (link, next, &p->projections) {
         projection_destroy(CONTAINER_OF(link, struct projection, link));
     }

@@ -177,6 +177,7 @@ struct proj_parked {
 };
 struct proj_parked_list {
     struct str name;
+    uint32_t version; /* 0: the served one */
     struct str after; /* key; null: from the beginning */
     size_t limit;
     struct arena *arena;

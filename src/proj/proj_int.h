@@ -30,6 +30,7 @@
 #define BACKOFF_MAX_NS   (10ull * 1000 * 1000 * 1000)
 #define SWITCH_HOLD_NS   (10ull * 1000 * 1000 * 1000) /* the served version waits so long at most */
 #define RATE_SECONDS     10u
+#define READERS_MAX      4u /* idle ones that are kept, of a projection */
 
 struct work {
     struct list link;
@@ -167,7 +168,10 @@ struct projection {
     uint64_t switch_deadline_ns;
     bool switching; /* work is under way */
     struct work switch_work;
-    size_t work_pending; /* works that are none of the lanes' own */
+    size_t work_pending;                    /* works that are none of the lanes' own */
+    size_t query_count;                     /* under way */
+    struct target_db *readers[READERS_MAX]; /* idle read-only connections */
+    size_t reader_count;
 };
 
 struct proj {
@@ -293,6 +297,7 @@ void projection_moved(struct projection *pr, struct run *r); /* it has applied s
 /* wait.c, query.c */
 void wait_check(struct proj *p, uint64_t now);
 void wait_end_all(struct proj *p);
+void query_free_all(struct proj *p); /* no job will run */
 void wait_free_ended(struct proj *p);
 void wait_forget(struct projection *pr); /* it is about to be freed */
 

@@ -80,6 +80,9 @@ void projection_destroy(struct projection *pr)
     for (unsigned i = 0; i < pr->lane_count; i++) {
         lane_close(&pr->lanes[i]);
     }
+    for (size_t i = 0; i < pr->reader_count; i++) {
+        pr->driver->close(pr->readers[i]);
+    }
     LIST_FOR_EACH (link, next, &pr->runs) {
         run_destroy(CONTAINER_OF(link, struct run, link));
     }
@@ -105,7 +108,7 @@ bool projection_idle(const struct projection *pr)
             return false;
         }
     }
-    return pr->work_pending == 0;
+    return pr->work_pending == 0 && pr->query_count == 0;
 }
 
 void projection_close(struct projection *pr)

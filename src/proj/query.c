@@ -1,0 +1,381 @@
+/*
+ * Queries: of a view, and of the parked keys. Each runs on a worker with a read-only connection of
+ * its own, so that it neither waits for the projection nor holds it up; bounded in rows, bytes and
+ * time. The table of the served version is read, not the view, so that columns and rows belong
+ * together while a switch is under way.
+ */
+#include <string.h>
+
+#include "core/compiler.h"
+#include "core/mem.h"
+#include "proj/apply_int.h"
+#include "proj/query_int.h"
+
+#define PARKED_SHOWN_MAX 1000u
+
+/* ---- On the worker */
+
+static enum err connect(struct query *q)
+{
+    struct projection *pr = q->pr;
+    if (q->db == NULL) {
+        return pr->driver->open(pr->library, pr->where, TARGET_READ_ONLY, &q->db, &q->ec);
+    }
+    return ERR_OK;
+}
+
+static void run(struct query *q, target_row_fn row)
+{
+    const struct target_driver *driver = q->pr->driver;
+    struct target_stmt *s = NULL;
+    enum err e = connect(q);
+    if (e == ERR_OK) {
+        driver->set_timeout(q->db, PROJ_QUERY_NS_MAX);
+        e = driver->prepare(q->db, buf_str(&q->sql), &s, &q->ec);
+        e = e != ERR_OK ? e : driver->query(s, q->params, q->param_count, row, q, &q->ec);
+        driver->finalize(s);
+    }
+    q->keep = e == ERR_OK || e == ERR_REQUEST_TIMED_OUT;
+    q->err = q->err != ERR_OK ? q->err : e;
+}
+
+static void write_cell(struct query *q, size_t column, const struct mapping_value *v)
+{
+    const struct def_column *c = &q->table->columns[column];
+    json_write_name_str(&q->w, c->name);
+    if (c->type == DEF_BOOLEAN && v->kind == MAPPING_INT) {
+        json_write_bool(&q->w, v->integer != 0);
+    } else if (c->type == DEF_JSON && v->kind == MAPPING_TEXT && json_valid(v->text)) {
+        json_write_raw(&q->w, v->text);
+    } else {
+        mapping_write_value(&q->w, v);
+    }
+}
+
+static bool view_row(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct query *q = ctx;
+    (void)count;
+    if (q->row_count == q->limit || (q->row_count > 0 && q->rows.n > PROJ_QUERY_BYTES_MAX)) {
+        q->more = true;
+        return false;
+    }
+    json_write_begin(&q->w, '{');
+    for (size_t i = 0; i < q->shown_count; i++) {
+        write_cell(q, q->shown[i], &values[i]);
+    }
+    json_write_end(&q->w, '}');
+    q->row_count++;
+    if (buf_failed(&q->rows)) {
+        q->err =
+            ectx_fail(&q->ec, ERR_LIMIT, "a row is larger than %u bytes, or there is no memory",
+                      PROJ_QUERY_BYTES_MAX);
+        return false;
+    }
+    arena_reset(&q->cells, 64u << 10);
+    for (size_t i = 0; i < q->order_count; i++) {
+        q->last[i] = values[q->shown_count + i];
+        if (q->last[i].kind == MAPPING_TEXT) {
+            q->last[i].text = arena_str(&q->cells, q->last[i].text);
+            if (str_is_null(q->last[i].text)) {
+                q->err = ectx_fail(&q->ec, ERR_LIMIT, "the columns of the order are too large");
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void view_run(struct env_job *job)
+{
+    struct query *q = CONTAINER_OF(job, struct query, job);
+    json_write_begin(&q->w, '[');
+    run(q, view_row);
+    json_write_end(&q->w, ']');
+}
+
+static bool parked_row(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct query *q = ctx;
+    (void)count;
+    if (q->row_count == q->limit) {
+        q->more = true;
+        return false;
+    }
+    struct proj_parked *row = &q->found[q->row_count++];
+    struct str text[6];
+    for (size_t i = 0; i < ARRAY_LEN(text); i++) {
+        text[i] = values[i].kind == MAPPING_NULL ? STR_NULL : arena_str(&q->arena, values[i].text);
+        if (values[i].kind != MAPPING_NULL && str_is_null(text[i])) {
+            q->err = ectx_fail(&q->ec, ERR_NO_MEMORY, "out of memory");
+            return false;
+        }
+    }
+    struct str partition;
+    int64_t number = 0;
+    *row = (struct proj_parked){.key = text[0],
+                                .topic = str_cut(text[1], '/', &partition),
+                                .event_id = text[2],
+                                .type = text[3],
+                                .reason = text[4],
+                                .offset = values[6].integer,
+                                .parked_ms = values[7].integer,
+                                .events = (uint64_t)values[8].integer};
+    row->partition = str_to_i64(partition, &number) ? (int32_t)number : -1;
+    return true;
+}
+
+static void parked_run(struct env_job *job)
+{
+    run(CONTAINER_OF(job, struct query, job), parked_row);
+}
+
+/* ---- On the loop */
+
+static void query_free(struct query *q)
+{
+    struct projection *pr = q->pr;
+    if (q->db != NULL && q->keep && pr->reader_count < READERS_MAX && !pr->gone) {
+        pr->readers[pr->reader_count++] = q->db;
+    } else {
+        pr->driver->close(q->db);
+    }
+    list_remove(&q->link);
+    pr->query_count--;
+    q->p->query_count--;
+    buf_deinit(&q->sql);
+    buf_deinit(&q->rows);
+    arena_deinit(&q->arena);
+    arena_deinit(&q->cells);
+    mem_free(q);
+}
+
+void query_free_all(struct proj *p)
+{
+    LIST_FOR_EACH (link, next, &p->queries) {
+        query_free(CONTAINER_OF(link, struct query, link));
+    }
+}
+
+static struct query *query_new(struct projection *pr)
+{
+    struct query *q = mem_new(struct query);
+    if (q == NULL) {
+        return NULL;
+    }
+    q->p = pr->p;
+    q->pr = pr;
+    arena_init(&q->arena, QUERY_ARENA_BYTES);
+    arena_init(&q->cells, QUERY_ARENA_BYTES);
+    buf_init(&q->sql, QUERY_SQL_BYTES);
+    buf_init(&q->rows, 2u * PROJ_QUERY_BYTES_MAX);
+    json_write_init(&q->w, &q->rows);
+    list_push_back(&pr->p->queries, &q->link);
+    pr->query_count++;
+    pr->p->query_count++;
+    return q;
+}
+
+static void submit(struct query *q, void (*job_run)(struct env_job *job),
+                   void (*job_done)(struct env_job *job))
+{
+    struct projection *pr = q->pr;
+    if (pr->reader_count > 0) {
+        q->db = pr->readers[--pr->reader_count];
+    }
+    q->job.run = job_run;
+    q->job.done = job_done;
+    env_job_submit(q->p->poll, ENV_LANE_ANY, &q->job);
+}
+
+static void view_done(struct env_job *job)
+{
+    struct query *q = CONTAINER_OF(job, struct query, job);
+    struct proj_query *call = q->call;
+    call->err = q->err;
+    call->ec = q->ec;
+    if (q->err == ERR_OK) {
+        struct str cursor = q->more ? query_cursor(q) : STR_NULL;
+        call->rows = arena_str(call->arena, buf_str(&q->rows));
+        call->row_count = q->row_count;
+        call->next_cursor = q->more ? arena_str(call->arena, cursor) : STR_NULL;
+        if (str_is_null(call->rows) || (q->more && str_is_null(call->next_cursor))) {
+            call->err = ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory");
+        }
+    }
+    query_free(q);
+    call->done(call);
+}
+
+/* The projection and version that serve a view. */
+static const struct def_table *find_view(struct proj *p, struct str view, struct projection **pr,
+                                         uint32_t *version)
+{
+    LIST_FOR_EACH (link, next, &p->projections) {
+        *pr = CONTAINER_OF(link, struct projection, link);
+        const struct run *r = (*pr)->gone ? NULL : run_find(*pr, (*pr)->served);
+        const struct def_table *t = r == NULL ? NULL : def_table_find(r->d, view);
+        if (t != NULL) {
+            *version = r->d->version;
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static void refuse_query(struct proj_query *call, enum err e)
+{
+    call->err = e;
+    call->done(call);
+}
+
+void proj_query(struct proj *p, struct proj_query *call)
+{
+    struct projection *pr = NULL;
+    memset(&call->ec, 0, sizeof(call->ec));
+    call->rows = STR_NULL;
+    call->next_cursor = STR_NULL;
+    call->row_count = 0;
+    const struct def_table *t = p->stopping ? NULL : find_view(p, call->view, &pr, &call->version);
+    struct query *q = NULL;
+    if (p->stopping) {
+        refuse_query(call, ectx_fail(&call->ec, ERR_STOPPED, "stopping"));
+    } else if (t == NULL) {
+        refuse_query(call, ectx_fail(&call->ec, ERR_NOT_FOUND, "there is no view '%.*s'",
+                                     (int)(call->view.n > 80 ? 80 : call->view.n), call->view.p));
+    } else if (p->query_count >= PROJ_QUERIES_MAX) {
+        refuse_query(call,
+                     ectx_fail(&call->ec, ERR_AGAIN, "%u queries are under way", PROJ_QUERIES_MAX));
+    } else if ((q = query_new(pr)) == NULL) {
+        refuse_query(call, ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
+    } else {
+        q->call = call;
+        q->table = t;
+        enum err e = query_build(q, call, call->version);
+        q->last = arena_new_n(&q->arena, struct mapping_value, q->order_count + 1);
+        if (e == ERR_OK && q->last == NULL) {
+            e = ectx_fail(&q->ec, ERR_NO_MEMORY, "out of memory");
+        }
+        if (e != ERR_OK) {
+            call->ec = q->ec;
+            query_free(q);
+            refuse_query(call, e);
+        } else {
+            submit(q, view_run, view_done);
+        }
+    }
+}
+
+static void parked_done(struct env_job *job)
+{
+    struct query *q = CONTAINER_OF(job, struct query, job);
+    struct proj_parked_list *l = q->parked;
+    l->err = q->err;
+    l->ec = q->ec;
+    if (q->err == ERR_OK) {
+        l->parked = arena_new_n(l->arena, struct proj_parked, q->row_count + 1);
+        bool good = l->parked != NULL;
+        for (size_t i = 0; i < q->row_count && good; i++) {
+            struct proj_parked *row = &l->parked[i];
+            *row = q->found[i];
+            struct str *texts[] = {&row->key, &row->topic, &row->event_id, &row->type,
+                                   &row->reason};
+            for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
+                bool null = str_is_null(*texts[k]);
+                *texts[k] = arena_str(l->arena, *texts[k]);
+                good = good && (null || !str_is_null(*texts[k]));
+            }
+        }
+        l->count = q->row_count;
+        l->more = q->more;
+        if (!good) {
+            l->err = ectx_fail(&l->ec, ERR_NO_MEMORY, "out of memory");
+        }
+    }
+    query_free(q);
+    l->done(l);
+}
+
+static void refuse_list(struct proj_parked_list *l, enum err e)
+{
+    l->err = e;
+    l->done(l);
+}
+
+void proj_parked_list(struct proj *p, struct proj_parked_list *l)
+{
+    static const char sql[] =
+        "SELECT f.event_key, f.shard, f.event_id, f.event_type, f.reason, f.shard, "
+        "f.record_offset, f.parked_at, g.events FROM (SELECT event_key, MIN(parked_at) AS at, "
+        "MIN(record_offset) AS first, COUNT(*) AS events FROM leat_parked WHERE projection = $1 "
+        "AND version = $2 AND ($3 IS NULL OR event_key > $3) GROUP BY event_key ORDER BY event_key "
+        "LIMIT $4) g "
+        "JOIN leat_parked f ON f.projection = $1 AND f.version = $2 AND f.event_key = g.event_key "
+        "AND f.record_offset = g.first ORDER BY f.event_key";
+    struct projection *pr = p->stopping ? NULL : projection_find(p, l->name);
+    memset(&l->ec, 0, sizeof(l->ec));
+    l->count = 0;
+    l->more = false;
+    size_t limit = l->limit == 0 || l->limit > PARKED_SHOWN_MAX ? PARKED_SHOWN_MAX : l->limit;
+    struct query *q = NULL;
+    if (pr == NULL || pr->gone || pr->served == 0) {
+        refuse_list(l, ectx_fail(&l->ec, ERR_NOT_FOUND,
+                                 "there is no projection '%.*s' that is "
+                                 "served",
+                                 (int)(l->name.n > 80 ? 80 : l->name.n), l->name.p));
+    } else if (p->query_count >= PROJ_QUERIES_MAX) {
+        refuse_list(l, ectx_fail(&l->ec, ERR_AGAIN, "%u queries are under way", PROJ_QUERIES_MAX));
+    } else if ((q = query_new(pr)) == NULL ||
+               (q->found = arena_new_n(&q->arena, struct proj_parked, limit)) == NULL) {
+        if (q != NULL) {
+            query_free(q);
+        }
+        refuse_list(l, ectx_fail(&l->ec, ERR_NO_MEMORY, "out of memory"));
+    } else {
+        q->parked = l;
+        q->limit = limit;
+        buf_put_z(&q->sql, sql);
+        q->params[0] = apply_text(pr->name);
+        q->params[1] = apply_int(l->version != 0 ? l->version : pr->served);
+        q->params[2] = apply_text(l->after);
+        q->params[3] = apply_int((int64_t)limit + 1);
+        q->param_count = 4;
+        submit(q, parked_run, parked_done);
+    }
+}
+
+struct proj_view *proj_views(struct proj *p, struct arena *a, size_t *count)
+{
+    size_t room = 1;
+    LIST_FOR_EACH (link, next, &p->projections) {
+        room += PROJ_TABLES_MAX;
+    }
+    struct proj_view *views = arena_new_n(a, struct proj_view, room);
+    *count = 0;
+    LIST_FOR_EACH (link, next, &p->projections) {
+        struct projection *pr = CONTAINER_OF(link, struct projection, link);
+        const struct run *r = pr->gone ? NULL : run_find(pr, pr->served);
+        for (size_t i = 0; views != NULL && r != NULL && i < r->d->table_count; i++) {
+            const struct def_table *t = &r->d->tables[i];
+            struct str *columns = arena_new_n(a, struct str, t->column_count + 1);
+            struct str *key = arena_new_n(a, struct str, t->key_count + 1);
+            if (columns == NULL || key == NULL) {
+                return NULL;
+            }
+            for (size_t c = 0; c < t->column_count; c++) {
+                columns[c] = t->columns[c].name;
+            }
+            for (size_t c = 0; c < t->key_count; c++) {
+                key[c] = t->columns[t->key[c]].name;
+            }
+            size_t at = (*count)++;
+            while (at > 0 && str_cmp(views[at - 1].name, t->name) > 0) {
+                views[at] = views[at - 1];
+                at--;
+            }
+            views[at] =
+                (struct proj_view){t->name, pr->name, columns, t->column_count, key, t->key_count};
+        }
+    }
+    return views;
+}

@@ -1,0 +1,222 @@
+/* Queries of views: filters, order, pages, errors; the list of parked keys. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/compiler.h"
+#include "world.h"
+
+struct asking {
+    struct proj_query q;
+    bool done;
+};
+static void asked(struct proj_query *q)
+{
+    CONTAINER_OF(q, struct asking, q)->done = true;
+}
+static enum err ask(struct world *w, struct asking *a)
+{
+    a->done = false;
+    a->q.done = asked;
+    proj_query(w->nodes[0].proj, &a->q);
+    for (int i = 0; i < 1000000 && !a->done; i++) {
+        world_step(w);
+    }
+    assert_true(a->done);
+    return a->q.err;
+}
+static void say(struct world *w, const char *key, const char *n)
+{
+    char value[160];
+    snprintf(value, sizeof(value), "{\"eventType\":\"Added\",\"data\":{\"n\":%s}}", n);
+    (void)worst_produce(w->log, "events", (int32_t)(key[1] - '0') % WORLD_PARTS, str_of(key),
+                        str_of(value), 1);
+}
+
+static void begin(struct world *w)
+{
+    struct worst_config cfg;
+    char text[2048];
+    struct ectx ec;
+    worst_config_good(&cfg, 11);
+    world_init(w, 11, &cfg);
+    worst_topic_make(w->log, "events", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 500);
+    assert_int_equal(world_command(w, PROJ_APPLY, world_definition(w, 1, text, sizeof(text)), &ec),
+                     ERR_OK);
+    static const char *const keys[] = {"k0", "k1", "k2", "k3", "k4", "k5"};
+    static const char *const ns[] = {"5", "7", "5", "null", "9", "5"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (strcmp(ns[i], "null") != 0) {
+            say(w, keys[i], ns[i]);
+        }
+    }
+    world_until(w, world_settled, 60000);
+}
+
+static void expect_rows(struct asking *a, const char *want)
+{
+    char got[4096];
+    snprintf(got, sizeof(got), "%.*s", STR(a->q.rows));
+    assert_string_equal(got, want);
+}
+
+TEST(query_filters_and_orders)
+{
+    struct world w;
+    struct arena arena;
+    begin(&w);
+    arena_init(&arena, 4u << 20);
+    const struct str columns[] = {STR_LIT("k"), STR_LIT("sum")};
+    const struct proj_filter filters[] = {{STR_LIT("sum"), PROJ_GE, STR_LIT("5")},
+                                          {STR_LIT("k"), PROJ_PREFIX, STR_LIT("k")},
+                                          {STR_LIT("k"), PROJ_NE, STR_LIT("k2")}};
+    const struct proj_order order[] = {{STR_LIT("sum"), true}};
+    struct asking a = {.q = {.view = STR_LIT("keys"),
+                             .filters = filters,
+                             .filter_count = 3,
+                             .order = order,
+                             .order_count = 1,
+                             .columns = columns,
+                             .column_count = 2,
+                             .arena = &arena}};
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    expect_rows(&a, "[{\"k\":\"k4\",\"sum\":9},{\"k\":\"k1\",\"sum\":7},{\"k\":\"k0\",\"sum\":5},"
+                    "{\"k\":\"k5\",\"sum\":5}]");
+    assert_int_equal(a.q.version, 1);
+    assert_true(str_is_null(a.q.next_cursor));
+    const struct proj_filter one[] = {{STR_LIT("k"), PROJ_EQ, STR_LIT("k1' OR 1 = 1 --")}};
+    a.q.filters = one;
+    a.q.filter_count = 1;
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    expect_rows(&a, "[]");
+    arena_deinit(&arena);
+    world_deinit(&w);
+}
+
+/* Page by page, each row once, however the pages are cut, and whatever is written meanwhile. */
+TEST(query_pages_show_each_row_once)
+{
+    struct world w;
+    struct arena arena;
+    begin(&w);
+    arena_init(&arena, 4u << 20);
+    const struct str columns[] = {STR_LIT("k")};
+    for (int descending = 0; descending < 2; descending++) {
+        for (size_t limit = 1; limit <= 6; limit++) {
+            const struct proj_order order[] = {{STR_LIT("sum"), descending == 1}};
+            struct asking a = {.q = {.view = STR_LIT("keys"),
+                                     .order = order,
+                                     .order_count = 1,
+                                     .columns = columns,
+                                     .column_count = 1,
+                                     .limit = limit,
+                                     .arena = &arena}};
+            char all[512] = "";
+            size_t pages = 0;
+            do {
+                assert_int_equal(ask(&w, &a), ERR_OK);
+                strncat(all, a.q.rows.p, a.q.rows.n);
+                a.q.cursor = a.q.next_cursor;
+                assert_true(++pages <= 6);
+            } while (!str_is_null(a.q.next_cursor));
+            char flat[512];
+            size_t n = 0;
+            for (const char *c = all; *c != 0; c++) {
+                if (*c == 'k' && c[1] != '"') {
+                    flat[n++] = c[1];
+                }
+            }
+            flat[n] = 0;
+            assert_string_equal(flat, descending == 1 ? "41025" : "02514");
+        }
+    }
+    arena_deinit(&arena);
+    world_deinit(&w);
+}
+
+TEST(query_says_what_is_wrong)
+{
+    struct world w;
+    struct arena arena;
+    begin(&w);
+    arena_init(&arena, 4u << 20);
+    struct asking a = {.q = {.view = STR_LIT("kyes"), .arena = &arena}};
+    assert_int_equal(ask(&w, &a), ERR_NOT_FOUND);
+    const struct proj_filter filters[] = {{STR_LIT("sume"), PROJ_EQ, STR_LIT("5")},
+                                          {STR_LIT("sum"), PROJ_EQ, STR_LIT("five")}};
+    a.q.view = STR_LIT("keys");
+    a.q.filters = filters;
+    a.q.filter_count = 1;
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    assert_string_equal(a.q.ec.text, "view 'keys' has no column 'sume'");
+    assert_string_equal(a.q.ec.hint, "did you mean 'sum'?");
+    a.q.filters = filters + 1;
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    assert_string_equal(a.q.ec.text, "column 'sum' is a whole number; 'five' is not");
+    a.q.filter_count = 0;
+    a.q.cursor = STR_LIT("WzFd");
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    a.q.cursor = STR_LIT("!!!");
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    a.q.cursor = STR_NULL;
+    a.q.limit = PROJ_QUERY_ROWS_MAX + 1;
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    /* A cursor of another order is not taken for one of this. */
+    a.q.limit = 2;
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    assert_false(str_is_null(a.q.next_cursor));
+    const struct proj_order order[] = {{STR_LIT("sum"), false}};
+    a.q.cursor = a.q.next_cursor;
+    a.q.order = order;
+    a.q.order_count = 1;
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    size_t count = 0;
+    struct proj_view *views = proj_views(w.nodes[0].proj, &arena, &count);
+    assert_int_equal(count, 2);
+    assert_true(str_eq_z(views[0].name, "keys") && str_eq_z(views[1].name, "totals"));
+    assert_int_equal(views[0].column_count, 4);
+    arena_deinit(&arena);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+struct listing {
+    struct proj_parked_list l;
+    bool done;
+};
+static void listed(struct proj_parked_list *l)
+{
+    CONTAINER_OF(l, struct listing, l)->done = true;
+}
+TEST(query_lists_parked_keys)
+{
+    struct world w;
+    struct arena arena;
+    begin(&w);
+    arena_init(&arena, 4u << 20);
+    say(&w, "k1", "\"x\"");
+    say(&w, "k1", "1");
+    say(&w, "k2", "\"y\"");
+    world_until(&w, world_settled, 60000);
+    struct listing a = {
+        .l = {.name = STR_LIT("sums"), .limit = 1, .arena = &arena, .done = listed}};
+    for (int page = 0; page < 2; page++) {
+        a.done = false;
+        proj_parked_list(w.nodes[0].proj, &a.l);
+        while (!a.done) {
+            world_step(&w);
+        }
+        assert_int_equal(a.l.err, ERR_OK);
+        assert_int_equal(a.l.count, 1);
+        assert_int_equal(a.l.more, page == 0);
+        assert_true(str_eq_z(a.l.parked[0].key, page == 0 ? "k1" : "k2"));
+        assert_int_equal(a.l.parked[0].events, page == 0 ? 2 : 1);
+        assert_int_equal(a.l.parked[0].partition, page == 0 ? 1 : 2);
+        assert_true(str_eq_z(a.l.parked[0].type, "Added"));
+        assert_non_null(strstr(a.l.parked[0].reason.p, "cannot store TEXT value"));
+        a.l.after = a.l.parked[0].key;
+    }
+    arena_deinit(&arena);
+    world_deinit(&w);
+}
