@@ -31,6 +31,7 @@ MUST_USE enum err proj_create(const struct proj_config *config, struct proj **ou
     list_init(&p->waits);
     list_init(&p->waits_ended);
     list_init(&p->queries);
+    list_init(&p->checks);
     enum err e = p->dir == NULL ? ERR_NO_MEMORY : registry_create(p, &p->registry);
     if (e != ERR_OK) {
         mem_free(p->dir);
@@ -78,7 +79,8 @@ void proj_ready(struct proj *p, enum err e, const struct ectx *ec)
 
 static void stop_if_idle(struct proj *p)
 {
-    bool idle = registry_idle(p->registry) && p->query_count == 0 && list_empty(&p->waits_ended);
+    bool idle = registry_idle(p->registry) && p->query_count == 0 && p->check_count == 0 &&
+                list_empty(&p->waits_ended);
     LIST_FOR_EACH (link, next, &p->projections) {
         idle = idle && projection_idle(CONTAINER_OF(link, struct projection, link));
     }
@@ -126,6 +128,7 @@ void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx)
     }
     wait_end_all(p);
     registry_stop(p->registry);
+    check_stop_all(p);
     LIST_FOR_EACH (link, next, &p->projections) {
         projection_close(CONTAINER_OF(link, struct projection, link));
     }
@@ -142,6 +145,7 @@ void proj_destroy(struct proj *p)
     wait_end_all(p);
     wait_free_ended(p);
     query_free_all(p);
+    check_free_all(p);
     LIST_FOR_EACH (link, next, &p->projections) {
         projection_destroy(CONTAINER_OF(link, struct projection, link));
     }

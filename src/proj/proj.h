@@ -41,6 +41,7 @@
 #define PROJ_PARKED_MAX       100000u /* parked events of one: beyond, it stops and says so */
 #define PROJ_WAITS_MAX        10000u
 #define PROJ_QUERIES_MAX      64u /* at once; beyond: ERR_AGAIN */
+#define PROJ_CHECKS_MAX       4u  /* at once */
 #define PROJ_QUERY_ROWS_MAX   10000u
 #define PROJ_QUERY_BYTES_MAX  (16u << 20)
 #define PROJ_QUERY_NS_MAX     (10ull * 1000 * 1000 * 1000)
@@ -263,7 +264,7 @@ struct proj_view *proj_views(struct proj *p, struct arena *a, size_t *count);
  * --------------------------------------------------------------------------------------------- */
 
 /* Runs a definition over the events that the log has, into a database in memory, and gives the rows
- * that it makes. Writes nothing. */
+ * that it makes. Writes nothing. Views of other projections that it looks up are empty. */
 struct proj_check {
     struct str definition, file;
     uint64_t events_max; /* 0: all */
@@ -274,7 +275,8 @@ struct proj_check {
     enum err err; /* out */
     struct ectx ec;
     uint64_t events, applied, parked;
-    /* JSON: {"tables": {NAME: {"rows": N, "first": [...]}}, "parked": [{key, reason, ...}]} */
+    /* JSON: {"tables": {NAME: {"rows": N, "first": [...]}}, "parked": [{key, shard, offset, type,
+     * reason}]} */
     struct str result;
     void *internal;
 };

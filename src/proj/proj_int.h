@@ -195,6 +195,8 @@ struct proj {
     size_t wait_count;
     struct list queries; /* under way */
     size_t query_count;
+    struct list checks; /* under way */
+    size_t check_count;
     struct metric *events_metric, *applied_metric, *parked_metric, *skipped_metric;
 };
 
@@ -294,9 +296,11 @@ void projection_close(struct projection *pr); /* at the end: leaves, closes conn
 bool projection_idle(const struct projection *pr);
 void projection_moved(struct projection *pr, struct run *r); /* it has applied something */
 
-/* wait.c, query.c */
+/* wait.c, query.c, check.c */
 void wait_check(struct proj *p, uint64_t now);
 void wait_end_all(struct proj *p);
+void check_stop_all(struct proj *p);
+void check_free_all(struct proj *p); /* no job will run */
 void query_free_all(struct proj *p); /* no job will run */
 void wait_free_ended(struct proj *p);
 void wait_forget(struct projection *pr); /* it is about to be freed */

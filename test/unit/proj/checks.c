@@ -1,0 +1,84 @@
+/* A definition tried on the log: the rows that it would make, and nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+struct checking {
+    struct proj_check c;
+    bool done;
+};
+static void checked(struct proj_check *c)
+{
+    CONTAINER_OF(c, struct checking, c)->done = true;
+}
+
+static const char *check(struct world *w, const char *text, uint64_t events_max, char *out,
+                         size_t size)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct checking call = {.c = {.definition = str_of(text),
+                                  .file = STR_LIT("x.yaml"),
+                                  .events_max = events_max,
+                                  .arena = &a,
+                                  .done = checked}};
+    proj_check(w->nodes[0].proj, &call.c);
+    for (int i = 0; i < 1000000 && !call.done; i++) {
+        world_step(w);
+    }
+    assert_true(call.done);
+    if (call.c.err != ERR_OK) {
+        snprintf(out, size, "%s", call.c.ec.text);
+    } else {
+        snprintf(out, size, "%llu %llu %llu %.*s", (unsigned long long)call.c.events,
+                 (unsigned long long)call.c.applied, (unsigned long long)call.c.parked,
+                 STR(call.c.result));
+    }
+    arena_deinit(&a);
+    return out;
+}
+
+TEST(check_shows_what_a_definition_would_make)
+{
+    struct world w;
+    struct worst_config cfg;
+    char text[2048];
+    char got[4096];
+    worst_config_good(&cfg, 21);
+    world_init(&w, 21, &cfg);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    static const char *const events[][2] = {
+        {"k0", "5"}, {"k1", "7"}, {"k0", "6"}, {"k2", "\"x\""}, {"k2", "1"}};
+    for (size_t i = 0; i < 5; i++) {
+        char value[100];
+        snprintf(value, sizeof(value), "{\"eventType\":\"Added\",\"data\":{\"n\":%s}}",
+                 events[i][1]);
+        (void)worst_produce(w.log, "events", (events[i][0][1] - '0') % WORLD_PARTS,
+                            str_of(events[i][0]), str_of(value), 1);
+    }
+    worst_gap(w.log, "events", 1, 3);
+    assert_string_equal(
+        check(&w, world_definition(&w, 1, text, sizeof(text)), 0, got, sizeof(got)),
+        "5 3 2 {\"tables\":{\"keys\":{\"rows\":2,\"first\":[{\"k\":\"k0\",\"count\":2,\"sum\":11,"
+        "\"last\":6},{\"k\":\"k1\",\"count\":1,\"sum\":7,\"last\":7}]},\"totals\":{\"rows\":1,"
+        "\"first\":[{\"id\":\"all\",\"count\":3,\"sum\":18}]}},\"parked\":[{\"key\":\"k2\","
+        "\"shard\":\"events/2\",\"offset\":0,\"type\":\"Added\",\"reason\":\"increment of keys: "
+        "SQLite: cannot store TEXT value in INTEGER column keys__v1.sum\"},{\"key\":\"k2\","
+        "\"shard\":\"events/2\",\"offset\":1,\"type\":\"Added\",\"reason\":\"an earlier event of "
+        "this key is parked\"}]}");
+    char wrong[2048];
+    snprintf(wrong, sizeof(wrong), "%s", text);
+    memcpy(strstr(wrong, "/data/n"), "/dato/n", 7);
+    assert_non_null(strstr(check(&w, wrong, 0, got, sizeof(got)), "x.yaml:17:"));
+    /* Nothing was written, neither to the log nor beside it. */
+    size_t count = 1;
+    struct arena a;
+    arena_init(&a, 1u << 16);
+    assert_non_null(proj_names(w.nodes[0].proj, &a, &count));
+    assert_int_equal(count, 0);
+    arena_deinit(&a);
+    world_deinit(&w);
+}
