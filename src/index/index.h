@@ -68,7 +68,8 @@ MUST_USE enum err index_open(struct env *env, struct env_poll *poll, struct metr
                              struct index **out, struct ectx *ec);
 /* Removes all files of an index that is not open. May block. */
 MUST_USE enum err index_discard(struct env *env, const char *dir, struct ectx *ec);
-/* Writes what is in memory if `flush`, and waits for workers. May block. NULL is fine. */
+/* Writes what is in memory if `flush` and all of it is covered, and waits for workers: it turns the
+ * loop, so not from one of its callbacks. May block. NULL is fine. */
 void index_close(struct index *ix, bool flush);
 /* What the owner gave with the newest durable manifest; empty: nothing. A view, until the next
  * flush is done. */

@@ -98,7 +98,7 @@ static void cut_twice(struct world *w, const struct env_sim_disk *disk, uint64_t
 {
     static const enum env_sim_keep named[] = {ENV_SIM_KEEP_ALL, ENV_SIM_LOSE_ALL};
     const uint32_t told_before = told;
-    for (uint64_t i = 0; i < 7; i++) {
+    for (uint64_t i = 0; i < 5; i++) {
         env_sim_disk_restore(w->env, disk);
         told = told_before;
         /* The third is a kill; the start after it meets the power cut. */
@@ -136,7 +136,7 @@ static void cut_at(uint64_t seed, int steps, uint64_t op)
 TEST(index_opens_with_a_covered_state_after_a_power_cut_at_any_operation)
 {
     const int steps = 60;
-    for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (uint64_t seed = 1; seed <= 2; seed++) {
         const uint64_t ops = count_ops(seed, steps);
         assert_true(ops > 100);
         for (uint64_t op = 1; op <= ops; op++) {
