@@ -76,9 +76,9 @@ struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64
     e->visible = e->position;
     list_init(&e->pending);
     list_init(&e->late);
-    list_init(&e->room_watches);
     list_init(&e->watches);
     list_init(&e->topic_watches);
+    list_init(&e->room_watches);
     record_scratch_init(&e->scratch, RECORD_DECOMPRESSED_MAX);
     return e;
 }
@@ -416,7 +416,7 @@ void engine_room_unwatch(struct engine_room_watch *w)
     list_remove(&w->link);
 }
 
-void fake_engine_full(struct engine *e, bool full)
+void fake_engine_set_full(struct engine *e, bool full)
 {
     struct list *l;
     e->full = full;
@@ -428,10 +428,9 @@ void fake_engine_full(struct engine *e, bool full)
 
 void engine_append(struct engine *e, struct engine_append *a)
 {
-    assert_false(e->full); /* who asked first would not be here */
     struct buf bytes[PARTITIONS_MAX];
     assert_in_range(a->part_count, 1, PARTITIONS_MAX);
-    a->err = ERR_OK;
+    a->err = e->full ? ERR_AGAIN : ERR_OK;
     for (size_t i = 0; i < a->part_count; i++) {
         buf_init(&bytes[i], BATCH_MAX);
         assert_non_null(part_find(e, a->parts[i].topic, a->parts[i].partition));

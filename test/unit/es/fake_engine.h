@@ -14,8 +14,8 @@ struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64
 void fake_engine_set_late(struct engine *e, uint64_t one_in);
 /* Appends are durable only when this is false again. */
 void fake_engine_hold(struct engine *e, bool hold);
-/* The log has no room for appends; with false those who wait for it are told. */
-void fake_engine_full(struct engine *e, bool full);
+/* The log has no room: appends are refused with ERR_AGAIN; with false who waits is told. */
+void fake_engine_set_full(struct engine *e, bool full);
 /* The next `count` reads end with `err`. */
 void fake_engine_fail_reads(struct engine *e, enum err err, unsigned count);
 /* Forgets what is not committed and everything that was asked for; another poll. */

@@ -72,23 +72,23 @@ TEST(an_append_waits_while_the_log_has_no_room)
     struct es_world w;
     es_world_init(&w, 9);
     assert_string_equal(es_world_append(&w, "order-1", "no_stream", "x"), "ok 0-0");
-    fake_engine_full(w.engine, true);
+    fake_engine_set_full(w.engine, true);
     struct es_shot *first = fire(&w, "order-1", "0", "a");
     struct es_shot *second = fire(&w, "order-1", "0", "b");
     assert_string_equal(es_shot_said(first), "waits");
     assert_string_equal(es_shot_said(second), "waits");
-    fake_engine_full(w.engine, false);
+    fake_engine_set_full(w.engine, false);
     es_world_settle(&w);
     assert_string_equal(es_shot_said(first), "ok 1-1");
     assert_string_equal(es_shot_said(second), "conflict 1");
     es_shot_free(first);
     es_shot_free(second);
     /* and when it ends meanwhile, it says so */
-    fake_engine_full(w.engine, true);
+    fake_engine_set_full(w.engine, true);
     struct es_shot *third = fire(&w, "order-1", "1", "c");
     es_stop(w.es);
     assert_string_equal(es_shot_said(third), "unavailable");
-    fake_engine_full(w.engine, false);
+    fake_engine_set_full(w.engine, false);
     es_shot_free(third);
     es_world_deinit(&w);
 }
@@ -174,6 +174,32 @@ TEST(every_violated_check_is_named)
     assert_false(s->a.violations[1].exists);
     assert_int_equal(s->a.violations[2].check, 3);
     es_shot_free(s);
+    es_world_deinit(&w);
+}
+
+TEST(appends_wait_while_the_log_has_no_room_and_are_decided_then)
+{
+    struct es_world w;
+    es_world_init(&w, 10);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "x"), "ok 0-0");
+    fake_engine_set_full(w.engine, true);
+    struct es_shot *first = fire(&w, "order-1", "0", "a");
+    struct es_shot *second = fire(&w, "order-1", "0", "b");
+    assert_string_equal(es_shot_said(first), "waits");
+    assert_string_equal(es_shot_said(second), "waits");
+    fake_engine_set_full(w.engine, false);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(first), "ok 1-1");
+    assert_string_equal(es_shot_said(second), "conflict 1");
+    fake_engine_set_full(w.engine, true);
+    struct es_shot *third = fire(&w, "order-1", "any", "c");
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    assert_string_equal(es_shot_said(third), "unavailable");
+    fake_engine_set_full(w.engine, false);
+    assert_string_equal(es_world_append(&w, "order-1", "1", "c"), "ok 2-2");
+    es_shot_free(first);
+    es_shot_free(second);
+    es_shot_free(third);
     es_world_deinit(&w);
 }
 

@@ -1,0 +1,557 @@
+/*
+ * Projections: declared, shown, rebuilt, switched, rolled back, paused; their parked keys; waiting
+ * for a position. The read models that they keep are read in views.c.
+ */
+#include "api/api_int.h"
+#include "envelope/envelope.h"
+#include "es/es.h"
+#include "proj/proj.h"
+
+#define ANSWER_BYTES      (64u * 1024 * 1024)
+#define PARKED_DEFAULT    100u
+#define PARKED_MAX        1000u
+#define WAIT_DEFAULT_NS   (2ull * 1000 * 1000 * 1000)
+#define WAIT_MAX_NS       (60ull * 1000 * 1000 * 1000)
+#define CHECK_ROWS_MAX    1000u
+#define CHECK_EVENTS_MAX  1000000000u
+
+static struct proj *proj_of(const struct api_call *c)
+{
+    return c->api->services.proj;
+}
+
+static void fail(struct api_call *c, enum err e, const struct ectx *ec)
+{
+    if (e == ERR_NOT_FOUND) {
+        api_problem(c, "projection-not-found", ec, STR_NULL);
+    } else if (e == ERR_CONFIG) {
+        api_problem(c, "definition-invalid", ec, STR_NULL);
+    } else if (e == ERR_EXISTS || e == ERR_AGAIN) {
+        api_problem(c, e == ERR_EXISTS ? "projection-version-conflict" : "projection-behind", ec,
+                    STR_NULL);
+    } else {
+        api_fail(c, e, ec);
+    }
+}
+
+/* ---- Showing -------------------------------------------------------------------------------- */
+
+static void write_shard(struct json_writer *w, const struct proj_shard_status *s)
+{
+    json_write_begin(w, '{');
+    json_write_member_str(w, "topic", s->topic);
+    json_write_member_i64(w, "partition", s->partition);
+    json_write_member_bool(w, "mine", s->mine);
+    json_write_member_i64(w, "next_offset", s->next_offset);
+    json_write_member_i64(w, "end_offset", s->end_offset);
+    json_write_name(w, "lag_events");
+    json_write_u64(w, s->lag_events);
+    json_write_name(w, "owner_epoch");
+    json_write_u64(w, s->owner_epoch);
+    json_write_end(w, '}');
+}
+
+static void write_version(struct json_writer *w, const struct proj_version_status *v)
+{
+    json_write_begin(w, '{');
+    json_write_member_i64(w, "version", v->version);
+    json_write_member_str(w, "state", str_of(proj_state_name(v->state)));
+    if (!str_is_null(v->error)) {
+        json_write_member_str(w, "error", v->error);
+    }
+    json_write_name(w, "lag_events");
+    json_write_u64(w, v->lag_events);
+    json_write_name(w, "lag_seconds");
+    json_write_f64(w, (double)v->lag_ms / 1000);
+    json_write_name(w, "applied");
+    json_write_u64(w, v->applied);
+    json_write_name(w, "events_per_second");
+    json_write_f64(w, v->per_second);
+    json_write_name(w, "progress");
+    json_write_f64(w, v->progress);
+    if (v->eta_ms >= 0) {
+        json_write_name(w, "eta_seconds");
+        json_write_f64(w, (double)v->eta_ms / 1000);
+    }
+    json_write_name(w, "parked_events");
+    json_write_u64(w, v->parked_events);
+    json_write_name(w, "shards");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < v->shard_count; i++) {
+        write_shard(w, &v->shards[i]);
+    }
+    json_write_end(w, ']');
+    json_write_end(w, '}');
+}
+
+static void write_status(struct json_writer *w, const struct proj_status *s)
+{
+    json_write_begin(w, '{');
+    json_write_member_str(w, "name", s->name);
+    json_write_member_str(w, "target", s->target);
+    json_write_member_i64(w, "served_version", s->served);
+    json_write_member_bool(w, "paused", s->paused);
+    json_write_name(w, "views");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < s->view_count; i++) {
+        json_write_str(w, s->views[i]);
+    }
+    json_write_end(w, ']');
+    json_write_name(w, "versions");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < s->version_count; i++) {
+        write_version(w, &s->versions[i]);
+    }
+    json_write_end(w, ']');
+    json_write_end(w, '}');
+}
+
+static void get_projections(struct api_call *c)
+{
+    size_t count = 0;
+    const struct str *names = proj_names(proj_of(c), c->arena, &count);
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_name(&w, "projections");
+    json_write_begin(&w, '[');
+    for (size_t i = 0; names != NULL && i < count; i++) {
+        struct proj_status s;
+        if (proj_status(proj_of(c), names[i], c->arena, &s) == ERR_OK) {
+            write_status(&w, &s);
+        }
+    }
+    json_write_end(&w, ']');
+    json_write_end(&w, '}');
+    api_reply(c, 200, NULL, 0, &b);
+}
+
+static void get_projection(struct api_call *c)
+{
+    struct proj_status s;
+    struct ectx ec = {0};
+    struct buf b;
+    struct json_writer w;
+    const enum err e = proj_status(proj_of(c), api_path(c, 0), c->arena, &s);
+    if (e != ERR_OK) {
+        IGNORE(ectx_fail(&ec, e, "there is no projection '%.*s'", STR(api_path(c, 0))));
+        fail(c, e, &ec);
+        return;
+    }
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    write_status(&w, &s);
+    api_reply(c, 200, NULL, 0, &b);
+}
+
+static void get_definition(struct api_call *c)
+{
+    uint64_t version;
+    struct ectx ec = {0};
+    if (!api_query_u64(c, "version", 0, UINT32_MAX, &version)) {
+        return;
+    }
+    const struct str text = proj_definition(proj_of(c), api_path(c, 0), (uint32_t)version);
+    if (str_is_null(text)) {
+        IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is no such projection or version"));
+        fail(c, ERR_NOT_FOUND, &ec);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "name", api_path(c, 0));
+    json_write_member_str(&w, "definition", text);
+    json_write_end(&w, '}');
+    api_reply(c, 200, NULL, 0, &b);
+}
+
+/* ---- Commands ------------------------------------------------------------------------------- */
+
+struct command_call {
+    struct api_call *c;
+    struct proj_command command;
+};
+
+static void on_command(struct proj_command *p)
+{
+    struct command_call *x = p->ctx;
+    struct buf b;
+    struct json_writer w;
+    if (p->err != ERR_OK) {
+        fail(x->c, p->err, &p->ec);
+        return;
+    }
+    if (p->kind == PROJ_REMOVE) {
+        api_reply_empty(x->c, 204, NULL, 0);
+        return;
+    }
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "name", p->kind == PROJ_APPLY ? p->applied_name : p->name);
+    json_write_member_i64(&w, "version", p->version);
+    if (p->kind == PROJ_APPLY) {
+        json_write_member_bool(&w, "created", p->created);
+    }
+    json_write_end(&w, '}');
+    api_reply(x->c, p->kind == PROJ_APPLY && p->created ? 201 : 200, NULL, 0, &b);
+}
+
+static struct command_call *command_new(struct api_call *c, enum proj_command_kind kind)
+{
+    struct command_call *x = arena_new(c->arena, struct command_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return NULL;
+    }
+    x->c = c;
+    x->command = (struct proj_command){
+        .kind = kind, .name = api_path(c, 0), .arena = c->arena, .done = on_command, .ctx = x};
+    return x;
+}
+
+static void put_projection(struct api_call *c)
+{
+    struct command_call *x = command_new(c, PROJ_APPLY);
+    if (x == NULL) {
+        return;
+    }
+    struct ectx ec = {0};
+    if (c->request->body.n == 0) {
+        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "the body is empty: the definition, in YAML or JSON"));
+        api_fail(c, ERR_MALFORMED, &ec);
+        return;
+    }
+    x->command.definition = c->request->body;
+    x->command.file = api_query(c, "file");
+    proj_command(proj_of(c), &x->command);
+}
+
+static void simple(struct api_call *c, enum proj_command_kind kind)
+{
+    struct command_call *x = command_new(c, kind);
+    if (x != NULL) {
+        proj_command(proj_of(c), &x->command);
+    }
+}
+
+static void post_command(struct api_call *c)
+{
+    static const struct {
+        const char *suffix;
+        enum proj_command_kind kind;
+    } kinds[] = {{"/rebuild", PROJ_REBUILD},   {"/switch", PROJ_SWITCH},
+                 {"/rollback", PROJ_ROLLBACK}, {"/cancel", PROJ_CANCEL},
+                 {"/pause", PROJ_PAUSE},       {"/resume", PROJ_RESUME}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (str_ends(str_of(c->route->path), kinds[i].suffix)) {
+            simple(c, kinds[i].kind);
+            return;
+        }
+    }
+}
+
+static void delete_projection(struct api_call *c)
+{
+    simple(c, PROJ_REMOVE);
+}
+
+static void post_key(struct api_call *c)
+{
+    uint64_t version;
+    struct command_call *x =
+        command_new(c, str_ends(str_of(c->route->path), "/skip") ? PROJ_SKIP_KEY : PROJ_RETRY_KEY);
+    if (x != NULL && api_query_u64(c, "version", 0, UINT32_MAX, &version)) {
+        x->command.key = api_path(c, 1);
+        x->command.for_version = (uint32_t)version;
+        proj_command(proj_of(c), &x->command);
+    }
+}
+
+/* ---- Parked keys ---------------------------------------------------------------------------- */
+
+struct parked_call {
+    struct api_call *c;
+    struct proj_parked_list list;
+};
+
+static void on_parked(struct proj_parked_list *l)
+{
+    struct parked_call *x = l->ctx;
+    struct buf b;
+    struct json_writer w;
+    if (l->err != ERR_OK) {
+        fail(x->c, l->err, &l->ec);
+        return;
+    }
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_name(&w, "parked");
+    json_write_begin(&w, '[');
+    for (size_t i = 0; i < l->count; i++) {
+        const struct proj_parked *p = &l->parked[i];
+        json_write_begin(&w, '{');
+        json_write_member_str(&w, "key", p->key);
+        json_write_member_str(&w, "event_id", p->event_id);
+        json_write_member_str(&w, "type", p->type);
+        json_write_member_str(&w, "reason", p->reason);
+        json_write_member_str(&w, "topic", p->topic);
+        json_write_member_i64(&w, "partition", p->partition);
+        json_write_member_i64(&w, "offset", p->offset);
+        json_write_name(&w, "events");
+        json_write_u64(&w, p->events);
+        json_write_end(&w, '}');
+    }
+    json_write_end(&w, ']');
+    if (l->more && l->count > 0) {
+        json_write_member_str(&w, "next_cursor", l->parked[l->count - 1].key);
+    }
+    json_write_end(&w, '}');
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static void get_parked(struct api_call *c)
+{
+    uint64_t limit, version;
+    if (!api_query_u64(c, "limit", PARKED_DEFAULT, PARKED_MAX, &limit) ||
+        !api_query_u64(c, "version", 0, UINT32_MAX, &version)) {
+        return;
+    }
+    struct parked_call *x = arena_new(c->arena, struct parked_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->list = (struct proj_parked_list){.name = api_path(c, 0),
+                                        .version = (uint32_t)version,
+                                        .after = api_query(c, "cursor"),
+                                        .limit = limit == 0 ? 1 : (size_t)limit,
+                                        .arena = c->arena,
+                                        .done = on_parked,
+                                        .ctx = x};
+    proj_parked_list(proj_of(c), &x->list);
+}
+
+/* ---- Waiting and checking ------------------------------------------------------------------- */
+
+struct wait_call {
+    struct api_call *c;
+    struct proj_wait wait;
+};
+
+static void on_wait(struct proj_wait *p)
+{
+    struct wait_call *x = p->ctx;
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    if (p->err == ERR_REQUEST_TIMED_OUT) {
+        json_write_name(&w, "lag_events");
+        json_write_u64(&w, p->lag_events);
+        api_problem(x->c, "projection-behind", &p->ec, buf_str(&b));
+        buf_deinit(&b);
+        return;
+    }
+    if (p->err != ERR_OK) {
+        buf_deinit(&b);
+        fail(x->c, p->err, &p->ec);
+        return;
+    }
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "name", p->name);
+    json_write_member_bool(&w, "caught_up", true);
+    json_write_end(&w, '}');
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static void get_wait(struct api_call *c)
+{
+    struct es_position position = {0};
+    struct ectx ec = {0};
+    uint64_t timeout;
+    if (!api_query_duration(c, "timeout", WAIT_DEFAULT_NS, WAIT_MAX_NS, &timeout)) {
+        return;
+    }
+    if (!es_position_parse(api_query(c, "position"), &position)) {
+        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "position: is none that this server gave"));
+        api_fail(c, ERR_MALFORMED, &ec);
+        return;
+    }
+    struct wait_call *x = arena_new(c->arena, struct wait_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->wait = (struct proj_wait){.name = api_path(c, 0),
+                                 .position = position.commit,
+                                 .deadline_ns = env_mono_ns(c->api->services.env) + timeout,
+                                 .done = on_wait,
+                                 .ctx = x};
+    proj_wait(proj_of(c), &x->wait);
+}
+
+struct check_call {
+    struct api_call *c;
+    struct proj_check check;
+};
+
+static void on_check(struct proj_check *p)
+{
+    struct check_call *x = p->ctx;
+    struct buf b;
+    struct json_writer w;
+    if (p->err != ERR_OK) {
+        fail(x->c, p->err, &p->ec);
+        return;
+    }
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_name(&w, "events");
+    json_write_u64(&w, p->events);
+    json_write_name(&w, "applied");
+    json_write_u64(&w, p->applied);
+    json_write_name(&w, "parked_events");
+    json_write_u64(&w, p->parked);
+    json_write_name(&w, "result");
+    json_write_raw(&w, p->result);
+    json_write_end(&w, '}');
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static void post_check(struct api_call *c)
+{
+    uint64_t rows, events;
+    if (!api_query_u64(c, "rows", 0, CHECK_ROWS_MAX, &rows) ||
+        !api_query_u64(c, "events", 0, CHECK_EVENTS_MAX, &events)) {
+        return;
+    }
+    struct check_call *x = arena_new(c->arena, struct check_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->check = (struct proj_check){.definition = c->request->body,
+                                   .file = api_query(c, "file"),
+                                   .events_max = events,
+                                   .rows_max = (size_t)rows,
+                                   .arena = c->arena,
+                                   .done = on_check,
+                                   .ctx = x};
+    proj_check(proj_of(c), &x->check);
+}
+
+/* ---- Routes --------------------------------------------------------------------------------- */
+
+#define NAME_PARAM {"name", API_PATH, API_STRING, true, "orders", "The projection."}
+static const struct api_param NAME[] = {NAME_PARAM};
+static const struct api_param PUT_PARAMS[] = {
+    NAME_PARAM, {"file", API_QUERY, API_STRING, false, "orders.yaml", "What errors call it."}};
+static const struct api_param VERSION_PARAMS[] = {
+    NAME_PARAM,
+    {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."}};
+static const struct api_param KEY_PARAMS[] = {
+    NAME_PARAM,
+    {"key", API_PATH, API_STRING, true, "42", "The key."},
+    {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."}};
+static const struct api_param PARKED_PARAMS[] = {
+    NAME_PARAM,
+    {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."},
+    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many keys at most (100, 1000)."},
+    {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."}};
+static const struct api_param WAIT_PARAMS[] = {
+    NAME_PARAM,
+    {"position", API_QUERY, API_POSITION, true, NULL, "That an append was answered with."},
+    {"timeout", API_QUERY, API_DURATION, false, "2s", "How long at most (2s, 60s)."}};
+static const struct api_param CHECK_PARAMS[] = {
+    {"file", API_QUERY, API_STRING, false, "orders.yaml", "What errors call it."},
+    {"rows", API_QUERY, API_INTEGER, false, NULL, "Rows of each table that are shown (100)."},
+    {"events", API_QUERY, API_INTEGER, false, NULL, "Events at most (all)."}};
+static const char DEFINITION_EXAMPLE[] =
+    "{\"projection\":\"orders\",\"version\":1,\"source\":{\"category\":\"order\"},"
+    "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"key\":{\"id\":\"text\"},"
+    "\"columns\":{\"total\":\"integer\"}}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
+    "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
+#define COMMAND(suffix, id, summary)                                                               \
+    {"POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL,        \
+     "ProjectionVersion", 200, API_IDEMPOTENT,                                                     \
+     "projection-not-found projection-version-conflict projection-behind", NULL}
+static const struct api_route ROUTES[] = {
+    {"GET", "/api/v1/projections", get_projections, "listProjections", "List the projections.", NULL,
+     0, NULL, "ProjectionList", 200, 0, "", NULL},
+    {"GET", "/api/v1/projections/{name}", get_projection, "getProjection",
+     "Show a projection: versions, lag, progress, parked events.", NAME, ARRAY_LEN(NAME), NULL,
+     "Projection", 200, 0, "projection-not-found", NULL},
+    {"GET", "/api/v1/projections/{name}/definition", get_definition, "getProjectionDefinition",
+     "The definition as it was given.", VERSION_PARAMS, ARRAY_LEN(VERSION_PARAMS), NULL,
+     "DefinitionText", 200, 0, "projection-not-found", NULL},
+    {"PUT", "/api/v1/projections/{name}", put_projection, "putProjection",
+     "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
+     PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201, 0,
+     "definition-invalid projection-version-conflict", DEFINITION_EXAMPLE},
+    {"DELETE", "/api/v1/projections/{name}", delete_projection, "deleteProjection",
+     "Remove a projection with its tables and views.", NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0,
+     "projection-not-found", NULL},
+    COMMAND("/rebuild", "rebuildProjection", "Build the served definition anew beside the served "
+                                             "tables."),
+    COMMAND("/switch", "switchProjection", "Serve the version that was built."),
+    COMMAND("/rollback", "rollbackProjection", "Serve the version before this one again."),
+    COMMAND("/cancel", "cancelProjection", "Drop the version that is being built."),
+    COMMAND("/pause", "pauseProjection", "Apply nothing for the moment."),
+    COMMAND("/resume", "resumeProjection", "Go on."),
+    {"GET", "/api/v1/projections/{name}/parked", get_parked, "listParkedKeys",
+     "Keys whose events wait because one of them could not be applied.", PARKED_PARAMS,
+     ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0, "projection-not-found", NULL},
+    {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
+     "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
+     "ProjectionVersion", 200, API_IDEMPOTENT, "projection-not-found", NULL},
+    {"POST", "/api/v1/projections/{name}/keys/{key}/skip", post_key, "skipParkedEvent",
+     "Drop the first parked event of a key, then go on with the others.", KEY_PARAMS,
+     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, API_IDEMPOTENT, "projection-not-found",
+     NULL},
+    {"GET", "/api/v1/projections/{name}/wait", get_wait, "waitForProjection",
+     "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
+     ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,
+     "projection-not-found projection-behind", NULL},
+    {"POST", "/api/v1/projection-checks", post_check, "checkProjection",
+     "Run a definition over the log in memory and show the rows that it makes.", CHECK_PARAMS,
+     ARRAY_LEN(CHECK_PARAMS), "ProjectionDefinition", "ProjectionCheck", 200, API_IDEMPOTENT,
+     "definition-invalid", DEFINITION_EXAMPLE},
+};
+static const struct api_schema SCHEMAS[] = {
+    {"ProjectionDefinition", "{\"type\":\"object\"}"},
+    {"ProjectionVersion",
+     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"version\":{\"type\":"
+     "\"integer\"},\"created\":{\"type\":\"boolean\"}}}"},
+    {"Projection",
+     "{\"type\":\"object\",\"required\":[\"name\",\"versions\"],\"properties\":{\"name\":{\"type\":"
+     "\"string\"},\"target\":{\"type\":\"string\"},\"served_version\":{\"type\":\"integer\"},"
+     "\"paused\":{\"type\":\"boolean\"},\"views\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"string\"}},\"versions\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}"},
+    {"ProjectionList",
+     "{\"type\":\"object\",\"properties\":{\"projections\":{\"type\":\"array\",\"items\":{\"$ref\":"
+     "\"#/components/schemas/Projection\"}}}}"},
+    {"ParkedList",
+     "{\"type\":\"object\",\"properties\":{\"parked\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\"}},\"next_cursor\":{\"type\":\"string\"}}}"},
+    {"ProjectionCaughtUp",
+     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"caught_up\":{\"type\":"
+     "\"boolean\"}}}"},
+    {"ProjectionCheck",
+     "{\"type\":\"object\",\"properties\":{\"events\":{\"type\":\"integer\"},\"applied\":{"
+     "\"type\":\"integer\"},\"parked_events\":{\"type\":\"integer\"},\"result\":{\"type\":"
+     "\"object\"}}}"},
+};
+const struct api_resource api_projections = {
+    "Projections", "Read models that are kept from events, exactly once.",
+    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
