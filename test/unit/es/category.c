@@ -1,0 +1,172 @@
+/* Categories: made by themselves up to a limit, explicitly beyond; an index that is harmed. */
+#include <stdio.h>
+
+#include "es_world.h"
+
+struct creating {
+    struct es_category_create call;
+    bool ended;
+};
+
+static void create_done(struct es_category_create *c)
+{
+    ((struct creating *)c->ctx)->ended = true;
+}
+
+static enum es_problem create(struct es_world *w, const char *name, int32_t partitions,
+                              bool *created)
+{
+    struct creating c = {.call = {.name = str_of(name), .partitions = partitions}};
+    c.call.done = create_done;
+    c.call.ctx = &c;
+    es_category_create(w->es, &c.call);
+    es_world_settle(w);
+    assert_true(c.ended);
+    *created = c.call.created;
+    return c.call.problem;
+}
+
+static void set_option(struct es_world *w, const char *name, const char *value)
+{
+    assert_int_equal(config_set(&w->config, str_of(name), str_of(value), CONFIG_FROM_STATIC, NULL),
+                     ERR_OK);
+    es_world_restart(w, ES_WORLD_CLEAN);
+}
+
+TEST(categories_come_by_themselves_up_to_a_limit_and_explicitly_beyond)
+{
+    struct es_world w;
+    bool created;
+    es_world_init(&w, 1);
+    set_option(&w, "leat.es.categories.auto.max", "2");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    assert_string_equal(es_world_append(&w, "user-1", "any", "a"), "ok 0-0");
+    assert_string_equal(es_world_append(&w, "cart-1", "any", "a"), "category-not-found");
+    assert_int_equal(create(&w, "cart", 3, &created), ES_OK);
+    assert_true(created);
+    assert_int_equal(create(&w, "cart", 3, &created), ES_OK);
+    assert_false(created);
+    assert_string_equal(es_world_append(&w, "cart-1", "any", "a"), "ok 0-0");
+    size_t count;
+    struct es_category *all = es_categories(w.es, &w.arena, &count);
+    assert_int_equal(count, 3);
+    assert_true(str_eq_z(all[0].name, "cart") && str_eq_z(all[0].topic, "es.cart"));
+    assert_int_equal(all[0].partitions, 3);
+    assert_int_equal(all[0].events, 1);
+    assert_int_equal(all[1].partitions, 8);
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(es_world_append(&w, "cart-1", "0", "b"), "ok 1-1");
+    es_world_deinit(&w);
+}
+
+TEST(names_that_cannot_be_are_refused)
+{
+    static const char *const names[] = {"", "-1", "a b-1", "or/der-1", "\x01-1", "\xff"};
+    char longest[ES_STREAM_NAME_MAX + 2];
+    struct es_world w;
+    bool created;
+    es_world_init(&w, 2);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_string_equal(es_world_append(&w, names[i], "any", "a"), "invalid-request");
+    }
+    memset(longest, 'x', sizeof(longest));
+    memcpy(longest, "order-", 6);
+    longest[ES_STREAM_NAME_MAX + 1] = 0;
+    assert_string_equal(es_world_append(&w, longest, "any", "a"), "invalid-request");
+    longest[ES_STREAM_NAME_MAX] = 0;
+    assert_string_equal(es_world_append(&w, longest, "any", "a"), "ok 0-0");
+    assert_string_equal(es_world_append(&w, "order-a-b c", "any", "a"), "ok 0-0");
+    assert_string_equal(es_world_append(&w, "alone", "any", "a"), "ok 0-0");
+    assert_int_equal(create(&w, "no-dash", -1, &created), ES_INVALID);
+    assert_int_equal(create(&w, "many", 100000, &created), ES_INVALID);
+    es_world_deinit(&w);
+}
+
+TEST(what_is_too_large_is_told_with_both_sizes)
+{
+    struct es_world w;
+    es_world_init(&w, 3);
+    set_option(&w, "leat.es.event.max.bytes", "2048");
+    char *data = test_calloc(1, 3001);
+    memset(data, 'x', 3000);
+    struct es_shot *s = es_shot_make("order-1", NULL, "-");
+    es_shot_add(s, "order-1", "-", data);
+    es_shot_go(&w, s);
+    assert_string_equal(es_shot_said(s), "event-too-large");
+    assert_int_equal(s->a.culprit, 1);
+    assert_non_null(strstr(s->a.ec.text, "3015 bytes"));
+    assert_non_null(strstr(s->a.ec.text, "2048"));
+    es_shot_free(s);
+    set_option(&w, "leat.es.event.max.bytes", "1048576");
+    s = es_shot_make("order-1", NULL, NULL);
+    char *large = test_calloc(1, 600001);
+    memset(large, 'x', 600000);
+    es_shot_add(s, "order-1", "-", large);
+    es_shot_add(s, "order-1", "-", large); /* together above the engine's 1 MiB */
+    es_shot_go(&w, s);
+    assert_string_equal(es_shot_said(s), "batch-too-large");
+    assert_non_null(strstr(s->a.ec.text, "1048576"));
+    es_shot_free(s);
+    test_free(data);
+    test_free(large);
+    es_world_deinit(&w);
+}
+
+/* ---- The index is harmed while it serves ---- */
+
+struct files {
+    char names[64][64];
+    size_t count;
+};
+
+static bool each_file(void *ctx, const char *name, bool is_dir)
+{
+    struct files *f = ctx;
+    if (!is_dir && f->count < ARRAY_LEN(f->names)) {
+        snprintf(f->names[f->count++], 64, "/index/%s", name);
+    }
+    return true;
+}
+
+TEST(an_index_that_is_harmed_is_made_anew_from_the_log)
+{
+    struct es_world w;
+    struct files files = {.count = 0};
+    es_world_init(&w, 4);
+    for (int i = 0; i < 40; i++) {
+        char stream[32];
+        snprintf(stream, sizeof(stream), "order-%d", i);
+        assert_string_equal(es_world_append(&w, stream, "any", "a b c"), "ok 0-2");
+    }
+    es_world_flush(&w);
+    assert_int_equal(env_dir_list(w.env, "/index", each_file, &files, NULL), ERR_OK);
+    size_t harmed = 0;
+    for (size_t i = 0; i < files.count; i++) {
+        uint64_t size;
+        uint8_t *bytes = env_sim_file_bytes(w.env, files.names[i], &size);
+        for (uint64_t at = 2000; bytes != NULL && at < size; at += 4096) {
+            bytes[at] ^= 0x40; /* one byte of each block */
+            harmed++;
+        }
+    }
+    assert_true(harmed > 0);
+    es_heads_forget(w.es);
+    /* Whoever meets the damage first is told to come again, or gets the right answer. */
+    int answered = 0;
+    for (int i = 0; i < 40; i++) {
+        char stream[32];
+        snprintf(stream, sizeof(stream), "order-%d", i);
+        const char *said = es_world_append(&w, stream, "any", "b c");
+        if (strcmp(said, "unavailable") == 0) {
+            continue;
+        }
+        assert_string_equal(said, "same 1-2");
+        answered++;
+    }
+    assert_true(answered > 20);
+    assert_true(es_ready(w.es));
+    assert_string_equal(es_world_append(&w, "order-7", "2", "d"), "ok 3-3");
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    assert_string_equal(es_world_append(&w, "order-7", "2", "d"), "same 3-3");
+    es_world_deinit(&w);
+}

@@ -1,0 +1,182 @@
+/* Changes of streams: what each allows, what it refuses, what a restart remembers of it. */
+#include <stdio.h>
+
+#include "es_world.h"
+
+static void change_done(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+static enum es_problem go(struct es_world *w, struct es_stream_change *c)
+{
+    bool done = false;
+    c->stream = STR_LIT("order-1");
+    c->arena = &w->arena;
+    c->done = change_done;
+    c->ctx = &done;
+    es_stream_change(w->es, c);
+    es_world_settle(w);
+    assert_true(done);
+    return c->problem;
+}
+
+static enum es_problem truncate_to(struct es_world *w, uint64_t before)
+{
+    struct es_stream_change c = {
+        .kind = ES_CHANGE_SET, .set_truncate_before = true, .truncate_before = before};
+    return go(w, &c);
+}
+
+static enum es_problem snapshot(struct es_world *w, uint64_t revision, const char *state)
+{
+    struct es_stream_change c = {.kind = ES_CHANGE_SNAPSHOT,
+                                 .revision = revision,
+                                 .schema = STR_LIT("Order.v1"),
+                                 .state = str_of(state)};
+    return go(w, &c);
+}
+
+static enum es_problem redact(struct es_world *w, uint64_t revision, const char *field)
+{
+    struct str fields = str_of(field);
+    struct es_stream_change c = {.kind = ES_CHANGE_REDACT,
+                                 .revision = revision,
+                                 .reason = STR_LIT("asked for"),
+                                 .fields = &fields,
+                                 .field_count = field != NULL};
+    return go(w, &c);
+}
+
+static enum es_problem remove_stream(struct es_world *w, bool hard, const char *expected)
+{
+    struct es_expected e;
+    struct es_stream_change c = {.kind = hard ? ES_CHANGE_TOMBSTONE : ES_CHANGE_SOFT_DELETE};
+    if (expected != NULL) {
+        assert_true(es_expected_parse(str_of(expected), &e));
+        c.expected = &e;
+    }
+    return go(w, &c);
+}
+
+TEST(a_stream_that_is_not_there_cannot_be_changed)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    assert_int_equal(truncate_to(&w, 0), ES_STREAM_NOT_FOUND);
+    assert_int_equal(snapshot(&w, 0, "{}"), ES_STREAM_NOT_FOUND);
+    assert_int_equal(remove_stream(&w, true, NULL), ES_STREAM_NOT_FOUND);
+    es_world_deinit(&w);
+}
+
+TEST(settings_stay_until_they_are_set_again)
+{
+    struct es_world w;
+    es_world_init(&w, 2);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c d"), "ok 0-3");
+    struct es_stream_change c = {.kind = ES_CHANGE_SET,
+                                 .set_max_age = true,
+                                 .max_age_ms = 5000,
+                                 .set_max_count = true,
+                                 .max_count = 3};
+    assert_int_equal(go(&w, &c), ES_OK);
+    assert_int_equal(c.info.first_revision, 1);
+    assert_int_equal(c.info.last_revision, 3);
+    assert_int_equal(truncate_to(&w, 2), ES_OK);
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    c = (struct es_stream_change){.kind = ES_CHANGE_SET, .set_max_count = true, .max_count = -1};
+    assert_int_equal(go(&w, &c), ES_OK);
+    assert_int_equal(c.info.max_age_ms, 5000);
+    assert_int_equal(c.info.max_count, -1);
+    assert_int_equal(c.info.truncate_before, 2);
+    assert_true(c.info.created.commit > 0);
+    assert_true(es_position_cmp(c.info.created, c.info.updated) < 0);
+    assert_int_equal(truncate_to(&w, 1), ES_INVALID); /* it does not go back */
+    assert_int_equal(truncate_to(&w, 5), ES_INVALID); /* nor beyond what there is */
+    assert_int_equal(truncate_to(&w, 4), ES_OK);
+    /* Truncated to nothing, it is still there. */
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "e"), "conflict 3");
+    assert_string_equal(es_world_append(&w, "order-1", "3", "e"), "ok 4-4");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "same 0-0");
+    es_world_deinit(&w);
+}
+
+TEST(a_soft_delete_ends_a_life_and_a_tombstone_all_of_them)
+{
+    struct es_world w;
+    es_world_init(&w, 3);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b"), "ok 0-1");
+    assert_int_equal(remove_stream(&w, false, "0"), ES_REVISION_CONFLICT);
+    assert_int_equal(remove_stream(&w, false, "1"), ES_OK);
+    assert_int_equal(remove_stream(&w, false, NULL), ES_STREAM_DELETED);
+    es_world_restart(&w, ES_WORLD_KILL);
+    assert_string_equal(es_world_append(&w, "order-1", "exists", "c"), "conflict none");
+    assert_string_equal(es_world_append(&w, "order-1", "1", "c"), "conflict none");
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "c"), "ok 2-2");
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "c"), "same 2-2");
+    assert_string_equal(es_world_append(&w, "order-1", "exists", "d"), "ok 3-3");
+    assert_int_equal(remove_stream(&w, true, NULL), ES_OK);
+    assert_int_equal(remove_stream(&w, true, NULL), ES_STREAM_TOMBSTONED);
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "e"), "stream-tombstoned");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "stream-tombstoned");
+    assert_int_equal(truncate_to(&w, 4), ES_STREAM_TOMBSTONED);
+    es_world_deinit(&w);
+}
+
+TEST(a_snapshot_does_not_go_back_and_is_of_what_there_is)
+{
+    struct es_world w;
+    es_world_init(&w, 4);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    assert_int_equal(snapshot(&w, 3, "{}"), ES_STREAM_NOT_FOUND);
+    assert_int_equal(snapshot(&w, 1, "{"), ES_INVALID);
+    assert_int_equal(snapshot(&w, 1, "{\"n\":1}"), ES_OK);
+    assert_int_equal(snapshot(&w, 0, "{}"), ES_SNAPSHOT_STALE);
+    assert_int_equal(snapshot(&w, 1, "{}"), ES_OK);
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_int_equal(snapshot(&w, 0, "{}"), ES_SNAPSHOT_STALE);
+    assert_int_equal(snapshot(&w, 2, "{}"), ES_OK);
+    es_world_deinit(&w);
+}
+
+TEST(a_redaction_is_of_an_event_that_is_there)
+{
+    struct es_world w;
+    es_world_init(&w, 5);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    assert_int_equal(redact(&w, 1, "/email"), ES_OK);
+    assert_int_equal(redact(&w, 1, NULL), ES_OK);
+    assert_int_equal(redact(&w, 3, NULL), ES_STREAM_NOT_FOUND);
+    assert_int_equal(redact(&w, 1, "email"), ES_INVALID);
+    assert_int_equal(redact(&w, 1, ""), ES_INVALID);
+    assert_int_equal(truncate_to(&w, 2), ES_OK);
+    assert_int_equal(redact(&w, 1, NULL), ES_STREAM_NOT_FOUND);
+    es_world_deinit(&w);
+}
+
+/* Two at once: the second is decided on what the first has left. */
+TEST(changes_of_one_stream_are_made_one_after_the_other)
+{
+    struct es_world w;
+    bool done[2] = {false, false};
+    es_world_init(&w, 6);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    fake_engine_hold(w.engine, true);
+    struct es_stream_change c[2] = {{.kind = ES_CHANGE_SET, .set_max_age = true, .max_age_ms = 7},
+                                    {.kind = ES_CHANGE_SET, .set_max_count = true, .max_count = 2}};
+    for (int i = 0; i < 2; i++) {
+        c[i].stream = STR_LIT("order-1");
+        c[i].arena = &w.arena;
+        c[i].done = change_done;
+        c[i].ctx = &done[i];
+        es_stream_change(w.es, &c[i]);
+    }
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_true(done[0] && done[1]);
+    assert_int_equal(c[1].problem, ES_OK);
+    assert_int_equal(c[1].info.max_age_ms, 7);
+    assert_int_equal(c[1].info.max_count, 2);
+    es_world_deinit(&w);
+}
