@@ -1,6 +1,4 @@
 /* Batches that Kafka clients produce to es.* topics: read, and built again with their revisions. */
-#include <stdio.h>
-
 #include "core/mem.h"
 #include "es/gate.h"
 #include "record/builder.h"
@@ -154,30 +152,52 @@ enum err es_gate_read(struct gate_op *g, struct engine_gate_item *item, struct e
 /* ---- The batch that is stored
  * -------------------------------------------------------------------------- */
 
+/* What a client left out of a CloudEvent and what follows from the rest. Its place in `headers`. */
+#define FILLED_MAX 5u
+
+static size_t fill_in(struct gate_op *g, size_t i, struct record_header *headers, size_t n)
+{
+    static const char *const names[] = {"ce_specversion", "ce_id", "ce_source", "ce_time"};
+    const struct record *r = &g->records[i];
+    bool has[ARRAY_LEN(names)] = {false};
+    char time[TIME_TEXT_SIZE];
+    for (size_t k = 0; k < n; k++) {
+        for (size_t m = 0; m < ARRAY_LEN(names); m++) {
+            has[m] |= str_eq_z(headers[k].key, names[m]);
+        }
+    }
+    size_t time_n = time_format_rfc3339(r->timestamp * 1000000, time);
+    const struct str values[] = {STR_LIT("1.0"), g->plan.events[i].id,
+                                 arena_printf(&g->arena, "/leat/streams/%.*s", STR(r->key)),
+                                 r->timestamp < 0 ? STR_NULL
+                                                  : arena_str(&g->arena, str_make(time, time_n))};
+    for (size_t m = 0; m < ARRAY_LEN(names); m++) {
+        if (!has[m] && !str_is_null(values[m])) {
+            headers[n++] = (struct record_header){str_of(names[m]), values[m]};
+        }
+    }
+    headers[n++] = (struct record_header){
+        STR_LIT(ES_HEADER_REVISION),
+        arena_printf(&g->arena, "%llu", (unsigned long long)g->plan.events[i].revision)};
+    return n;
+}
+
 static enum err put_record(struct gate_op *g, struct batch_builder *b, size_t i,
                            struct record_header *headers)
 {
     const struct record *r = &g->records[i];
-    const struct es_plan_event *x = &g->plan.events[i];
     struct slice in = r->headers;
     size_t n = 0;
-    bool has_id = false;
-    char revision[24];
     while (record_header_next(&in, &headers[n])) {
-        if (str_eq_z(headers[n].key, ES_HEADER_REVISION) ||
-            str_eq_z(headers[n].key, ES_HEADER_EXPECTED) ||
-            (str_eq_z(headers[n].key, "ce_id") && str_is_null(headers[n].value))) {
-            continue;
-        }
-        has_id |= str_eq_z(headers[n].key, "ce_id");
-        n++;
+        bool dropped = str_eq_z(headers[n].key, ES_HEADER_REVISION) ||
+                       str_eq_z(headers[n].key, ES_HEADER_EXPECTED) ||
+                       (str_eq_z(headers[n].key, "ce_id") && headers[n].value.n == 0);
+        n += !dropped;
     }
-    if (!has_id) {
-        headers[n++] = (struct record_header){STR_LIT("ce_id"), x->id};
+    n = fill_in(g, i, headers, n);
+    if (str_is_null(headers[n - 1].value)) {
+        return ERR_NO_MEMORY;
     }
-    int length = snprintf(revision, sizeof(revision), "%llu", (unsigned long long)x->revision);
-    headers[n++] =
-        (struct record_header){STR_LIT(ES_HEADER_REVISION), str_make(revision, (size_t)length)};
     return batch_builder_append(b, r->timestamp, r->key, r->value, headers, n);
 }
 
@@ -190,7 +210,8 @@ enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct 
     for (size_t i = 0; i < g->plan.event_count; i++) {
         most = g->records[i].header_count > most ? g->records[i].header_count : most;
     }
-    struct record_header *headers = mem_zalloc((size_t)most + 3, sizeof(struct record_header));
+    struct record_header *headers =
+        mem_zalloc((size_t)most + 1 + FILLED_MAX, sizeof(struct record_header));
     batch_spec_init(&spec);
     spec.producer_id = g->header.producer_id;
     spec.producer_epoch = g->header.producer_epoch;

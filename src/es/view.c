@@ -21,7 +21,7 @@ static enum err view_tag(struct es_view *v, struct str tag, struct ectx *ec)
 static enum err view_header(struct es_view *v, const struct record_header *h, struct ectx *ec)
 {
     if (str_eq_z(h->key, "ce_id")) {
-        v->id = h->value;
+        v->id = h->value.n > 0 ? h->value : STR_NULL;
     } else if (str_eq_z(h->key, "ce_type")) {
         v->type = h->value;
     } else if (str_eq_z(h->key, ES_HEADER_META)) {

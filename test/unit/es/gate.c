@@ -163,6 +163,17 @@ TEST(one_conflict_refuses_the_batch_and_each_record_at_fault_is_named)
     es_world_deinit(&w);
 }
 
+static bool has_header(const struct record *r, const char *name, const char *value)
+{
+    struct slice headers = r->headers;
+    struct record_header h;
+    bool has = false;
+    while (record_header_next(&headers, &h)) {
+        has |= str_eq_z(h.key, name) && str_eq_z(h.value, value);
+    }
+    return has;
+}
+
 TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
 {
     struct es_world w;
@@ -188,6 +199,9 @@ TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
         assert_int_equal(r.timestamp, 5);
         assert_true(str_is_null(v.expected));
         assert_true(i == 2 ? str_eq_z(v.id, "mine") : v.id.n == 36);
+        assert_true(has_header(&r, "ce_source", "/leat/streams/order-1"));
+        assert_true(has_header(&r, "ce_specversion", "1.0"));
+        assert_true(has_header(&r, "ce_time", "1970-01-01T00:00:00.005Z"));
     }
     arena_deinit(&s.arena);
     es_world_deinit(&w);
