@@ -15,7 +15,7 @@
 #include "engine/embedded_int.h"
 
 enum read_state { READ_TRYING, READ_READING, READ_WAITING, READ_DONE };
-enum { READ_ARENA_BASE = 64 << 10 };
+enum { READ_ARENA_BASE = 64 << 10, READ_BYTES_MAX = 64 << 20 };
 
 struct read_op {
     struct list link; /* in embedded.reads */
@@ -231,7 +231,9 @@ void embedded_read(struct engine *e, struct engine_read *r)
     op->waiter.wake = on_wake;
     list_init(&op->waiter.link);
     heap_node_init(&op->timer);
-    arena_init(&op->arena, READ_ARENA_BASE + r->max_bytes);
+    /* The table of what is read: a batch has 61 bytes at least, an entry 24. */
+    const size_t most = r->max_bytes < READ_BYTES_MAX ? r->max_bytes : READ_BYTES_MAX;
+    arena_init(&op->arena, READ_ARENA_BASE + most);
     list_init(&op->link);
     list_push_back(&m->reads, &op->link);
     r->internal = op;

@@ -262,6 +262,7 @@ static void turn(struct server *s, struct ticks *t)
     store_kick(s->store, false); /* what the first one's completions appended */
     kafka_on_ready(s->kafka);    /* room that came and went within this turn is no news */
     t->engine_due = engine_tick(s->engine, env_mono_ns(s->env));
+    store_kick(s->store, false); /* what these two have appended must not wait for the next turn */
     net_flush(s->net);
 }
 

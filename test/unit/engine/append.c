@@ -87,3 +87,57 @@ TEST(an_append_that_cannot_be_made_changes_nothing)
     assert_int_equal(world_put(&w, "a", 0, "first"), 0);
     world_deinit(&w);
 }
+
+struct room {
+    struct engine_room_watch watch;
+    int told;
+};
+
+static void on_room(struct engine_room_watch *w)
+{
+    CONTAINER_OF(w, struct room, watch)->told++;
+}
+
+TEST(an_append_without_room_in_the_log_does_nothing_and_room_is_told)
+{
+    /* Promise: a full log answers ERR_AGAIN within the call and nothing has happened; whoever asked
+     * is told once when there is room again. */
+    struct world w;
+    world_init(&w);
+    assert_int_equal(world_topic(&w, "a", 1), ERR_OK);
+    assert_int_equal(world_set(&w, "a", "max.message.bytes", "1000000"), ERR_OK);
+    char *text = mem_alloc(50000);
+    assert_non_null(text);
+    memset(text, 'x', 50000);
+    const struct engine_record record = {.value = str_make(text, 50000), .timestamp_ms = -1};
+    static struct appended out[400];
+    static struct engine_part parts[400];
+    int n = 0;
+    do {
+        parts[n] = (struct engine_part){.topic = STR_LIT("a"), .records = &record, .count = 1};
+        out[n] = (struct appended){.a = {.parts = &parts[n], .part_count = 1}};
+        world_append(&w, &out[n]);
+        n++;
+    } while (n < 400 && out[n - 1].done == 0);
+    if (n < 3 || n == 400) {
+        fail_msg("after %d: %s", n, out[n - 1].a.ec.text);
+    }
+    assert_int_equal(out[n - 1].a.err, ERR_AGAIN);
+    assert_false(engine_append_ready(w.engine));
+    struct room room = {.watch = {.room = on_room}};
+    engine_room_watch(w.engine, &room.watch);
+    for (int i = 0; i < 50 && room.told == 0; i++) {
+        store_tick(w.store);
+        world_settle(&w);
+        env_sim_advance_ns(w.env, 200000000);
+    }
+    assert_int_equal(room.told, 1);
+    int64_t start, end;
+    assert_int_equal(engine_bounds(w.engine, STR_LIT("a"), 0, &start, &end), ERR_OK);
+    assert_int_equal(end, n - 1);
+    assert_int_equal(world_put(&w, "a", 0, "next"), n - 1);
+    world_settle(&w);
+    assert_int_equal(room.told, 1);
+    mem_free(text);
+    world_deinit(&w);
+}
