@@ -1,4 +1,5 @@
 /* Idempotency-Key: what is kept is kept in the frame of its effect, and no longer than promised. */
+#include "api/idempotency_int.h"
 #include "world.h"
 
 #define POST(w, key, body) \
@@ -108,8 +109,10 @@ TEST(api_keys_are_kept_for_a_day)
     world_dial(&w);
     assert_int_equal(POST(&w, "k", ONE), 201);
     assert_true(has(&w, "Idempotency-Replayed: true"));
+    assert_true(w.api->idempotency->bytes > 0);
     env_sim_advance_ns(w.env, 3601ull * 1000000000);
     turns(&w, 3);
+    assert_int_equal(w.api->idempotency->bytes, 0); /* let go by time, not only when asked for */
     world_dial(&w);
     assert_int_equal(POST(&w, "k", "{\"records\":[{\"value\":2}]}"), 201);
     assert_false(has(&w, "Idempotency-Replayed"));
