@@ -13,9 +13,13 @@
 /* A request that is open for long: told of time, and of the end. */
 struct api_waiter {
     struct list link;
+    struct api *api; /* while it waits */
     void (*tick)(struct api_waiter *w, uint64_t now_ns); /* about every 100 ms */
     void (*stop)(struct api_waiter *w);                  /* answer and go, within the call */
 };
+struct api_call;
+/* Is there room for one more (API_OPEN_MAX)? False: answered. */
+bool api_may_wait(struct api_call *c);
 void api_wait(struct api *a, struct api_waiter *w);
 void api_wait_end(struct api_waiter *w); /* harmless twice */
 
@@ -32,7 +36,7 @@ struct api {
     struct buf openapi;     /* the document */
     char openapi_etag[16];  /* quoted */
     uint64_t next_anywhere; /* for records without a key */
-    uint32_t open;          /* of API_OPEN_MAX */
+    uint32_t open;          /* waiters, of API_OPEN_MAX */
 };
 
 /* ---- Routes

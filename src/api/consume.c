@@ -55,7 +55,6 @@ static void consume_free(struct consume *x)
         engine_read_cancel(x->api->services.engine, &x->read);
     }
     api_wait_end(&x->waiter);
-    x->api->open--;
     record_scratch_deinit(&x->scratch);
     arena_deinit(&x->arena);
     buf_deinit(&x->page);
@@ -416,15 +415,9 @@ static bool begin(struct api_call *c, struct consume *x)
 
 void records_get(struct api_call *c)
 {
-    struct ectx ec = {0};
     struct api *a = c->api;
     struct consume want = {0};
-    if (!read_request(c, &want)) {
-        return;
-    }
-    if (a->open >= API_OPEN_MAX) {
-        IGNORE(ectx_fail(&ec, ERR_LIMIT, "%u streams and long polls are open", a->open));
-        api_problem(c, "too-many-open", &ec, STR_NULL);
+    if (!read_request(c, &want) || !api_may_wait(c)) {
         return;
     }
     struct consume *x = mem_new(struct consume);
@@ -441,7 +434,6 @@ void records_get(struct api_call *c)
     arena_init(&x->arena, ARENA_BYTES);
     record_scratch_init(&x->scratch, RECORD_DECOMPRESSED_MAX);
     buf_init(&x->page, ANSWER_BYTES);
-    a->open++;
     api_wait(a, &x->waiter);
     if (begin(c, x)) {
         step(x);

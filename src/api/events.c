@@ -433,9 +433,11 @@ static struct bulk *bulk_new(struct api_call *c, struct es *es, bool limited, si
     static const struct http_stream_hooks hooks = {.writable = bulk_writable,
                                                    .closed = bulk_closed};
     static const struct http_head head = {.status = 200, .content_type = "application/x-ndjson"};
-    struct bulk *k = mem_new(struct bulk);
-    if (k == NULL) {
+    struct bulk *k = api_may_wait(c) ? mem_new(struct bulk) : NULL;
+    if (k == NULL && c->api->open < API_OPEN_MAX) {
         api_fail(c, ERR_NO_MEMORY, NULL);
+    }
+    if (k == NULL) {
         return NULL;
     }
     k->es = es;

@@ -335,7 +335,7 @@ static void get_live(struct api_call *c)
     struct ectx ec = {0};
     uint64_t wait_ns, limit;
     struct es_subscribe s = {.stream = api_query(c, "stream"), .deliver = live_deliver};
-    if (!es_get(c, &es) || !es_filter_get(c, &s.filter) ||
+    if (!api_may_wait(c) || !es_get(c, &es) || !es_filter_get(c, &s.filter) ||
         !api_query_duration(c, "wait", UINT64_MAX, LIVE_WAIT_MAX_NS, &wait_ns) ||
         !api_query_u64(c, "limit", ES_PAGE_DEFAULT, ES_PAGE_MAX, &limit)) {
         return;
@@ -393,7 +393,9 @@ static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/subscriptions/live", get_live, "subscribe",
      "Catch up from a position and follow: server-sent events, NDJSON, or one page (long poll).",
      PARAMS, ARRAY_LEN(PARAMS), NULL, "LivePage", 200, API_SSE | API_NDJSON_OUT,
-     "stream-not-found stream-deleted stream-tombstoned category-not-found position-unknown", NULL},
+     "stream-not-found stream-deleted stream-tombstoned category-not-found position-unknown "
+     "too-many-open",
+     NULL},
 };
 static const struct api_schema SCHEMAS[] = {
     {"LivePage",

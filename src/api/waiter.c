@@ -2,14 +2,32 @@
 #include "api/api_int.h"
 #include "api/idempotency.h"
 
+bool api_may_wait(struct api_call *c)
+{
+    struct ectx ec = {0};
+    if (c->api->open < API_OPEN_MAX) {
+        return true;
+    }
+    IGNORE(ectx_fail(&ec, ERR_LIMIT, "%u streams and long polls are open, as many as are allowed",
+                     c->api->open));
+    api_problem(c, "too-many-open", &ec, STR_NULL);
+    return false;
+}
+
 void api_wait(struct api *a, struct api_waiter *w)
 {
     list_push_back(&a->waiting, &w->link);
+    w->api = a;
+    a->open++;
 }
 
 void api_wait_end(struct api_waiter *w)
 {
     list_remove(&w->link);
+    if (w->api != NULL) {
+        w->api->open--;
+        w->api = NULL;
+    }
 }
 
 /* Each of them may end itself, and others with it, while it is called: those that were told are

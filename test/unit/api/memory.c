@@ -86,6 +86,23 @@ TEST(api_followers_end_with_their_peer_and_with_the_server)
     world_deinit(&w);
 }
 
+TEST(api_what_is_open_is_bounded)
+{
+    struct world w = {0};
+    open_records(&w);
+    w.api->open = API_OPEN_MAX;
+    static const char *const accepts[] = {"", "Accept: text/event-stream\r\n",
+                                          "Accept: application/x-ndjson\r\n"};
+    for (size_t i = 0; i < ARRAY_LEN(accepts); i++) {
+        assert_int_equal(ask(&w, "GET", "/api/v1/topics/t/records", accepts[i], NULL), 503);
+        assert_true(has(&w, "too-many-open") && has(&w, "\r\nRetry-After: "));
+    }
+    w.api->open = 0;
+    assert_int_equal(ask(&w, "GET", "/api/v1/topics/t/records", "", NULL), 200);
+    assert_int_equal(w.api->open, 0);
+    world_deinit(&w);
+}
+
 TEST(api_a_long_poll_ends_with_the_server)
 {
     struct world w = {0};
