@@ -1,4 +1,6 @@
 /* Answers: JSON, nothing, problems. */
+#include <string.h>
+
 #include "api/api_int.h"
 #include "api/idempotency.h"
 
@@ -67,4 +69,18 @@ void api_fail(struct api_call *c, enum err e, const struct ectx *ec)
 {
     const struct ectx none = {.code = e};
     api_problem(c, api_problem_of(e), ec == NULL ? &none : ec, STR_NULL);
+}
+
+void api_write_line(struct json_writer *w, struct str json)
+{
+    const size_t at = w->out->n;
+    json_write_raw(w, json);
+    if (json.n == 0 || buf_failed(w->out) ||
+        (memchr(json.p, '\n', json.n) == NULL && memchr(json.p, '\r', json.n) == NULL)) {
+        return;
+    }
+    for (size_t i = at; i < w->out->n; i++) {
+        uint8_t *c = &w->out->p[i];
+        *c = *c == '\n' || *c == '\r' ? ' ' : *c;
+    }
 }

@@ -147,6 +147,10 @@ bool api_prefer_durability(struct api_call *c, struct str has, struct http_heade
 /* If-None-Match holds this ETag (with its quotes)? Then the answer is 304. */
 bool api_none_match(const struct api_call *c, struct str etag);
 
+/* A JSON value of somebody else on one line: NDJSON and server-sent events have lines. Line breaks
+ * within JSON stand between tokens only, where a space means the same. */
+void api_write_line(struct json_writer *w, struct str json);
+
 /* Cursors: what a page ended with, opaque and checked. `kind` tells lists apart. */
 void api_cursor_write(struct json_writer *w, const char *name, char kind, struct str at);
 /* Null: there is none. False: answered (not one of ours, or of another list). */

@@ -1,4 +1,5 @@
 /* An event as JSON. */
+#include "api/api_int.h"
 #include "api/event_json.h"
 #include "core/base64.h"
 
@@ -21,7 +22,7 @@ static bool is_json(struct str content_type)
 /* Line breaks can only stand between the values of JSON: blanks keep it on one line. */
 static void write_one_line(struct json_writer *w, struct str json)
 {
-    json_write_raw(w, json);
+    api_write_line(w, json);
     if (memchr(json.p, '\n', json.n) == NULL && memchr(json.p, '\r', json.n) == NULL) {
         return;
     }

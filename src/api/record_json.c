@@ -232,7 +232,7 @@ void record_write(struct json_writer *w, int32_t partition, const struct record 
         json_write_null(w);
     } else if (json_valid(r->value)) {
         json_write_name(w, "value");
-        json_write_raw(w, r->value);
+        api_write_line(w, r->value);
     } else {
         write_bytes(w, "value_string", "value_base64", r->value);
     }

@@ -54,6 +54,20 @@ def forms(count, client):
                got[0]["headers"] == [{"name": "traceparent", "value": trace}] and got[1]["headers"][0]["value"] == "own", got)
 
 
+def lines(count, client):
+    """JSON that came with line breaks is one line where lines count."""
+    client.call("PUT", "/api/v1/topics/lines", {"partitions": 1})
+    pretty = b'{"records":[{"value":{\n  "a": [1,\r\n 2],\n "b": "x\\ny"}},{"value":2}]}'
+    client.call("POST", "/api/v1/topics/lines/records", pretty, JSON)
+    text = client.raw("GET", "/api/v1/topics/lines/records", None, {"Accept": "application/x-ndjson"})[2]
+    got = [json.loads(line)["value"] for line in text.splitlines()]
+    count.show("pretty JSON is one line of NDJSON", got == [{"a": [1, 2], "b": "x\ny"}, 2], text)
+    client.call("POST", "/api/v1/streams/lines-1/events", b'{"events":[{"type":"A","data":{\n "a":1\n},"meta":{\n"b":2}}]}', JSON)
+    text = client.raw("GET", "/api/v1/streams/lines-1/events", None, {"Accept": "application/x-ndjson"})[2]
+    got = [json.loads(line) for line in text.splitlines()]
+    count.show("so are events", len(got) == 1 and got[0]["data"] == {"a": 1} and got[0]["meta"] == {"b": 2}, text)
+
+
 def atomic(count, client):
     client.call("PUT", "/api/v1/topics/atomic", {"partitions": 4})
     mixed = [{"value": 1}, {"vlaue": 2}, {"value": 3, "partition": 9}, {"value_base64": "?"}, {"value": 4, "key": "k"}]
@@ -262,6 +276,7 @@ def full(count, server):
 def run(count, server):
     client = Client(server)
     forms(count, client)
+    lines(count, client)
     atomic(count, client)
     refusals(count, client)
     follow(count, server, client)
