@@ -239,6 +239,11 @@ struct mapping_value mapping_field_value(const struct mapping_scope *s, int fiel
     switch (field) {
     case FIELD_TIME:
         return time_value(s);
+    case FIELD_VERSION: {
+        struct str suffix;
+        (void)mapping_type_base(e->envelope->type, &suffix);
+        return text_or_null(str_is_null(e->envelope->version) ? suffix : e->envelope->version);
+    }
     case FIELD_KEY:
     case FIELD_STREAM:
         return text_or_null(e->key);

@@ -282,4 +282,15 @@ struct proj_check {
 };
 void proj_check(struct proj *p, struct proj_check *c);
 
+/* ---- Ready-made
+ * ---------------------------------------------------------------------------------------- */
+
+/* The text of a definition, to be applied as any other. `what`: "event_store" (a table `name` with
+ * the events of a category, as textbooks have it). ERR_NOT_FOUND, ERR_INVALID_REQUEST. */
+struct proj_ready_made {
+    struct str what, name, category, target;
+};
+MUST_USE enum err proj_ready_made(const struct proj_ready_made *r, struct arena *a, struct str *out,
+                                  struct ectx *ec);
+
 #endif

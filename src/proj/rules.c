@@ -33,15 +33,24 @@ static bool is_wanted(const struct def *d, const struct envelope *e)
     return false;
 }
 
-static void read_revision(struct apply_event *e)
+/* What the event store puts beside an event: its revision, the client's metadata. */
+static enum err read_headers(struct apply *a, struct apply_event *e, struct ectx *ec)
 {
     struct slice headers = e->record->headers;
     struct record_header h;
     while (record_header_next(&headers, &h)) {
         if (str_eq_z(h.key, "leat-revision") && str_to_u64(h.value, &e->event.revision)) {
             e->event.has_revision = true;
+        } else if (str_eq_z(h.key, "leat-meta")) {
+            struct json *meta = NULL;
+            enum err err = json_parse(h.value, NULL, &a->event_arena, &meta, NULL);
+            if (err == ERR_NO_MEMORY) {
+                return no_memory(ec);
+            }
+            e->event.meta = err == ERR_OK ? meta : NULL;
         }
     }
+    return ERR_OK;
 }
 
 /* A text that can stand in a column; bytes that are none become base64-like hexadecimal. */
@@ -116,7 +125,10 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
         *wanted = false;
         return ERR_OK;
     }
-    read_revision(e);
+    err = read_headers(a, e, ec);
+    if (err != ERR_OK) {
+        return err;
+    }
     struct json *data = NULL;
     if (!str_is_null(e->data_text)) {
         err = json_parse(e->data_text, NULL, &a->event_arena, &data, NULL);
