@@ -13,7 +13,7 @@
 /* A request that is open for long: told of time, and of the end. */
 struct api_waiter {
     struct list link;
-    struct api *api; /* while it waits */
+    struct api *api;                                     /* while it waits */
     void (*tick)(struct api_waiter *w, uint64_t now_ns); /* about every 100 ms */
     void (*stop)(struct api_waiter *w);                  /* answer and go, within the call */
 };
@@ -100,7 +100,7 @@ struct api_resource {
 };
 /* streams.c, ...: listed in table.c */
 extern const struct api_resource api_streams, api_appends, api_events, api_live, api_snapshots,
-    api_folds, api_topics, api_records, api_about;
+    api_folds, api_projections, api_views, api_topics, api_records, api_about;
 
 /* table.c: the resources that these services offer, one after the other; NULL: no more. */
 const struct api_resource *api_resource_at(const struct api_services *s, size_t i);

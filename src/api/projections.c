@@ -7,13 +7,13 @@
 #include "es/es.h"
 #include "proj/proj.h"
 
-#define ANSWER_BYTES      (64u * 1024 * 1024)
-#define PARKED_DEFAULT    100u
-#define PARKED_MAX        1000u
-#define WAIT_DEFAULT_NS   (2ull * 1000 * 1000 * 1000)
-#define WAIT_MAX_NS       (60ull * 1000 * 1000 * 1000)
-#define CHECK_ROWS_MAX    1000u
-#define CHECK_EVENTS_MAX  1000000000u
+#define ANSWER_BYTES     (64u * 1024 * 1024)
+#define PARKED_DEFAULT   100u
+#define PARKED_MAX       1000u
+#define WAIT_DEFAULT_NS  (2ull * 1000 * 1000 * 1000)
+#define WAIT_MAX_NS      (60ull * 1000 * 1000 * 1000)
+#define CHECK_ROWS_MAX   1000u
+#define CHECK_EVENTS_MAX 1000000000u
 
 static struct proj *proj_of(const struct api_call *c)
 {
@@ -245,9 +245,8 @@ static void post_command(struct api_call *c)
     static const struct {
         const char *suffix;
         enum proj_command_kind kind;
-    } kinds[] = {{"/rebuild", PROJ_REBUILD},   {"/switch", PROJ_SWITCH},
-                 {"/rollback", PROJ_ROLLBACK}, {"/cancel", PROJ_CANCEL},
-                 {"/pause", PROJ_PAUSE},       {"/resume", PROJ_RESUME}};
+    } kinds[] = {{"/rebuild", PROJ_REBUILD}, {"/switch", PROJ_SWITCH}, {"/rollback", PROJ_ROLLBACK},
+                 {"/cancel", PROJ_CANCEL},   {"/pause", PROJ_PAUSE},   {"/resume", PROJ_RESUME}};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (str_ends(str_of(c->route->path), kinds[i].suffix)) {
             simple(c, kinds[i].kind);
@@ -453,7 +452,10 @@ static void post_check(struct api_call *c)
 
 /* ---- Routes --------------------------------------------------------------------------------- */
 
-#define NAME_PARAM {"name", API_PATH, API_STRING, true, "orders", "The projection."}
+#define NAME_PARAM                                                      \
+    {                                                                   \
+        "name", API_PATH, API_STRING, true, "orders", "The projection." \
+    }
 static const struct api_param NAME[] = {NAME_PARAM};
 static const struct api_param PUT_PARAMS[] = {
     NAME_PARAM, {"file", API_QUERY, API_STRING, false, "orders.yaml", "What errors call it."}};
@@ -482,13 +484,15 @@ static const char DEFINITION_EXAMPLE[] =
     "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"key\":{\"id\":\"text\"},"
     "\"columns\":{\"total\":\"integer\"}}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
-#define COMMAND(suffix, id, summary)                                                               \
-    {"POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL,        \
-     "ProjectionVersion", 200, API_IDEMPOTENT,                                                     \
-     "projection-not-found projection-version-conflict projection-behind", NULL}
+#define COMMAND(suffix, id, summary)                                                           \
+    {                                                                                          \
+        "POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL, \
+            "ProjectionVersion", 200, API_IDEMPOTENT,                                          \
+            "projection-not-found projection-version-conflict projection-behind", NULL         \
+    }
 static const struct api_route ROUTES[] = {
-    {"GET", "/api/v1/projections", get_projections, "listProjections", "List the projections.", NULL,
-     0, NULL, "ProjectionList", 200, 0, "", NULL},
+    {"GET", "/api/v1/projections", get_projections, "listProjections", "List the projections.",
+     NULL, 0, NULL, "ProjectionList", 200, 0, "", NULL},
     {"GET", "/api/v1/projections/{name}", get_projection, "getProjection",
      "Show a projection: versions, lag, progress, parked events.", NAME, ARRAY_LEN(NAME), NULL,
      "Projection", 200, 0, "projection-not-found", NULL},
@@ -502,8 +506,9 @@ static const struct api_route ROUTES[] = {
     {"DELETE", "/api/v1/projections/{name}", delete_projection, "deleteProjection",
      "Remove a projection with its tables and views.", NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0,
      "projection-not-found", NULL},
-    COMMAND("/rebuild", "rebuildProjection", "Build the served definition anew beside the served "
-                                             "tables."),
+    COMMAND("/rebuild", "rebuildProjection",
+            "Build the served definition anew beside the served "
+            "tables."),
     COMMAND("/switch", "switchProjection", "Serve the version that was built."),
     COMMAND("/rollback", "rollbackProjection", "Serve the version before this one again."),
     COMMAND("/cancel", "cancelProjection", "Drop the version that is being built."),
@@ -554,4 +559,5 @@ static const struct api_schema SCHEMAS[] = {
 };
 const struct api_resource api_projections = {
     "Projections", "Read models that are kept from events, exactly once.",
-    ROUTES, ARRAY_LEN(ROUTES), SCHEMAS, ARRAY_LEN(SCHEMAS)};
+    ROUTES,        ARRAY_LEN(ROUTES),
+    SCHEMAS,       ARRAY_LEN(SCHEMAS)};

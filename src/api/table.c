@@ -11,21 +11,23 @@
 #include "core/mem.h"
 #include "envelope/envelope.h"
 
-enum need { NEED_NOTHING, NEED_ES };
+enum need { NEED_NOTHING, NEED_ES, NEED_PROJ };
 
 static const struct {
     const struct api_resource *resource;
     enum need need;
 } RESOURCES[] = {
-    {&api_about, NEED_NOTHING}, {&api_topics, NEED_NOTHING}, {&api_records, NEED_NOTHING},
-    {&api_streams, NEED_ES},    {&api_appends, NEED_ES},     {&api_events, NEED_ES},
-    {&api_live, NEED_ES},       {&api_snapshots, NEED_ES},   {&api_folds, NEED_ES},
+    {&api_about, NEED_NOTHING},    {&api_topics, NEED_NOTHING}, {&api_records, NEED_NOTHING},
+    {&api_streams, NEED_ES},       {&api_appends, NEED_ES},     {&api_events, NEED_ES},
+    {&api_live, NEED_ES},          {&api_snapshots, NEED_ES},   {&api_folds, NEED_ES},
+    {&api_projections, NEED_PROJ}, {&api_views, NEED_PROJ},
 };
 
 const struct api_resource *api_resource_at(const struct api_services *s, size_t i)
 {
     for (size_t at = 0; at < ARRAY_LEN(RESOURCES); at++) {
-        const bool there = RESOURCES[at].need == NEED_NOTHING || s->es != NULL;
+        const enum need need = RESOURCES[at].need;
+        const bool there = need == NEED_ES ? s->es != NULL : need != NEED_PROJ || s->proj != NULL;
         if (there && i-- == 0) {
             return RESOURCES[at].resource;
         }

@@ -12,6 +12,7 @@
 #include "kafka/kafka.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
+#include "proj/proj.h"
 #include "server/options.h"
 #include "store/store.h"
 
@@ -37,6 +38,8 @@ struct server {
     struct http *http;
     struct engine *engine;
     struct es *es;
+    struct proj *proj;
+    bool proj_stopped;
     struct api *api;
     struct env_addr kafka_bound, http_bound;
     uint64_t started_ns;
@@ -54,6 +57,8 @@ MUST_USE enum err server_api_open(struct server *s, struct ectx *ec);
 void server_services_tick(struct server *s);
 void server_services_stop(struct server *s);
 void server_services_destroy(struct server *s);
+/* actions.c: appends that projections ask for. ctx: the server. */
+void server_action(void *ctx, struct proj_action *a);
 /* gauges.c: what is read when someone scrapes. */
 void server_gauges_add(struct server *s);
 extern const char server_version[];

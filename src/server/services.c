@@ -4,12 +4,14 @@
  * 503, and Kafka clients are served already.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/log.h"
 #include "server/server_int.h"
 
-#define DERIVED_DIR "derived"
-#define PATH_MAX_   4096u
+#define DERIVED_DIR  "derived"
+#define PATH_MAX_    4096u
+#define STOP_WAIT_NS 10000000u /* between two looks whether what works on read models has ended */
 
 static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
 {
@@ -21,32 +23,58 @@ static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
     LOG_ERROR("es.failed", KV_ERR(ec), KV_Z("action", "its API answers 503; all else is served"));
 }
 
-/* Folders for what can be made anew from the log. */
-static enum err make_dirs(struct server *s, char *es_dir, size_t size, struct ectx *ec)
+static void on_proj_ready(void *ctx, enum err e, const struct ectx *ec)
 {
-    char dir[PATH_MAX_];
+    (void)ctx;
+    if (e != ERR_OK) {
+        LOG_ERROR("projections.failed", KV_ERR(ec),
+                  KV_Z("action", "no read model is kept; all else is served"));
+    }
+}
+
+static enum err dir_make(struct server *s, const char *name, char out[PATH_MAX_], struct ectx *ec)
+{
     const char *data = config_text(&s->options.config, NULL, "leat.data", NULL);
-    (void)snprintf(dir, sizeof(dir), "%s/" DERIVED_DIR, data);
-    const int n = snprintf(es_dir, size, "%s/es", dir);
-    if (n < 0 || (size_t)n >= size) {
+    const int n = snprintf(out, PATH_MAX_, "%s/%s", data, name);
+    if (n < 0 || (size_t)n >= PATH_MAX_) {
         return ectx_fail(ec, ERR_CONFIG, "the name of the data directory is too long");
     }
-    const enum err e = env_dir_make(s->env, dir, ec);
+    const enum err e = env_dir_make(s->env, out, ec);
     return e == ERR_EXISTS ? ERR_OK : e;
+}
+
+static enum err open_projections(struct server *s, struct ectx *ec)
+{
+    char dir[PATH_MAX_];
+    enum err e = dir_make(s, DERIVED_DIR "/views", dir, ec);
+    const struct proj_config cfg = {.engine = s->engine,
+                                    .metrics = s->metrics,
+                                    .dir = dir,
+                                    .append = server_action,
+                                    .append_ctx = s};
+    e = e == ERR_OK ? proj_create(&cfg, &s->proj, ec) : e;
+    if (e == ERR_OK) {
+        proj_start(s->proj, on_proj_ready, s);
+    }
+    return e;
 }
 
 MUST_USE enum err server_services_open(struct server *s, struct ectx *ec)
 {
-    char es_dir[PATH_MAX_];
+    char dir[PATH_MAX_];
     enum err e =
         engine_embedded_create(s->env, s->poll, s->store, s->broker, s->groups, &s->engine);
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "could not set up the engine: %s", err_text(e));
     }
-    e = make_dirs(s, es_dir, sizeof(es_dir), ec);
-    e = e == ERR_OK ? es_create(s->engine, &s->options.config, s->metrics, es_dir, &s->es, ec) : e;
+    e = dir_make(s, DERIVED_DIR, dir, ec);
+    if (e == ERR_OK) { /* the index makes its own folder in it */
+        (void)snprintf(dir + strlen(dir), sizeof(dir) - strlen(dir), "/es");
+        e = es_create(s->engine, &s->options.config, s->metrics, dir, &s->es, ec);
+    }
     if (e == ERR_OK) {
         es_start(s->es, on_es_ready, s);
+        e = open_projections(s, ec);
     }
     return e;
 }
@@ -59,6 +87,7 @@ MUST_USE enum err server_api_open(struct server *s, struct ectx *ec)
                                           .engine = s->engine,
                                           .broker = s->broker,
                                           .es = s->es,
+                                          .proj = s->proj,
                                           .config = &s->options.config,
                                           .metrics = s->metrics,
                                           .version = server_version};
@@ -68,15 +97,28 @@ MUST_USE enum err server_api_open(struct server *s, struct ectx *ec)
 void server_services_tick(struct server *s)
 {
     es_tick(s->es);
+    proj_tick(s->proj);
     if (s->api != NULL) {
         api_tick(s->api);
     }
+}
+
+static void on_proj_stopped(void *ctx)
+{
+    struct server *s = ctx;
+    s->proj_stopped = true;
 }
 
 void server_services_stop(struct server *s)
 {
     if (s->api != NULL) {
         api_stop(s->api);
+    }
+    if (s->proj != NULL) {
+        proj_stop(s->proj, on_proj_stopped, s);
+        while (!s->proj_stopped) { /* transactions that are under way end first */
+            env_poll_run(s->poll, STOP_WAIT_NS);
+        }
     }
     if (s->es != NULL) {
         es_stop(s->es);
@@ -86,6 +128,7 @@ void server_services_stop(struct server *s)
 void server_services_destroy(struct server *s)
 {
     api_destroy(s->api);
+    proj_destroy(s->proj);
     es_destroy(s->es);
     engine_destroy(s->engine);
 }

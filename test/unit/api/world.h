@@ -34,7 +34,7 @@ struct world {
     struct env_sock *sock;
     uint64_t keys_bytes; /* leat.idempotency.max.bytes; 0: the default */
     bool closed;
-    bool hold; /* the log writes nothing */
+    bool hold;       /* the log writes nothing */
     struct buf in;   /* the last answer */
     int status;      /* of it; 0: there is none */
     struct str body; /* of it */

@@ -66,33 +66,6 @@ TEST(an_append_is_decided_on_what_is_sequenced_and_its_conflict_waits_for_it)
     es_world_deinit(&w);
 }
 
-/* A checkpoint's barrier or a full ring: nobody is refused for it. */
-TEST(an_append_waits_while_the_log_has_no_room)
-{
-    struct es_world w;
-    es_world_init(&w, 9);
-    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "x"), "ok 0-0");
-    fake_engine_set_full(w.engine, true);
-    struct es_shot *first = fire(&w, "order-1", "0", "a");
-    struct es_shot *second = fire(&w, "order-1", "0", "b");
-    assert_string_equal(es_shot_said(first), "waits");
-    assert_string_equal(es_shot_said(second), "waits");
-    fake_engine_set_full(w.engine, false);
-    es_world_settle(&w);
-    assert_string_equal(es_shot_said(first), "ok 1-1");
-    assert_string_equal(es_shot_said(second), "conflict 1");
-    es_shot_free(first);
-    es_shot_free(second);
-    /* and when it ends meanwhile, it says so */
-    fake_engine_set_full(w.engine, true);
-    struct es_shot *third = fire(&w, "order-1", "1", "c");
-    es_stop(w.es);
-    assert_string_equal(es_shot_said(third), "unavailable");
-    fake_engine_set_full(w.engine, false);
-    es_shot_free(third);
-    es_world_deinit(&w);
-}
-
 /* Two writers with one query: the second meets what the first has sequenced, and is told where. */
 TEST(a_query_sees_what_is_in_flight)
 {
