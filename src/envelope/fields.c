@@ -110,8 +110,11 @@ enum field field_find(enum name_list list, struct str name, bool any_case, size_
     for (enum field f = 0; f < FIELD_COUNT; f++) {
         const char *const *names = names_of(f, list);
         for (size_t i = 0; names[i] != NULL; i++) {
-            if (any_case ? same_any_case(name, names[i])
-                         : name.n > 0 && name.p[0] == names[i][0] && str_eq_z(name, names[i])) {
+            /* The first letter tells most of them apart; names in the table begin with one. */
+            if (name.n == 0 || ((name.p[0] ^ names[i][0]) & ~0x20) != 0) {
+                continue;
+            }
+            if (any_case ? same_any_case(name, names[i]) : str_eq_z(name, names[i])) {
                 *rank = i;
                 return f;
             }
