@@ -16,7 +16,12 @@
 #include "store/ahead.h"
 #include "store/read.h"
 
-enum { READ_SLACK = 16 << 10, READ_REFS_MAX = 1 << 20, READ_STALLS_MAX = 3 };
+enum {
+    READ_SLACK = 16 << 10,
+    READ_SLACK_SMALL = 6 << 10,
+    READ_REFS_MAX = 1 << 20,
+    READ_STALLS_MAX = 3
+};
 
 struct hold_ref {
     struct wal_group *group;
@@ -220,8 +225,10 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
 static size_t task_want(const struct read_task *t, uint64_t position)
 {
     const uint64_t left = t->end - position;
+    /* Who wants one batch finds it within an interval of the index; if not, it is read again. */
+    const size_t slack = t->max_bytes < READ_SLACK ? READ_SLACK_SMALL : READ_SLACK;
     const size_t want =
-        (t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX) + READ_SLACK;
+        (t->max_bytes < STORE_READ_BUFFER_MAX ? t->max_bytes : STORE_READ_BUFFER_MAX) + slack;
     return left < want ? (size_t)left : want;
 }
 
