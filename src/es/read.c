@@ -18,6 +18,7 @@ enum err es_reader_create(struct es *es, struct es_reader **out)
     list_init(&r->tasks);
     list_init(&r->idle);
     list_init(&r->subscriptions);
+    list_init(&r->parked);
     r->es = es;
     record_scratch_init(&r->scratch, ES_DECOMPRESS_MAX);
     r->foreign = metrics_counter(es->metrics, "leat_es_foreign_records_total",
@@ -69,6 +70,7 @@ static void subscriptions_tick(struct es *es)
 void es_reader_tick(struct es *es)
 {
     record_scratch_trim(&es->reader->scratch);
+    es_scan_parked_drop(es->reader, false);
     subscriptions_tick(es);
 }
 
@@ -80,6 +82,7 @@ void es_reader_stop(struct es *es, bool closing)
     IGNORE(ectx_fail(&ec, ERR_STOPPED, "the event store %s",
                      closing ? "is stopping" : "makes its index anew"));
     r->stopped = closing;
+    es_scan_parked_drop(r, true);
     while ((l = r->tasks.next) != &r->tasks) {
         struct es_task *task = CONTAINER_OF(l, struct es_task, link);
         task->fail(task, ES_UNAVAILABLE, &ec);

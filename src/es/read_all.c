@@ -27,6 +27,7 @@ static void answer(struct all_read *s, enum es_problem problem)
     } else {
         r->events = s->source.events;
         r->next = s->source.progress;
+        es_source_park(&s->source);
     }
     es_task_end(&s->task);
     r->done(r);
@@ -143,7 +144,8 @@ static enum es_problem begin(struct es *es, struct es_read_all *r, struct all_re
         mem_free(s);
         return p;
     }
-    size_t chunk = r->limit_bytes < CHUNK_DEFAULT ? CHUNK_DEFAULT : r->limit_bytes;
+    size_t chunk = r->limit < r->limit_bytes / 1024 ? r->limit * 1024 : r->limit_bytes;
+    chunk = chunk < CHUNK_DEFAULT ? CHUNK_DEFAULT : chunk;
     enum err e = es_source_begin(&s->source, &r->filter, r->after, r->from_end, r->backward, head,
                                  chunk < CHUNK_LARGE ? chunk : CHUNK_LARGE, &r->ec);
     if (e != ERR_OK) {

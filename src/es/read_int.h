@@ -31,6 +31,8 @@ enum {
     ES_PICK_READS = 8,           /* reads of the engine at once, for one call */
     ES_SLOTS_IDLE_MAX = 64,      /* kept for the next call */
     ES_CHUNK = 128,              /* events that one round of a call looks for */
+    ES_PARKED_MAX = 8,           /* scans that wait for their next page */
+    ES_PARKED_TICKS = 20,        /* for so long */
     ES_EVENTS_SCANNED_MAX = 8192 /* events that one call passes over because they are not shown */
 };
 #define ES_SLOT_ARENA     (4u << 20)   /* descriptions of batches of one read */
@@ -225,6 +227,8 @@ MUST_USE enum err es_redact(struct es_event *e, const struct str *fields, size_t
 
 /* ---- All partitions in the order of the log ---- */
 
+struct es_reader;
+
 /*
  * A merge of cursors, one for each partition of a category, or of all. Forward it never runs dry
  * for good: with a higher bound it goes on, also into categories that are new.
@@ -270,8 +274,17 @@ struct es_scan {
     size_t out, held;
     enum err err; /* out */
     struct ectx *ec;
+    struct list parked; /* es_reader.parked */
+    struct es_position parked_at;
+    uint32_t parked_ticks;
 };
 void es_scan_init(struct es_scan *s, struct es_task *task);
+/* Those that wait for their next page: takes the one that is there, or NULL. */
+struct es_scan *es_scan_unpark(struct es_reader *r, const struct es_cat *cat, bool backward,
+                               struct es_position at);
+/* Owns it from now on. Nothing may be out. */
+void es_scan_park(struct es_reader *r, struct es_scan *s, struct es_position at);
+void es_scan_parked_drop(struct es_reader *r, bool all); /* the old ones */
 /* chunk_bytes: about how much is read of all partitions together before it is used. */
 MUST_USE enum err es_scan_begin(struct es_scan *s, const struct es_cat *cat,
                                 struct es_position after, bool from_end, bool backward,
@@ -360,7 +373,7 @@ struct es_source {
     bool full;                   /* out: the arena is */
     enum err err;                /* out */
     struct es_position gathered; /* becomes progress when the round is done */
-    struct es_scan scan;
+    struct es_scan *scan;        /* NULL: by_terms, or missing */
     struct es_terms terms;
     struct es_pick pick;
     struct es_sieve sieve;
@@ -376,6 +389,9 @@ MUST_USE enum err es_source_bound(struct es_source *s, struct es_position head);
 void es_source_round(struct es_source *s, size_t max_events, size_t max_bytes, size_t max_scanned,
                      struct arena *a, struct ectx *ec);
 bool es_source_run(struct es_source *s);
+/* After a round that ended well: the scan, with what it has read, is kept for a while for whoever
+ * begins at `progress`, the next page of the same reader. */
+void es_source_park(struct es_source *s);
 void es_source_cancel(struct es_source *s);
 void es_source_destroy(struct es_source *s); /* as a task's destroy */
 /* ERR_OK, or what is wrong with a filter. */
@@ -416,7 +432,6 @@ struct es_subscription {
     uint64_t walk; /* the newest that has met it */
 };
 /* All subscriptions, while any of them, or others, leave. */
-struct es_reader;
 struct es_sub_walk {
     uint64_t number, left;
     struct es_subscription *last;
@@ -460,6 +475,8 @@ void es_tail_unwatch(struct es *es);
 
 struct es_reader {
     struct list tasks, idle;
+    struct list parked; /* of struct es_scan */
+    size_t parked_count;
     size_t task_count, idle_count;
     struct record_scratch scratch;
     bool stopped;

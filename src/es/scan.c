@@ -45,6 +45,7 @@ void es_scan_init(struct es_scan *s, struct es_task *task)
     s->task = task;
     list_init(&s->work);
     list_init(&s->ended);
+    list_init(&s->parked);
     heap_init(&s->ready);
 }
 
@@ -478,4 +479,55 @@ void es_scan_cancel(struct es_scan *s)
     mem_free(s->cursors);
     s->cursors = NULL;
     s->cursor_count = s->cursor_cap = 0;
+}
+
+/* ---- Between two pages ---- */
+
+static void parked_remove(struct es_reader *r, struct es_scan *s)
+{
+    list_remove(&s->parked);
+    r->parked_count--;
+}
+
+struct es_scan *es_scan_unpark(struct es_reader *r, const struct es_cat *cat, bool backward,
+                               struct es_position at)
+{
+    LIST_FOR_EACH (l, tmp, &r->parked) {
+        struct es_scan *s = CONTAINER_OF(l, struct es_scan, parked);
+        if (s->cat == cat && s->backward == backward && es_position_cmp(s->parked_at, at) == 0) {
+            parked_remove(r, s);
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void parked_free(struct es_reader *r, struct es_scan *s)
+{
+    parked_remove(r, s);
+    es_scan_cancel(s);
+    mem_free(s);
+}
+
+void es_scan_park(struct es_reader *r, struct es_scan *s, struct es_position at)
+{
+    CHECK(s->out == 0);
+    s->task = NULL;
+    s->ec = NULL;
+    s->parked_at = at;
+    s->parked_ticks = 0;
+    list_push_back(&r->parked, &s->parked);
+    if (++r->parked_count > ES_PARKED_MAX) {
+        parked_free(r, CONTAINER_OF(r->parked.next, struct es_scan, parked));
+    }
+}
+
+void es_scan_parked_drop(struct es_reader *r, bool all)
+{
+    LIST_FOR_EACH (l, tmp, &r->parked) {
+        struct es_scan *s = CONTAINER_OF(l, struct es_scan, parked);
+        if (all || ++s->parked_ticks >= ES_PARKED_TICKS) {
+            parked_free(r, s);
+        }
+    }
 }

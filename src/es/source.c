@@ -13,13 +13,14 @@
  */
 #include "es/read_int.h"
 
+#include "core/mem.h"
+
 static const struct es_position position_last = {UINT64_MAX, UINT32_MAX};
 
 void es_source_init(struct es_source *s, struct es_task *task)
 {
     memset(s, 0, sizeof(*s));
     s->task = task;
-    es_scan_init(&s->scan, task);
     es_terms_init(&s->terms, task);
     es_pick_init(&s->pick, task);
     es_sieve_init(&s->sieve, task);
@@ -27,7 +28,11 @@ void es_source_init(struct es_source *s, struct es_task *task)
 
 void es_source_cancel(struct es_source *s)
 {
-    es_scan_cancel(&s->scan);
+    if (s->scan != NULL) {
+        es_scan_cancel(s->scan);
+        mem_free(s->scan);
+        s->scan = NULL;
+    }
     es_pick_cancel(&s->pick);
     es_sieve_cancel(&s->sieve);
 }
@@ -87,8 +92,20 @@ static enum err reading_begin(struct es_source *s, struct es_position after, boo
         return es_terms_begin(&s->terms, &s->filter, after, from_end, s->backward, s->head.commit,
                               ec);
     }
-    s->scan.bound = s->head.commit;
-    return es_scan_begin(&s->scan, s->cat, after, from_end, s->backward, s->chunk_bytes, ec);
+    struct es_reader *r = s->task->es->reader;
+    s->scan = from_end ? NULL : es_scan_unpark(r, s->cat, s->backward, after);
+    if (s->scan != NULL) {
+        s->scan->task = s->task;
+        s->scan->ec = ec;
+        return s->backward ? ERR_OK : es_scan_bound(s->scan, s->head.commit);
+    }
+    s->scan = mem_new(struct es_scan);
+    if (s->scan == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a read");
+    }
+    es_scan_init(s->scan, s->task);
+    s->scan->bound = s->head.commit;
+    return es_scan_begin(s->scan, s->cat, after, from_end, s->backward, s->chunk_bytes, ec);
 }
 
 enum err es_source_begin(struct es_source *s, const struct es_filter *filter,
@@ -124,14 +141,17 @@ enum err es_source_bound(struct es_source *s, struct es_position head)
         es_terms_bound(&s->terms, head.commit);
         return ERR_OK;
     }
-    return es_scan_bound(&s->scan, head.commit);
+    return es_scan_bound(s->scan, head.commit);
 }
 
 void es_source_round(struct es_source *s, size_t max_events, size_t max_bytes, size_t max_scanned,
                      struct arena *a, struct ectx *ec)
 {
     s->arena = a;
-    s->ec = s->scan.ec = s->terms.ec = ec;
+    s->ec = s->terms.ec = ec;
+    if (s->scan != NULL) {
+        s->scan->ec = ec;
+    }
     s->max_events = max_events;
     s->max_bytes = max_bytes;
     s->max_scanned = max_scanned;
@@ -291,7 +311,7 @@ static void batch_gather(struct es_source *s, const struct engine_batch *b,
             s->scanned++; /* not the batch in which it began, if that had nothing more */
         }
         s->gathered = ahead(s, end) ? end : s->gathered;
-        es_scan_pop(&s->scan, &h);
+        es_scan_pop(s->scan, &h);
     }
 }
 
@@ -299,11 +319,11 @@ static bool gather_scan(struct es_source *s)
 {
     while (s->err == ERR_OK && !enough(s)) {
         const struct es_cursor *c;
-        if (!es_scan_run(&s->scan)) {
+        if (!es_scan_run(s->scan)) {
             return false;
         }
-        s->err = s->scan.err;
-        const struct engine_batch *b = s->err == ERR_OK ? es_scan_top(&s->scan, &c) : NULL;
+        s->err = s->scan->err;
+        const struct engine_batch *b = s->err == ERR_OK ? es_scan_top(s->scan, &c) : NULL;
         if (b == NULL) {
             s->ended = true;
             break;
@@ -451,5 +471,15 @@ bool es_source_run(struct es_source *s)
             size_t base = s->round > 0 ? s->base : 0;
             es_sieve_begin(&s->sieve, s->events + base, s->times + base, s->round, s->arena, s->ec);
         }
+    }
+}
+
+void es_source_park(struct es_source *s)
+{
+    bool over = s->backward && s->ended;
+    if (s->scan != NULL && !over && s->err == ERR_OK && s->scan->err == ERR_OK &&
+        s->scan->out == 0) {
+        es_scan_park(s->task->es->reader, s->scan, s->progress);
+        s->scan = NULL;
     }
 }

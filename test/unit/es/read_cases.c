@@ -427,6 +427,51 @@ TEST(a_read_that_fails_says_why_and_the_next_one_works)
     es_world_deinit(&w);
 }
 
+/* The next page goes on with what was read for the last one; whoever does not come for it is
+ * forgotten after a while. */
+TEST(the_next_page_goes_on_where_the_last_one_ended)
+{
+    struct es_world w;
+    struct model m;
+    es_world_init(&w, 10);
+    model_init(&m, &w, 10);
+    model_write(&m, 200);
+    struct es_position after = {0, 0};
+    uint64_t reads = fake_engine_reads(w.engine);
+    size_t count = 0, pages = 0;
+    for (bool more = true; more; pages++) {
+        struct arena a;
+        bool done = false;
+        arena_init(&a, 8 << 20);
+        struct es_read_all r = {.after = after,
+                                .limit = 7,
+                                .limit_bytes = 100000,
+                                .scan_max = 1000,
+                                .arena = &a,
+                                .done = all_done,
+                                .ctx = &done};
+        es_read_all(w.es, &r);
+        assert_true(done);
+        count += r.event_count;
+        after = r.next;
+        more = r.more;
+        es_read_all_release(w.es, &r);
+        arena_deinit(&a);
+    }
+    model_load(&m);
+    assert_int_equal(count, m.count);
+    assert_true(pages > 30);
+    assert_true(fake_engine_reads(w.engine) - reads < 2 * pages);
+    assert_int_equal(w.es->reader->parked_count, 1);
+    for (int i = 0; i < ES_PARKED_TICKS; i++) {
+        es_tick(w.es);
+    }
+    assert_int_equal(w.es->reader->parked_count, 0);
+    assert_int_equal(fake_engine_held(w.engine), 0);
+    model_deinit(&m);
+    es_world_deinit(&w);
+}
+
 TEST(a_position_that_is_not_ours_is_refused)
 {
     struct es_world w;
@@ -544,6 +589,7 @@ static enum err read_starved(void *ctx)
         e = l.ec.code;
     }
     page_free(s->w, &p);
+    es_scan_parked_drop(s->w->es->reader, true);
     assert_int_equal(fake_engine_held(s->w->engine), 0);
     if (problem == ES_OK) {
         return ERR_OK;
