@@ -45,6 +45,8 @@ extern const struct field_row envelope_fields[FIELD_COUNT];
 /* The field that this name means in a list, and its rank there; FIELD_NONE. */
 enum name_list { NAMES_MEMBERS, NAMES_ATTRIBUTES, NAMES_TEAM, NAMES_HEADERS };
 enum field field_find(enum name_list list, struct str name, bool any_case, size_t *rank);
+/* Is it one of the names of this field, in any case? */
+bool field_is(enum field f, enum name_list list, struct str name);
 
 /* Of a field that is text. */
 struct str *field_str(struct envelope *e, enum field f);

@@ -123,6 +123,17 @@ enum field field_find(enum name_list list, struct str name, bool any_case, size_
     return FIELD_NONE;
 }
 
+bool field_is(enum field f, enum name_list list, struct str name)
+{
+    const char *const *names = names_of(f, list);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (same_any_case(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct str *field_str(struct envelope *e, enum field f)
 {
     return (struct str *)(void *)((char *)e + envelope_fields[f].offset);

@@ -81,9 +81,8 @@ static struct str content_type_of(const struct record *record)
     struct slice headers = record->headers;
     struct record_header h;
     struct str found = STR_NULL;
-    size_t rank;
     while (record_header_next(&headers, &h)) {
-        if (field_find(NAMES_HEADERS, h.key, true, &rank) == FIELD_CONTENT_TYPE) {
+        if (field_is(FIELD_CONTENT_TYPE, NAMES_HEADERS, h.key)) {
             found = h.value;
         }
     }
