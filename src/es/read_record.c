@@ -16,9 +16,9 @@ struct head {
     size_t tag_count;
 };
 
-/* Copies what the record's views show, so that batch and scratch may go. Key, value and headers lie
- * behind one another in the record: one copy. */
-static bool record_keep(struct record *r, struct arena *a)
+/* Copies what the record's views, and `meta` in them, show, so that batch and scratch may go. Key,
+ * value and headers lie behind one another in the record: one copy. */
+static bool record_keep(struct record *r, struct str *meta, struct arena *a)
 {
     const char *begin = r->key.p != NULL     ? r->key.p
                         : r->value.p != NULL ? r->value.p
@@ -33,6 +33,9 @@ static bool record_keep(struct record *r, struct arena *a)
     }
     if (r->value.p != NULL) {
         r->value.p = copy.p + (r->value.p - begin);
+    }
+    if (meta->p != NULL) {
+        meta->p = copy.p + (meta->p - begin);
     }
     size_t headers_n = slice_left(&r->headers);
     r->headers = slice_of(copy.p + n - headers_n, headers_n);
@@ -86,10 +89,9 @@ enum err es_record_read(const struct record *record, const struct es_record_plac
     if (!head_read(&r, &head)) {
         return ERR_NOT_FOUND;
     }
-    if (!record_keep(&r, a)) {
+    if (!record_keep(&r, &head.meta, a)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for an event of %zu bytes", r.size);
     }
-    IGNORE(head_read(&r, &head)); /* again: the views are those of the copy now */
     *out = (struct es_event){
         .stream = r.key,
         .revision = head.revision,
