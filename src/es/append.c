@@ -389,7 +389,9 @@ static enum err write_records(struct append_op *o, struct es_flight *f)
     for (size_t i = 0; records != NULL && i < a->event_count; i++) {
         const struct es_flight_event *x = &f->events[i];
         const struct engine_part *part = &f->engine_parts[x->part];
-        if (!es_record_write(o->op.es, &a->events[i], o->plan.events[i].id, x->revision, a->arena,
+        struct es_plan_event *planned = &o->plan.events[i];
+        struct es_record r = {planned->id, x->revision, &o->plan.streams[planned->stream].source};
+        if (!es_record_write(o->op.es, &a->events[i], &r, a->arena,
                              &records[(size_t)(part->records - records) + x->index])) {
             return ERR_NO_MEMORY;
         }

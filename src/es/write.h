@@ -265,7 +265,8 @@ struct es_plan_stream {
     uint32_t part;      /* of the flight */
     size_t event_count; /* 0: only checked */
     size_t first_event, last_event;
-    uint64_t next; /* revision of its next event */
+    uint64_t next;     /* revision of its next event */
+    struct str source; /* of its records, once one was made */
 };
 struct es_plan {
     struct es_wop *op;
@@ -337,6 +338,7 @@ struct es_writer {
     size_t gate_bytes;
     bool gate_again; /* at the next tick */
     struct record_scratch scratch;
+    struct record_header headers[ENVELOPE_HEADERS_MAX + 2 + ES_TAGS_MAX]; /* of one record */
 };
 MUST_USE enum err es_writer_create(struct es *es);
 void es_writer_destroy(struct es *es);
@@ -369,8 +371,13 @@ bool es_covered_room(const struct es *es, size_t name_bytes, int32_t partitions)
 MUST_USE enum err es_cat_want(struct es *es, struct str category, struct es_wop *op,
                               struct ectx *ec);
 /* An event as a record. false: no memory. */
-bool es_record_write(struct es *es, const struct es_new_event *event, struct str id,
-                     uint64_t revision, struct arena *a, struct engine_record *out);
+struct es_record {
+    struct str id;
+    uint64_t revision;
+    struct str *source; /* of its stream's events without one; null: it is made */
+};
+bool es_record_write(struct es *es, const struct es_new_event *event, struct es_record *r,
+                     struct arena *a, struct engine_record *out);
 
 /* ---- Ids that the server makes
  * ---------------------------------------------------------------------------------------- */

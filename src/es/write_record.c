@@ -11,25 +11,39 @@ static struct record_header header(const char *name, struct str value)
     return (struct record_header){str_of(name), value};
 }
 
-bool es_record_write(struct es *es, const struct es_new_event *event, struct str id,
-                     uint64_t revision, struct arena *a, struct engine_record *out)
+static struct str decimal(uint64_t v, struct arena *a)
 {
-    struct record_header headers[ENVELOPE_HEADERS_MAX + 2 + ES_TAGS_MAX];
+    char text[20];
+    size_t at = sizeof(text);
+    do {
+        text[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return arena_str(a, str_make(text + at, sizeof(text) - at));
+}
+
+bool es_record_write(struct es *es, const struct es_new_event *event, struct es_record *r,
+                     struct arena *a, struct engine_record *out)
+{
+    struct record_header *headers = es->writer->headers; /* large: not on the stack each time */
     struct envelope e = event->envelope;
+    if (str_is_null(*r->source)) {
+        *r->source = arena_printf(a, "/leat/streams/%.*s", STR(event->stream));
+    }
     const struct envelope_defaults defaults = {
-        .id = id,
+        .id = r->id,
         .time_ns = env_wall_ms(es->env) * 1000000,
-        .source = arena_printf(a, "/leat/streams/%.*s", STR(event->stream)),
+        .source = *r->source,
         .subject = event->stream,
         .content_type = STR_LIT("application/json"),
     };
     envelope_complete(&e, &defaults);
     size_t n = envelope_write_headers(&e, a, headers);
-    struct str text = arena_printf(a, "%llu", (unsigned long long)revision);
-    if (n == 0 || str_is_null(text) || str_is_null(defaults.source)) {
+    struct str revision = decimal(r->revision, a);
+    if (n == 0 || str_is_null(revision) || str_is_null(defaults.source)) {
         return false;
     }
-    headers[n++] = header(ES_HEADER_REVISION, text);
+    headers[n++] = header(ES_HEADER_REVISION, revision);
     if (!str_is_null(event->meta)) {
         headers[n++] = header(ES_HEADER_META, event->meta);
     }
