@@ -35,6 +35,7 @@ static void append_answer(struct append_op *o, enum es_problem p)
     es_wop_end(&o->op);
     a->internal = NULL;
     a->problem = p;
+    es_gauges_append(o->op.es, a, p);
     a->done(a);
 }
 
@@ -555,6 +556,7 @@ void es_append(struct es *es, struct es_append *a)
         a->problem = es_wop_init(&o->op, es, ES_WOP_APPEND, a->arena, &a->ec);
     }
     if (a->problem != ES_OK) {
+        es_gauges_append(es, a, a->problem);
         a->done(a);
         return;
     }

@@ -65,7 +65,7 @@ enum err es_create(struct engine *e, const struct config *config, struct metrics
     es->event_max_bytes = (size_t)config_i64(config, NULL, "leat.es.event.max.bytes");
     es->index_memory_bytes = (uint64_t)config_i64(config, NULL, "leat.es.index.memory.bytes");
     es->dir = str_dup_z(str_of(dir));
-    if (es->dir == NULL || es_writer_create(es) != ERR_OK ||
+    if (es->dir == NULL || es_gauges_create(es) != ERR_OK || es_writer_create(es) != ERR_OK ||
         es_reader_create(es, &es->reader) != ERR_OK || es_defs_create(es) != ERR_OK ||
         es_autos_create(es) != ERR_OK) {
         es_destroy(es);
@@ -326,9 +326,23 @@ static void rebuild_step(struct es *es)
     begin(es);
 }
 
-void es_tick(struct es *es)
+/* About every second, and when the index's memory is full: a flush begins only then. */
+static void cover_tick(struct es *es)
 {
     uint64_t now = env_mono_ns(es->env);
+    struct index_stats stats = {0};
+    index_stats_get(es->index, &stats);
+    bool second = now - es->covered_ns >= COVER_NS;
+    if (!second && stats.memory_bytes < es->index_memory_bytes) {
+        return;
+    }
+    es->covered_ns = now;
+    IGNORE(es_covered_tell(es, false)); /* without memory: at a later tick, then */
+    es_gauges_tick(es);
+}
+
+void es_tick(struct es *es)
+{
     if (es->failure.code != ERR_OK) {
         es_wops_fail(es);
     } else if (es->life == ES_REBUILDING) {
@@ -341,10 +355,7 @@ void es_tick(struct es *es)
     } else if (es->life == ES_READY) {
         index_tick(es->index);
         es_flights_advance(es);
-        if (now - es->covered_ns >= COVER_NS) {
-            es->covered_ns = now;
-            IGNORE(es_covered_tell(es, false)); /* without memory: in a second, then */
-        }
+        cover_tick(es);
         es_gate_tick(es);
         es_reader_tick(es);
         es_auto_tick(es);
@@ -385,6 +396,7 @@ void es_destroy(struct es *es)
     }
     es_reader_destroy(es->reader);
     es_writer_destroy(es);
+    es_gauges_destroy(es);
     es_autos_destroy(es);
     es_defs_destroy(es);
     es_cats_free(es);

@@ -297,6 +297,7 @@ struct es {
     size_t auto_categories_max;
     size_t event_max_bytes;
     uint64_t index_memory_bytes;
+    struct es_gauges *gauges;
     struct es_writer *writer;
     struct es_reader *reader;
     struct es_defs *defs;

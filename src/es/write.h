@@ -359,6 +359,11 @@ void es_catchup_stop(struct es *es);
 /* The end of it (es.c). */
 void es_started(struct es *es, enum err e, const struct ectx *ec);
 enum es_problem es_write_problem(enum err e);
+/* gauges.c */
+MUST_USE enum err es_gauges_create(struct es *es);
+void es_gauges_destroy(struct es *es);
+void es_gauges_append(struct es *es, const struct es_append *a, enum es_problem p);
+void es_gauges_tick(struct es *es);
 /* append_check.c: ES_OK, or the problem with its words in a->ec. */
 enum es_problem es_append_check(const struct es *es, struct es_append *a);
 /* gate.c */

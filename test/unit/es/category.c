@@ -1,5 +1,6 @@
 /* Categories: made by themselves up to a limit, explicitly beyond; an index that is harmed. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "es_world.h"
 
@@ -168,5 +169,39 @@ TEST(an_index_that_is_harmed_is_made_anew_from_the_log)
     assert_string_equal(es_world_append(&w, "order-7", "2", "d"), "ok 3-3");
     es_world_restart(&w, ES_WORLD_CLEAN);
     assert_string_equal(es_world_append(&w, "order-7", "2", "d"), "same 3-3");
+    es_world_deinit(&w);
+}
+
+static double shown(struct es_world *w, const char *sample)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    metrics_write(w->metrics, &text);
+    buf_put_u8(&text, 0);
+    const char *at = strstr((const char *)text.p, sample);
+    assert_non_null(at);
+    double v = strtod(at + strlen(sample), NULL);
+    buf_deinit(&text);
+    return v;
+}
+
+TEST(what_was_appended_and_what_it_costs_is_shown)
+{
+    struct es_world w;
+    es_world_init(&w, 5);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "same 0-2");
+    assert_string_equal(es_world_append(&w, "order-1", "0", "d"), "conflict 2");
+    assert_string_equal(es_world_append(&w, "-", "0", "d"), "invalid-request");
+    assert_true(shown(&w, "\nleat_es_events_total ") == 3);
+    assert_true(shown(&w, "leat_es_appends_total{outcome=\"appended\"} ") == 1);
+    assert_true(shown(&w, "leat_es_appends_total{outcome=\"known\"} ") == 1);
+    assert_true(shown(&w, "leat_es_appends_total{outcome=\"conflict\"} ") == 1);
+    assert_true(shown(&w, "leat_es_appends_total{outcome=\"refused\"} ") == 1);
+    es_world_flush(&w);
+    env_sim_advance_ns(w.env, 2000000000);
+    es_world_settle(&w);
+    assert_true(shown(&w, "\nleat_es_index_bytes_per_event ") > 100);
+    assert_true(shown(&w, "\nleat_es_events_in_flight ") == 0);
     es_world_deinit(&w);
 }
