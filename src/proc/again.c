@@ -15,11 +15,6 @@ void proc_again_reset(struct proc_task *t)
     }
 }
 
-static bool more(const struct proc_batch *b)
-{
-    return b->n.steps < b->steps_max && b->bytes < PROC_BATCH_BYTES;
-}
-
 /* The next key; false: there is none. */
 static bool pick(struct proc_task *t)
 {
@@ -56,7 +51,7 @@ enum proc_step_result proc_again_run(struct proc_batch *b, struct ectx *ec)
     struct proc_task *t = b->task;
     struct proc_input *in = &t->aux;
     const struct record *r;
-    while (more(b) && pick(t)) {
+    while (proc_batch_more(b) && pick(t)) {
         if (in->failed) {
             in->failed = false;
             if (in->read.err == ERR_OFFSET_OUT_OF_RANGE && in->at < in->read.start_offset) {

@@ -28,6 +28,13 @@ struct proc_batch *proc_batch_begin(struct proc_task *t)
     return b;
 }
 
+bool proc_batch_more(const struct proc_batch *b)
+{
+    const size_t most = engine_append_max_bytes(b->p->engine) / 4;
+    return b->n.steps < b->steps_max &&
+           b->bytes < (most < PROC_BATCH_BYTES ? most : PROC_BATCH_BYTES);
+}
+
 void proc_batch_free(struct proc_batch *b)
 {
     LIST_FOR_EACH (l, tmp, &b->works) {

@@ -142,9 +142,10 @@ static void topic_made(struct engine_ensure *en)
 
 static void make_topics(struct proc *p, int32_t partitions)
 {
-    /* They keep everything: what is in them is state. Compaction follows when the log has it. */
-    static const struct engine_setting settings[] = {{"retention.ms", "-1"},
-                                                     {"retention.bytes", "-1"}};
+    /* They keep everything: what is in them is state. Compaction follows when the log has it. A
+     * record may be larger than that of the input which it holds. */
+    static const struct engine_setting settings[] = {
+        {"retention.ms", "-1"}, {"retention.bytes", "-1"}, {"max.message.bytes", "16777216"}};
     const struct str names[2] = {p->state_topic, p->parked_topic};
     p->life = PROC_LIFE_TOPICS;
     p->making = 2;

@@ -164,6 +164,7 @@ struct proc_batch {
     struct engine_input inputs[PROC_TOPICS_MAX];
 };
 struct proc_batch *proc_batch_begin(struct proc_task *t); /* NULL: out of memory */
+bool proc_batch_more(const struct proc_batch *b);         /* it may have another step */
 /* Forgets all of it; the entries are as before. */
 void proc_batch_drop(struct proc_batch *b);
 void proc_batch_free(struct proc_batch *b); /* nothing refers to it any more */

@@ -147,11 +147,6 @@ uint64_t proc_task_due_ns(const struct proc_task *t)
 
 /* ---- Building a batch ---------------------------------------------------------------------- */
 
-static bool more(const struct proc_batch *b)
-{
-    return b->n.steps < b->steps_max && b->bytes < PROC_BATCH_BYTES;
-}
-
 static bool next_timer(const struct proc_value *v, int64_t now_ms, struct proc_timer *out)
 {
     bool found = false;
@@ -185,7 +180,7 @@ static enum proc_step_result fire_timers(struct proc_batch *b, struct ectx *ec)
         }
         struct proc_timer due = {0};
         while (next_timer(&w->v, now_ms, &due)) {
-            if (b->n.steps >= most || !more(b)) {
+            if (b->n.steps >= most || !proc_batch_more(b)) {
                 return PROC_STEP_DONE;
             }
             const struct proc_event ev = {.kind = PROC_TIMER,
@@ -264,7 +259,7 @@ static enum proc_step_result run_input(struct proc_batch *b, size_t i, struct ec
 {
     struct proc_input *in = &b->task->inputs[i];
     const struct record *r;
-    while (more(b)) {
+    while (proc_batch_more(b)) {
         if (in->failed) {
             return read_failed(b, i, ec);
         }
