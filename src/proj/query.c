@@ -15,7 +15,7 @@
 
 /* ---- On the worker */
 
-static enum err connect(struct query *q)
+static enum err open_reader(struct query *q)
 {
     struct projection *pr = q->pr;
     if (q->db == NULL) {
@@ -28,7 +28,7 @@ static void run(struct query *q, target_row_fn row)
 {
     const struct target_driver *driver = q->pr->driver;
     struct target_stmt *s = NULL;
-    enum err e = connect(q);
+    enum err e = open_reader(q);
     if (e == ERR_OK) {
         driver->set_timeout(q->db, PROJ_QUERY_NS_MAX);
         e = driver->prepare(q->db, buf_str(&q->sql), &s, &q->ec);

@@ -86,7 +86,7 @@ static enum err put_filter(struct query *q, const struct proj_filter *f)
 {
     static const char *const ops[] = {" = ", " <> ", " < ", " <= ", " > ", " >= "};
     size_t column = 0;
-    struct mapping_value v;
+    struct mapping_value v = {.kind = MAPPING_NULL};
     enum err e = find_column(q, f->column, &column);
     if (e != ERR_OK) {
         return e;

@@ -351,7 +351,7 @@ static void written(struct engine_append *a)
     c->done(c);
 }
 
-static void send(struct registry *g, struct registry_change *c)
+static void write_change(struct registry *g, struct registry_change *c)
 {
     c->retry_ns = 0;
     c->sent = true;
@@ -375,7 +375,7 @@ void registry_write(struct registry *g, struct registry_change *c)
         return;
     }
     list_push_back(&g->changes, &c->link);
-    send(g, c);
+    write_change(g, c);
 }
 
 void registry_tick(struct registry *g)
@@ -387,7 +387,7 @@ void registry_tick(struct registry *g)
     LIST_FOR_EACH (link, next, &g->changes) {
         struct registry_change *c = CONTAINER_OF(link, struct registry_change, link);
         if (!c->sent && c->retry_ns != 0) {
-            send(g, c);
+            write_change(g, c);
             return; /* the list may have changed */
         }
     }

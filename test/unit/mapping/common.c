@@ -1,3 +1,4 @@
+/* A definition in JSON with the places of its values, for the tests of this room. */
 #include "common.h"
 
 static bool place(void *ctx, const struct json *v, uint32_t *line, uint32_t *column)

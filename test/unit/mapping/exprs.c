@@ -1,5 +1,7 @@
 /* Values of an event: what an expression gives, how it binds, and what it refuses, with the place.
  */
+#include <stdio.h>
+
 #include "common.h"
 
 #include "core/compiler.h"

@@ -1,4 +1,6 @@
 /* Folds: events of a stream become its state, and nothing half-way. */
+#include <stdio.h>
+
 #include "common.h"
 
 #include "core/compiler.h"
@@ -111,8 +113,8 @@ TEST(mapping_fold_schema_follows_its_rules)
     static const char *const texts[] = {
         "{\"fold\":\"f\",\"category\":\"c\",\"maps\":[{\"type\":\"*\",\"increment\":{\"/n\":1}}]}",
         "{\"fold\":\"f\",\"category\":\"c\",\"maps\":[{\"type\":\"*\",\"increment\":{\"/n\":2}}]}",
-        "{\"fold\":\"f\",\"category\":\"c\",\"initial\":{\"n\":1},"
-        "\"maps\":[{\"type\":\"*\",\"increment\":{\"/n\":1}}]}"};
+        ("{\"fold\":\"f\",\"category\":\"c\",\"initial\":{\"n\":1},"
+         "\"maps\":[{\"type\":\"*\",\"increment\":{\"/n\":1}}]}")};
     char tags[3][64];
     for (size_t i = 0; i < 3; i++) {
         struct bench b;

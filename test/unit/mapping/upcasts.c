@@ -1,4 +1,6 @@
 /* Upcasts: chains to the newest form, splits, renamed types; twice is once. */
+#include <stdio.h>
+
 #include "common.h"
 
 #include "core/compiler.h"

@@ -1,3 +1,4 @@
+/* Batches of events, a definition on a file, rows as text: what the tests of projections share. */
 #include "base.h"
 
 #include <stdio.h>

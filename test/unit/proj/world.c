@@ -1,3 +1,4 @@
+/* Processes on the worst engine and the model of their tables; see world.h. */
 #include "world.h"
 
 #include <stdio.h>
