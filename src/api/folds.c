@@ -146,6 +146,76 @@ static void get_definition(struct api_call *c)
     es_reply_problem(c, ES_DEFINITION_NOT_FOUND, 0, &ec, STR_NULL);
 }
 
+/* ---- Upcasts on trial ----------------------------------------------------------------------- */
+
+struct check_call {
+    struct api_call *c;
+    struct es_upcast_check check;
+};
+
+static void write_failures(struct json_writer *w, const struct es_upcast_check *k)
+{
+    json_write_name(w, "failures");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < k->failure_count; i++) {
+        json_write_begin(w, '{');
+        json_write_member_str(w, "stream", k->failures[i].stream);
+        json_write_name(w, "revision");
+        json_write_u64(w, k->failures[i].revision);
+        json_write_member_str(w, "type", k->failures[i].type);
+        json_write_member_str(w, "reason", k->failures[i].reason);
+        json_write_end(w, '}');
+    }
+    json_write_end(w, ']');
+}
+
+static void on_checked(struct es_upcast_check *k)
+{
+    struct check_call *x = k->ctx;
+    struct buf b;
+    struct json_writer w;
+    if (k->problem != ES_OK) {
+        es_reply_problem(x->c, k->problem, 0, &k->ec, STR_NULL);
+        return;
+    }
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_name(&w, "events");
+    json_write_u64(&w, k->events);
+    json_write_name(&w, "upcast");
+    json_write_u64(&w, k->upcast);
+    json_write_name(&w, "became");
+    json_write_u64(&w, k->made);
+    json_write_name(&w, "failed");
+    json_write_u64(&w, k->failed);
+    write_failures(&w, k);
+    json_write_end(&w, '}');
+    api_reply(x->c, 200, NULL, 0, &b);
+}
+
+static void post_check(struct api_call *c)
+{
+    struct es *es;
+    uint64_t events;
+    if (!es_get(c, &es) || !api_query_u64(c, "events", 0, UINT64_MAX, &events)) {
+        return;
+    }
+    struct check_call *x = arena_new(c->arena, struct check_call);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->check.text = c->request->body;
+    x->check.file = api_query(c, "file");
+    x->check.events_max = events;
+    x->check.arena = c->arena;
+    x->check.done = on_checked;
+    x->check.ctx = x;
+    es_upcast_check(es, &x->check);
+}
+
 /* ---- State ---------------------------------------------------------------------------------- */
 
 struct state_call {
@@ -223,6 +293,10 @@ static const struct api_param STATE_PARAMS[] = {
     {"at", API_QUERY, API_STRING, false, NULL,
      "As it was at this revision, or at this RFC 3339 time."},
 };
+static const struct api_param CHECK_PARAMS[] = {
+    {"file", API_QUERY, API_STRING, false, "order.yaml", "What errors call it."},
+    {"events", API_QUERY, API_INTEGER, false, NULL, "Events at most (all)."},
+};
 static const char FOLD_EXAMPLE[] =
     "{\"fold\":\"order\",\"category\":\"order\",\"maps\":[{\"type\":\"OrderPlaced\","
     "\"set\":{\"/total\":\"/data/total\"}}]}";
@@ -250,6 +324,10 @@ static const struct api_route ROUTES[] = {
      "definition-invalid busy", UPCASTS_EXAMPLE},
     {"DELETE", "/api/v1/upcasts/{name}", delete_definition, "deleteUpcasts", "Take upcasts away.",
      NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0, "definition-not-found", NULL},
+    {"POST", "/api/v1/upcast-checks", post_check, "checkUpcasts",
+     "Try upcasts on every event that is stored, without declaring them.", CHECK_PARAMS,
+     ARRAY_LEN(CHECK_PARAMS), "Upcasts", "UpcastCheck", 200, API_YAML_IN, "definition-invalid",
+     UPCASTS_EXAMPLE},
     {"GET", "/api/v1/streams/{stream}/state", get_state, "foldStream",
      "The state that a fold makes of a stream's events, now or at a moment.", STATE_PARAMS,
      ARRAY_LEN(STATE_PARAMS), NULL, "State", 200, 0,
@@ -271,6 +349,11 @@ static const struct api_schema SCHEMAS[] = {
     {"Upcasts",
      "{\"type\":\"object\",\"required\":[\"upcasts\"],\"properties\":{\"upcasts\":{\"type\":"
      "\"array\",\"items\":{\"type\":\"object\"}}}}"},
+    {"UpcastCheck",
+     "{\"type\":\"object\",\"properties\":{\"events\":{\"type\":\"integer\"},\"upcast\":{\"type\":"
+     "\"integer\"},\"became\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"},"
+     "\"failures\":{"
+     "\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}"},
     {"State", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
               "\"fold\":{\"type\":\"string\"},\"schema\":{\"type\":\"string\"},"
               "\"revision\":{\"type\":[\"integer\",\"null\"]},"

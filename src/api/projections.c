@@ -487,7 +487,7 @@ static const char DEFINITION_EXAMPLE[] =
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \
         "POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL, \
-            "ProjectionVersion", 200, API_IDEMPOTENT,                                          \
+            "ProjectionVersion", 200, 0,                                                       \
             "projection-not-found projection-version-conflict projection-behind", NULL         \
     }
 static const struct api_route ROUTES[] = {
@@ -501,8 +501,8 @@ static const struct api_route ROUTES[] = {
      "DefinitionText", 200, 0, "projection-not-found", NULL},
     {"PUT", "/api/v1/projections/{name}", put_projection, "putProjection",
      "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
-     PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201, 0,
-     "definition-invalid projection-version-conflict", DEFINITION_EXAMPLE},
+     PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201,
+     API_YAML_IN, "definition-invalid projection-version-conflict", DEFINITION_EXAMPLE},
     {"DELETE", "/api/v1/projections/{name}", delete_projection, "deleteProjection",
      "Remove a projection with its tables and views.", NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0,
      "projection-not-found", NULL},
@@ -519,18 +519,17 @@ static const struct api_route ROUTES[] = {
      ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0, "projection-not-found", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
      "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
-     "ProjectionVersion", 200, API_IDEMPOTENT, "projection-not-found", NULL},
+     "ProjectionVersion", 200, 0, "projection-not-found", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/skip", post_key, "skipParkedEvent",
      "Drop the first parked event of a key, then go on with the others.", KEY_PARAMS,
-     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, API_IDEMPOTENT, "projection-not-found",
-     NULL},
+     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, 0, "projection-not-found", NULL},
     {"GET", "/api/v1/projections/{name}/wait", get_wait, "waitForProjection",
      "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
      ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,
      "projection-not-found projection-behind", NULL},
     {"POST", "/api/v1/projection-checks", post_check, "checkProjection",
      "Run a definition over the log in memory and show the rows that it makes.", CHECK_PARAMS,
-     ARRAY_LEN(CHECK_PARAMS), "ProjectionDefinition", "ProjectionCheck", 200, API_IDEMPOTENT,
+     ARRAY_LEN(CHECK_PARAMS), "ProjectionDefinition", "ProjectionCheck", 200, API_YAML_IN,
      "definition-invalid", DEFINITION_EXAMPLE},
 };
 static const struct api_schema SCHEMAS[] = {

@@ -73,6 +73,7 @@ enum option_id {
     OPT_HARD,
     OPT_REASON,
     OPT_FIELD,
+    OPT_AGAINST_LOG,
     OPT_OTHER, /* of a command that reads its arguments itself: only told, never looked up */
     OPTION_COUNT
 };
@@ -191,6 +192,25 @@ int run_stream_snapshot(struct cli *cli);
 int run_stream_truncate(struct cli *cli);
 int run_stream_delete(struct cli *cli);
 int run_stream_redact(struct cli *cli);
+int run_stream_upcast(struct cli *cli);
+int run_definition_ls(struct cli *cli);
+int run_definition_show(struct cli *cli);
+int run_definition_apply(struct cli *cli);
+int run_definition_delete(struct cli *cli);
+int run_projection_ls(struct cli *cli);
+int run_projection_show(struct cli *cli);
+int run_projection_apply(struct cli *cli);
+int run_projection_check(struct cli *cli);
+int run_projection_rebuild(struct cli *cli);
+int run_projection_switch(struct cli *cli);
+int run_projection_rollback(struct cli *cli);
+int run_projection_cancel(struct cli *cli);
+int run_projection_pause(struct cli *cli);
+int run_projection_resume(struct cli *cli);
+int run_projection_delete(struct cli *cli);
+int run_projection_parked(struct cli *cli);
+int run_projection_retry(struct cli *cli);
+int run_projection_skip(struct cli *cli);
 int run_status(struct cli *cli);
 int run_bench(struct cli *cli);
 int run_version(struct cli *cli);

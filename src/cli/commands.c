@@ -163,6 +163,13 @@ static const struct option STREAM_REDACT[] = {
     {OPT_FIELD, 0, "--field", "POINTER", "only this part of the data, as /email (all of it)", true},
     DRY_RUN,
 };
+static const struct option AGAINST_LOG[] = {
+    {OPT_AGAINST_LOG, 0, "--against-log", NULL, "try it on every event of the log (needed)", false},
+};
+static const struct option BUILD[] = {
+    {OPT_FOLLOW, 'f', "--follow", NULL, "wait until it is served, and show how far it is", false},
+};
+static const struct option ONLY_DRY_RUN[] = {DRY_RUN};
 static const struct option STATUS[] = {
     {OPT_HTTP, 0, "--http", "HOST:PORT", "leat's HTTP address (127.0.0.1:8080)", false},
 };
@@ -305,6 +312,66 @@ const struct command COMMANDS[] = {
      "readers of the event store.",
      "leat stream redact customer-7 3 --field /email --reason 'asked to be forgotten'\tone field",
      OPTIONS(STREAM_REDACT), false, true, true, run_stream_redact},
+    {"stream", "upcast", "FILE", 1, 1, "Try upcasts on the events that are stored",
+     "Reads every event, brings those that the file speaks of into their newest form, and says\n"
+     "which cannot be brought there. Nothing is declared or written; the status is 1 if one fails.",
+     "leat stream upcast order.yaml --against-log\tbefore leat upcast apply order.yaml",
+     OPTIONS(AGAINST_LOG), false, true, true, run_stream_upcast},
+    {"fold", "ls", "", 0, 0, "List folds", NULL, NULL, NO_OPTIONS, false, true, true,
+     run_definition_ls},
+    {"fold", "show", "NAME", 1, 1, "Show a fold as it was declared", NULL, NULL, NO_OPTIONS, false,
+     true, true, run_definition_show},
+    {"fold", "apply", "FILE", 1, 1, "Declare a fold, or replace it",
+     "The file is YAML (or JSON); its member `fold` is the name. See docs/projections.md.",
+     "leat fold apply order.yaml\tthen leat stream show order-123 shows the state too", NO_OPTIONS,
+     false, true, false, run_definition_apply},
+    {"fold", "delete", "NAME", 1, 1, "Take a fold away", NULL, NULL, NO_OPTIONS, false, true, false,
+     run_definition_delete},
+    {"upcast", "ls", "", 0, 0, "List upcasts", NULL, NULL, NO_OPTIONS, false, true, true,
+     run_definition_ls},
+    {"upcast", "show", "NAME", 1, 1, "Show upcasts as they were declared", NULL, NULL, NO_OPTIONS,
+     false, true, true, run_definition_show},
+    {"upcast", "apply", "FILE", 1, 1, "Declare upcasts, or replace them",
+     "The file is YAML (or JSON); its name without folder and suffix is the name. From then on\n"
+     "old events are read in their newest form.",
+     "leat upcast apply order.yaml\tafter leat stream upcast order.yaml --against-log", NO_OPTIONS,
+     false, true, false, run_definition_apply},
+    {"upcast", "delete", "NAME", 1, 1, "Take upcasts away", NULL, NULL, NO_OPTIONS, false, true,
+     false, run_definition_delete},
+    {"projection", "ls", "", 0, 0, "List projections with their lag", NULL, NULL, NO_OPTIONS, false,
+     true, true, run_projection_ls},
+    {"projection", "show", "NAME", 1, 1, "Show versions, lag, rate and parked events", NULL, NULL,
+     NO_OPTIONS, false, true, true, run_projection_show},
+    {"projection", "check", "FILE", 1, 1, "Try a definition on the log, without writing",
+     "Runs it over the events of the log into a database in memory, and shows the rows that it\n"
+     "makes and the events that it could not apply.",
+     "leat projection check orders.yaml --against-log\tbefore it is declared", OPTIONS(AGAINST_LOG),
+     false, true, true, run_projection_check},
+    {"projection", "apply", "FILE", 1, 1, "Declare a projection, or its next version",
+     "A new version is built beside the one that is served, and served when it has caught up.",
+     "leat projection apply orders.yaml --follow\tuntil it is served", OPTIONS(BUILD), false, true,
+     true, run_projection_apply},
+    {"projection", "rebuild", "NAME", 1, 1, "Build the tables anew, beside the served ones", NULL,
+     "leat projection rebuild orders --follow\twith a bar", OPTIONS(BUILD), false, true, true,
+     run_projection_rebuild},
+    {"projection", "switch", "NAME", 1, 1, "Serve the version that was built", NULL, NULL,
+     NO_OPTIONS, false, true, true, run_projection_switch},
+    {"projection", "rollback", "NAME", 1, 1, "Serve the version before this one again", NULL, NULL,
+     NO_OPTIONS, false, true, true, run_projection_rollback},
+    {"projection", "cancel", "NAME", 1, 1, "Drop the version that is being built", NULL, NULL,
+     NO_OPTIONS, false, true, true, run_projection_cancel},
+    {"projection", "pause", "NAME", 1, 1, "Apply nothing for the moment", NULL, NULL, NO_OPTIONS,
+     false, true, true, run_projection_pause},
+    {"projection", "resume", "NAME", 1, 1, "Go on", NULL, NULL, NO_OPTIONS, false, true, true,
+     run_projection_resume},
+    {"projection", "parked", "NAME", 1, 1, "Show the keys whose events wait, and why", NULL, NULL,
+     NO_OPTIONS, false, true, true, run_projection_parked},
+    {"projection", "retry", "NAME KEY", 2, 2, "Apply the parked events of a key again", NULL, NULL,
+     NO_OPTIONS, false, true, true, run_projection_retry},
+    {"projection", "skip", "NAME KEY", 2, 2, "Drop the first parked event of a key and go on", NULL,
+     NULL, NO_OPTIONS, false, true, true, run_projection_skip},
+    {"projection", "delete", "NAME", 1, 1, "Remove a projection with its tables and views", NULL,
+     NULL, OPTIONS(ONLY_DRY_RUN), false, true, false, run_projection_delete},
     {"status", NULL, "", 0, 0, "Is it well? One screen",
      "Asks the broker, and leat's own /readyz and /metrics for what the Kafka protocol does not\n"
      "tell. Without --http these are asked only if the broker is the default one; against any\n"
@@ -348,5 +415,8 @@ const char *noun_summary(const struct command *c)
            : strcmp(c->noun, "topic") == 0 ? "List, show, create, delete, configure, follow topics"
            : strcmp(c->noun, "stream") == 0
                ? "List, show, append to, compare, truncate, delete event streams"
-               : "List, show, move, delete consumer groups";
+           : strcmp(c->noun, "fold") == 0       ? "Declare what state the events of a stream make"
+           : strcmp(c->noun, "upcast") == 0     ? "Declare how old events look in their newest form"
+           : strcmp(c->noun, "projection") == 0 ? "Declare, show, rebuild, switch read models"
+                                                : "List, show, move, delete consumer groups";
 }

@@ -3,6 +3,29 @@
 #include "es/define.h"
 #include "json/yaml.h"
 
+#define DEF_ARENA_BYTES (8u * 1024 * 1024)
+
+struct es_def *es_def_new(enum es_definition_kind kind, struct str name, struct str text,
+                          struct str file)
+{
+    struct es_def *d = mem_new(struct es_def);
+    if (d == NULL) {
+        return NULL;
+    }
+    d->refs = 1;
+    d->kind = kind;
+    arena_init(&d->arena, DEF_ARENA_BYTES);
+    buf_init(&d->json, ES_DEFINITION_BYTES * 8);
+    d->name = arena_str(&d->arena, name);
+    d->text = arena_str(&d->arena, text);
+    d->file = str_is_null(file) ? STR_LIT("") : arena_str(&d->arena, file);
+    if (str_is_null(d->name) || str_is_null(d->text) || str_is_null(d->file)) {
+        es_def_unref(d);
+        return NULL;
+    }
+    return d;
+}
+
 void es_def_ref(struct es_def *d)
 {
     d->refs++;

@@ -13,7 +13,6 @@
 
 #define LOAD_BYTES       (1024u * 1024)
 #define LOAD_ARENA_BYTES (16u * 1024 * 1024)
-#define DEF_ARENA_BYTES  (8u * 1024 * 1024)
 #define FILE_NAME_MAX    256u
 
 static const char *prefix_of(enum es_definition_kind kind)
@@ -42,27 +41,6 @@ static bool name_check(struct str name)
                c == '-' || c == '_' || c == '.';
     }
     return good;
-}
-
-static struct es_def *def_new(enum es_definition_kind kind, struct str name, struct str text,
-                              struct str file)
-{
-    struct es_def *d = mem_new(struct es_def);
-    if (d == NULL) {
-        return NULL;
-    }
-    d->refs = 1;
-    d->kind = kind;
-    arena_init(&d->arena, DEF_ARENA_BYTES);
-    buf_init(&d->json, ES_DEFINITION_BYTES * 8);
-    d->name = arena_str(&d->arena, name);
-    d->text = arena_str(&d->arena, text);
-    d->file = str_is_null(file) ? STR_LIT("") : arena_str(&d->arena, file);
-    if (str_is_null(d->name) || str_is_null(d->text) || str_is_null(d->file)) {
-        es_def_unref(d);
-        return NULL;
-    }
-    return d;
 }
 
 static struct str map_key(struct arena *a, enum es_definition_kind kind, struct str name)
@@ -269,7 +247,7 @@ static enum es_problem define_make(struct es *es, struct define_op *op, struct e
         }
         return ES_OK;
     }
-    op->def = def_new(d->kind, d->name, d->text, d->file);
+    op->def = es_def_new(d->kind, d->name, d->text, d->file);
     const enum err e = op->def == NULL ? ERR_NO_MEMORY : es_def_compile(op->def, &d->ec);
     return e == ERR_OK ? ES_OK : e == ERR_NO_MEMORY ? ES_FAILED : ES_DEFINITION_INVALID;
 }
@@ -360,8 +338,8 @@ static enum err load_record(struct es_load *op, const struct record *r, struct e
     struct es_def *d =
         text == NULL || text->kind != JSON_STRING
             ? NULL
-            : def_new(kind, name, text->string,
-                      file != NULL && file->kind == JSON_STRING ? file->string : STR_NULL);
+            : es_def_new(kind, name, text->string,
+                         file != NULL && file->kind == JSON_STRING ? file->string : STR_NULL);
     if (e == ERR_OK && d == NULL) {
         e = ERR_NO_MEMORY;
     }

@@ -17,6 +17,9 @@ struct es_def {
     struct mapping_fold *fold;
     struct mapping_upcasts *upcasts;
 };
+/* With one reference; NULL: no memory. Not compiled. */
+struct es_def *es_def_new(enum es_definition_kind kind, struct str name, struct str text,
+                          struct str file);
 void es_def_ref(struct es_def *d);
 void es_def_unref(struct es_def *d); /* NULL is fine */
 /* ERR_CONFIG: the text is wrong, ec says where. `d` has kind, text and file. */

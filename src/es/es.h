@@ -416,6 +416,31 @@ struct es_definition *es_definitions(struct es *es, enum es_definition_kind kind
 MUST_USE enum err es_upcast(struct es *es, const struct es_event *e, struct arena *a,
                             struct es_event **out, size_t *count, struct ectx *ec);
 
+/* Upcasts tried on the events that are stored, without declaring them. */
+#define ES_UPCAST_FAILURES_MAX 100u
+struct es_upcast_failure {
+    struct str stream, type, reason;
+    uint64_t revision;
+};
+struct es_upcast_check {
+    struct str text, file;
+    uint64_t events_max; /* 0: all */
+    struct arena *arena;
+    void (*done)(struct es_upcast_check *c);
+    void *ctx;
+    enum es_problem
+        problem; /* out: ES_DEFINITION_INVALID; a failed event is no problem of the call */
+    struct ectx ec;
+    uint64_t events; /* looked at */
+    uint64_t upcast; /* brought into another form */
+    uint64_t made;   /* events that they became */
+    uint64_t failed;
+    struct es_upcast_failure failures[ES_UPCAST_FAILURES_MAX]; /* the first ones */
+    size_t failure_count;
+    void *internal;
+};
+void es_upcast_check(struct es *es, struct es_upcast_check *c);
+
 /* The state of a stream: its events up to a moment, in their newest form, folded. */
 struct es_fold_state {
     struct str stream;

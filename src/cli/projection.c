@@ -1,0 +1,333 @@
+/* leat projection: ls, show, apply, check, rebuild, switch, rollback, ..., and its parked keys. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/definition.h"
+#include "cli/stream.h"
+
+#define BAR_WIDTH 30
+#define POLL_MS   200
+
+static const char *path_of(struct cli *cli, const char *suffix)
+{
+    const struct str name = http_encode(&cli->arena, cli->words[0]);
+    const struct str path =
+        str_is_null(name)
+            ? STR_NULL
+            : arena_printf(&cli->arena, "/api/v1/projections/%.*s%s", STR(name), suffix);
+    if (str_is_null(path)) {
+        IGNORE(ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory"));
+    }
+    return path.p;
+}
+
+static double number(const struct json *v, const char *name, double missing)
+{
+    double d;
+    return json_f64(json_get(v, name), &d) ? d : missing;
+}
+
+static void print_versions(struct cli *cli, const struct json *p, struct table *t)
+{
+    const struct json *versions = json_get(p, "versions");
+    for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
+        const struct str error = member_str(v, "error");
+        table_str(t, COLOUR_BOLD, member_str(p, "name"));
+        table_cell(t, COLOUR_NONE, "%lld", (long long)member_i64(v, "version", 0));
+        table_str(t, COLOUR_NONE, member_str(v, "state"));
+        table_cell(t, COLOUR_NONE, "%lld", (long long)member_i64(v, "lag_events", 0));
+        table_cell(t, COLOUR_NONE, "%.1f", number(v, "lag_seconds", 0));
+        table_cell(t, COLOUR_NONE, "%.0f", number(v, "events_per_second", 0));
+        table_cell(t, COLOUR_NONE, "%lld", (long long)member_i64(v, "parked_events", 0));
+        table_str(t, COLOUR_RED, error);
+    }
+    (void)cli;
+}
+
+static enum err print_projections(struct cli *cli, const struct json *first)
+{
+    static const char *const titles[] = {"PROJECTION", ">VERSION",  "STATE",   ">LAG",
+                                         ">SECONDS",   ">EVENTS/S", ">PARKED", "ERROR"};
+    struct table t;
+    table_init(&t, cli, titles, ARRAY_LEN(titles));
+    for (const struct json *p = first; p != NULL; p = p->next) {
+        print_versions(cli, p, &t);
+    }
+    return table_print(&t, &cli->ec);
+}
+
+int run_projection_ls(struct cli *cli)
+{
+    int status = 0;
+    struct json *v;
+    enum err e = http_api(cli, "GET", "/api/v1/projections", STR_NULL, &status, &v);
+    const struct json *list = json_get(v, "projections");
+    if (e == ERR_OK && cli->json) {
+        e = print_raw(cli, v->raw);
+    } else if (e == ERR_OK && (list == NULL || list->first == NULL)) {
+        e = out_write(STR_LIT("no projections\n"), &cli->ec);
+    } else if (e == ERR_OK) {
+        e = print_projections(cli, list->first);
+    }
+    return cli_report(e, &cli->ec);
+}
+
+static enum err get_status(struct cli *cli, struct json **v)
+{
+    int status = 0;
+    const char *path = path_of(cli, "");
+    return path == NULL ? ERR_NO_MEMORY : http_api(cli, "GET", path, STR_NULL, &status, v);
+}
+
+int run_projection_show(struct cli *cli)
+{
+    struct json *v;
+    enum err e = get_status(cli, &v);
+    if (e == ERR_OK && cli->json) {
+        e = print_raw(cli, v->raw);
+    } else if (e == ERR_OK) {
+        const struct json *views = json_get(v, "views");
+        out_printf("target: %.*s\nserved: version %lld\nviews: %.*s\n\n",
+                   STR(member_str(v, "target")), (long long)member_i64(v, "served_version", 0),
+                   STR(views == NULL ? STR_LIT("[]") : views->raw));
+        e = print_projections(cli, v);
+    }
+    return cli_report(e, &cli->ec);
+}
+
+/* The version that is being built; NULL: none. */
+static const struct json *building(const struct json *p)
+{
+    const struct json *versions = json_get(p, "versions");
+    for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
+        if (str_eq_z(member_str(v, "state"), "building") ||
+            str_eq_z(member_str(v, "state"), "starting")) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+static void draw(const struct json *v)
+{
+    const double progress = number(v, "progress", 0);
+    const double left = number(v, "eta_seconds", -1);
+    char bar[BAR_WIDTH + 1], time[32] = "?";
+    const int full = (int)(progress * BAR_WIDTH);
+    for (int i = 0; i < BAR_WIDTH; i++) {
+        bar[i] = i < full ? '#' : '.';
+    }
+    bar[BAR_WIDTH] = '\0';
+    if (left >= 0) {
+        (void)format_duration(left, time);
+    }
+    fprintf(stderr, "\r[%s] %3.0f %%  %.0f events/s  %s left   ", bar, progress * 100,
+            number(v, "events_per_second", 0), time);
+}
+
+/* Until nothing is being built any more, at most for --timeout. */
+static enum err follow_build(struct cli *cli)
+{
+    const uint64_t ends = clock_ns() + (uint64_t)cli->timeout_ms * 1000000u;
+    struct json *v;
+    for (;;) {
+        const enum err e = get_status(cli, &v);
+        if (e != ERR_OK) {
+            return e;
+        }
+        const struct json *build = building(v);
+        if (build == NULL) {
+            break;
+        }
+        if (cli->progress) {
+            draw(build);
+        }
+        if (clock_ns() > ends) {
+            return ectx_fail(
+                &cli->ec, ERR_REQUEST_TIMED_OUT, "version %lld is still being built (%.0f %%)",
+                (long long)member_i64(build, "version", 0), number(build, "progress", 0) * 100);
+        }
+        clock_sleep_ms(POLL_MS);
+    }
+    if (cli->progress) {
+        fprintf(stderr, "\n");
+    }
+    out_printf("serving version %lld\n", (long long)member_i64(v, "served_version", 0));
+    return ERR_OK;
+}
+
+static enum err print_version(struct cli *cli, const struct json *v, const char *what)
+{
+    if (cli->json) {
+        return print_raw(cli, v == NULL ? STR_LIT("{}") : v->raw);
+    }
+    out_printf("%s: %.*s, version %lld\n", what, STR(member_str(v, "name")),
+               (long long)member_i64(v, "version", 0));
+    return ERR_OK;
+}
+
+int run_projection_apply(struct cli *cli)
+{
+    int status = 0;
+    struct json *v = NULL;
+    struct definition d;
+    enum err e = definition_read(cli, cli->words[0], "projection", &d);
+    const struct str path = e == ERR_OK
+                                ? arena_printf(&cli->arena, "/api/v1/projections/%.*s?file=%.*s",
+                                               STR(d.name), STR(d.file))
+                                : STR_NULL;
+    if (e == ERR_OK) {
+        e = str_is_null(path) ? ERR_NO_MEMORY : http_api(cli, "PUT", path.p, d.text, &status, &v);
+    }
+    e = e == ERR_OK ? print_version(cli, v, "declared") : e;
+    if (e == ERR_OK && cli_has(cli, OPT_FOLLOW)) {
+        const struct str name = member_str(v, "name");
+        cli->words[0] = arena_str(&cli->arena, name).p;
+        e = cli->words[0] == NULL ? ERR_NO_MEMORY : follow_build(cli);
+    }
+    return cli_report(e, &cli->ec);
+}
+
+static int command(struct cli *cli, const char *suffix, const char *what)
+{
+    int status = 0;
+    struct json *v = NULL;
+    const char *path = path_of(cli, suffix);
+    enum err e =
+        path == NULL ? ERR_NO_MEMORY : http_api(cli, "POST", path, STR_LIT("{}"), &status, &v);
+    e = e == ERR_OK ? print_version(cli, v, what) : e;
+    if (e == ERR_OK && cli_has(cli, OPT_FOLLOW)) {
+        e = follow_build(cli);
+    }
+    return cli_report(e, &cli->ec);
+}
+
+int run_projection_rebuild(struct cli *cli)
+{
+    return command(cli, "/rebuild", "rebuilding");
+}
+int run_projection_switch(struct cli *cli)
+{
+    return command(cli, "/switch", "serving");
+}
+int run_projection_rollback(struct cli *cli)
+{
+    return command(cli, "/rollback", "serving");
+}
+int run_projection_cancel(struct cli *cli)
+{
+    return command(cli, "/cancel", "cancelled");
+}
+int run_projection_pause(struct cli *cli)
+{
+    return command(cli, "/pause", "paused");
+}
+int run_projection_resume(struct cli *cli)
+{
+    return command(cli, "/resume", "resumed");
+}
+
+int run_projection_delete(struct cli *cli)
+{
+    int status = 0;
+    struct json *v = NULL;
+    if (cli_has(cli, OPT_DRY_RUN)) {
+        enum err e = get_status(cli, &v);
+        if (e == ERR_OK) {
+            out_printf("would remove it, its tables and its views %.*s\n",
+                       STR(json_get(v, "views") == NULL ? STR_LIT("") : json_get(v, "views")->raw));
+        }
+        return cli_report(e, &cli->ec);
+    }
+    const char *path = path_of(cli, "");
+    enum err e =
+        path == NULL ? ERR_NO_MEMORY : http_api(cli, "DELETE", path, STR_NULL, &status, &v);
+    e = e == ERR_OK ? out_write(STR_LIT("deleted\n"), &cli->ec) : e;
+    return cli_report(e, &cli->ec);
+}
+
+int run_projection_check(struct cli *cli)
+{
+    int status = 0;
+    struct json *v = NULL;
+    struct definition d;
+    if (!cli_has(cli, OPT_AGAINST_LOG)) {
+        return cli_report(
+            ectx_fail(&cli->ec, ERR_CONFIG, "--against-log is needed: nothing else is checked yet"),
+            &cli->ec);
+    }
+    enum err e = definition_read(cli, cli->words[0], "projection", &d);
+    const struct str path =
+        e == ERR_OK ? arena_printf(&cli->arena, "/api/v1/projection-checks?file=%.*s", STR(d.file))
+                    : STR_NULL;
+    if (e == ERR_OK) {
+        e = str_is_null(path) ? ERR_NO_MEMORY : http_api(cli, "POST", path.p, d.text, &status, &v);
+    }
+    if (e == ERR_OK && cli->json) {
+        e = print_raw(cli, v->raw);
+    } else if (e == ERR_OK) {
+        const struct json *result = json_get(v, "result");
+        const struct json *tables = json_get(result, "tables");
+        out_printf("%lld events read, %lld applied, %lld parked\n",
+                   (long long)member_i64(v, "events", 0), (long long)member_i64(v, "applied", 0),
+                   (long long)member_i64(v, "parked_events", 0));
+        for (const struct json *t = tables == NULL ? NULL : tables->first; t != NULL; t = t->next) {
+            const struct json *rows = json_get(t, "first");
+            out_printf("\n%.*s: %lld rows\n", STR(t->name), (long long)member_i64(t, "rows", 0));
+            for (const struct json *r = rows == NULL ? NULL : rows->first; r != NULL; r = r->next) {
+                out_printf("  %.*s\n", STR(r->raw));
+            }
+        }
+        const struct json *parked = json_get(result, "parked");
+        for (const struct json *p = parked == NULL ? NULL : parked->first; p != NULL; p = p->next) {
+            out_printf("parked: %.*s\n", STR(p->raw));
+        }
+    }
+    return cli_report(e, &cli->ec);
+}
+
+int run_projection_parked(struct cli *cli)
+{
+    static const char *const titles[] = {"KEY", ">EVENTS", "TYPE", "EVENT", "REASON"};
+    int status = 0;
+    struct json *v = NULL;
+    struct table t;
+    const char *path = path_of(cli, "/parked?limit=1000");
+    enum err e = path == NULL ? ERR_NO_MEMORY : http_api(cli, "GET", path, STR_NULL, &status, &v);
+    const struct json *list = json_get(v, "parked");
+    if (e == ERR_OK && cli->json) {
+        e = print_raw(cli, v->raw);
+    } else if (e == ERR_OK && (list == NULL || list->first == NULL)) {
+        e = out_write(STR_LIT("nothing is parked\n"), &cli->ec);
+    } else if (e == ERR_OK) {
+        table_init(&t, cli, titles, ARRAY_LEN(titles));
+        for (const struct json *p = list->first; p != NULL; p = p->next) {
+            table_str(&t, COLOUR_BOLD, member_str(p, "key"));
+            table_str(&t, COLOUR_NONE, member_str(p, "events"));
+            table_str(&t, COLOUR_NONE, member_str(p, "type"));
+            table_str(&t, COLOUR_DIM, member_str(p, "event_id"));
+            table_str(&t, COLOUR_RED, member_str(p, "reason"));
+        }
+        e = table_print(&t, &cli->ec);
+    }
+    return cli_report(e, &cli->ec);
+}
+
+static int key_command(struct cli *cli, const char *verb)
+{
+    const struct str key = http_encode(&cli->arena, cli->words[1]);
+    const struct str suffix =
+        str_is_null(key) ? STR_NULL : arena_printf(&cli->arena, "/keys/%.*s/%s", STR(key), verb);
+    return str_is_null(suffix)
+               ? cli_report(ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory"), &cli->ec)
+               : command(cli, suffix.p, verb);
+}
+
+int run_projection_retry(struct cli *cli)
+{
+    return key_command(cli, "retry");
+}
+int run_projection_skip(struct cli *cli)
+{
+    return key_command(cli, "skip");
+}
