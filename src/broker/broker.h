@@ -236,7 +236,9 @@ struct broker_gate {
     enum err (*change)(void *ctx, struct str topic, const char *what, struct str setting,
                        struct ectx *ec);
 };
-void broker_gate_set(struct broker *b, const struct broker_gate *gate); /* copied; NULL: none */
+/* Copied. NULL: none any more; what the old one holds is answered as broker_gate_expire does, and
+ * what it has let pass is still told to it when it is durable. */
+void broker_gate_set(struct broker *b, const struct broker_gate *gate);
 /* What waits for the gate goes on. Does nothing while the store is not ready. */
 void broker_gate_retry(struct broker *b);
 /* What has waited for the gate for so long is answered with REQUEST_TIMED_OUT, which clients

@@ -5,6 +5,9 @@
 
 void broker_gate_set(struct broker *b, const struct broker_gate *gate)
 {
+    if (gate == NULL) {
+        broker_gate_expire(b, 0); /* else it would pass unjudged */
+    }
     b->has_gate = gate != NULL;
     if (gate != NULL) {
         b->gate = *gate;

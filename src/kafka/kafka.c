@@ -69,6 +69,7 @@ void kafka_destroy(struct kafka *k)
     if (k == NULL) {
         return;
     }
+    broker_gate_expire(k->s.broker, 0); /* what it holds lies in memory of requests */
     fetch_sessions_destroy(k->fetch_sessions);
     struct list *l;
     /* What can no longer be answered: it waits for a store that has stopped. */

@@ -247,6 +247,34 @@ TEST(kafka_a_request_that_the_gate_holds_keeps_its_place)
     end(&w, &c);
 }
 
+TEST(kafka_what_a_gate_holds_when_it_goes_is_not_let_pass)
+{
+    /* Promise: without its gate a held batch is answered with an error that clients retry, never
+     * stored unjudged; and a server may end while a request is held. */
+    struct world w;
+    struct client c;
+    struct gate g;
+    struct wire_produce_response res;
+    begin(&w, &c, &g);
+    g.say = ERR_AGAIN;
+    int32_t id = send_produce(&c, "g1", batch_of(&w, 2, 1000, 7, 0));
+    turns(&w, 20);
+    assert_int_equal(g.checks, 1);
+    broker_gate_set(w.broker, NULL);
+    broker_gate_retry(w.broker);
+    client_receive(&c, KEY_PRODUCE, 9, id, &res);
+    assert_int_equal(res.responses[0].partition_responses[0].error_code, 7);
+    struct store_part_info info;
+    store_part_info_get(broker_partition(broker_topic(w.broker, STR_LIT("g1")), 0)->part, &info);
+    assert_int_equal(info.log_end, 0);
+    const struct broker_gate gate = {&g, guards, check, sequenced, durable, dropped, change};
+    broker_gate_set(w.broker, &gate);
+    (void)send_produce(&c, "g1", batch_of(&w, 2, 1000, 7, 0));
+    turns(&w, 20);
+    assert_int_equal(g.checks, 2);
+    end(&w, &c);
+}
+
 TEST(kafka_a_held_request_ends_when_nobody_answers_or_its_topic_goes)
 {
     /* Promise: a request never waits for the gate for ever, a topic may go meanwhile, and so may
