@@ -19,7 +19,7 @@
 #include "es/es.h"
 #include "group/group.h"
 
-enum { SHOTS = 256, READS = 400, PAGE = 1000 };
+enum { SHOTS = 256, READS = 400, PAGE = 1000, LIVE = 10000 };
 
 static struct env *env;
 static struct env_poll *poll;
@@ -165,7 +165,7 @@ static void wait_for(struct shot *s)
     }
 }
 
-static void fill(void)
+static size_t fill(size_t total)
 {
     static struct shot shots[SHOTS];
     static const struct str tags[] = {{"customer:7", 10}};
@@ -175,7 +175,7 @@ static void fill(void)
     for (size_t i = 0; i < SHOTS; i++) {
         arena_init(&shots[i].arena, 1 << 20);
     }
-    for (size_t i = 0, at = 0; i < streams * events; i++) {
+    for (size_t i = 0, at = 0; i < total; i++) {
         wait_for(&shots[at]);
         struct shot *s = &shots[at];
         at = (at + 1) % SHOTS;
@@ -197,6 +197,7 @@ static void fill(void)
         arena_deinit(&shots[i].arena);
     }
     mem_free(data);
+    return total;
 }
 
 /* ---- Reading ---- */
@@ -274,6 +275,60 @@ static void pages(const char *what, const struct es_filter *f, bool backward, st
     tell(what, count, begin);
 }
 
+/* ---- Following ---- */
+
+static size_t followed;
+
+static bool follow(void *ctx, enum es_frame frame, const struct es_event *e,
+                   struct es_position position, uint64_t scanned, uint64_t matched)
+{
+    (void)ctx;
+    (void)e;
+    (void)position;
+    (void)scanned;
+    (void)matched;
+    followed += frame == ES_FRAME_EVENT;
+    return true;
+}
+
+static void follow_closed(void *ctx, enum es_problem problem, const struct ectx *ec)
+{
+    (void)ctx;
+    (void)problem;
+    must(ec->code, ec);
+}
+
+/* Subscribers at the end of the log while events come. */
+static void live(size_t count)
+{
+    static struct es_subscription *subs[1000];
+    struct ectx ec = {0};
+    const struct es_subscribe spec = {.filter = {.category = STR_LIT("order")},
+                                      .from_end = true,
+                                      .deliver = follow,
+                                      .closed = follow_closed};
+    for (size_t i = 0; i < count; i++) {
+        must(es_subscribe(es, &spec, &subs[i], &ec) == ES_OK ? ERR_OK : ERR_UNKNOWN_SERVER_ERROR,
+             &ec);
+        es_subscription_resume(subs[i]);
+    }
+    for (int i = 0; i < 1000; i++) {
+        turn();
+    }
+    followed = 0;
+    struct cpu begin = cpu_now();
+    size_t appended_events = fill(LIVE);
+    for (int i = 0; i < 1000 && followed < appended_events * count; i++) {
+        turn();
+    }
+    struct cpu end = cpu_now();
+    printf("%4zu live subscribers: %zu of %zu told, %.0f ns of all threads an append\n", count,
+           followed, appended_events * count, (end.all - begin.all) / (double)appended_events);
+    for (size_t i = 0; i < count; i++) {
+        es_unsubscribe(subs[i]);
+    }
+}
+
 static void engine_done(struct engine_read *r)
 {
     (void)r;
@@ -329,7 +384,7 @@ int main(int argc, char **argv)
     IGNORE(es_categories(es, &a, &there));
     if (there == 0) { /* else that of the last run */
         struct cpu begin = cpu_now();
-        fill();
+        (void)fill(streams * events);
         tell("an append of one event", streams * events, begin);
     }
     plain(&a);
@@ -339,6 +394,10 @@ int main(int argc, char **argv)
     pages("one event in 16, by type", &(struct es_filter){.types = &type, .type_count = 1}, false,
           &a);
     pages("one event in 16, by tag", &(struct es_filter){.tags = &tag, .tag_count = 1}, false, &a);
+    live(0);
+    live(1);
+    live(100);
+    live(1000);
     arena_deinit(&a);
     es_stop(es);
     groups_stop(groups);

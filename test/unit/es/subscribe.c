@@ -439,3 +439,48 @@ TEST(a_tombstone_closes_the_subscription_of_its_stream)
     model_deinit(&m);
     es_world_deinit(&w);
 }
+
+/* While the index is made anew reads are refused, and subscriptions wait; then they go on, with
+ * other hashes. */
+TEST(subscriptions_go_on_when_the_index_was_made_anew)
+{
+    struct es_world w;
+    struct model m;
+    static struct reader readers[4];
+    struct str tag = STR_LIT("red");
+    memset(readers, 0, sizeof(readers));
+    es_world_init(&w, 11);
+    model_init(&m, &w, 11);
+    model_write(&m, 60);
+    fake_engine_set_late(w.engine, 3);
+    readers[0].spec.stream = str_of(model_stream(1));
+    readers[1].spec.filter.tags = &tag;
+    readers[1].spec.filter.tag_count = 1;
+    readers[2].pause_one_in = 2;
+    for (int live = 0; live < 2; live++) {
+        for (size_t i = 0; i < ARRAY_LEN(readers); i++) {
+            if (readers[i].sub == NULL) {
+                reader_begin(&readers[i], &m);
+            }
+        }
+        if (live) {
+            readers_settle(&m, readers, ARRAY_LEN(readers));
+        }
+        w.es->life = ES_REBUILDING;
+        for (int i = 0; i < 100 && !es_ready(w.es); i++) {
+            tick(&w);
+            step(&w);
+        }
+        assert_true(es_ready(w.es));
+        model_write(&m, 40);
+    }
+    readers_settle(&m, readers, ARRAY_LEN(readers));
+    model_load(&m);
+    for (size_t i = 0; i < ARRAY_LEN(readers); i++) {
+        assert_int_equal(readers[i].closed, 0);
+        reader_check(&readers[i]);
+        es_unsubscribe(readers[i].sub);
+    }
+    model_deinit(&m);
+    es_world_deinit(&w);
+}
