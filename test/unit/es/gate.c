@@ -206,3 +206,24 @@ TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
     arena_deinit(&s.arena);
     es_world_deinit(&w);
 }
+
+/* Heads and ids that are on the disk alone: the batch waits, and is checked again. */
+TEST(a_batch_whose_look_ups_need_the_disk_waits_for_them)
+{
+    struct es_world w;
+    char stream[32];
+    es_world_init(&w, 6);
+    for (int i = 0; i < 40; i++) {
+        snprintf(stream, sizeof(stream), "order-%d", i);
+        assert_string_equal(es_world_append(&w, stream, "any", "a b"), "ok 0-1");
+    }
+    es_world_flush(&w);
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    for (int i = 0; i < 40; i++) {
+        snprintf(stream, sizeof(stream), "order-%d", i);
+        const char *said = produce(&w, stream, i % 2 == 0 ? "c" : "a", i % 2 == 0 ? "1" : "any");
+        assert_string_equal(said, i % 2 == 0 ? "ok" : "ERR_DUPLICATE_SEQUENCE_NUMBER");
+    }
+    assert_true(list_empty(&w.es->writer->gates));
+    es_world_deinit(&w);
+}
