@@ -74,6 +74,27 @@ TEST_BOTH(a_failed_step_parks_its_key_and_the_others_go_on)
     procs_deinit(&w);
 }
 
+TEST_BOTH(one_key_is_resumed_and_the_other_waits_on)
+{
+    struct procs w;
+    init(&w, embedded);
+    start(&w);
+    procs_say(&w, kb, "fail 1");
+    procs_say(&w, ka, "fail 1");
+    procs_say(&w, kb, "add 1");
+    procs_say(&w, ka, "add 2");
+    procs_run(&w, 500);
+    w.mended = 0;
+    assert_int_equal(control(&w, PROC_KEY_RESUME, ka), ERR_OK);
+    procs_run(&w, 3000);
+    assert_string_equal(values(&w, "out"), "of a step that fails,1 2,");
+    assert_int_equal(task(&w, 0).parked_keys, 1);
+    assert_int_equal(task(&w, 0).parked_events, 2);
+    assert_int_equal(control(&w, PROC_KEY_RESUME, kb), ERR_OK);
+    settled(&w);
+    procs_deinit(&w);
+}
+
 TEST_BOTH(a_stopped_key_has_room_for_few_events_then_the_task_waits)
 {
     struct procs w;
