@@ -72,7 +72,7 @@ TEST(check_shows_what_a_definition_would_make)
     char wrong[2048];
     snprintf(wrong, sizeof(wrong), "%s", text);
     memcpy(strstr(wrong, "/data/n"), "/dato/n", 7);
-    assert_non_null(strstr(check(&w, wrong, 0, got, sizeof(got)), "x.yaml:17:"));
+    assert_non_null(strstr(check(&w, wrong, 0, got, sizeof(got)), "x.yaml:18:"));
     /* Nothing was written, neither to the log nor beside it. */
     size_t count = 1;
     struct arena a;

@@ -34,6 +34,7 @@ struct world {
     char dir[512], db[600];
     uint64_t rng;
     uint64_t ticked_ns;
+    const char *keep; /* of the definition; "24h" if NULL */
 };
 
 void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);
