@@ -177,7 +177,6 @@ void world_say(struct world *w, size_t count, unsigned bad_in)
 
 const char *world_definition(struct world *w, uint32_t version, char *out, size_t size)
 {
-    (void)w;
     snprintf(
         out, size,
         "projection: sums\n"
@@ -200,7 +199,7 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
         "/data/n } }\n"
         "      - { table: totals, key: { id: \"'all'\" }, by: { count: 1, sum: /data/n } }\n"
         "%s",
-        version, version == 2 ? ", most: integer" : "",
+        version, w->keep == NULL ? "24h" : w->keep, version == 2 ? ", most: integer" : "",
         version == 2
             ? "    sql:\n"
               "      statement: UPDATE {keys} SET most = MAX(COALESCE(most, 0), :n) WHERE k = "
