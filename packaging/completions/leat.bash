@@ -8,7 +8,7 @@ _leat() {
     local words='' options='' kind=''
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="serve topic produce consume group status verify bench version completion help"
+        words="serve topic produce consume group stream fold upcast projection status verify bench version completion help"
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
         return
     fi
@@ -32,6 +32,41 @@ _leat() {
     'group lag') kind='group' options="--output --bootstrap --timeout --help" ;;
     'group seek') kind='group' options="--topic --to --partition --dry-run --output --bootstrap --timeout --help" ;;
     'group delete') kind='group' options="--bootstrap --timeout --help" ;;
+    'stream ') words="ls show append diff snapshot truncate delete redact upcast" ;;
+    'stream ls') kind='' options="--prefix --limit --output --http --timeout --help" ;;
+    'stream show') kind='' options="--at --from --limit --fold --output --http --timeout --help" ;;
+    'stream append') kind='' options="--expected --id --tag --meta --output --http --timeout --help" ;;
+    'stream diff') kind='' options="--from --to --fold --output --http --timeout --help" ;;
+    'stream snapshot') kind='' options="--schema --at --fold --output --http --timeout --help" ;;
+    'stream truncate') kind='' options="--before --dry-run --output --http --timeout --help" ;;
+    'stream delete') kind='' options="--hard --expected --dry-run --output --http --timeout --help" ;;
+    'stream redact') kind='' options="--reason --field --dry-run --output --http --timeout --help" ;;
+    'stream upcast') kind='' options="--against-log --output --http --timeout --help" ;;
+    'fold ') words="ls show apply delete" ;;
+    'fold ls') kind='' options="--output --http --timeout --help" ;;
+    'fold show') kind='' options="--output --http --timeout --help" ;;
+    'fold apply') kind='' options="--http --timeout --help" ;;
+    'fold delete') kind='' options="--http --timeout --help" ;;
+    'upcast ') words="ls show apply delete" ;;
+    'upcast ls') kind='' options="--output --http --timeout --help" ;;
+    'upcast show') kind='' options="--output --http --timeout --help" ;;
+    'upcast apply') kind='' options="--http --timeout --help" ;;
+    'upcast delete') kind='' options="--http --timeout --help" ;;
+    'projection ') words="ls show check apply rebuild switch rollback cancel pause resume parked retry skip delete" ;;
+    'projection ls') kind='' options="--output --http --timeout --help" ;;
+    'projection show') kind='' options="--output --http --timeout --help" ;;
+    'projection check') kind='' options="--against-log --output --http --timeout --help" ;;
+    'projection apply') kind='' options="--follow --output --http --timeout --help" ;;
+    'projection rebuild') kind='' options="--follow --output --http --timeout --help" ;;
+    'projection switch') kind='' options="--output --http --timeout --help" ;;
+    'projection rollback') kind='' options="--output --http --timeout --help" ;;
+    'projection cancel') kind='' options="--output --http --timeout --help" ;;
+    'projection pause') kind='' options="--output --http --timeout --help" ;;
+    'projection resume') kind='' options="--output --http --timeout --help" ;;
+    'projection parked') kind='' options="--output --http --timeout --help" ;;
+    'projection retry') kind='' options="--output --http --timeout --help" ;;
+    'projection skip') kind='' options="--output --http --timeout --help" ;;
+    'projection delete') kind='' options="--dry-run --http --timeout --help" ;;
     'status ') kind='' options="--http --output --bootstrap --timeout --help" ;;
     'verify ') kind='file' options="--output --help" ;;
     'bench ') kind='' options="--topic --partitions --keep --size --rate --seconds --count --one-in-flight --linger --idempotent --codec --acks --property --output --bootstrap --timeout --help" words='produce consume end-to-end' ;;

@@ -20,6 +20,10 @@ _leat() {
             'produce:Write each line of a file or of the input as a record' \
             'consume:Print the records of a topic' \
             'group:List, show, move, delete consumer groups' \
+            'stream:List, show, append to, compare, truncate, delete event streams' \
+            'fold:Declare what state the events of a stream make' \
+            'upcast:Declare how old events look in their newest form' \
+            'projection:Declare, show, rebuild, switch read models' \
             'status:Is it well? One screen' \
             'verify:Check a data directory that no server has open' \
             'bench:Load a broker; print rates and percentiles of latency' \
@@ -170,6 +174,185 @@ _leat() {
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' \
         '*:group:_leat_groups' ;;
+    'stream ls') _arguments \
+        '--prefix=[names that begin with this]:TEXT: ' \
+        '--limit=[at most so many (1000)]:N: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream show') _arguments \
+        '--at=[as it was at a time, or at a revision (now)]:WHEN: ' \
+        '--from=[begin at this revision (0)]:REVISION: ' \
+        '--limit=[at most so many events (1000)]:N: ' \
+        '--fold=[this declared fold (the one of the category)]:NAME: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream append') _arguments \
+        '--expected=[only if the stream is at this revision; or no_stream, exists, any (any)]:WHAT: ' \
+        '--id=[the event'\''s id (the server makes one)]:ID: ' \
+        '*--tag=[a tag, as order\:42]:TAG: ' \
+        '--meta=[an object kept beside the data]:JSON: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream diff') _arguments \
+        '--from=[a time or a revision (needed)]:WHEN: ' \
+        '--to=[a time or a revision (now)]:WHEN: ' \
+        '--fold=[this declared fold (the one of the category)]:NAME: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream snapshot') _arguments \
+        '--schema=[whose slot\: the schema of the state (default)]:TAG: ' \
+        '--at=[as it was at a time, or at a revision (now)]:WHEN: ' \
+        '--fold=[this declared fold (the one of the category)]:NAME: ' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream truncate') _arguments \
+        '--before=[the first revision that stays (needed)]:REVISION: ' \
+        '--dry-run[only say what would happen]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream delete') _arguments \
+        '--hard[for ever\: nobody can append to it again]' \
+        '--expected=[only if the stream is at this revision; or no_stream, exists, any (any)]:WHAT: ' \
+        '--dry-run[only say what would happen]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream redact') _arguments \
+        '--reason=[why, for the record (needed)]:TEXT: ' \
+        '*--field=[only this part of the data, as /email (all of it)]:POINTER: ' \
+        '--dry-run[only say what would happen]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'stream upcast') _arguments \
+        '--against-log[try it on every event of the log (needed)]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'fold ls') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'fold show') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'fold apply') _arguments \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'fold delete') _arguments \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'upcast ls') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'upcast show') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'upcast apply') _arguments \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'upcast delete') _arguments \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection ls') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection show') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection check') _arguments \
+        '--against-log[try it on every event of the log (needed)]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection apply') _arguments \
+        '--follow[wait until it is served, and show how far it is]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection rebuild') _arguments \
+        '--follow[wait until it is served, and show how far it is]' \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection switch') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection rollback') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection cancel') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection pause') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection resume') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection parked') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection retry') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection skip') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection delete') _arguments \
+        '--dry-run[only say what would happen]' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
     'status ') _arguments \
         '--http=[leat'\''s HTTP address (127.0.0.1\:8080)]:HOST\:PORT: ' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
