@@ -153,6 +153,16 @@ static const char *keep(struct leat *l, char **room, size_t *capacity, const voi
     return *room;
 }
 
+/* Decimal digits; -1: something else. */
+static int64_t revision_of(const char *p, size_t n)
+{
+    int64_t v = n > 0 && n < 19 ? 0 : -1;
+    for (size_t i = 0; v >= 0 && i < n; i++) {
+        v = p[i] >= '0' && p[i] <= '9' ? v * 10 + (p[i] - '0') : -1;
+    }
+    return v;
+}
+
 static bool take_headers(struct leat_category *c, struct leat_event *out)
 {
     rd_kafka_headers_t *headers = NULL;
@@ -167,10 +177,8 @@ static bool take_headers(struct leat_category *c, struct leat_event *out)
     for (size_t i = 0;
          rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
          i++) {
-        if (strcmp(name, "leat-revision") == 0 && size < 24) {
-            char digits[24] = "";
-            memcpy(digits, value, size);
-            out->revision = strtoll(digits, NULL, 10);
+        if (strcmp(name, "leat-revision") == 0) {
+            out->revision = revision_of(value, size);
         } else if (strcmp(name, "leat-meta") == 0) {
             out->meta = keep(c->leat, &c->meta, &c->meta_room, value, size);
         }

@@ -4,7 +4,7 @@
 set -eu
 binary=$1 root=${2:-$(dirname "$0")/..}
 mkdir -p "$root/man" "$root/packaging/completions" "$root/docs"
-for noun in serve topic produce consume group status verify bench version completion help; do
+for noun in serve stream fold upcast projection topic produce consume group status verify bench version completion help; do
     "$binary" manual "$noun" >"$root/man/leat-$noun.1"
 done
 "$binary" manual leat >"$root/man/leat.1"

@@ -161,11 +161,18 @@ static void put_statuses(struct buf *b)
                  ".TP\n5\nNo broker answered.\n");
 }
 
-static void put_environment(struct buf *b)
+static void put_environment(struct buf *b, const struct command *c)
 {
-    buf_put_z(b, ".SH ENVIRONMENT\n"
-                 ".TP\n.B LEAT_BOOTSTRAP\nThe broker to talk to, if \\-\\-bootstrap is not given.\n"
-                 ".TP\n.B NO_COLOR\nIf set and not empty, nothing is coloured.\n");
+    buf_put_z(b, ".SH ENVIRONMENT\n");
+    if (c->online) {
+        buf_put_z(b, ".TP\n.B LEAT_BOOTSTRAP\n"
+                     "The broker to talk to, if \\-\\-bootstrap is not given.\n");
+    }
+    if (c->http) {
+        buf_put_z(b, ".TP\n.B LEAT_HTTP\n"
+                     "The HTTP address of leat, if \\-\\-http is not given.\n");
+    }
+    buf_put_z(b, ".TP\n.B NO_COLOR\nIf set and not empty, nothing is coloured.\n");
 }
 
 static void put_page_head(struct buf *b, const char *name, const char *section, const char *summary)
@@ -205,7 +212,7 @@ static void put_main_page(struct buf *b)
         put_z(b, c->summary);
         buf_put_z(b, ".\n");
     }
-    put_environment(b);
+    put_environment(b, first);
     put_statuses(b);
     buf_put_z(b, ".SH SEE ALSO\n");
     const char *last = "";
@@ -241,8 +248,8 @@ static void put_noun_page(struct buf *b, const char *noun, size_t n, const struc
             put_command(b, &COMMANDS[i], !alone);
         }
     }
-    if (first->online) {
-        put_environment(b);
+    if (first->online || first->http) {
+        put_environment(b, first);
     }
     put_statuses(b);
     buf_put_z(b, ".SH SEE ALSO\n.BR leat (1),\n.BR leat.conf (5)\n");
