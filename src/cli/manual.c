@@ -212,7 +212,8 @@ static void put_main_page(struct buf *b)
         put_z(b, c->summary);
         buf_put_z(b, ".\n");
     }
-    put_environment(b, first);
+    const struct command any = {.online = true, .http = true};
+    put_environment(b, &any);
     put_statuses(b);
     buf_put_z(b, ".SH SEE ALSO\n");
     const char *last = "";
