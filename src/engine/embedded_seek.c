@@ -8,6 +8,7 @@ struct seek_op {
     struct embedded *m;
     struct engine_seek *s;
     struct uuid topic_id;
+    int64_t end; /* when it began: what is appended while it looks may be what is looked for */
     struct store_time_job time;
     struct store_position_job position;
 };
@@ -23,9 +24,7 @@ static void seek_end(struct seek_op *op, enum err err, int64_t offset, const str
             err = ectx_fail(&s->ec, ERR_UNKNOWN_TOPIC_OR_PARTITION,
                             "topic '%.*s' was deleted and made anew", STR(s->topic));
         } else if (p != NULL) {
-            struct store_part_info info;
-            store_part_info_get(p->part, &info);
-            s->offset = offset < 0 ? info.high_watermark : offset;
+            s->offset = offset < 0 ? op->end : offset;
         }
     }
     list_remove(&op->link);
@@ -61,6 +60,9 @@ void embedded_seek(struct engine *e, struct engine_seek *s)
     op->m = m;
     op->s = s;
     op->topic_id = p->topic->id;
+    struct store_part_info info;
+    store_part_info_get(p->part, &info);
+    op->end = info.high_watermark;
     s->internal = op;
     list_init(&op->link);
     list_push_back(&m->seeks, &op->link);
