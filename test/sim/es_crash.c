@@ -8,6 +8,9 @@
  *   - each stream's revisions are 0, 1, 2, ... without a gap; an id is there once;
  *   - the index, whatever it was when the power went, has the head of each stream and the place of
  *     each event, and knows what was deleted;
+ *   - pages of all events in the order of the log have each event that is not deleted once; who
+ *     follows from the last position that it was told, over any number of crashes, is told each
+ *     event once, in order, and its position is always known;
  *   - an append that is sent again is answered with its original revisions if it is there, and is
  *     made if it is not: its outcome may have been lost, its events are never twice.
  */
@@ -43,6 +46,8 @@ struct xmodel {
     uint64_t rng;
     struct xappend a[APPENDS];
     uint32_t n;
+    struct es_position told;      /* to the one who follows; he is outside of it all */
+    uint64_t told_next[STREAMS];  /* the revision that he expects */
     uint64_t deleted_at[STREAMS]; /* a soft delete was acknowledged: its life ended before this */
     bool bad;
     char why[300];
@@ -76,6 +81,7 @@ struct xproc {
     struct es_stream_change change;
     bool change_busy;
     int change_stream;
+    struct es_subscription *sub;
 };
 
 static uint64_t rnd(struct xmodel *m, uint64_t below)
@@ -409,6 +415,128 @@ static void judge_index(struct xproc *p, const struct xseen *seen)
     }
 }
 
+static void all_done(struct es_read_all *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+/* Pages of all events: each that is not deleted, once, where the log has it. */
+static void judge_pages(struct xproc *p, const struct xseen *seen)
+{
+    struct xmodel *m = p->m;
+    struct es_position after = {0, 0};
+    uint64_t count[STREAMS] = {0};
+    for (bool more = true; more && !gone(p);) {
+        static struct arena arena;
+        bool done = false;
+        arena_deinit(&arena);
+        arena_init(&arena, 8 << 20);
+        struct es_read_all r = {.after = after,
+                                .limit = 1 + rnd(m, 40),
+                                .limit_bytes = 1 << 20,
+                                .scan_max = 1 + rnd(m, 60),
+                                .arena = &arena,
+                                .done = all_done,
+                                .ctx = &done};
+        es_read_all(p->es, &r);
+        for (int i = 0; !done && i < 100000 && !env_sim_is_cut(p->env); i++) {
+            turn(p, 10);
+        }
+        if (gone(p) || !done) {
+            es_read_all_release(p->es, &r);
+            return;
+        }
+        if (r.problem != ES_OK) {
+            bad(m, "reading all: %s: %s", es_problem_code(r.problem), r.ec.text);
+            return;
+        }
+        for (size_t i = 0; i < r.event_count; i++) {
+            const struct es_event *e = &r.events[i];
+            int s = stream_of(e->stream);
+            if (s < 0 || es_position_cmp(e->position, after) <= 0 || e->revision >= REVISIONS ||
+                e->offset != seen[s].offset[e->revision]) {
+                bad(m, "reading all: an event that is not next");
+                return;
+            }
+            after = e->position;
+            count[s]++;
+        }
+        after = r.next;
+        more = r.more;
+        es_read_all_release(p->es, &r);
+    }
+    for (int s = 0; s < STREAMS && !gone(p); s++) {
+        if (count[s] != seen[s].count - m->deleted_at[s]) {
+            bad(m, "reading all: %llu events of %s, not %llu", (unsigned long long)count[s],
+                stream_names[s], (unsigned long long)(seen[s].count - m->deleted_at[s]));
+        }
+    }
+}
+
+/* ---- Who follows ---- */
+
+static bool deliver(void *ctx, enum es_frame frame, const struct es_event *e,
+                    struct es_position position, uint64_t scanned, uint64_t matched)
+{
+    struct xproc *p = ctx;
+    struct xmodel *m = p->m;
+    uint8_t value[ES_VALUE_FACT];
+    struct es_status status;
+    (void)scanned;
+    (void)matched;
+    if (frame != ES_FRAME_EVENT && frame != ES_FRAME_CHECKPOINT) {
+        return true;
+    }
+    if (es_position_cmp(position, m->told) <= 0) {
+        bad(m, "who follows was told a position twice, or a lower one");
+    }
+    m->told = position;
+    if (frame == ES_FRAME_CHECKPOINT) {
+        return rnd(m, 8) != 0;
+    }
+    int s = stream_of(e->stream);
+    if (s >= 0 && e->revision != m->told_next[s]) {
+        struct es_hash hash = es_hash_stream(p->es, e->stream);
+        enum err err = index_get(p->es->index, ES_T_FACTS, hash.b, value);
+        es_status_init(&status);
+        if (err == ERR_OK) {
+            es_value_fact_read(value, &status);
+        }
+        bool known = err == ERR_OK || err == ERR_NOT_FOUND; /* else the disk is needed, or gone */
+        if (known && (e->revision < m->told_next[s] || status.born < e->revision)) {
+            bad(m, "who follows %s was told %llu, not %llu", stream_names[s],
+                (unsigned long long)e->revision, (unsigned long long)m->told_next[s]);
+        }
+    }
+    if (s >= 0) {
+        m->told_next[s] = e->revision + 1;
+    }
+    return rnd(m, 8) != 0;
+}
+
+static void follow_closed(void *ctx, enum es_problem problem, const struct ectx *ec)
+{
+    struct xproc *p = ctx;
+    p->sub = NULL;
+    if (problem != ES_UNAVAILABLE && !gone(p)) {
+        bad(p->m, "who follows was left: %s", ec->text);
+    }
+}
+
+static void follow(struct xproc *p)
+{
+    const struct es_subscribe spec = {
+        .after = p->m->told, .ctx = p, .deliver = deliver, .closed = follow_closed};
+    struct ectx ec = {.code = ERR_OK};
+    enum es_problem problem = es_subscribe(p->es, &spec, &p->sub, &ec);
+    if (problem != ES_OK) {
+        p->sub = NULL;
+        bad(p->m, "who follows is not known any more: %s: %s", es_problem_code(problem), ec.text);
+        return;
+    }
+    es_subscription_resume(p->sub);
+}
+
 static void judge(struct xproc *p)
 {
     struct xseen *seen = calloc(STREAMS, sizeof(*seen));
@@ -431,6 +559,7 @@ static void judge(struct xproc *p)
     if (read && !gone(p)) {
         judge_appends(p->m, seen);
         judge_index(p, seen);
+        judge_pages(p, seen);
     }
     free(seen);
 }
@@ -607,6 +736,9 @@ static void work(struct xproc *p, uint64_t turns)
             env_sim_advance_ns(p->env, 1000000000u);
             store_tick(p->store);
         }
+        if (p->sub != NULL && rnd(m, 3) == 0) {
+            es_subscription_resume(p->sub);
+        }
         if (rnd(m, 3) != 0) {
             store_kick(p->store, rnd(m, 2) == 0);
         }
@@ -647,6 +779,9 @@ static bool start(struct xproc *p, struct env *env, struct xmodel *m)
     }
     if (p->ready && !gone(p)) {
         judge(p);
+    }
+    if (p->ready && !gone(p)) {
+        follow(p);
     }
     return p->ready && !gone(p);
 }
