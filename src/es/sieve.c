@@ -7,6 +7,7 @@
  * for that, and if so nothing else is asked.
  */
 #include "es/read_int.h"
+#include "es/write.h"
 
 #include "core/mem.h"
 
@@ -226,7 +227,7 @@ static bool step_judge(struct es_sieve *s)
 {
     const struct es_event *e = &s->events[s->i];
     const struct es_sight *sight = s->sight;
-    if (sight == NULL && s->any_facts) {
+    if (sight == NULL && s->any_facts && !ES_FAULT(sieve_blind)) {
         sight = &s->seen;
     }
     if (sight != NULL && !es_sight_shows(sight, e->revision, s->times[s->i], s->now_ms)) {

@@ -7,6 +7,7 @@
  * at the head.
  */
 #include "es/read_int.h"
+#include "es/write.h"
 
 #include "core/mem.h"
 
@@ -59,7 +60,7 @@ static bool tell(struct es_subscription *sub, enum es_frame frame, const struct 
     }
     if (!more) {
         list_remove(&sub->live);
-        sub->progress = position;
+        sub->progress = ES_FAULT(tail_jump) ? es_head(sub->es) : position;
     }
     return more;
 }

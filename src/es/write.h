@@ -28,6 +28,8 @@ struct es_faults {
     bool ids_skipped;   /* ids are not put when the log is read */
     bool facts_skipped; /* facts neither */
     bool head_kept;     /* a head does not move when events are sequenced */
+    bool sieve_blind;   /* events of deleted streams are shown on the way of the log */
+    bool tail_jump;     /* who leaves the tail goes on from its end, not from what he was told */
 };
 extern struct es_faults es_faults;
 #define ES_FAULT(name) (es_faults.name)
