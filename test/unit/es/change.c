@@ -180,3 +180,31 @@ TEST(changes_of_one_stream_are_made_one_after_the_other)
     assert_int_equal(c[1].info.max_count, 2);
     es_world_deinit(&w);
 }
+
+/* The slot that the second looks at is the one that the first has filled. */
+TEST(snapshots_in_flight_count)
+{
+    struct es_world w;
+    bool done[2] = {false, false};
+    struct es_stream_change c[2];
+    es_world_init(&w, 7);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    fake_engine_hold(w.engine, true);
+    for (int i = 0; i < 2; i++) {
+        c[i] = (struct es_stream_change){.kind = ES_CHANGE_SNAPSHOT,
+                                         .stream = STR_LIT("order-1"),
+                                         .revision = i == 0 ? 2 : 1,
+                                         .schema = STR_LIT("Order.v1"),
+                                         .state = STR_LIT("{}"),
+                                         .arena = &w.arena,
+                                         .done = change_done,
+                                         .ctx = &done[i]};
+        es_stream_change(w.es, &c[i]);
+    }
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_true(done[0] && done[1]);
+    assert_int_equal(c[0].problem, ES_OK);
+    assert_int_equal(c[1].problem, ES_SNAPSHOT_STALE);
+    es_world_deinit(&w);
+}

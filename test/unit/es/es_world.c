@@ -33,7 +33,8 @@ static void start(struct es_world *w)
 
 void es_world_init(struct es_world *w, uint64_t seed)
 {
-    const struct env_sim_config sim = {.seed = seed, .write_ns = 1000, .sync_ns = 100000};
+    const struct env_sim_config sim = {
+        .seed = seed, .write_ns = 1000, .sync_ns = 100000, .slow_jobs = seed >= ES_WORLD_SLOW};
     memset(w, 0, sizeof(*w));
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);

@@ -22,6 +22,7 @@ struct es_world {
     enum err start_err;
     struct ectx start_ec;
 };
+#define ES_WORLD_SLOW 1000u /* from this seed on jobs are done at any later moment */
 void es_world_init(struct es_world *w, uint64_t seed);
 void es_world_deinit(struct es_world *w);
 void es_world_on_ready(void *ctx, enum err e, const struct ectx *ec);

@@ -176,6 +176,47 @@ TEST(appends_wait_while_the_log_has_no_room_and_are_decided_then)
     es_world_deinit(&w);
 }
 
+/* What a query has looked up stays true while it waits for the disk: an event that comes, is
+ * durable and leaves memory meanwhile is not missed. */
+TEST(a_query_that_waits_for_the_disk_misses_nothing_that_comes_meanwhile)
+{
+    size_t waited = 0;
+    for (uint64_t seed = ES_WORLD_SLOW; seed < ES_WORLD_SLOW + 40; seed++) {
+        struct es_world w;
+        es_world_init(&w, seed);
+        struct es_shot *old = es_shot_make("seat-0", NULL, "-");
+        es_shot_tag(old, 0, "course:3");
+        es_shot_go(&w, old);
+        es_world_settle(&w);
+        assert_string_equal(es_world_append(&w, "seat-1", "any", "-"), "ok 0-0");
+        for (int i = 0; i < 10; i++) {
+            es_world_flush(&w);
+            struct es_shot *check = es_shot_make("seat-2", NULL, "-");
+            es_shot_query(check, "", "course:3", old->a.position);
+            struct es_shot *event = es_shot_make("seat-1", NULL, "-");
+            es_shot_tag(event, 0, "course:3");
+            es_shot_go(&w, check);
+            bool waits = list_empty(&w.es->writer->flights);
+            es_shot_go(&w, event);
+            es_world_settle(&w);
+            assert_string_equal(es_problem_code(event->a.problem), "ok");
+            waited += waits;
+            /* Made before the event, or refused for it. */
+            if (check->a.problem == ES_OK) {
+                assert_true(es_position_cmp(check->a.position, event->a.position) < 0);
+            } else {
+                assert_string_equal(es_shot_said(check), "append-conflict");
+            }
+            es_shot_free(old);
+            es_shot_free(check);
+            old = event;
+        }
+        es_shot_free(old);
+        es_world_deinit(&w);
+    }
+    assert_true(waited > 20);
+}
+
 /* ---- Ids that the server made ---- */
 
 static void read_done(struct es_read_stream *r)
