@@ -133,7 +133,11 @@ static void batch_failed(struct proc_task *t, struct proc_batch *b, enum err e,
     if (e == ERR_ABORTED) {
         b->p->aborts++;
         metric_add(b->p->m.aborts, 1);
-        return; /* once more, at once */
+        t->retries++;
+        if (t->retries > PROC_ABORTS) {
+            proc_task_wait(t, ec, false);
+        }
+        return; /* else once more, at once */
     }
     if (e == ERR_FENCED) {
         t->fenced = true;

@@ -36,26 +36,36 @@ static void read_done(struct engine_read *r)
     in->end = r->end_offset;
     in->held = r->err == ERR_OK;
     in->failed = !in->held;
+    const bool nothing = in->held && r->batch_count == 0 && r->next_offset == r->offset;
+    in->empty_answers = nothing && in->asking ? in->empty_answers + 1 : 0;
     walk_reset(in);
     proc_task_run(in->task);
 }
 
 void proc_input_ask(struct proc_input *in, uint64_t wait_ns)
 {
-    if (in->reading || in->held || in->failed) {
+    struct proc_task *t = in->task;
+    if (in->reading || in->held || in->failed || t->retry_at_ns != 0) {
+        return;
+    }
+    if (in->empty_answers >= PROC_EMPTY_ANSWERS) {
+        in->empty_answers = 0;
+        t->retry_at_ns = env_mono_ns(t->p->env) + PROC_RETRY_FIRST_NS;
         return;
     }
     arena_reset(&in->arena, PROC_READ_ARENA);
     in->reading = true;
     in->read = (struct engine_read){.topic = in->topic,
-                                    .partition = in->task->partition,
+                                    .partition = t->partition,
                                     .offset = in->at,
                                     .max_bytes = PROC_READ_BYTES,
                                     .wait_ns = wait_ns,
                                     .arena = &in->arena,
                                     .done = read_done,
                                     .ctx = in};
-    engine_read(in->task->p->engine, &in->read);
+    in->asking = true;
+    engine_read(t->p->engine, &in->read);
+    in->asking = false;
 }
 
 void proc_input_release(struct proc_input *in)

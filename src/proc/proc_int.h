@@ -30,6 +30,10 @@
 /* Second tries: after this, then twice as long, ... */
 #define PROC_RETRY_FIRST_NS 10000000ull
 #define PROC_RETRY_LAST_NS  1000000000ull
+/* Reads that are answered within the call with nothing, one after the other: then time passes. */
+#define PROC_EMPTY_ANSWERS 8u
+/* Aborts one after the other: then time passes between two tries. */
+#define PROC_ABORTS 4u
 /* Calls of proc_call that are open, times tasks. */
 #define PROC_REQUESTS_MAX 10000u
 /* Headers that a parked event gets, always the last ones. */
@@ -214,6 +218,8 @@ struct proc_input {
     struct engine_read read;
     struct arena arena;
     struct record_scratch scratch;
+    bool asking; /* the call is on the stack */
+    uint32_t empty_answers;
     bool reading; /* asked */
     bool held;    /* answered, not released */
     bool failed;  /* answered with read.err */

@@ -131,7 +131,7 @@ uint64_t proc_task_due_ns(const struct proc_task *t)
     if (t->fenced || t->batch != NULL) {
         return UINT64_MAX;
     }
-    if (t->waiting && t->retry_at_ns != 0) {
+    if (t->retry_at_ns != 0) {
         return t->retry_at_ns;
     }
     const struct heap_node *n = t->paused ? NULL : heap_min(&t->timers);
@@ -431,7 +431,7 @@ static void run_steps(struct proc_task *t)
 static void turn(struct proc_task *t)
 {
     if (t->gone || t->fenced || t->grown || t->batch != NULL || t->p->life != PROC_LIFE_RUN ||
-        !all_assigned(t)) {
+        t->p->member == NULL || !all_assigned(t)) {
         return;
     }
     if (t->retry_at_ns != 0 && env_mono_ns(t->p->env) < t->retry_at_ns) {

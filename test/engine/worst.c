@@ -21,6 +21,7 @@ void worst_config_bad(struct worst_config *cfg, uint64_t seed)
         .little_in = 3,
         .empty_in = 6,
         .fail_in = 60,
+        .within_in = 4,
         .gaps = true,
         .lag = true,
         .append_max_bytes = 4 << 20,

@@ -36,6 +36,7 @@ struct worst_config {
     unsigned little_in;    /* reads that return one batch */
     unsigned empty_in;     /* reads that return nothing */
     unsigned fail_in;      /* reads that fail */
+    unsigned within_in;    /* reads that are answered within the call */
     bool gaps;             /* ends of transactions take offsets */
     bool lag;              /* partitions show an append at different times */
     bool scatter;          /* partition n of two topics may go to different members */

@@ -203,7 +203,7 @@ void worst_read(struct engine *base, struct engine_read *r)
     c->deadline_ns =
         r->wait_ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : env_mono_ns(log->env) + r->wait_ns;
     r->internal = c;
-    if (worst_chance(log, 4) && read_now(c)) {
+    if (worst_chance(log, log->cfg.within_in) && read_now(c)) {
         return; /* within the call */
     }
     worst_plan(log, &c->ev, worst_delay(log), read_look);

@@ -41,6 +41,36 @@ TEST(the_same_on_an_engine_at_its_worst)
     assert_true(again > 0);
 }
 
+TEST(an_engine_that_never_gets_on_does_not_keep_the_loop_busy)
+{
+    struct procs w;
+    struct worst_config cfg;
+    worst_config_good(&cfg, 3);
+    procs_init(&w, 3, &cfg);
+    start(&w);
+    procs_say(&w, "k1", "add 1");
+    procs_run(&w, 100);
+    /* Every read is answered at once, with nothing; every append is aborted, in no time. */
+    struct worst_config bad = cfg;
+    bad.delay_ns = 0;
+    bad.abort_in = 1;
+    for (int i = 0; i < 2; i++) {
+        worst_log_set(w.log, &bad);
+        procs_say(&w, "k1", "add 2");
+        const uint64_t from = env_mono_ns(w.env);
+        for (int k = 0; k < 5000; k++) {
+            (void)procs_step(&w, from + 1000000000);
+        }
+        assert_true(env_mono_ns(w.env) >= from + 1000000000);
+        bad.abort_in = 0;
+        bad.empty_in = bad.within_in = 1;
+        worst_log_set(w.log, &cfg);
+        settled(&w);
+    }
+    assert_true(procs_status(&w).aborts > 3);
+    procs_deinit(&w);
+}
+
 TEST_BOTH(state_and_timers_come_back_after_a_restart)
 {
     struct procs w;
