@@ -181,6 +181,7 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
         out, size,
         "projection: sums\n"
         "version: %u\n"
+        "keep: %s\n"
         "source: { topics: [events] }\n"
         "target: sqlite:views.db\n"
         "key: $key\n"
