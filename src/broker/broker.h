@@ -217,14 +217,16 @@ struct broker_gate_item {
     struct str error; /* if refused: for the client; null: the text of ec */
     struct broker_record_error *record_errors;
     int32_t record_error_count;
-    void *internal; /* the gate's, from check to durable or dropped */
+    int64_t original_offset; /* with ERR_DUPLICATE_SEQUENCE_NUMBER; -1: not known */
+    void *internal;          /* the gate's, from check to durable or dropped */
 };
 /*
  * check: ERR_OK, and then `sequenced` or `dropped` follows within the same turn; ERR_AGAIN: the
- * request waits until broker_gate_retry, and is checked again; else it is refused with that. After
- * `sequenced` comes `durable`, unless the store fails. None of them may append anything itself.
- * change: whether a client may do it: "create", "delete", "delete records", "add partitions",
- * "change" (with the setting).
+ * request waits until broker_gate_retry, and is checked again; ERR_DUPLICATE_SEQUENCE_NUMBER: it is
+ * in the log already, durably, and is answered as a repeated batch is, with the offset that the
+ * gate says; else it is refused with that. After `sequenced` comes `durable`, unless the store
+ * fails. None of them may append anything itself. change: whether a client may do it: "create",
+ * "delete", "delete records", "add partitions", "change" (with the setting).
  */
 struct broker_gate {
     void *ctx;

@@ -118,6 +118,43 @@ static void answer_duplicate(struct produce_wait *w, struct broker_produce_item 
     }
 }
 
+static struct store_batch_info info_of(const struct record_verdict *v,
+                                       const struct record_rules *rules)
+{
+    return (struct store_batch_info){.last_offset_delta = v->header.last_offset_delta,
+                                     .max_timestamp = v->max_timestamp,
+                                     .append_time_ms = rules->now_ms,
+                                     .producer_id = v->header.producer_id,
+                                     .producer_epoch = v->header.producer_epoch,
+                                     .base_sequence = v->header.base_sequence};
+}
+
+/*
+ * The gate knows the batch: it is in the log under another sequence, or without one. The producer
+ * counts it as stored, so its next batch has the sequence after it. (Nothing of this is in the log:
+ * if the machine stops before that next batch, its producer begins again with a new epoch.)
+ */
+static enum err answer_known(struct produce_wait *w, struct broker_produce_item *item,
+                             const struct record_verdict *v, const struct record_rules *rules,
+                             struct ectx *ec)
+{
+    struct item_wait *iw = item->internal;
+    struct broker *b = w->b;
+    const struct producer_batch original = {.base_offset = iw->gate.original_offset,
+                                            .last_offset_delta = v->header.last_offset_delta,
+                                            .timestamp = -1};
+    if (batch_has_producer(&v->header)) {
+        struct store_batch_info info = info_of(v, rules);
+        info.base_offset = original.base_offset;
+        if (producer_reserve(b, item->partition->state, info.producer_id) != ERR_OK) {
+            return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the producer");
+        }
+        producer_note(b, item->partition->state, &info, -1);
+    }
+    answer_duplicate(w, item, &original);
+    return ERR_OK;
+}
+
 /* The batch gets its offset and goes into the frame. */
 static enum err append(struct produce_wait *w, struct broker_produce_item *item, struct str bytes,
                        const struct record_verdict *v, const struct record_rules *rules,
@@ -127,14 +164,8 @@ static enum err append(struct produce_wait *w, struct broker_produce_item *item,
     struct partition *part = item->partition;
     bool idempotent = batch_has_producer(&v->header);
     struct store_batch *batch = &((struct item_wait *)item->internal)->batch;
-    *batch = (struct store_batch){.bytes = (uint8_t *)(uintptr_t)bytes.p,
-                                  .size = bytes.n,
-                                  .info = {.last_offset_delta = v->header.last_offset_delta,
-                                           .max_timestamp = v->max_timestamp,
-                                           .append_time_ms = rules->now_ms,
-                                           .producer_id = v->header.producer_id,
-                                           .producer_epoch = v->header.producer_epoch,
-                                           .base_sequence = v->header.base_sequence}};
+    *batch = (struct store_batch){
+        .bytes = (uint8_t *)(uintptr_t)bytes.p, .size = bytes.n, .info = info_of(v, rules)};
     if (bytes.p == (const char *)item->bytes) { /* else it was made anew, elsewhere */
         batch->take = item->take;
         batch->take_ctx = item->take_ctx;
@@ -191,7 +222,7 @@ static enum err ask_gate(struct produce_wait *w, struct broker_produce_item *ite
     struct item_wait *iw = item->internal;
     const struct batch_header sent = v->header;
     iw->gate = (struct broker_gate_item){
-        .partition = item->partition, .batch = *bytes, .arena = w->p->arena};
+        .partition = item->partition, .batch = *bytes, .arena = w->p->arena, .original_offset = -1};
     enum err e = b->gate.check(b->gate.ctx, &iw->gate, ec);
     if (e != ERR_OK) {
         return e;
@@ -270,6 +301,10 @@ static bool produce_item(struct produce_wait *w, struct broker_produce_item *ite
         e = ask_gate(w, item, &rules, &bytes, &verdict, &ec);
         if (e == ERR_AGAIN && !iw->gated) {
             return false;
+        }
+        if (e == ERR_DUPLICATE_SEQUENCE_NUMBER && !iw->gated &&
+            (e = answer_known(w, item, &verdict, &rules, &ec)) == ERR_OK) {
+            return true;
         }
     }
     if (e == ERR_OK) {

@@ -17,6 +17,7 @@ static void answer(struct broker_gate_item *to, const struct engine_gate_item *f
 {
     to->replacement = from->replacement;
     to->error = from->error;
+    to->original_offset = from->original_offset;
     to->record_errors =
         from->record_error_count == 0
             ? NULL
@@ -41,7 +42,8 @@ static enum err check(void *ctx, struct broker_gate_item *item, struct ectx *ec)
     *to = (struct engine_gate_item){.topic = item->partition->topic->name,
                                     .partition = item->partition->index,
                                     .batch = item->batch,
-                                    .arena = item->arena};
+                                    .arena = item->arena,
+                                    .original_offset = -1};
     item->internal = to;
     const enum err e = m->gate.check(m->gate.ctx, to, ec);
     answer(item, to);

@@ -249,15 +249,17 @@ struct engine_gate_item {
         struct str message;
     } * record_errors;
     size_t record_error_count;
-    void *internal; /* the gate's, from check to sequenced and durable */
+    int64_t original_offset; /* with ERR_DUPLICATE_SEQUENCE_NUMBER; -1: not known */
+    void *internal;          /* the gate's, from check to sequenced and durable */
 };
 /* None of these may append anything. */
 struct engine_gate {
     void *ctx;
     bool (*guards)(void *ctx, struct str topic);
     /* ERR_OK: it may pass; then `sequenced` follows within the same turn. ERR_AGAIN: something must
-     * be read first; the gate calls engine_gate_retry when it has been. Others: refused with this.
-     */
+     * be read first; the gate calls engine_gate_retry when it has been.
+     * ERR_DUPLICATE_SEQUENCE_NUMBER: it is there already, and durable; it is answered as stored, at
+     * original_offset. Others: refused with this. */
     enum err (*check)(void *ctx, struct engine_gate_item *item, struct ectx *ec);
     void (*sequenced)(void *ctx, struct engine_gate_item *item, int64_t base_offset);
     void (*durable)(void *ctx, struct engine_gate_item *item, uint64_t position);

@@ -5,8 +5,8 @@
  * conflict refuses it, and the answer names each record at fault.
  *
  * What is stored is the batch with leat-revision in each record, and a ce_id where there was none.
- * A retry of what is there already is answered DUPLICATE_SEQUENCE_NUMBER, which producers take as
- * done.
+ * A retry of what is there already is answered as stored, with the offset of the original, if its
+ * events lie side by side in the log as they do in the batch.
  *
  * A batch that has to wait (ERR_AGAIN) is checked again as if it were new, and may never come back;
  * so the op is ours, with a copy of the batch, found again by its bytes, and forgotten after a
@@ -140,6 +140,50 @@ static enum err admit(struct gate_op *g, struct engine_gate_item *item, struct e
     return ERR_OK;
 }
 
+/* Where the events of a batch lie that are there already: the base offset, or -1. */
+static void places_take(struct es_wop *op, struct es_look *looks, size_t count)
+{
+    struct gate_op *g = (struct gate_op *)(void *)op;
+    struct es_place place;
+    int64_t base = -1;
+    g->placed = true;
+    g->original = -1;
+    for (size_t i = 0; i < count; i++) {
+        if (looks[i].err != ERR_OK) {
+            return;
+        }
+        es_value_event_read(looks[i].value, &place);
+        base = i == 0 ? place.offset : base;
+        if (place.offset - base != (int64_t)i) {
+            return;
+        }
+    }
+    g->original = base;
+}
+
+static enum err answer_original(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
+{
+    if (!g->placed) {
+        const size_t count = g->plan.event_count;
+        struct es_look *looks = es_wop_looks_begin(&g->op, count, places_take);
+        if (looks == NULL) {
+            return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the batch");
+        }
+        for (size_t i = 0; i < count; i++) {
+            const struct es_plan_stream *s = &g->plan.streams[g->plan.events[i].stream];
+            looks[i].kind = ES_LOOK_GET;
+            looks[i].table = ES_T_EVENTS;
+            es_key_event(looks[i].key, &s->hash, g->plan.rules_events[i].revision);
+        }
+        if (!es_wop_looks_go(&g->op, count)) {
+            return ERR_AGAIN;
+        }
+    }
+    item->original_offset = g->original;
+    item->error = STR_LIT("the events are there already");
+    return ectx_fail(ec, ERR_DUPLICATE_SEQUENCE_NUMBER, "the events are there already");
+}
+
 /* ERR_OK: it is entered. Otherwise the op is no longer needed, unless it is ERR_AGAIN. */
 static enum err judge(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
 {
@@ -161,8 +205,7 @@ static enum err judge(struct gate_op *g, struct engine_gate_item *item, struct e
     case ES_RULE_APPEND:
         return admit(g, item, ec);
     case ES_RULE_ORIGINAL:
-        item->error = STR_LIT("the events are there already");
-        return ectx_fail(ec, ERR_DUPLICATE_SEQUENCE_NUMBER, "the events are there already");
+        return answer_original(g, item, ec);
     case ES_RULE_CONFLICT:
         return refuse_conflicts(g, item, ec);
     case ES_RULE_REUSED:

@@ -23,6 +23,8 @@ struct gate_op {
     struct es_plan plan;
     bool planned;
     bool waited; /* for what it was decided on to be durable */
+    bool placed; /* `original` was looked for: of a batch that is there already; -1: not known */
+    int64_t original;
 };
 
 /* One record at fault, with the words for the client. */

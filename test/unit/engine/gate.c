@@ -5,6 +5,7 @@ struct gate {
     struct world *w;
     bool hold_once; /* the next check wants to read, and has read at once */
     bool refuse;
+    bool known; /* the next batch is there already, at offset 0 */
     char told[256];
 };
 
@@ -38,6 +39,11 @@ static enum err check(void *ctx, struct engine_gate_item *item, struct ectx *ec)
         item->record_error_count = 1;
         item->error = STR_LIT("not at all");
         return ectx_fail(ec, ERR_INVALID_RECORD, "hidden");
+    }
+    if (g->known) {
+        g->known = false;
+        item->original_offset = 0;
+        return ectx_fail(ec, ERR_DUPLICATE_SEQUENCE_NUMBER, "hidden");
     }
     item->internal = g;
     return ERR_OK;
@@ -110,6 +116,42 @@ TEST(the_gate_is_told_what_becomes_of_a_batch)
     /* What the server appends itself is not shown to it. */
     assert_int_equal(world_put(&w, "a", 1, "own"), 1);
     assert_string_equal(g.told, "check check sequenced durable ");
+    world_deinit(&w);
+}
+
+static void produce_as(struct gate *g, int32_t sequence, enum err err, int64_t base_offset)
+{
+    struct produced p;
+    world_produce_as(g->w, &p, "a", 1, "x", 7, sequence);
+    world_settle(g->w);
+    assert_int_equal(p.done, 1);
+    assert_int_equal(p.item.err, err);
+    assert_int_equal(p.item.base_offset, base_offset);
+    produced_free(&p);
+}
+
+TEST(a_batch_that_the_gate_knows_is_answered_as_stored)
+{
+    /* Promise: the producer is told the offset of the original, nothing is appended, and its next
+     * batch has the sequence after it: no producer must begin anew for a repetition. */
+    struct world w;
+    struct gate g;
+    begin(&w, &g);
+    produce_as(&g, 0, ERR_OK, 0);
+    g.known = true;
+    produce_as(&g, 1, ERR_OK, 0);
+    assert_string_equal(g.told, "check sequenced durable check ");
+    produce_as(&g, 1, ERR_OK, 0); /* the sequence is known now, too */
+    assert_int_equal(world_put(&w, "a", 1, "own"), 1);
+    produce_as(&g, 3, ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1);
+    g.known = true;
+    struct produced p;
+    world_produce(&w, &p, "a", 1, "x"); /* without a producer */
+    world_settle(&w);
+    assert_int_equal(p.item.err, ERR_OK);
+    assert_int_equal(p.item.base_offset, 0);
+    produced_free(&p);
+    assert_int_equal(world_put(&w, "a", 1, "own"), 2);
     world_deinit(&w);
 }
 

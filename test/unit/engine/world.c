@@ -344,11 +344,22 @@ static void on_produced(struct broker_produce *p)
 void world_produce(struct world *w, struct produced *out, const char *topic, int32_t partition,
                    const char *value)
 {
+    world_produce_as(w, out, topic, partition, value, -1, -1);
+}
+
+void world_produce_as(struct world *w, struct produced *out, const char *topic, int32_t partition,
+                      const char *value, int64_t producer, int32_t sequence)
+{
     struct batch_builder b;
     struct batch_spec spec;
     memset(out, 0, sizeof(*out));
     batch_builder_init(&b, 1 << 20);
     batch_spec_init(&spec);
+    if (producer >= 0) {
+        spec.producer_id = producer;
+        spec.producer_epoch = 0;
+        spec.base_sequence = sequence;
+    }
     buf_init(&out->bytes, 1 << 20);
     assert_int_equal(
         batch_builder_append(&b, env_wall_ms(w->env), STR_LIT("k"), str_of(value), NULL, 0),

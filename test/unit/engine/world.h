@@ -62,6 +62,9 @@ struct produced {
 };
 void world_produce(struct world *w, struct produced *out, const char *topic, int32_t partition,
                    const char *value);
+/* As an idempotent producer, epoch 0. */
+void world_produce_as(struct world *w, struct produced *out, const char *topic, int32_t partition,
+                      const char *value, int64_t producer, int32_t sequence);
 void produced_free(struct produced *p);
 /* A member that follows what it is told without a word; it has its partitions on return. */
 struct engine_member *world_join(struct world *w, const char *group, const char *topic);

@@ -62,6 +62,9 @@ static const char *produce(struct es_world *w, const char *stream, const char *i
     sent_add(&s, stream, id, expected);
     enum err e = sent_go(w, &s, partition_of(w, stream));
     snprintf(said, sizeof(said), "%s", e == ERR_OK ? "ok" : err_name(e));
+    if (e == ERR_DUPLICATE_SEQUENCE_NUMBER) {
+        snprintf(said, sizeof(said), "there, at %lld", (long long)s.item.original_offset);
+    }
     if (e == ERR_INVALID_RECORD) {
         assert_int_equal(s.item.record_error_count, 1);
         snprintf(said, sizeof(said), "%.*s", STR(s.item.record_errors[0].message));
@@ -82,13 +85,52 @@ TEST(a_produced_batch_follows_the_rules_of_appends)
     assert_string_equal(produce(&w, "order-2", "d", "exists"),
                         "revision-conflict: there is no stream 'order-2', expected exists");
     /* A retry of what is there. */
-    assert_string_equal(produce(&w, "order-1", "b", "0"), "ERR_DUPLICATE_SEQUENCE_NUMBER");
+    assert_string_equal(produce(&w, "order-1", "b", "0"), "there, at 1");
     assert_string_equal(es_world_append(&w, "order-1", "0", "b"), "same 1-1");
     assert_string_equal(produce(&w, "order-1", "a", "2"),
                         "event-id-reused: id 'a' is that of revision 0 of stream 'order-1'");
     assert_string_equal(produce(&w, "order-1", NULL, "any"), "ok");
     es_world_restart(&w, ES_WORLD_REBUILD);
     assert_string_equal(es_world_append(&w, "order-1", "3", "e"), "ok 4-4");
+    es_world_deinit(&w);
+}
+
+TEST(a_repeated_batch_is_told_where_it_lies)
+{
+    /* Promise: the base offset of the original, also after a restart and a rebuild of the index; -1
+     * if its events do not lie side by side, because each came in a batch of its own. */
+    struct es_world w;
+    es_world_init(&w, 6);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "x"), "ok 0-0");
+    for (int i = 0; i < 4; i++) {
+        struct sent s;
+        sent_init(&s);
+        sent_add(&s, "order-1", "a", "0");
+        sent_add(&s, "order-1", "b", NULL);
+        sent_add(&s, "order-1", "c", NULL);
+        enum err e = sent_go(&w, &s, partition_of(&w, "order-1"));
+        assert_int_equal(e, i == 0 ? ERR_OK : ERR_DUPLICATE_SEQUENCE_NUMBER);
+        assert_true(i == 0 || s.item.original_offset == 1);
+        arena_deinit(&s.arena);
+        if (i > 0) {
+            es_world_restart(&w, i == 1 ? ES_WORLD_CLEAN : ES_WORLD_REBUILD);
+        }
+    }
+    char other[32];
+    int n = 2;
+    do {
+        snprintf(other, sizeof(other), "order-%d", n++);
+    } while (partition_of(&w, other) != partition_of(&w, "order-1"));
+    assert_string_equal(es_world_append(&w, "order-1", "3", "d"), "ok 4-4");
+    assert_string_equal(es_world_append(&w, other, "any", "z"), "ok 0-0");
+    assert_string_equal(es_world_append(&w, "order-1", "4", "e"), "ok 5-5");
+    struct sent s;
+    sent_init(&s);
+    sent_add(&s, "order-1", "d", "3");
+    sent_add(&s, "order-1", "e", NULL);
+    assert_int_equal(sent_go(&w, &s, partition_of(&w, "order-1")), ERR_DUPLICATE_SEQUENCE_NUMBER);
+    assert_int_equal(s.item.original_offset, -1);
+    arena_deinit(&s.arena);
     es_world_deinit(&w);
 }
 
