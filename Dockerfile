@@ -14,7 +14,7 @@ RUN tools/deps.sh build && make V=release build && make install DESTDIR=/out PRE
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        zlib1g liblz4-1 libzstd1 libsnappy1v5 libisal2 libhttp-parser2.9 libyaml-0-2 libsimdjson14 libjansson4 libssl3 \
+        zlib1g liblz4-1 libzstd1 libsnappy1v5 libisal2 libhttp-parser2.9 libyaml-0-2 libsimdjson14 libjansson4 libssl3 libsqlite3-0 \
         librdkafka1 curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin leat \
