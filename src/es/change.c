@@ -281,7 +281,7 @@ static void told_again(struct es_flight_wait *w)
     op->run(op);
 }
 
-static enum err fact_send(struct change_op *o, struct es_flight *f)
+static enum err change_send(struct change_op *o, struct es_flight *f)
 {
     struct es *es = o->op.es;
     struct es_stream_change *c = o->c;
@@ -364,7 +364,7 @@ static bool look_further(struct change_op *o)
 static void change_now(struct change_op *o)
 {
     struct es_flight *f = es_flight_create(o->op.es, 0, 0, 1);
-    enum err e = f == NULL ? ERR_NO_MEMORY : fact_send(o, f);
+    enum err e = f == NULL ? ERR_NO_MEMORY : change_send(o, f);
     if (e != ERR_OK) {
         list_remove(&o->op.flight_wait.link);
         if (f != NULL) {

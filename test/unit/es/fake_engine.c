@@ -252,6 +252,14 @@ static struct fake_part *part_find(struct engine *e, struct str topic, int32_t p
                                                                          : &t->parts[partition];
 }
 
+/* One that the test knows to be there. */
+static struct fake_part *part_of(struct engine *e, struct str topic, int32_t partition)
+{
+    struct fake_part *p = part_find(e, topic, partition);
+    CHECK(p != NULL);
+    return p;
+}
+
 enum err engine_bounds(struct engine *e, struct str topic, int32_t partition, int64_t *start,
                        int64_t *end)
 {
@@ -442,7 +450,7 @@ void engine_append(struct engine *e, struct engine_append *a)
     to->a = a;
     for (size_t i = 0; i < a->part_count; i++) {
         if (a->err == ERR_OK) {
-            struct fake_part *p = part_find(e, a->parts[i].topic, a->parts[i].partition);
+            struct fake_part *p = part_of(e, a->parts[i].topic, a->parts[i].partition);
             a->parts[i].base_offset = p->next;
             sequence(e, p, buf_str(&bytes[i]), to);
             a->parts[i].position = to->position;
@@ -495,7 +503,7 @@ enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partiti
     if (err == ERR_OK) {
         struct pending *to = test_calloc(1, sizeof(*to));
         to->item = item;
-        struct fake_part *p = part_find(e, topic, partition);
+        struct fake_part *p = part_of(e, topic, partition);
         int64_t base = p->next;
         sequence(e, p, item->replacement.p != NULL ? item->replacement : item->batch, to);
         e->gate.sequenced(e->gate.ctx, item, base);
