@@ -36,7 +36,7 @@ packages_of() {
     case $1 in
     build)
         echo gcc g++ libc6-dev make libssl-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libisal-dev \
-            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev libsqlite3-dev
+            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev libsqlite3-dev libpq-dev
         ;;
     run)
         have python3 || echo python3
@@ -46,7 +46,7 @@ packages_of() {
     test)
         have python3 || echo python3
         echo git libcmocka-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 mandoc \
-            e2fsprogs util-linux mount iproute2 procps openssl
+            e2fsprogs util-linux mount iproute2 procps openssl postgresql
         ;;
     clients)
         packages_node

@@ -272,6 +272,9 @@ static enum err try_rules(struct apply *a, struct apply_event *event, bool *agai
         return e == ERR_MALFORMED ? ERR_IO : e;
     }
     e = apply_rules(a, event, &any, &dirty, why);
+    if (a->careful && e == ERR_OK) {
+        e = a->driver->flush(a->db, why); /* so that it is this event's fault */
+    }
     a->counts->applied += e == ERR_OK && any;
     if (!a->careful) {
         *again = e == ERR_MALFORMED && dirty;

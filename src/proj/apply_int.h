@@ -55,6 +55,7 @@ struct apply {
     size_t shard_count, shard_room;
     bool parked_stale; /* a transaction was taken back: load them again */
     bool careful;      /* each event in a savepoint */
+    bool doubt;        /* a statement of an earlier event may have failed only now */
     /* Of this transaction, for actions. */
     bool served_known;
     uint32_t served;

@@ -419,9 +419,8 @@ void proj_check(struct proj *p, struct proj_check *call)
         e = ectx_fail(&call->ec, ERR_AGAIN, "%u checks are under way", PROJ_CHECKS_MAX);
     }
     e = e != ERR_OK ? e : def_create(call->definition, call->file, 0, &d, &call->ec);
-    if (e == ERR_OK && p->sqlite == NULL) {
-        e = target_sqlite.load(&p->sqlite, &call->ec);
-    }
+    struct target_library *library = NULL;
+    e = e != ERR_OK ? e : projection_library(p, &target_sqlite, &library, &call->ec);
     struct check *c = e != ERR_OK ? NULL : mem_new(struct check);
     if (c == NULL) {
         def_destroy(d);

@@ -134,9 +134,8 @@ static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
         e = ectx_fail(&c->ec, ERR_LIMIT, "there are %u projections, the most that may be",
                       PROJ_MAX);
     }
-    if (e == ERR_OK && p->sqlite == NULL && d->driver == &target_sqlite) {
-        e = d->driver->load(&p->sqlite, &c->ec); /* before the log says that there is one */
-    }
+    struct target_library *library = NULL; /* looked at before the log says that there is one */
+    e = e != ERR_OK ? e : projection_library(p, d->driver, &library, &c->ec);
     e = e != ERR_OK || pr == NULL ? e : check_next(pr, d, &c->ec);
     e = e != ERR_OK ? e : check_views(p, pr, d, &c->ec);
     struct registry_change *change = e != ERR_OK ? NULL : registry_change_new(pr, d->name);

@@ -153,9 +153,8 @@ void proj_destroy(struct proj *p)
         engine_topic_unwatch(p->e, &p->watch);
     }
     registry_destroy(p->registry);
-    if (p->sqlite != NULL) {
-        target_sqlite.unload(p->sqlite);
-    }
+    target_sqlite.unload(p->sqlite);
+    target_postgres.unload(p->postgres);
     mem_free(p->dir);
     mem_free(p);
 }

@@ -184,7 +184,7 @@ struct proj {
     size_t count;
     struct engine_topic_watch watch;
     bool watching, topics_changed;
-    struct target_library *sqlite;
+    struct target_library *sqlite, *postgres; /* loaded when first needed */
     bool started, ready, stopping;
     void (*on_ready)(void *ctx, enum err e, const struct ectx *ec);
     void *ready_ctx;
@@ -286,6 +286,8 @@ void registry_write(struct registry *g, struct registry_change *c);
 void proj_ready(struct proj *p, enum err e, const struct ectx *ec);
 
 /* projection.c */
+MUST_USE enum err projection_library(struct proj *p, const struct target_driver *driver,
+                                     struct target_library **out, struct ectx *ec);
 MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
                                     struct ectx *ec);
 void projection_destroy(struct projection *pr);

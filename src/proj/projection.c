@@ -34,17 +34,27 @@ static char *place_of(const struct proj *p, const struct def *d)
     return path;
 }
 
+MUST_USE enum err projection_library(struct proj *p, const struct target_driver *driver,
+                                     struct target_library **out, struct ectx *ec)
+{
+    struct target_library **loaded = driver == &target_sqlite ? &p->sqlite : &p->postgres;
+    enum err e = *loaded == NULL ? driver->load(loaded, ec) : ERR_OK;
+    if (e == ERR_OK) {
+        *out = *loaded;
+    }
+    return e;
+}
+
 MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
                                     struct ectx *ec)
 {
     if (p->count == PROJ_MAX) {
         return ectx_fail(ec, ERR_LIMIT, "there are %u projections, the most that may be", PROJ_MAX);
     }
-    if (p->sqlite == NULL && d->driver == &target_sqlite) {
-        enum err e = d->driver->load(&p->sqlite, ec);
-        if (e != ERR_OK) {
-            return e;
-        }
+    struct target_library *library = NULL;
+    enum err e = projection_library(p, d->driver, &library, ec);
+    if (e != ERR_OK) {
+        return e;
     }
     struct projection *pr = mem_new(struct projection);
     char *name = str_dup_z(d->name);
@@ -62,7 +72,7 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
     pr->target = str_of(target);
     pr->where = str_of(where);
     pr->driver = d->driver;
-    pr->library = p->sqlite;
+    pr->library = library;
     pr->lane_count = d->driver->lanes;
     list_init(&pr->runs);
     for (unsigned i = 0; i < pr->lane_count; i++) {
@@ -191,7 +201,9 @@ void projection_go(struct projection *pr)
     }
     uint64_t now = env_mono_ns(p->env);
     for (unsigned i = 0; i < pr->lane_count; i++) {
-        if (now >= pr->retry_ns && needs_opening(&pr->lanes[i])) {
+        /* The first makes the tables that the others find. */
+        bool turn = i == 0 || (pr->known && !pr->lanes[0].opening && !needs_opening(&pr->lanes[0]));
+        if (turn && now >= pr->retry_ns && needs_opening(&pr->lanes[i])) {
             lane_open(&pr->lanes[i]);
         }
     }

@@ -179,9 +179,10 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
         for (size_t k = 0; k < l->key_count && e == ERR_OK; k++) {
             e = mapping_eval(l->key[k], scope, &key[k], ec);
         }
-        e = e != ERR_OK
-                ? e
-                : a->driver->query(a->stmts[l->stmt], key, l->key_count, take_row, &taker, ec);
+        if (e == ERR_OK) {
+            e = a->driver->query(a->stmts[l->stmt], key, l->key_count, take_row, &taker, ec);
+            a->doubt = e == ERR_MALFORMED;
+        }
         if (e == ERR_OK && taker.failed) {
             e = no_memory(ec);
         }
@@ -287,6 +288,7 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *
     struct plan p = {.a = a};
     *any = false;
     *dirty = false;
+    a->doubt = false;
     /* Rule by rule: a look-up of the second sees what the first did. */
     for (size_t i = 0; i < a->d->rule_count; i++) {
         const struct def_rule *rule = &a->d->rules[i];
@@ -295,6 +297,7 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *
         }
         p.count = 0;
         enum err e = plan_rule(&p, rule, event, any, ec);
+        *dirty = *dirty || a->doubt;
         for (size_t k = 0; k < p.count && e == ERR_OK; k++) {
             const struct def_op *op = p.list[k].op;
             *dirty = true;

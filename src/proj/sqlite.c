@@ -330,6 +330,14 @@ static enum err sqlite_query(struct target_stmt *s, const struct mapping_value *
     return step_all(s, params, count, row, ctx, ec);
 }
 
+/* Every outcome was told at once. */
+static enum err sqlite_flush(struct target_db *db, struct ectx *ec)
+{
+    (void)db;
+    (void)ec;
+    return ERR_OK;
+}
+
 static void sqlite_set_timeout(struct target_db *db, uint64_t ns)
 {
     db->timeout_ns = ns;
@@ -351,6 +359,7 @@ const struct target_driver target_sqlite = {
     .prepare = sqlite_prepare,
     .finalize = sqlite_finalize,
     .run = sqlite_run,
+    .flush = sqlite_flush,
     .query = sqlite_query,
     .set_timeout = sqlite_set_timeout,
     .set_durable = sqlite_set_durable,

@@ -135,7 +135,7 @@ MUST_USE enum err proj_status(struct proj *p, struct str name, struct arena *a,
     }
     struct proj_status s = {.served = pr->served, .paused = pr->paused};
     s.name = arena_str(a, pr->name);
-    s.target = arena_str(a, pr->target);
+    s.target = target_shown(pr->target, a);
     size_t count = 0;
     LIST_FOR_EACH (link, next, &pr->runs) {
         count++;

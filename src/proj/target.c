@@ -1,6 +1,8 @@
 /* Which database a target names. */
 #include "proj/target.h"
 
+#include <string.h>
+
 MUST_USE enum err target_parse(struct str target, const struct target_driver **driver,
                                struct str *where, struct ectx *ec)
 {
@@ -9,8 +11,29 @@ MUST_USE enum err target_parse(struct str target, const struct target_driver **d
         *where = str_make(target.p + 7, target.n - 7);
         return ERR_OK;
     }
+    if (str_starts(target, "postgres://") || str_starts(target, "postgresql://")) {
+        *driver = &target_postgres;
+        *where = target;
+        return ERR_OK;
+    }
     enum err e = ectx_fail(ec, ERR_CONFIG, "'%.*s' is no target",
                            (int)(target.n > 20 ? 20 : target.n), target.p);
-    ectx_hint(ec, "sqlite:FILE");
+    ectx_hint(ec, "sqlite:FILE, or postgresql://USER@HOST/DATABASE");
     return e;
+}
+
+struct str target_shown(struct str target, struct arena *a)
+{
+    struct str rest;
+    struct str scheme = str_cut(target, ':', &rest);
+    const char *at = rest.p == NULL ? NULL : memrchr(rest.p, '@', rest.n);
+    if (at == NULL || !str_starts(rest, "//")) {
+        return arena_str(a, target);
+    }
+    struct str user = str_make(rest.p + 2, (size_t)(at - rest.p) - 2);
+    struct str password;
+    user = str_cut(user, ':', &password);
+    return arena_printf(a, "%.*s://%.*s%s%.*s", STR(scheme), STR(user),
+                        str_is_null(password) ? "" : ":***", (int)(rest.n - (size_t)(at - rest.p)),
+                        at);
 }

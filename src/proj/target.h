@@ -50,6 +50,8 @@ struct target_driver {
     /* changed == NULL: the outcome may come later, at the next call that has one. */
     enum err (*run)(struct target_stmt *s, const struct mapping_value *params, size_t count,
                     uint64_t *changed, struct ectx *ec);
+    /* The outcome of all that was run without asking for it. */
+    enum err (*flush)(struct target_db *db, struct ectx *ec);
     enum err (*query)(struct target_stmt *s, const struct mapping_value *params, size_t count,
                       target_row_fn row, void *ctx, struct ectx *ec);
     /* Statements that begin from now on end after so long; 0: no limit. */
@@ -61,10 +63,12 @@ struct target_driver {
     const char *types[5];     /* of enum def_type */
     const char *table_suffix; /* " STRICT" */
 };
-extern const struct target_driver target_sqlite;
+extern const struct target_driver target_sqlite, target_postgres;
 
 /* "sqlite:FILE", "postgres://..." or "postgresql://...": driver and the rest. ERR_CONFIG. */
 MUST_USE enum err target_parse(struct str target, const struct target_driver **driver,
                                struct str *where, struct ectx *ec);
+/* The same without its password. Null: no memory. */
+struct str target_shown(struct str target, struct arena *a);
 
 #endif

@@ -100,25 +100,29 @@ static const char *folder(void)
     return dir;
 }
 
-void bench_init(struct bench *b, const char *definition, const char *file)
+void bench_init_text(struct bench *b, const char *text)
 {
     memset(b, 0, sizeof(*b));
-    char path[512];
-    char text[8192];
-    snprintf(path, sizeof(path), "%s/%s", folder(), file);
-    const char *at = strstr(definition, "%s");
-    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - definition), definition, path, at + 2);
     enum err e = def_create(str_of(text), STR_LIT("orders.json"), 0, &b->d, &b->ec);
     if (e != ERR_OK) {
         fail_msg("%s %s", b->ec.text, b->ec.hint);
     }
     assert_int_equal(b->d->driver->load(&b->library, &b->ec), ERR_OK);
-    assert_int_equal(b->d->driver->open(b->library, b->d->where, 0, &b->db, &b->ec), ERR_OK);
-    e = apply_setup(b->d->driver, b->db, b->d, 1, &b->ec);
+    e = b->d->driver->open(b->library, b->d->where, 0, &b->db, &b->ec);
+    e = e != ERR_OK ? e : apply_setup(b->d->driver, b->db, b->d, 1, &b->ec);
     e = e != ERR_OK ? e : apply_create(b->d->driver, b->db, b->d, &b->a, &b->ec);
     if (e != ERR_OK) {
         fail_msg("%s %s", b->ec.text, b->ec.hint);
     }
+}
+
+void bench_init(struct bench *b, const char *definition, const char *file)
+{
+    char text[8192];
+    const char *at = strstr(definition, "%s");
+    snprintf(text, sizeof(text), "%.*s%s/%s%s", (int)(at - definition), definition, folder(), file,
+             at + 2);
+    bench_init_text(b, text);
 }
 
 void bench_deinit(struct bench *b)

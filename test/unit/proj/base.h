@@ -35,6 +35,8 @@ struct bench {
     int64_t next; /* the checkpoint of the only shard, es.order/0 */
     uint64_t epoch;
 };
+void bench_init_text(struct bench *b, const char *text);
+/* %s in the definition is the file, in a folder of the tests. */
 void bench_init(struct bench *b, const char *definition, const char *file);
 void bench_deinit(struct bench *b);
 void bench_claim(struct bench *b, uint64_t epoch);

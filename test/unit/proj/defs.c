@@ -27,7 +27,7 @@ TEST(def_errors_have_places)
            "p.json:1:16: 'My-Orders' cannot be the name of a projection|a name is a-z, 0-9 and _, "
            "at most 52 of them, no digit first, and does not begin with leat_, sqlite_ or pg_");
     expect("{\"projection\":\"p\",\"target\":\"mysql:x\"}",
-           "p.json:1:29: 'mysql:x' is no target|sqlite:FILE");
+           "p.json:1:29: 'mysql:x' is no target|sqlite:FILE, or postgresql://USER@HOST/DATABASE");
     expect(HEAD "\"on_error\":\"prak_key\"}",
            "p.json:2:13: 'prak_key' is no value of 'on_error'|did you mean 'park_key'?");
     expect(

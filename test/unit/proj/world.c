@@ -183,7 +183,7 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
         "version: %u\n"
         "keep: %s\n"
         "source: { topics: [events] }\n"
-        "target: sqlite:views.db\n"
+        "target: \"%s\"\n"
         "key: $key\n"
         "tables:\n"
         "  keys:\n"
@@ -200,7 +200,8 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
         "/data/n } }\n"
         "      - { table: totals, key: { id: \"'all'\" }, by: { count: 1, sum: /data/n } }\n"
         "%s",
-        version, w->keep == NULL ? "24h" : w->keep, version == 2 ? ", most: integer" : "",
+        version, w->keep == NULL ? "24h" : w->keep,
+        w->target[0] == 0 ? "sqlite:views.db" : w->target, version == 2 ? ", most: integer" : "",
         version == 2
             ? "    sql:\n"
               "      statement: UPDATE {keys} SET most = MAX(COALESCE(most, 0), :n) WHERE k = "
@@ -259,14 +260,17 @@ struct proj_status world_status(struct world *w, size_t node, struct arena *a)
 
 const char *world_rows(struct world *w, const char *sql, char *out, size_t size)
 {
+    const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
     struct target_library *l = NULL;
     struct target_db *db = NULL;
     struct ectx ec;
-    assert_int_equal(target_sqlite.load(&l, &ec), ERR_OK);
-    assert_int_equal(target_sqlite.open(l, str_of(w->db), TARGET_READ_ONLY, &db, &ec), ERR_OK);
-    base_rows(&target_sqlite, db, sql, out, size);
-    target_sqlite.close(db);
-    target_sqlite.unload(l);
+    assert_int_equal(driver->load(&l, &ec), ERR_OK);
+    assert_int_equal(
+        driver->open(l, str_of(w->target[0] == 0 ? w->db : w->target), TARGET_READ_ONLY, &db, &ec),
+        ERR_OK);
+    base_rows(driver, db, sql, out, size);
+    driver->close(db);
+    driver->unload(l);
     return out;
 }
 

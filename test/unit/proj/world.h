@@ -32,6 +32,7 @@ struct world {
     struct worst_log *log;
     struct world_node nodes[WORLD_NODES];
     char dir[512], db[600];
+    char target[256]; /* "sqlite:views.db" if empty */
     uint64_t rng;
     uint64_t ticked_ns;
     const char *keep; /* of the definition; "24h" if NULL */
