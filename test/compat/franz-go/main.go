@@ -229,7 +229,7 @@ func main() {
 		}
 	}
 	all := map[string]scenario{}
-	for _, part := range []map[string]scenario{producing, consuming, groups, administration} {
+	for _, part := range []map[string]scenario{producing, consuming, groups, administration, eventStore} {
 		for name, each := range part {
 			all[name] = each
 		}

@@ -5,7 +5,8 @@
   python3 test/compat/harness show --broker kafka|leat --client C [--scenario S]
   python3 test/compat/harness selftest        a live Kafka against its record: the drivers must be repeatable
   python3 test/compat/harness record          writes golden/*.json from a live Kafka
-  python3 test/compat/harness --write-doc     writes the tables of docs/compatibility.md
+  python3 test/compat/harness events          the event store met by plain clients; with --record: keeps what they saw
+  python3 test/compat/harness --write-doc     writes the tables of docs/compatibility.md and docs/event-store-kafka.md
   python3 test/compat/harness --check-doc     fails when they are not up to date
 """
 
@@ -17,6 +18,7 @@ import sys
 import time
 
 import document
+import events
 from brokers import KAFKA_VERSION, BrokerError, Kafka, Leat
 from clients import CLIENTS, SCENARIOS, BuildFailed, Clients, NotHere
 from outcomes import Differences, compare, load_golden, save_golden
@@ -62,11 +64,14 @@ class Session:
         self.logs = os.path.join(self.out, "logs")
         os.makedirs(self.logs, exist_ok=True)
         self.makers = Clients(ROOT, self.out)
-        self.names = [name for name in SCENARIOS if not options.scenario or name in options.scenario]
+        known = events.SCENARIOS if options.verb == "events" else SCENARIOS
+        self.names = [name for name in known if not options.scenario or name in options.scenario]
         self.report = Report()
         self.commands = {}
         for client in CLIENTS:
             if options.client and client not in options.client:
+                continue
+            if options.verb == "events" and client not in events.CLIENTS:
                 continue
             try:
                 self.commands[client] = self.makers.command(client)
@@ -81,14 +86,13 @@ class Session:
     def leat(self):
         return Leat(self.options.build, self.out)
 
-    def run_all(self, broker, run, clients=None, names=None):
+    def run_all(self, broker, run, clients=None, names=None, prefix=lambda client, run: "%s0%s" % (client, run)):
         """Runs every client against `broker`; returns {client: {scenario: Outcome}}."""
         def one(client):
             command, additions = self.commands[client]
             log = os.path.join(self.logs, "%s.%s.log" % (client, broker.name))
             begin = time.monotonic()
-            prefix = "%s0%s" % (client, run)
-            outcomes = run_driver(command, additions, broker, prefix, self.options.scale, names or self.names, log)
+            outcomes = run_driver(command, additions, broker, prefix(client, run), self.options.scale, names or self.names, log)
             slow = sorted(outcomes.items(), key=lambda item: -item[1].seconds)[:3]
             print("ran  %-17s on %-5s %3d scenarios in %3d s (%s)" % (
                 client, broker.name, len(outcomes), time.monotonic() - begin,
@@ -221,6 +225,35 @@ def record(session):
     return session.report.last_line()
 
 
+def run_events(session):
+    """The event store by plain clients: what must hold, and that each client sees what it saw when it was recorded."""
+    leat, report = session.leat(), session.report
+    if leat.why_not():
+        report.fail("leat", [leat.why_not()])
+        return report.last_line()
+    recorded = events.load(GOLDEN)
+
+    def work(broker):
+        for client in session.commands:
+            for part in broker.parts:
+                events.make_category(part, events.category(client), 4)
+                events.make_category(part, events.category(client) + "one", 1)
+        return session.run_all(broker, "e", prefix=events.category)
+
+    for client, outcomes in with_broker(leat, work).items():
+        for scenario, outcome in outcomes.items():
+            if session.options.record:
+                recorded.setdefault(client, {})[scenario] = outcome.as_json()
+            problems = events.judge(client, scenario, outcome, recorded.get(client, {}).get(scenario))
+            if problems:
+                report.fail("%s %s" % (client, scenario), problems)
+            else:
+                report.ok()
+    if session.options.record:
+        events.save(GOLDEN, recorded)
+    return report.last_line()
+
+
 def show(session):
     broker = session.leat() if session.options.broker == "leat" else session.kafka()
     if broker.why_not():
@@ -238,9 +271,9 @@ def show(session):
 def main():
     parser = argparse.ArgumentParser(prog="harness", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", nargs="?", choices=("list", "run", "show", "selftest", "record"))
+    parser.add_argument("verb", nargs="?", choices=("list", "run", "show", "selftest", "record", "events"))
     parser.add_argument("--client", action="append", choices=CLIENTS)
-    parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
+    parser.add_argument("--scenario", action="append", choices=[*SCENARIOS, *events.SCENARIOS])
     parser.add_argument("--against", choices=("golden", "live"), default="golden")
     parser.add_argument("--broker", choices=("kafka", "leat"), default="kafka")
     parser.add_argument("--scale", choices=("test", "gate"), default="test")
@@ -248,6 +281,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build/release"),
                         help="the folder that holds the leat binary")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="of events: keep what the clients saw")
     parser.add_argument("--write-doc", action="store_true")
     parser.add_argument("--check-doc", action="store_true")
     options = parser.parse_args()
@@ -262,7 +296,8 @@ def main():
         print("clients: " + " ".join(CLIENTS))
         return 0
     session = Session(options)
-    return {"run": run, "show": show, "selftest": selftest, "record": record}[options.verb](session)
+    return {"run": run, "show": show, "selftest": selftest, "record": record,
+            "events": run_events}[options.verb](session)
 
 
 if __name__ == "__main__":

@@ -155,6 +155,7 @@ class LeatProcess:
             stop_process(self.process)
             raise BrokerError("leat printed %r instead of its ready line; see %s" % (line, log))
         self.port = int(match.group(2))
+        self.http = int(match.group(4))
 
     def stop(self):
         return stop_process(self.process)

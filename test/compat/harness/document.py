@@ -1,12 +1,14 @@
-"""Writes and checks the generated part of docs/compatibility.md.
+"""Writes and checks the generated parts of docs/compatibility.md and docs/event-store-kafka.md.
 
-The page has hand-written text and one block between two marker lines. The block is made from
+A page has hand-written text and one block between two marker lines. The first is made from
 golden/*.json (which client runs which scenario, and why some cannot) and differences.json.
 """
 
 import json
 import os
 
+import event_tables
+import events
 from clients import CLIENTS, SCENARIOS
 from outcomes import golden_path
 
@@ -71,7 +73,13 @@ def value_text(value):
 
 
 def main(root, golden_folder, differences_path, write):
-    path = os.path.join(root, "docs/compatibility.md")
+    status = put(root, "docs/compatibility.md", lambda: generate(golden_folder, differences_path), write)
+    return put(root, "docs/event-store-kafka.md", lambda: event_tables.generate(events.load(golden_folder)), write) or status
+
+
+def put(root, name, make, write):
+    """The block of one page, written or compared."""
+    path = os.path.join(root, name)
     with open(path, encoding="utf-8") as source:
         page = source.read()
     if page.count(BEGIN) != 1 or page.count(END) != 1:
@@ -79,11 +87,11 @@ def main(root, golden_folder, differences_path, write):
         return 1
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
-    wanted = before + BEGIN + "\n" + generate(golden_folder, differences_path) + "\n" + END + after
+    wanted = before + BEGIN + "\n" + make() + "\n" + END + after
     if wanted == page:
         return 0
     if not write:
-        print("docs/compatibility.md is out of date: run python3 test/compat/harness --write-doc")
+        print(name + " is out of date: run python3 test/compat/harness --write-doc")
         return 1
     with open(path, "w", encoding="utf-8") as out:
         out.write(wanted)

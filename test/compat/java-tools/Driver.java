@@ -52,7 +52,47 @@ public final class Driver {
         all.put("transactional-id", Driver::transactionalId);
         all.put("read-committed", Driver::readCommitted);
         all.put("compact-policy", Driver::compactPolicy);
+        for (String name : List.of("events-append", "events-batch", "events-refused", "events-idempotent", "events-retry",
+                "events-partitioner")) {
+            all.put(name, (setting, facts) -> facts.notApplicable("the console producer is the producer of the java driver"));
+        }
+        all.put("events-read", (setting, facts) -> facts.notApplicable("the console consumer is the consumer of the java "
+            + "driver"));
+        all.put("events-admin", Driver::eventsAdmin);
         compat.Driver.main(args, all);
+    }
+
+    /** What kafka-topics.sh and its like show of es.* topics, and what they say when they may not change them. */
+    private static void eventsAdmin(Setting setting, Facts facts) throws Exception {
+        String topic = "es." + setting.prefix + "one";
+        facts.fact("list", topics(setting, "--list").lines().stream().filter(name -> name.startsWith("es." + setting.prefix))
+            .sorted().toList());
+        Tool described = topics(setting, "--describe", "--topic", "es." + setting.prefix);
+        facts.fact("describe", List.of(described.find("PartitionCount: (\\d+)"), described.find("ReplicationFactor: (\\d+)"),
+            described.count("Leader: 1")));
+        Tool settings = Tool.run(kafka.admin.ConfigCommand::main, with(setting, "--describe", "--entity-type", "topics",
+            "--entity-name", topic));
+        facts.fact("retention", List.of(String.valueOf(settings.find("(retention.ms=\\S+)")),
+            String.valueOf(settings.find("(retention.bytes=\\S+)"))));
+        facts.fact("delete topic", said(topics(setting, "--delete", "--topic", topic)));
+        facts.fact("add partitions", said(topics(setting, "--alter", "--topic", topic, "--partitions", "2")));
+        Path file = Files.createTempFile("leat", ".json");
+        Files.writeString(file, "{\"partitions\":[{\"topic\":\"" + topic + "\",\"partition\":0,\"offset\":1}],\"version\":1}");
+        facts.fact("delete records", said(Tool.run(DeleteRecordsCommand::main,
+            with(setting, "--offset-json-file", file.toString()))));
+        Files.delete(file);
+        for (String each : List.of("retention.ms=1000", "cleanup.policy=compact", "max.message.bytes=2000000")) {
+            facts.fact(each.substring(0, each.indexOf('=')), said(configs(setting, "--alter", "--entity-type", "topics",
+                "--entity-name", topic, "--add-config", each)));
+        }
+        facts.fact("topic is there", topics(setting, "--list").lines().contains(topic));
+    }
+
+    /** "ok", or what a person reads first. */
+    private static Object said(Tool done) {
+        String found = (done.out + "\n" + done.err).lines().filter(line -> line.contains("'es.") || line.contains("Exception: "))
+            .findFirst().orElse("");
+        return done.outcome().equals("ok") ? "ok" : List.of(done.outcome(), found);
     }
 
     // ---- the tools -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ public final class Driver {
         Groups.add(all);
         Topics.add(all);
         Cluster.add(all);
+        Events.add(all);
         return all;
     }
 

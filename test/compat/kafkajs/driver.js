@@ -4,7 +4,7 @@
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1'
 const { Facts, Setting } = require('./basics')
 
-const scenarios = { ...require('./producing'), ...require('./consuming'), ...require('./administration') }
+const scenarios = { ...require('./producing'), ...require('./consuming'), ...require('./administration'), ...require('./events') }
 
 async function main () {
   const options = {}

@@ -11,6 +11,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 
+import event_store  # noqa: E402
 from pydriver import NotApplicable, digest, main, wait_for  # noqa: E402
 from raw import create_topic  # noqa: E402
 
@@ -355,4 +356,5 @@ if __name__ == "__main__":
         "transactional-id": transactional_id,
         "read-committed": read_committed,
         "compact-policy": nothing_of("create a topic with a configuration"),
+        **event_store.SCENARIOS,
     })
