@@ -196,3 +196,41 @@ TEST(look_ups_by_time_give_the_end_if_there_is_nothing)
     assert_int_equal(w.err, ERR_UNKNOWN_TOPIC_OR_PARTITION);
     world_deinit(&w);
 }
+
+static void on_late_seek(struct engine_seek *s)
+{
+    *(bool *)s->ctx = true;
+}
+
+TEST(a_look_up_does_not_pass_over_what_is_appended_meanwhile)
+{
+    /* Promise: what has a higher position than was asked for is at or behind the answer, also if it
+     * became visible while the engine looked. */
+    struct world w;
+    world_init(&w);
+    assert_int_equal(world_topic(&w, "a", 1), ERR_OK);
+    for (int64_t i = 0; i < 3; i++) {
+        assert_int_equal(world_put(&w, "a", 0, "x"), 2 * i);
+        bool done = false;
+        struct engine_seek s = {.topic = STR_LIT("a"),
+                                .by = i == 2 ? ENGINE_SEEK_TIME : ENGINE_SEEK_POSITION,
+                                .position = engine_position(w.engine),
+                                .timestamp_ms = env_wall_ms(w.env) + 1000 + 2000 * i,
+                                .done = on_late_seek,
+                                .ctx = &done};
+        const struct engine_record record = {.value = STR_LIT("y"),
+                                             .timestamp_ms = env_wall_ms(w.env) + 2000 + 2000 * i};
+        struct engine_part part = {.topic = STR_LIT("a"), .records = &record, .count = 1};
+        struct appended y = {.a = {.parts = &part, .part_count = 1}};
+        world_append(&w, &y);
+        engine_seek(w.engine, &s);
+        store_kick(w.store, true); /* it is written, and visible */
+        assert_int_equal(y.done, 1);
+        assert_false(done);
+        world_settle(&w);
+        assert_true(done);
+        assert_int_equal(s.err, ERR_OK);
+        assert_int_equal(s.offset, part.base_offset);
+    }
+    world_deinit(&w);
+}
