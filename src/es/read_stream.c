@@ -7,8 +7,9 @@
  * until there is enough. A call passes over at most ES_EVENTS_SCANNED_MAX events that it does not
  * show; then it answers what it has, and where to go on.
  *
- * A snapshot is used if it is of this life of the stream and joins what is shown without a gap. For
- * a point in time none is used: which events it has folded it does not say.
+ * A snapshot is used if it is of this life of the stream, joins what is shown without a gap, and
+ * none of the events that it has folded was redacted after it was made. For a point in time none is
+ * used: the times of what it has folded it does not say.
  */
 #include "es/read_int.h"
 
@@ -19,7 +20,16 @@ enum { LOOK_HEAD, LOOK_STATUS, LOOK_SNAPSHOT, LOOK_COUNT };
 struct stream_read {
     struct es_task task;
     struct es_read_stream *r;
-    enum { AT_LOOK, AT_HEAD, AT_SNAPSHOT, AT_ROUND, AT_PLACES, AT_EVENTS, AT_SIEVE } at;
+    enum {
+        AT_LOOK,
+        AT_HEAD,
+        AT_REDACTIONS,
+        AT_SNAPSHOT,
+        AT_ROUND,
+        AT_PLACES,
+        AT_EVENTS,
+        AT_SIEVE
+    } at;
     const struct es_cat *cat;
     int32_t partition;
     struct es_hash hash;
@@ -142,6 +152,46 @@ static void range_set(struct stream_read *s)
     }
 }
 
+/* Was something redacted that the snapshot has folded? Its state may still say it. */
+static bool ask_redactions(struct stream_read *s, uint64_t revision)
+{
+    struct es_look *l = &s->looks[0];
+    l->kind = ES_LOOK_SCAN;
+    l->table = ES_T_REDACTIONS;
+    es_key_redaction(l->key, &s->hash, 0, 0);
+    es_key_redaction(l->at_most, &s->hash, revision, INT64_MAX);
+    l->scan = (struct index_scan){.from = l->key,
+                                  .to = l->at_most,
+                                  .max = sizeof(s->keys) / ES_KEY_REDACTION,
+                                  .keys = s->keys,
+                                  .values = s->values};
+    s->set.count = 1;
+    s->at = AT_REDACTIONS;
+    return es_task_look(&s->task, &s->set);
+}
+
+/* Facts of a stream are in one partition: the later one has the higher offset. */
+static bool at_redactions(struct stream_read *s)
+{
+    const struct es_look *l = &s->looks[0];
+    if (l->err != ERR_OK && l->err != ERR_NOT_FOUND) {
+        broken(s, l->err);
+        return false;
+    }
+    size_t n = l->err == ERR_OK ? l->scan.count : 0;
+    bool later = n > 0 && l->scan.more; /* that many are not looked through */
+    for (size_t i = 0; i < n && !later; i++) {
+        later = es_key_redaction_fact(&s->keys[i * ES_KEY_REDACTION]) > s->fact.offset;
+    }
+    s->at = AT_ROUND;
+    if (!later) {
+        es_fact_fetch_begin(&s->fact, &s->task, s->r->stream, s->fact.offset, s->r->arena,
+                            &s->r->ec);
+        s->at = AT_SNAPSHOT;
+    }
+    return true;
+}
+
 static bool at_head(struct stream_read *s)
 {
     struct es_read_stream *r = s->r;
@@ -180,8 +230,8 @@ static bool at_head(struct stream_read *s)
         if (!r->backward && !r->from_end && r->until_ns == INT64_MAX && revision <= head &&
             revision <= r->to && revision + 1 >= r->from && revision + 1 >= s->sight.floor &&
             revision >= s->sight.status.born) {
-            es_fact_fetch_begin(&s->fact, &s->task, r->stream, fact, r->arena, &r->ec);
-            s->at = AT_SNAPSHOT;
+            s->fact.offset = fact;
+            return ask_redactions(s, revision);
         }
     }
     return true;
@@ -360,9 +410,9 @@ static bool at_sieve(struct stream_read *s)
 static void read_go(struct es_task *task)
 {
     static bool (*const steps[])(struct stream_read *) = {
-        [AT_LOOK] = at_look,   [AT_HEAD] = at_head,     [AT_SNAPSHOT] = at_snapshot,
-        [AT_ROUND] = at_round, [AT_PLACES] = at_places, [AT_EVENTS] = at_events,
-        [AT_SIEVE] = at_sieve,
+        [AT_LOOK] = at_look,         [AT_HEAD] = at_head,   [AT_REDACTIONS] = at_redactions,
+        [AT_SNAPSHOT] = at_snapshot, [AT_ROUND] = at_round, [AT_PLACES] = at_places,
+        [AT_EVENTS] = at_events,     [AT_SIEVE] = at_sieve,
     };
     struct stream_read *s = CONTAINER_OF(task, struct stream_read, task);
     if (s->set.pending > 0) {

@@ -144,6 +144,27 @@ TEST(a_snapshot_is_used_only_where_it_fits)
     es_world_deinit(&w);
 }
 
+TEST(a_snapshot_from_before_a_redaction_is_not_used)
+{
+    /* Its state may still say what was to be hidden. */
+    struct es_world w;
+    es_world_init(&w, 12);
+    assert_string_equal(es_world_append(&w, "a-1", "any", "a b c d"), "ok 0-3");
+    struct es_stream_change redact = {
+        .kind = ES_CHANGE_REDACT, .stream = STR_LIT("a-1"), .revision = 3};
+    assert_int_equal(snapshot(&w, "a-1", 2, "S", "3"), ES_OK);
+    assert_int_equal(change(&w, redact), ES_OK);
+    assert_string_equal(shown(&w, "a-1", "S", 0, UINT64_MAX, INT64_MAX), "3@2 3-3");
+    redact.revision = 1;
+    assert_int_equal(change(&w, redact), ES_OK);
+    assert_string_equal(shown(&w, "a-1", "S", 0, UINT64_MAX, INT64_MAX), "none 0-3");
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(shown(&w, "a-1", "S", 0, UINT64_MAX, INT64_MAX), "none 0-3");
+    assert_int_equal(snapshot(&w, "a-1", 2, "S", "33"), ES_OK);
+    assert_string_equal(shown(&w, "a-1", "S", 0, UINT64_MAX, INT64_MAX), "33@2 3-3");
+    es_world_deinit(&w);
+}
+
 TEST(a_point_in_time_and_an_age)
 {
     struct es_world w;
