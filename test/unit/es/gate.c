@@ -264,7 +264,7 @@ TEST(a_batch_whose_look_ups_need_the_disk_waits_for_them)
     for (int i = 0; i < 40; i++) {
         snprintf(stream, sizeof(stream), "order-%d", i);
         const char *said = produce(&w, stream, i % 2 == 0 ? "c" : "a", i % 2 == 0 ? "1" : "any");
-        assert_string_equal(said, i % 2 == 0 ? "ok" : "ERR_DUPLICATE_SEQUENCE_NUMBER");
+        assert_true(i % 2 == 0 ? strcmp(said, "ok") == 0 : strncmp(said, "there, at ", 10) == 0);
     }
     assert_true(list_empty(&w.es->writer->gates));
     es_world_deinit(&w);
