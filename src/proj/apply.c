@@ -393,6 +393,7 @@ static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t
         for (size_t k = 0; k < r->batch_count && e == ERR_OK && !r->stopped && !*again; k++) {
             e = batch_events(a, r, &r->batches[k], again, ec);
         }
+        e = e != ERR_OK || *again ? e : apply_actions_trim(a, r->shard, ec);
         e = e != ERR_OK || *again ? e : move_checkpoint(a, r, ec);
     }
     if (e == ERR_OK && !*again && a->parked_count > PROJ_PARKED_MAX) {
@@ -420,6 +421,7 @@ MUST_USE enum err apply_reads(struct apply *a, struct apply_read *reads, size_t 
     for (int attempt = 0; attempt < 2; attempt++) {
         a->careful = attempt == 1;
         again = false;
+        a->gate.known = false;
         arena_reset(&a->batch_arena, ARENA_KEEP);
         memset(counts, 0, sizeof(*counts));
         for (size_t i = 0; i < count; i++) {
@@ -589,6 +591,7 @@ MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, 
     a->now_ms = now_ms;
     a->counts = counts;
     a->careful = true;
+    a->gate.known = false;
     arena_reset(&a->batch_arena, ARENA_KEEP);
     enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
     e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);

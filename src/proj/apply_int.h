@@ -22,6 +22,7 @@ enum meta_stmt {
     META_PARKED_OF,    /* projection, version, key, limit -> shard, offset, record */
     META_ACTION,       /* projection, version, id, shard, offset, gated, stream, type, data,
                           causation, correlation, traceparent */
+    META_ACTION_TRIM,  /* projection, version, shard, offset */
     META_COUNT
 };
 
@@ -56,9 +57,12 @@ struct apply {
     bool parked_stale; /* a transaction was taken back: load them again */
     bool careful;      /* each event in a savepoint */
     bool doubt;        /* a statement of an earlier event may have failed only now */
-    /* Of this transaction, for actions. */
-    bool served_known;
-    uint32_t served;
+    struct {
+        bool known; /* in this transaction */
+        struct str shard;
+        bool direct;  /* this version is served */
+        int64_t from; /* actions of events from here on */
+    } gate;
     int64_t now_ms;
     struct apply_counts *counts;
 };
@@ -77,6 +81,12 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *e, bool *any,
                               struct ectx *ec);
 MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool *wanted,
                                    struct ectx *ec);
+
+/* action.c: what is to be appended once the event is live. */
+MUST_USE enum err apply_actions(struct apply *a, const struct def_rule *rule,
+                                const struct apply_event *event, const struct mapping_scope *scope,
+                                bool *dirty, struct ectx *ec);
+MUST_USE enum err apply_actions_trim(struct apply *a, struct str shard, struct ectx *ec);
 
 /* Parking. */
 bool park_has(const struct apply *a, struct str shard, struct str key);

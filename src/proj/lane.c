@@ -62,11 +62,15 @@ static void batch_done(struct work *w)
     if (w->err == ERR_OK) {
         r->failed = false;
         run_count(r, &l->batch_counts, l->index);
+        l->pr->actions_waiting = l->pr->actions_waiting || l->batch_counts.actions > 0;
         if (stopped) {
             (void)ectx_fail(&w->ec, ERR_MALFORMED, "%s", l->batch_counts.reason);
             run_stop_for(r, &w->ec);
         }
         projection_moved(l->pr, r);
+        if (l->pr->actions_waiting) {
+            actions_send(l->pr);
+        }
     } else if (w->err == ERR_LIMIT) {
         run_stop_for(r, &w->ec);
     } else if (w->err == ERR_FENCED) {

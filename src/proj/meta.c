@@ -48,6 +48,8 @@ static const char *const meta_sql[META_COUNT] = {
         "type, data, causation, correlation, traceparent) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
         "ON CONFLICT (projection, version, id) DO NOTHING",
+    [META_ACTION_TRIM] = "DELETE FROM leat_action WHERE projection = $1 AND version = $2 AND shard "
+                         "= $3 AND gated = 1 AND record_offset < $4",
 };
 
 static void put_tables(const struct target_driver *driver, struct buf *sql)

@@ -32,6 +32,8 @@
 #define RATE_SECONDS     10u
 #define READERS_MAX      4u /* idle ones that are kept, of a projection */
 
+struct sending;
+
 struct work {
     struct list link;
     void (*run)(struct work *w);  /* on a worker */
@@ -166,6 +168,9 @@ struct projection {
     struct run *switch_to, *switch_from; /* _from: while the work is under way */
     struct proj_command *switch_command; /* NULL: by itself */
     uint64_t switch_deadline_ns;
+    struct sending *sending; /* actions on their way; NULL: none */
+    bool actions_waiting;    /* there may be some */
+    uint64_t actions_retry_ns;
     bool switching; /* work is under way */
     struct work switch_work;
     size_t work_pending;                    /* works that are none of the lanes' own */
@@ -252,6 +257,11 @@ void lane_close(struct lane *l); /* everything on it: on the loop, when nothing 
 /* drop.c */
 void run_drop(struct run *r, struct proj_command *c); /* its tables, then itself */
 void run_drop_go(struct run *r);
+
+/* send.c */
+#define SEND_MAX 64u
+void actions_send(struct projection *pr);
+void sending_free(struct sending *s); /* no job will run, no append will be done */
 
 /* registry.c: the topic with the definitions */
 MUST_USE enum err registry_create(struct proj *p, struct registry **out);

@@ -87,6 +87,7 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
 void projection_destroy(struct projection *pr)
 {
     wait_forget(pr);
+    sending_free(pr->sending);
     for (unsigned i = 0; i < pr->lane_count; i++) {
         lane_close(&pr->lanes[i]);
     }
@@ -118,7 +119,7 @@ bool projection_idle(const struct projection *pr)
             return false;
         }
     }
-    return pr->work_pending == 0 && pr->query_count == 0;
+    return pr->work_pending == 0 && pr->query_count == 0 && pr->sending == NULL;
 }
 
 void projection_close(struct projection *pr)
@@ -248,7 +249,8 @@ static void drop_kept(struct projection *pr)
     LIST_FOR_EACH (link, next, &pr->runs) {
         struct run *r = CONTAINER_OF(link, struct run, link);
         if (r->drop_at_ms < 0 || now < r->drop_at_ms || r->dropping || pr->switch_to != NULL ||
-            r->d->version == pr->served || registry_is_busy(pr->p->registry, pr->name)) {
+            pr->sending != NULL || pr->actions_waiting || r->d->version == pr->served ||
+            registry_is_busy(pr->p->registry, pr->name)) {
             continue;
         }
         struct registry_change *c = registry_change_new(pr, pr->name);
@@ -274,5 +276,8 @@ void projection_tick(struct projection *pr, uint64_t now)
     }
     if (!pr->removing) {
         drop_kept(pr);
+    }
+    if (pr->actions_waiting) {
+        actions_send(pr);
     }
 }

@@ -213,6 +213,7 @@ struct plan {
     struct apply *a;
     struct planned *list;
     size_t count, room;
+    bool dirty; /* an action was written */
 };
 
 static enum err plan_op(struct plan *p, const struct def_op *op, const struct mapping_scope *scope,
@@ -270,6 +271,7 @@ static enum err plan_rule(struct plan *p, const struct def_rule *rule,
 {
     struct mapping_scope scope = {.event = &event->event, .arena = &p->a->event_arena};
     enum err e = rule->lookup_count == 0 ? ERR_OK : look_up(p->a, rule, &scope, ec);
+    e = e != ERR_OK ? e : apply_actions(p->a, rule, event, &scope, &p->dirty, ec);
     if (e != ERR_OK || rule->each == NULL) {
         return e != ERR_OK ? e : plan_ops(p, rule, &scope, any, ec);
     }
@@ -297,7 +299,7 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *
         }
         p.count = 0;
         enum err e = plan_rule(&p, rule, event, any, ec);
-        *dirty = *dirty || a->doubt;
+        *dirty = *dirty || p.dirty || a->doubt;
         for (size_t k = 0; k < p.count && e == ERR_OK; k++) {
             const struct def_op *op = p.list[k].op;
             *dirty = true;

@@ -62,6 +62,16 @@ MUST_USE enum err switch_write(const struct target_driver *driver, struct target
                    "%u;\n",
                    (long long)(now_ms + to->keep_ms), STR(to->name), from->version);
     }
+    if (from != NULL) { /* see action.c */
+        buf_printf(&sql,
+                   "DELETE FROM leat_action WHERE projection = '%.*s' AND version = %u AND gated = "
+                   "1 AND record_offset < (SELECT position FROM leat_checkpoint o WHERE "
+                   "o.projection = '%.*s' AND o.version = %u AND o.shard = leat_action.shard);\n"
+                   "UPDATE leat_action SET gated = 0 WHERE projection = '%.*s' AND version = %u "
+                   "AND gated = 1;\n",
+                   STR(to->name), to->version, STR(to->name), from->version, STR(to->name),
+                   to->version);
+    }
     buf_put_u8(&sql, 0);
     enum err e = buf_failed(&sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
                                   : driver->exec(db, (const char *)sql.p, ec);
@@ -179,6 +189,7 @@ static void switch_done(struct work *w)
     }
     end(pr, w->err, &w->ec);
     projection_go(pr);
+    actions_send(pr);
 }
 
 bool switch_holds(const struct projection *pr, const struct run *r)

@@ -77,6 +77,6 @@ TEST(docs_show_definitions_that_are_right)
         }
         at = end;
     }
-    assert_int_equal(definitions, 2);
+    assert_int_equal(definitions, 3);
     assert_int_equal(mappings, 2);
 }

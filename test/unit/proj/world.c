@@ -37,6 +37,7 @@ void world_deinit(struct world *w)
     for (size_t i = 0; i < WORLD_NODES; i++) {
         world_kill(w, i);
     }
+    map_deinit(&w->appended);
     worst_log_destroy(w->log);
     env_poll_destroy(w->poll);
     env_destroy(w->env);
@@ -48,6 +49,33 @@ uint64_t world_random(struct world *w, uint64_t below)
     w->rng ^= w->rng >> 7;
     w->rng ^= w->rng << 17;
     return w->rng % below;
+}
+
+/* The event store's place: keeps ids, knows them again, and is sometimes busy. */
+static void append(void *ctx, struct proj_action *action)
+{
+    struct world_node *n = ctx;
+    assert_null(n->append); /* one after the other */
+    n->append = action;
+}
+static void append_finish(struct world_node *n, bool told)
+{
+    struct proj_action *action = n->append;
+    struct world *w = n->w;
+    if (action == NULL) {
+        return;
+    }
+    n->append = NULL;
+    bool busy = world_random(w, 4) == 0;
+    if (!busy) {
+        w->again += map_get(&w->appended, action->id) != NULL;
+        assert_true(map_put(&w->appended, action->id, w));
+        w->appends++;
+    }
+    if (told) {
+        action->err = busy ? ERR_AGAIN : ERR_OK;
+        action->done(action);
+    }
 }
 
 static void ready(void *ctx, enum err e, const struct ectx *ec)
@@ -66,7 +94,11 @@ void world_up(struct world *w, size_t node)
     node_world(n, world_random(w, 1u << 30) + 1);
     n->engine = worst_engine_create(w->log, n->poll);
     n->metrics = metrics_create();
-    const struct proj_config config = {.engine = n->engine, .metrics = n->metrics, .dir = w->dir};
+    const struct proj_config config = {.engine = n->engine,
+                                       .metrics = n->metrics,
+                                       .dir = w->dir,
+                                       .append = append,
+                                       .append_ctx = n};
     struct ectx ec;
     assert_int_equal(proj_create(&config, &n->proj, &ec), ERR_OK);
     n->ready = false;
@@ -89,6 +121,7 @@ void world_kill(struct world *w, size_t node)
     if (n->proj == NULL) {
         return;
     }
+    append_finish(n, false); /* perhaps it was stored, and nobody heard of it */
     worst_kill(n->engine);
     env_sim_process_kill(n->env);
     proj_destroy(n->proj);
@@ -119,6 +152,9 @@ void world_step(struct world *w)
     if (k < WORLD_NODES) {
         if (w->nodes[k].proj != NULL) {
             (void)env_sim_step(w->nodes[k].env);
+            if (world_random(w, 8) == 0) {
+                append_finish(&w->nodes[k], true);
+            }
         }
     } else {
         (void)worst_step(w->log, now + 1000000);
@@ -208,6 +244,14 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
               ":k\n"
               "      bind: { n: /data/n, k: $key }\n"
             : "");
+    if (w->actions) {
+        (void)strncat(out,
+                      "  - type: Added\n"
+                      "    when: /data/n > 500\n"
+                      "    live_only: { name: big, stream: \"'notice-{$key}'\", type: "
+                      "\"'Noticed'\", data: { n: /data/n, of: $key } }\n",
+                      size - strlen(out) - 1);
+    }
     return out;
 }
 

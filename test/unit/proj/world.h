@@ -9,6 +9,7 @@
 #ifndef LEAT_TEST_UNIT_PROJ_WORLD_H
 #define LEAT_TEST_UNIT_PROJ_WORLD_H
 
+#include "core/map.h"
 #include "engine/worst.h"
 #include "env/env_sim.h"
 #include "metrics/metrics.h"
@@ -25,6 +26,7 @@ struct world_node {
     struct metrics *metrics;
     struct proj *proj;
     bool ready, stopped;
+    struct proj_action *append; /* under way; NULL: none */
 };
 struct world {
     struct env *env; /* of the log */
@@ -32,6 +34,9 @@ struct world {
     struct worst_log *log;
     struct world_node nodes[WORLD_NODES];
     char dir[512], db[600];
+    bool actions;        /* the definition has a live-only one, for n above 500 */
+    struct map appended; /* ids in the event store that there would be */
+    uint64_t appends, again;
     char target[256]; /* "sqlite:views.db" if empty */
     uint64_t rng;
     uint64_t ticked_ns;
