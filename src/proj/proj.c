@@ -47,6 +47,7 @@ MUST_USE enum err proj_create(const struct proj_config *config, struct proj **ou
                                        "Events that were parked with their key", NULL);
     p->skipped_metric = metrics_counter(m, "leat_projection_skipped_total",
                                         "Events that were skipped because they failed", NULL);
+    gauges_register(p);
     *out = p;
     return ERR_OK;
 }

@@ -62,8 +62,8 @@ struct proj_action {
 };
 struct proj_config {
     struct engine *engine;
-    struct metrics *metrics;
-    const char *dir; /* of SQLite files that are named without a folder */
+    struct metrics *metrics; /* not written after proj_destroy: it shows gauges of ours */
+    const char *dir;         /* of SQLite files that are named without a folder */
     void (*append)(void *ctx,
                    struct proj_action *a); /* NULL: definitions with actions are refused */
     void *append_ctx;

@@ -308,6 +308,8 @@ void projection_close(struct projection *pr); /* at the end: leaves, closes conn
 bool projection_idle(const struct projection *pr);
 void projection_moved(struct projection *pr, struct run *r); /* it has applied something */
 
+void gauges_register(struct proj *p); /* gauges.c */
+
 /* wait.c, query.c, check.c */
 void wait_check(struct proj *p, uint64_t now);
 void wait_end_all(struct proj *p);

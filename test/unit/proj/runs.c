@@ -36,6 +36,16 @@ TEST(projection_follows_the_log)
     assert_int_equal(s.versions[0].applied, 500);
     assert_int_equal(s.view_count, 2);
     arena_deinit(&a);
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    metrics_write(w.nodes[0].metrics, &text);
+    buf_put_u8(&text, 0);
+    assert_non_null(strstr((const char *)text.p,
+                           "leat_projection_lag_events{projection=\"sums\",version=\"1\"} 0\n"));
+    assert_non_null(strstr((const char *)text.p,
+                           "leat_projection_served{projection=\"sums\",version=\"1\"} 1\n"));
+    assert_non_null(strstr((const char *)text.p, "leat_projection_events_total 500\n"));
+    buf_deinit(&text);
     world_stop(&w, 0);
     world_deinit(&w);
 }
