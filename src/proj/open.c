@@ -157,7 +157,7 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
     r->open[l->index] = true;
     r->indexed = o->indexed[i];
     r->drop_at_ms = o->drop_at_ms[i];
-    r->pr->actions_waiting = true; /* of the process before */
+    r->pr->actions_waiting = r->pr->actions_waiting || r->d->has_actions; /* of those before us */
 }
 
 static void open_done(struct work *w)

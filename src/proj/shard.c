@@ -183,7 +183,7 @@ static void claim_run(struct work *w)
 {
     struct shard *s = CONTAINER_OF(w, struct shard, claim_work);
     struct apply *a = s->run->apply[w->lane->index];
-    w->err = a == NULL ? ERR_CLOSED : apply_claim(a, &s->claim_call, &w->ec);
+    w->err = a == NULL ? ERR_STOPPED : apply_claim(a, &s->claim_call, &w->ec);
 }
 
 static void claim_done(struct work *w)
@@ -199,7 +199,7 @@ static void claim_done(struct work *w)
         s->read_offset = s->next_offset;
         s->told_offset = -1;
         r->failed = false;
-    } else if (w->err != ERR_OK && w->err != ERR_CLOSED) {
+    } else if (w->err != ERR_OK && w->err != ERR_STOPPED) { /* STOPPED: it is being opened anew */
         s->retry_ns =
             env_mono_ns(r->pr->p->env) + (w->err == ERR_AGAIN ? RETRY_NS : FENCED_RETRY_NS);
         if (w->err != ERR_AGAIN) {
@@ -302,7 +302,7 @@ void shard_not_applied(struct shard *s, enum err e)
 {
     for (size_t i = 0; i < 2; i++) {
         if (s->reads[i].state == READ_APPLYING) {
-            if (e == ERR_AGAIN) { /* the same again */
+            if (e == ERR_AGAIN && s->claim == CLAIM_HELD) { /* the same again */
                 s->reads[i].state = READ_READY;
                 s->retry_ns = env_mono_ns(s->run->pr->p->env) + RETRY_NS;
                 return;
