@@ -3,7 +3,6 @@
  * Bodies: {"expected", "events": [...]}, NDJSON, a CloudEvents batch, one structured CloudEvent, or
  * one event in CloudEvents' binary mode.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/es_common.h"
@@ -36,8 +35,13 @@ static void trace_event(const struct append_call *x, struct envelope *e)
 static enum err add_event(struct append_call *x, const struct json *v, const char *list,
                           struct ectx *ec)
 {
-    char at[64];
-    (void)snprintf(at, sizeof(at), "%s[%zu]", list, x->count);
+    char at[64]; /* `list` is a word of ours */
+    struct buf b = {.p = (uint8_t *)at, .cap = sizeof(at) - 1, .max = sizeof(at) - 1};
+    buf_put_z(&b, list);
+    buf_put_u8(&b, '[');
+    buf_put_decimal(&b, x->count);
+    buf_put_u8(&b, ']');
+    at[b.n] = '\0';
     if (x->count == x->cap) {
         return ectx_fail(ec, ERR_LIMIT, "more than %u events", ES_EVENTS_MAX);
     }
@@ -54,7 +58,7 @@ static enum err make_room(struct append_call *x, size_t count, struct ectx *ec)
         return ectx_fail(ec, ERR_LIMIT, "%zu events, but at most %u are allowed", count,
                          ES_EVENTS_MAX);
     }
-    x->events = arena_new_n(x->c->arena, struct es_new_event, count + 1);
+    x->events = arena_new_n(x->c->arena, struct es_new_event, count == 0 ? 1 : count);
     x->cap = count;
     return x->events == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
@@ -298,12 +302,13 @@ static void make_head(const struct append_call *x, struct answer_head *h)
     if (!str_is_null(x->stream) && a->stream_count > 0) {
         const struct es_appended *s = &a->streams[0];
         h->headers[n++] = (struct http_header){STR_LIT("ETag"), es_etag(s->last_revision, h->etag)};
-        const int size =
-            snprintf(h->location, sizeof(h->location), "%.*s/%llu", STR(x->c->request->target),
-                     (unsigned long long)s->first_revision);
-        if (size > 0 && (size_t)size < sizeof(h->location)) {
-            h->headers[n++] =
-                (struct http_header){STR_LIT("Location"), str_make(h->location, (size_t)size)};
+        struct buf b = {
+            .p = (uint8_t *)h->location, .cap = sizeof(h->location), .max = sizeof(h->location)};
+        buf_put_str(&b, x->c->request->target);
+        buf_put_u8(&b, '/');
+        buf_put_decimal(&b, s->first_revision);
+        if (!buf_failed(&b)) {
+            h->headers[n++] = (struct http_header){STR_LIT("Location"), buf_str(&b)};
         }
     }
     IGNORE(api_prefer_durability(x->c, STR_LIT("fsync"), &h->headers[n], &applied)); /* checked */
@@ -315,7 +320,7 @@ static void make_head(const struct append_call *x, struct answer_head *h)
 static bool add_answer(struct es_append *a, struct engine_part *extra)
 {
     struct append_call *x = a->ctx;
-    struct answer_head h;
+    NOT_ZEROED struct answer_head h;
     struct buf b;
     if (x->c->idempotency == NULL) {
         return false;
@@ -332,7 +337,7 @@ static bool add_answer(struct es_append *a, struct engine_part *extra)
 static void on_appended(struct es_append *a)
 {
     struct append_call *x = a->ctx;
-    struct answer_head h;
+    NOT_ZEROED struct answer_head h;
     struct buf b;
     if (a->problem != ES_OK) {
         reply_conflict(x);
@@ -342,6 +347,7 @@ static void on_appended(struct es_append *a)
         idempotency_done(x->c, a->position.commit);
     }
     buf_init(&b, ES_ANSWER_BYTES);
+    IGNORE(buf_reserve(&b, 256)); /* at once what is mostly enough */
     write_answer(x, &b, false);
     make_head(x, &h);
     api_reply(x->c, h.head.status, h.head.headers, h.head.header_count, &b);

@@ -6,8 +6,13 @@
 
 struct str es_etag(uint64_t revision, char out[ES_ETAG_SIZE])
 {
-    const int n = snprintf(out, ES_ETAG_SIZE, "\"r%llu\"", (unsigned long long)revision);
-    return str_make(out, (size_t)n);
+    char digits[STR_U64_MAX];
+    const struct str d = str_of_u64(revision, digits);
+    out[0] = '"';
+    out[1] = 'r';
+    memcpy(out + 2, d.p, d.n);
+    out[2 + d.n] = '"';
+    return str_make(out, 3 + d.n);
 }
 
 static bool etag_parse(struct str s, struct es_expected *out)

@@ -6,7 +6,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/bytes.h"
 #include "core/mem.h"
@@ -30,8 +29,11 @@ void buf_clear(struct buf *b)
     b->failed = false;
 }
 
-static bool grow(struct buf *b, size_t n)
+bool buf_grow(struct buf *b, size_t n)
 {
+    if (b->failed) {
+        return false;
+    }
     if (n > b->max - b->n) {
         b->failed = true;
         return false;
@@ -53,51 +55,10 @@ static bool grow(struct buf *b, size_t n)
     return true;
 }
 
-bool buf_reserve(struct buf *b, size_t n)
+void buf_put_decimal(struct buf *b, uint64_t v)
 {
-    if (UNLIKELY(b->failed)) {
-        return false;
-    }
-    if (LIKELY(b->p != NULL && n <= b->cap - b->n)) {
-        return true;
-    }
-    return grow(b, n);
-}
-
-uint8_t *buf_extend(struct buf *b, size_t n)
-{
-    if (!buf_reserve(b, n)) {
-        return NULL;
-    }
-    uint8_t *at = b->p + b->n;
-    b->n += n;
-    return at;
-}
-
-void buf_put(struct buf *b, const void *p, size_t n)
-{
-    uint8_t *at = n == 0 ? NULL : buf_extend(b, n);
-    if (at != NULL) {
-        memcpy(at, p, n);
-    }
-}
-
-void buf_put_str(struct buf *b, struct str s)
-{
-    buf_put(b, s.p, s.n);
-}
-
-void buf_put_z(struct buf *b, const char *z)
-{
-    buf_put(b, z, strlen(z));
-}
-
-void buf_put_u8(struct buf *b, uint8_t v)
-{
-    uint8_t *at = buf_extend(b, 1);
-    if (at != NULL) {
-        *at = v;
-    }
+    char digits[STR_U64_MAX];
+    buf_put_str(b, str_of_u64(v, digits));
 }
 
 #define DEFINE_PUT(order, bits)                                 \

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <string.h>
+
 #include "core/compiler.h"
 #include "core/str.h"
 
@@ -32,14 +34,45 @@ static inline struct str buf_str(const struct buf *b)
 {
     return str_make(b->p, b->n);
 }
+bool buf_grow(struct buf *b, size_t n); /* of buf_reserve alone: where there is no room yet */
 /* Room for `n` more bytes at p + n; false (and failed) if not to be had. */
-bool buf_reserve(struct buf *b, size_t n);
+static inline bool buf_reserve(struct buf *b, size_t n)
+{
+    return LIKELY(!b->failed && b->p != NULL && n <= b->cap - b->n) ? true : buf_grow(b, n);
+}
 /* Appends n bytes of unspecified content and returns them, or NULL. Valid until the next write. */
-uint8_t *buf_extend(struct buf *b, size_t n);
-void buf_put(struct buf *b, const void *p, size_t n);
-void buf_put_str(struct buf *b, struct str s);
-void buf_put_z(struct buf *b, const char *z);
-void buf_put_u8(struct buf *b, uint8_t v);
+static inline uint8_t *buf_extend(struct buf *b, size_t n)
+{
+    if (!buf_reserve(b, n)) {
+        return NULL;
+    }
+    uint8_t *at = b->p + b->n;
+    b->n += n;
+    return at;
+}
+static inline void buf_put(struct buf *b, const void *p, size_t n)
+{
+    uint8_t *at = n == 0 ? NULL : buf_extend(b, n);
+    if (at != NULL) {
+        memcpy(at, p, n);
+    }
+}
+static inline void buf_put_str(struct buf *b, struct str s)
+{
+    buf_put(b, s.p, s.n);
+}
+static inline void buf_put_z(struct buf *b, const char *z)
+{
+    buf_put(b, z, strlen(z));
+}
+static inline void buf_put_u8(struct buf *b, uint8_t v)
+{
+    uint8_t *at = buf_extend(b, 1);
+    if (at != NULL) {
+        *at = v;
+    }
+}
+void buf_put_decimal(struct buf *b, uint64_t v);
 void buf_put_be16(struct buf *b, uint16_t v);
 void buf_put_be32(struct buf *b, uint32_t v);
 void buf_put_be64(struct buf *b, uint64_t v);

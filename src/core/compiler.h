@@ -13,6 +13,9 @@
 #else
 #define ALLOCATES(free_fn) __attribute__((malloc, malloc(free_fn, 1)))
 #endif
+/* Of a large variable in a hot path, which is written before it is read: it is not filled with
+ * zeros first, as the hardened build fills all others. */
+#define NOT_ZEROED   __attribute__((uninitialized))
 #define LIKELY(x)    __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

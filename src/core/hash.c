@@ -51,21 +51,31 @@ static inline void read_tail(const uint8_t *p, size_t n, uint64_t *a, uint64_t *
     }
 }
 
-uint64_t hash_bytes(const void *bytes, size_t n)
+static inline uint64_t hash_with(const uint64_t key[4], const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
-    uint64_t h = secret[0] ^ n;
+    uint64_t h = key[0] ^ n;
     size_t left = n;
     for (; left > 16; p += 16, left -= 16) {
-        h = fold(get_le64(p) ^ secret[1], get_le64(p + 8) ^ h);
+        h = fold(get_le64(p) ^ key[1], get_le64(p + 8) ^ h);
     }
     uint64_t a = 0;
     uint64_t b = 0;
     if (left > 0) {
         read_tail(p, left, &a, &b);
     }
-    h = fold(a ^ secret[2], b ^ h);
-    return fold(h ^ secret[3], n ^ secret[1]);
+    h = fold(a ^ key[2], b ^ h);
+    return fold(h ^ key[3], n ^ key[1]);
+}
+
+uint64_t hash_bytes(const void *bytes, size_t n)
+{
+    return hash_with(secret, bytes, n);
+}
+
+uint64_t hash_keyed(const uint64_t key[4], const void *bytes, size_t n)
+{
+    return hash_with(key, bytes, n);
 }
 
 uint64_t hash_u64(uint64_t v)

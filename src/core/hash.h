@@ -10,6 +10,8 @@
 
 uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_u64(uint64_t v);
+/* As hash_bytes, with a key of the caller's: the same in every process, so it may go into files. */
+uint64_t hash_keyed(const uint64_t key[4], const void *p, size_t n);
 static inline uint64_t hash_str(struct str s)
 {
     return hash_bytes(s.p, s.n);

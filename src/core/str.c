@@ -148,6 +148,16 @@ bool str_to_f64(struct str s, double *out)
     return true;
 }
 
+struct str str_of_u64(uint64_t v, char room[STR_U64_MAX])
+{
+    size_t at = STR_U64_MAX;
+    do {
+        room[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return str_make(room + at, STR_U64_MAX - at);
+}
+
 char *str_dup_z(struct str s)
 {
     if (s.n == SIZE_MAX) {

@@ -50,6 +50,9 @@ struct str str_cut(struct str s, char sep, struct str *rest);
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_f64(struct str s, double *out);
+/* A number as decimal digits, which lie at the end of `room`. */
+#define STR_U64_MAX 20
+struct str str_of_u64(uint64_t v, char room[STR_U64_MAX]);
 /* A heap copy with a NUL added; NULL when out of memory. Free with mem_free. */
 char *str_dup_z(struct str s);
 

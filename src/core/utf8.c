@@ -92,6 +92,12 @@ static void json_character(struct buf *b, uint32_t v)
     buf_printf(b, "\\u%04x", (unsigned)v);
 }
 
+/* A printable ASCII character that stands for itself in JSON. */
+static bool plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
 void utf8_json_escape(struct buf *b, struct str s)
 {
     const uint8_t *p = (const uint8_t *)s.p;
@@ -99,6 +105,10 @@ void utf8_json_escape(struct buf *b, struct str s)
     const uint8_t *end = s.n == 0 ? p : p + s.n;
     while (p < end) {
         uint32_t v;
+        if (plain(*p)) {
+            p++;
+            continue;
+        }
         size_t len = decode(p, (size_t)(end - p), &v);
         /* DEL, C1 and the line separators are legal JSON, but not all that read JSON take them. */
         if (len != 0 && !steers(v) && v != '"' && v != '\\') {

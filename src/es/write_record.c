@@ -11,15 +11,17 @@ static struct record_header header(const char *name, struct str value)
     return (struct record_header){str_of(name), value};
 }
 
-static struct str decimal(uint64_t v, struct arena *a)
+static struct str stream_source(struct arena *a, struct str stream)
 {
-    char text[20];
-    size_t at = sizeof(text);
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    return arena_str(a, str_make(text + at, sizeof(text) - at));
+    static const char prefix[] = "/leat/streams/";
+    const size_t n = sizeof(prefix) - 1;
+    char *p = arena_alloc(a, n + stream.n);
+    if (p == NULL) {
+        return STR_NULL;
+    }
+    memcpy(p, prefix, n);
+    memcpy(p + n, stream.p, stream.n);
+    return str_make(p, n + stream.n);
 }
 
 bool es_record_write(struct es *es, const struct es_new_event *event, struct es_record *r,
@@ -28,7 +30,7 @@ bool es_record_write(struct es *es, const struct es_new_event *event, struct es_
     struct record_header *headers = es->writer->headers; /* large: not on the stack each time */
     struct envelope e = event->envelope;
     if (str_is_null(*r->source)) {
-        *r->source = arena_printf(a, "/leat/streams/%.*s", STR(event->stream));
+        *r->source = stream_source(a, event->stream);
     }
     const struct envelope_defaults defaults = {
         .id = r->id,
@@ -39,7 +41,8 @@ bool es_record_write(struct es *es, const struct es_new_event *event, struct es_
     };
     envelope_complete(&e, &defaults);
     size_t n = envelope_write_headers(&e, a, headers);
-    struct str revision = decimal(r->revision, a);
+    char digits[STR_U64_MAX];
+    struct str revision = arena_str(a, str_of_u64(r->revision, digits));
     if (n == 0 || str_is_null(revision) || str_is_null(defaults.source)) {
         return false;
     }

@@ -97,23 +97,12 @@ static void put_date(struct buf *b, struct http *h)
     put_lit(b, STR_LIT("\r\n"));
 }
 
-static void put_number(struct buf *b, uint64_t v)
-{
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    buf_put(b, digits + at, sizeof(digits) - at);
-}
-
 void http_head_put(struct buf *b, const struct http_exchange *x, const struct http_head *head,
                    int64_t length)
 {
     bool caches = false;
     put_lit(b, STR_LIT("HTTP/1.1 "));
-    put_number(b, (uint64_t)head->status);
+    buf_put_decimal(b, (uint64_t)head->status);
     put_lit(b, STR_LIT(" "));
     buf_put_z(b, reason_of(head->status));
     put_lit(b, STR_LIT("\r\n"));
@@ -125,7 +114,7 @@ void http_head_put(struct buf *b, const struct http_exchange *x, const struct ht
     }
     if (length >= 0 && head->status != 204 && head->status != 304) {
         put_lit(b, STR_LIT("Content-Length: "));
-        put_number(b, (uint64_t)length);
+        buf_put_decimal(b, (uint64_t)length);
         put_lit(b, STR_LIT("\r\n"));
     } else if (length < 0 && !x->http_1_0) {
         put_lit(b, STR_LIT("Transfer-Encoding: chunked\r\n"));
@@ -203,16 +192,21 @@ static void reply(struct http_exchange *x, const struct http_head *head, struct 
     net_message_release(m);
 }
 
-bool http_refused_for_head(struct http_request *r, const struct http_head *head)
+static void refuse_head(struct http_request *r)
 {
-    if (head_legal(head)) {
-        return false;
-    }
     struct ectx ec = {0};
     enum err e =
         ectx_fail(&ec, ERR_UNKNOWN_SERVER_ERROR, "a field of the reply would not be legal");
     http_problem(r, e, &ec);
-    return true;
+}
+
+bool http_refused_for_head(struct http_request *r, const struct http_head *head)
+{
+    const bool legal = head_legal(head);
+    if (!legal) {
+        refuse_head(r);
+    }
+    return !legal;
 }
 
 void http_reply_with(struct http_request *r, const struct http_head *head, struct str body)

@@ -16,6 +16,9 @@
 #include "json/json_int.h"
 #include "json/parse_int.h"
 
+/* The places of a text's tokens are on the stack up to so many bytes of it. */
+#define SMALL_TEXT 2048u
+
 /* A container that is open. */
 struct level {
     struct json *value; /* NULL: not in the tree */
@@ -304,7 +307,9 @@ static enum err scan_and_walk(struct walk *w)
         return ectx_fail(w->ec, ERR_LIMIT, "JSON: %zu bytes are over the limit of %u", w->text.n,
                          JSON_TEXT_MAX);
     }
-    uint32_t *index = mem_alloc(JSON_SCAN_ENTRIES(w->text.n) * sizeof(*index));
+    NOT_ZEROED uint32_t few[JSON_SCAN_ENTRIES(SMALL_TEXT)];
+    const bool small = w->text.n <= SMALL_TEXT;
+    uint32_t *index = small ? few : mem_alloc(JSON_SCAN_ENTRIES(w->text.n) * sizeof(*index));
     if (index == NULL) {
         return no_memory(w);
     }
@@ -322,7 +327,9 @@ static enum err scan_and_walk(struct walk *w)
         e = no_memory(w);
         break;
     }
-    mem_free(index);
+    if (!small) {
+        mem_free(index);
+    }
     return e;
 }
 
@@ -348,7 +355,7 @@ static void walk_init(struct walk *w, struct str text, const struct json_limits 
 MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, struct arena *a,
                              struct json **out, struct ectx *ec)
 {
-    struct walk w;
+    NOT_ZEROED struct walk w;
     walk_init(&w, text, limits, a, ec);
     enum err e = scan_and_walk(&w);
     if (e == ERR_OK) {
@@ -359,7 +366,7 @@ MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, 
 
 bool json_valid(struct str text)
 {
-    struct walk w;
+    NOT_ZEROED struct walk w;
     walk_init(&w, text, NULL, NULL, NULL);
     return scan_and_walk(&w) == ERR_OK;
 }

@@ -1,5 +1,4 @@
 /* Writing JSON: commas, escapes, numbers. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,13 +71,16 @@ void json_write_z(struct json_writer *w, const char *z)
 void json_write_i64(struct json_writer *w, int64_t v)
 {
     before_value(w);
-    buf_printf(w->out, "%" PRId64, v);
+    if (v < 0) {
+        buf_put_u8(w->out, '-');
+    }
+    buf_put_decimal(w->out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 void json_write_u64(struct json_writer *w, uint64_t v)
 {
     before_value(w);
-    buf_printf(w->out, "%" PRIu64, v);
+    buf_put_decimal(w->out, v);
 }
 
 void json_write_f64(struct json_writer *w, double v)

@@ -245,7 +245,7 @@ bool conn_flush(struct net_conn *c)
     size_t left = conn_turn_bytes(n);
     for (;;) {
         queue_consume(c, 0); /* replies without bytes (acks=0) leave at once */
-        struct iovec iov[NET_SEND_IOV_MAX];
+        NOT_ZEROED struct iovec iov[NET_SEND_IOV_MAX];
         int count = queue_gather(c, iov, NET_SEND_IOV_MAX, left);
         if (count == 0) {
             c->blocked_out = false;

@@ -165,6 +165,20 @@ TEST(buf_fails_when_memory_does)
     buf_deinit(&b);
 }
 
+TEST(decimals_are_written_whole_or_not_at_all)
+{
+    struct buf b;
+    buf_init(&b, 24);
+    buf_put_decimal(&b, 0);
+    buf_put_decimal(&b, 90);
+    buf_put_decimal(&b, UINT64_MAX);
+    assert_true(str_eq_z(buf_str(&b), "09018446744073709551615"));
+    buf_put_decimal(&b, 10);
+    assert_true(buf_failed(&b));
+    assert_int_equal(b.n, 23);
+    buf_deinit(&b);
+}
+
 TEST(what_buf_writes_slice_reads)
 {
     /* Round trip of every form, at the edges of every type. */

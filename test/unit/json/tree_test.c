@@ -442,9 +442,19 @@ TEST(nothing_is_lost_when_memory_fails)
     }
     /* nothing is taken of it where nothing is built */
     assert_true(json_valid(str_of((const char *)b.p)));
+    /* the places of the tokens of a long text do not lie on the stack */
+    char spaces[4096];
+    memset(spaces, ' ', sizeof(spaces));
+    spaces[0] = '[';
+    spaces[sizeof(spaces) - 1] = ']';
+    const struct str text = str_make(spaces, sizeof(spaces));
+    assert_true(json_valid(text));
     test_fail_alloc(1);
-    assert_false(json_valid(STR_LIT("[]")));
+    assert_false(json_valid(text));
     assert_true(test_fail_alloc_end());
+    test_fail_alloc(1);
+    assert_true(json_valid(STR_LIT("[]")));
+    assert_false(test_fail_alloc_end());
     buf_deinit(&b);
 }
 
