@@ -216,17 +216,43 @@ static void leaf_split(struct tree *t, const struct step path[], uint32_t id, ui
     n->next = other;
     if (pos < half || (pos == half && m->count > 0)) {
         leaf_insert(t, n, pos, key, value);
+        t->last_leaf = id;
     } else {
         leaf_insert(t, m, pos - half, key, value);
+        t->last_leaf = other;
     }
     uint8_t up[64];
     memcpy(up, m->data, t->key_bytes);
     insert_above(t, path, up, other);
 }
 
+/*
+ * Is `key` one of the leaf that was last written? Entries of a stream, of a term, of a category
+ * come in order, so mostly it is, and often behind all that are there; then nothing above is looked
+ * at. A leaf reaches to the first entry of the next: nothing is removed, so that one is still what
+ * the inner nodes know it by.
+ */
+static bool last_leaf_takes(const struct tree *t, const uint8_t *key, uint32_t *pos)
+{
+    if (t->last_leaf == 0) {
+        return false;
+    }
+    struct node *n = node_at(t, t->last_leaf);
+    if (n->count == t->leaf_max || index_key_cmp(n->data, key, t->key_bytes) > 0) {
+        return false;
+    }
+    if (index_key_cmp(leaf_entry(t, n, n->count - 1u), key, t->key_bytes) < 0) {
+        *pos = n->count;
+        return n->next == 0 || index_key_cmp(node_at(t, n->next)->data, key, t->key_bytes) > 0;
+    }
+    *pos = bound(n->data, t->entry_bytes, n->count, key, t->key_bytes, false);
+    return true;
+}
+
 bool tree_put(struct tree *t, const void *key, const void *value)
 {
     struct step path[TREE_HEIGHT_MAX];
+    uint32_t pos;
     if (!pool_reserve(t->pool, t->height + 2)) {
         return false;
     }
@@ -234,9 +260,12 @@ bool tree_put(struct tree *t, const void *key, const void *value)
         t->root = node_new(t);
         t->height = 1;
     }
-    const uint32_t id = descend(t, key, path);
-    struct node *n = node_at(t, id);
-    const uint32_t pos = bound(n->data, t->entry_bytes, n->count, key, t->key_bytes, false);
+    if (!last_leaf_takes(t, key, &pos)) {
+        t->last_leaf = descend(t, key, path);
+        const struct node *n = node_at(t, t->last_leaf);
+        pos = bound(n->data, t->entry_bytes, n->count, key, t->key_bytes, false);
+    }
+    struct node *n = node_at(t, t->last_leaf);
     uint8_t *at = leaf_entry(t, n, pos);
     if (pos < n->count && index_key_cmp(at, key, t->key_bytes) == 0) {
         memcpy(at + t->key_bytes, value, (size_t)(t->entry_bytes - t->key_bytes));
@@ -246,7 +275,7 @@ bool tree_put(struct tree *t, const void *key, const void *value)
     if (n->count < t->leaf_max) {
         leaf_insert(t, n, pos, key, value);
     } else {
-        leaf_split(t, path, id, pos, key, value);
+        leaf_split(t, path, t->last_leaf, pos, key, value);
     }
     return true;
 }

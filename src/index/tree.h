@@ -30,6 +30,7 @@ struct tree {
     uint8_t key_bytes, entry_bytes;
     uint16_t leaf_max, inner_max; /* entries of a leaf, keys of an inner node */
     uint32_t root, height;        /* height 0: empty; 1: the root is a leaf */
+    uint32_t last_leaf;           /* that something was put into; 0: none */
     uint64_t count;
 };
 /* A place in a tree; leaf == 0: none. */
