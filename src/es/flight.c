@@ -15,25 +15,43 @@
 struct es_faults es_faults;
 #endif
 
+/* One piece of memory: a flight is made and freed for each append. Counts are below the limits of
+ * appends and of batches, so the sum cannot overflow. */
 struct es_flight *es_flight_create(struct es *es, size_t events, size_t terms, size_t parts)
 {
-    struct es_flight *f = mem_new(struct es_flight);
+    struct es_flight *f;
+    const size_t events_bytes = (events + 1) * sizeof(*f->events);
+    const size_t parts_bytes = (parts + 1) * sizeof(*f->parts);
+    const size_t engine_bytes = (parts + 1) * sizeof(*f->engine_parts);
+    const size_t terms_bytes = (terms + 1) * sizeof(*f->terms);
+    f = mem_zalloc(1, sizeof(*f) + events_bytes + parts_bytes + engine_bytes + terms_bytes);
     if (f == NULL) {
         return NULL;
     }
+    uint8_t *at = (uint8_t *)f->room;
+    f->events = (void *)at;
+    f->parts = (void *)(at += events_bytes);
+    f->engine_parts = (void *)(at += parts_bytes);
+    f->terms = (void *)(at + engine_bytes);
     list_init(&f->link);
     list_init(&f->waiters);
     f->es = es;
-    f->events = mem_zalloc(events + 1, sizeof(*f->events));
-    f->terms = mem_zalloc(terms + 1, sizeof(*f->terms));
-    f->parts = mem_zalloc(parts + 1, sizeof(*f->parts));
-    f->engine_parts = mem_zalloc(parts + 1, sizeof(*f->engine_parts));
-    if (f->events == NULL || f->terms == NULL || f->parts == NULL || f->engine_parts == NULL) {
-        f->event_count = 0;
-        es_flight_drop(f);
-        return NULL;
-    }
     return f;
+}
+
+/* Mostly an event has the type of the one before. */
+static struct es_hash type_hash(struct es *es, struct str type)
+{
+    struct es_writer *w = es->writer;
+    if (type.n == 0 || type.n > sizeof(w->type)) {
+        return es_hash_type(es, type);
+    }
+    if (!str_eq(type, str_make(w->type, w->type_n))) {
+        w->type_hash = es_hash_type(es, type);
+        memcpy(w->type, type.p, type.n);
+        w->type_n = type.n;
+    }
+    return w->type_hash;
 }
 
 static uint64_t term_bit(const struct es_hash *term)
@@ -51,7 +69,7 @@ struct es_flight_event *es_flight_add(struct es_flight *f, struct es_head *h, st
     x->terms = terms;
     x->term_count = (uint32_t)(1 + tag_count);
     f->term_count += 1 + tag_count;
-    terms[0] = es_hash_type(f->es, type);
+    terms[0] = type_hash(f->es, type);
     for (size_t i = 0; i < tag_count; i++) {
         terms[1 + i] = es_hash_tag(f->es, tags[i]);
     }
@@ -146,10 +164,6 @@ static void unpin(struct es_flight *f)
 static void flight_free(struct es_flight *f)
 {
     list_remove(&f->link);
-    mem_free(f->events);
-    mem_free(f->terms);
-    mem_free(f->parts);
-    mem_free(f->engine_parts);
     mem_free(f);
 }
 

@@ -39,6 +39,10 @@ enum err es_plan_stream(struct es_plan *p, struct str name, uint32_t *index, str
 {
     struct es *es = p->op->es;
     struct str category;
+    if (p->stream_count > 0 && str_eq(p->streams[p->stream_count - 1].name, name)) {
+        *index = (uint32_t)p->stream_count - 1; /* mostly: the events of one stream */
+        return ERR_OK;
+    }
     if (!es_stream_name_check(name, &category, ec)) {
         return ERR_MALFORMED;
     }

@@ -124,6 +124,7 @@ struct es_flight {
     size_t put;          /* events whose entries are in the index */
     struct list waiters; /* of struct es_flight_wait */
     struct engine_append append;
+    uint64_t room[]; /* events, parts and terms */
 };
 struct es_flight_wait {
     struct list link;
@@ -340,6 +341,9 @@ struct es_writer {
     size_t gate_bytes;
     bool gate_again; /* at the next tick */
     struct record_scratch scratch;
+    char type[64]; /* the last one that was short enough; its hash */
+    size_t type_n;
+    struct es_hash type_hash;
     struct record_header headers[ENVELOPE_HEADERS_MAX + 2 + ES_TAGS_MAX]; /* of one record */
 };
 MUST_USE enum err es_writer_create(struct es *es);
