@@ -7,6 +7,7 @@ makes of it (error names, texts) is recorded in golden/events.json, and shown in
 import http.client
 import json
 import os
+import time
 
 # name -> what it shows. Every client has two categories of its own on both brokers: PREFIX with 4 partitions, PREFIXone with 1.
 SCENARIOS = {
@@ -44,15 +45,20 @@ def category(client, run="e"):
 
 
 def make_category(part, name, partitions):
-    """On one leat, by its HTTP API."""
-    link = http.client.HTTPConnection("127.0.0.1", part.http, timeout=20)
-    link.request("PUT", "/api/v1/categories/" + name, json.dumps({"partitions": partitions}),
-                 {"Content-Type": "application/json"})
-    answer = link.getresponse()
-    text = answer.read().decode()
-    link.close()
-    if answer.status not in (200, 201):
-        raise RuntimeError("category %s: %d %s" % (name, answer.status, text))
+    """On one leat, by its HTTP API; it may still be reading what its index lacks."""
+    end = time.monotonic() + 30
+    while True:
+        link = http.client.HTTPConnection("127.0.0.1", part.http, timeout=20)
+        link.request("PUT", "/api/v1/categories/" + name, json.dumps({"partitions": partitions}),
+                     {"Content-Type": "application/json"})
+        answer = link.getresponse()
+        text = answer.read().decode()
+        link.close()
+        if answer.status in (200, 201):
+            return
+        if answer.status != 503 or time.monotonic() > end:
+            raise RuntimeError("category %s: %d %s" % (name, answer.status, text))
+        time.sleep(0.1)
 
 
 def judge(client, scenario, outcome, recorded):
