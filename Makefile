@@ -284,7 +284,7 @@ compdb: ## write compile_commands.json for editors
 	@tools/compdb.py $(O) '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' > compile_commands.json
 
 install: ## install into PREFIX (/usr/local) under DESTDIR; builds the release binary first
-	@$(MAKE) --no-print-directory V=release build
+	@$(MAKE) --no-print-directory V=release build lib
 	@tools/install.sh install '$(BUILD)/release/leat' '$(DESTDIR)' '$(PREFIX)'
 uninstall: ## remove what install put there (never the data)
 	@tools/install.sh uninstall '$(BUILD)/release/leat' '$(DESTDIR)' '$(PREFIX)'

@@ -3,7 +3,7 @@
  *
  * Appends and reads of streams go over HTTP (libcurl); reads of a whole category go over the Kafka
  * protocol (librdkafka), because events are ordinary records there. Link with
- *     -lleat -lcurl -lrdkafka -ljansson
+ *     -lleat -lcurl -lrdkafka
  *
  * A `struct leat` is used by one thread at a time; make one for each thread. There are no hidden
  * threads but those of librdkafka while a category is open. Every call ends by the client's
@@ -62,7 +62,7 @@ void leat_close(struct leat *l); /* NULL is fine */
 /* ---- Appending ---- */
 
 struct leat_new_event {
-    const char *id;   /* NULL: the server makes one, and a retry may append it twice */
+    const char *id;   /* NULL: the server makes one, and a repetition appends it again */
     const char *type; /* "OrderPlaced" */
     const void *data; /* JSON; or anything, with another content_type */
     size_t data_size;

@@ -1,5 +1,4 @@
 /* Appending events to a stream. */
-#include <stdio.h>
 #include <string.h>
 
 #include "lib.h"
@@ -92,25 +91,37 @@ int leat_append(struct leat *l, const char *stream, int64_t expected,
     if (check(stream, expected, events, count, problem) != 0) {
         return -1;
     }
-    struct text path, body;
-    json_t *v = NULL;
-    text_init(&path, l);
-    text_init(&body, l);
-    text_put_z(&path, "/api/v1/streams/");
-    text_put_encoded(&path, stream);
-    text_put_z(&path, "/events");
-    put_body(&body, expected, events, count);
-    const int result = lib_call(l, "POST", &path, &body, &v, problem);
-    if (result == 0 && out != NULL) {
-        const char *position = lib_member_text(v, "position");
-        *out = (struct leat_appended){.first_revision = lib_member_number(v, "first_revision", -1),
-                                      .last_revision = lib_member_number(v, "last_revision", -1),
-                                      .idempotent = json_is_true(json_object_get(v, "idempotent"))};
-        (void)snprintf(out->position, sizeof(out->position), "%s",
-                       position == NULL ? "" : position);
+    enum { FIRST, LAST, POSITION, IDEMPOTENT, COUNT };
+    static const char *const names[COUNT] = {"first_revision", "last_revision", "position",
+                                             "idempotent"};
+    struct call call;
+    struct text reply;
+    struct json v, m[COUNT];
+    call_init(&call, l, "POST");
+    text_init(&reply, l);
+    text_put_z(&call.path, "/api/v1/streams/");
+    text_put_encoded(&call.path, stream);
+    text_put_z(&call.path, "/events");
+    put_body(&call.body, expected, events, count);
+    for (size_t i = 0; i < count; i++) {
+        call.once |= events[i].id == NULL;
     }
-    json_decref(v);
-    text_deinit(&path);
-    text_deinit(&body);
+    int result = lib_call(l, &call, &reply, &v, problem);
+    if (result == 0) {
+        json_members(&v, names, m, COUNT);
+        const struct leat_appended told = {.first_revision = json_number(&m[FIRST], -1),
+                                           .last_revision = json_number(&m[LAST], -1),
+                                           .idempotent = json_is(&m[IDEMPOTENT], "true")};
+        const char *position = json_text(&m[POSITION]);
+        if (told.first_revision < 0 || told.last_revision < told.first_revision ||
+            position == NULL || strlen(position) >= sizeof(told.position)) {
+            result = lib_fail(problem, "malformed-answer", "the answer is not that of an append");
+        } else if (out != NULL) {
+            *out = told;
+            memcpy(out->position, position, strlen(position) + 1);
+        }
+    }
+    call_deinit(&call);
+    text_deinit(&reply);
     return result;
 }

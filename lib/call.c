@@ -4,17 +4,6 @@
 
 #include "lib.h"
 
-const char *lib_member_text(const json_t *v, const char *name)
-{
-    return json_string_value(json_object_get(v, name));
-}
-
-int64_t lib_member_number(const json_t *v, const char *name, int64_t missing)
-{
-    const json_t *m = json_object_get(v, name);
-    return json_is_integer(m) ? (int64_t)json_integer_value(m) : missing;
-}
-
 static size_t receive(char *p, size_t size, size_t count, void *ctx)
 {
     struct text *t = ctx;
@@ -26,89 +15,162 @@ static size_t receive(char *p, size_t size, size_t count, void *ctx)
     return t->failed ? 0 : n;
 }
 
-static int problem_of(struct leat_problem *p, long status, const json_t *v)
+static int problem_of(struct leat_problem *p, long status, const struct json *v)
 {
-    const char *detail = lib_member_text(v, "detail");
-    const char *code = lib_member_text(v, "code");
-    const char *hint = lib_member_text(v, "hint");
+    enum { CODE, DETAIL, HINT, RETRYABLE, ACTUAL, ORIGINAL, COUNT };
+    static const char *const names[COUNT] = {"code",      "detail", "hint",
+                                             "retryable", "actual", "original_revision"};
+    struct json m[COUNT];
+    json_members(v, names, m, COUNT);
+    const char *code = json_text(&m[CODE]);
+    const char *detail = json_text(&m[DETAIL]);
+    const char *hint = json_text(&m[HINT]);
     (void)lib_fail(p, code == NULL ? "http-error" : code, "%s",
                    detail == NULL ? "the server gave no reason" : detail);
     if (p != NULL) {
-        const json_t *actual = json_object_get(v, "actual");
         p->status = (int)status;
-        p->retryable = json_is_true(json_object_get(v, "retryable"));
+        p->retryable = json_is(&m[RETRYABLE], "true");
         (void)snprintf(p->hint, sizeof(p->hint), "%s", hint == NULL ? "" : hint);
-        p->has_actual = actual != NULL;
-        p->actual =
-            json_is_integer(actual) ? (int64_t)json_integer_value(actual) : LEAT_EXPECT_NO_STREAM;
-        p->original = lib_member_number(v, "original_revision", -1);
+        p->has_actual = m[ACTUAL].p != NULL;
+        p->actual = json_number(&m[ACTUAL], LEAT_EXPECT_NO_STREAM);
+        p->original = json_number(&m[ORIGINAL], -1);
     }
     return -1;
 }
 
-static int answer(long status, const struct text *body, json_t **out, struct leat_problem *problem)
+static int answer(long status, struct text *body, struct json *out, struct leat_problem *problem)
 {
-    json_error_t error;
-    json_t *v = body->n == 0 ? NULL : json_loadb(body->p, body->n, JSON_ALLOW_NUL, &error);
+    struct json v = {NULL, NULL};
+    const bool good = body->n == 0 || json_parse(body->p, body->n, &v);
     if (status >= 400) {
-        const int result = problem_of(problem, status, v);
-        json_decref(v);
-        return result;
+        return problem_of(problem, status, &v);
     }
-    if (body->n > 0 && v == NULL) {
-        return lib_fail(problem, "malformed-answer", "the answer is no JSON: %s", error.text);
+    if (!good) {
+        return lib_fail(problem, "malformed-answer", "the answer is no JSON");
     }
-    if (out != NULL) {
-        *out = v;
-    } else {
-        json_decref(v);
-    }
+    *out = v;
     return 0;
 }
 
-int lib_call(struct leat *l, const char *method, const struct text *path, const struct text *body,
-             json_t **out, struct leat_problem *problem)
+/* Why curl gave up. */
+static int failure(CURLcode code, const struct text *reply, const char *url, const char *error,
+                   struct leat_problem *problem)
 {
-    struct text url, reply;
+    if (reply->failed || code == CURLE_OUT_OF_MEMORY) {
+        return lib_fail(problem, "no-memory", "no memory for the answer");
+    }
+    if (code == CURLE_WRITE_ERROR) {
+        return lib_fail(problem, "malformed-answer", "the answer is larger than %u MiB",
+                        LIB_ANSWER_MAX >> 20);
+    }
+    if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL ||
+        code == CURLE_PARTIAL_FILE) {
+        return lib_fail(problem, "malformed-answer", "%s: %s", url, error);
+    }
+    return lib_fail(problem, code == CURLE_OPERATION_TIMEDOUT ? "timeout" : "unreachable", "%s: %s",
+                    url, error);
+}
+
+static struct curl_slist *headers_make(void)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    /* no round trip before the body */
+    struct curl_slist *all = headers == NULL ? NULL : curl_slist_append(headers, "Expect:");
+    if (all == NULL) {
+        curl_slist_free_all(headers);
+    }
+    return all;
+}
+
+void call_init(struct call *c, struct leat *l, const char *method)
+{
+    c->method = method;
+    c->once = false;
+    text_init(&c->path, l);
+    text_init(&c->body, l);
+}
+
+void call_deinit(struct call *c)
+{
+    text_deinit(&c->path);
+    text_deinit(&c->body);
+}
+
+struct upload {
+    const struct text *body;
+    size_t sent;
+};
+
+static size_t give(char *to, size_t size, size_t count, void *ctx)
+{
+    struct upload *u = ctx;
+    const size_t left = u->body->n - u->sent;
+    const size_t n = size * count < left ? size * count : left;
+    if (n > 0) {
+        memcpy(to, u->body->p + u->sent, n);
+    }
+    u->sent += n;
+    return n;
+}
+
+/*
+ * curl sends a request again by itself if a connection that was kept breaks before the answer. That
+ * is fine for what happens once all the same. Other bodies are read by a function that cannot begin
+ * again, so that curl gives up instead.
+ */
+static void set_body(CURL *curl, const struct call *c, struct upload *u)
+{
+    *u = (struct upload){.body = &c->body};
+    if (c->once) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
+        curl_easy_setopt(curl, CURLOPT_READDATA, u);
+    } else {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, c->body.p);
+    }
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
+}
+
+int lib_call(struct leat *l, const struct call *c, struct text *reply, struct json *out,
+             struct leat_problem *problem)
+{
+    struct upload upload;
+    struct text url;
     char error[CURL_ERROR_SIZE] = "";
     long status = 0;
     text_init(&url, l);
-    text_init(&reply, l);
     text_put_z(&url, "http://");
     text_put_z(&url, l->http);
-    text_put(&url, path->p, path->n);
-    if (path->failed || url.failed || (body != NULL && body->failed)) {
+    text_put(&url, c->path.p, c->path.n);
+    if (c->path.failed || c->body.failed || url.failed) {
         text_deinit(&url);
         return lib_fail(problem, "no-memory", "no memory for the request");
     }
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    headers = curl_slist_append(headers, "Expect:"); /* no round trip before the body */
-    curl_easy_reset(l->curl);                        /* keeps the connection */
+    struct curl_slist *headers = headers_make();
+    if (headers == NULL) {
+        text_deinit(&url);
+        return lib_fail(problem, "no-memory", "no memory for the request");
+    }
+    curl_easy_reset(l->curl); /* keeps the connection */
     curl_easy_setopt(l->curl, CURLOPT_URL, url.p);
-    curl_easy_setopt(l->curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(l->curl, CURLOPT_CUSTOMREQUEST, c->method);
     curl_easy_setopt(l->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(l->curl, CURLOPT_TIMEOUT_MS, (long)l->options.timeout_ms);
     curl_easy_setopt(l->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(l->curl, CURLOPT_PROXY, "");
     curl_easy_setopt(l->curl, CURLOPT_ERRORBUFFER, error);
     curl_easy_setopt(l->curl, CURLOPT_WRITEFUNCTION, receive);
-    curl_easy_setopt(l->curl, CURLOPT_WRITEDATA, &reply);
-    if (body != NULL) {
-        curl_easy_setopt(l->curl, CURLOPT_POSTFIELDS, body->p);
-        curl_easy_setopt(l->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->n);
+    curl_easy_setopt(l->curl, CURLOPT_WRITEDATA, reply);
+    if (c->body.n > 0) {
+        set_body(l->curl, c, &upload);
     }
     const CURLcode code = curl_easy_perform(l->curl);
     curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &status);
-    int result;
-    if (code != CURLE_OK) {
-        const bool late = code == CURLE_OPERATION_TIMEDOUT;
-        result = lib_fail(problem, late ? "timeout" : "unreachable", "%s: %s", url.p,
-                          error[0] != '\0' ? error : curl_easy_strerror(code));
-    } else {
-        result = answer(status, &reply, out, problem);
-    }
+    const int result = code == CURLE_OK
+                           ? answer(status, reply, out, problem)
+                           : failure(code, reply, url.p,
+                                     error[0] != '\0' ? error : curl_easy_strerror(code), problem);
     curl_slist_free_all(headers);
     text_deinit(&url);
-    text_deinit(&reply);
     return result;
 }

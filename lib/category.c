@@ -4,26 +4,36 @@
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib.h"
 
-#define FIELD_MAX   512u
+#define TOPIC_MAX   256u
 #define ERROR_BYTES 512u
 
-enum { F_ID, F_TYPE, F_TIME, F_CORRELATION, F_CAUSATION, F_TRACEPARENT, F_CONTENT, F_COUNT };
+enum {
+    F_ID,
+    F_TYPE,
+    F_TIME,
+    F_CORRELATION,
+    F_CAUSATION,
+    F_TRACEPARENT,
+    F_CONTENT,
+    F_META,
+    F_REVISION,
+    F_COUNT
+};
 static const char *const FIELDS[F_COUNT] = {
-    "ce_id",          "ce_type",        "ce_time",     "ce_correlationid",
-    "ce_causationid", "ce_traceparent", "content-type"};
+    "ce_id",          "ce_type",      "ce_time",   "ce_correlationid", "ce_causationid",
+    "ce_traceparent", "content-type", "leat-meta", "leat-revision"};
 
 struct leat_category {
     struct leat *leat;
     rd_kafka_t *consumer;
     rd_kafka_message_t *message; /* the event that was given last points into it */
-    char *stream, *meta;
-    size_t stream_room, meta_room;
-    char fields[F_COUNT][FIELD_MAX];
+    bool again;                  /* there was no memory for it: the next call tries it again */
+    struct text texts;           /* of that event, each with a NUL */
     int partitions, at_end;
     bool *ended; /* by partition */
 };
@@ -42,6 +52,7 @@ static rd_kafka_t *consumer_make(struct leat *l, char *why, size_t size)
                       set(conf, "group.id", "libleat") && /* never joined, nothing is committed */
                       set(conf, "enable.auto.commit", "false") &&
                       set(conf, "enable.partition.eof", "true") &&
+                      set(conf, "auto.offset.reset", "error") && /* nothing is skipped silently */
                       set(conf, "allow.auto.create.topics", "false");
     rd_kafka_t *k = good ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, size) : NULL;
     if (k == NULL) {
@@ -91,7 +102,7 @@ static int assign(struct leat_category *c, const char *topic, bool from_end,
 int leat_category_open(struct leat *l, const char *category, bool from_end,
                        struct leat_category **out, struct leat_problem *problem)
 {
-    char topic[FIELD_MAX], why[ERROR_BYTES];
+    char topic[TOPIC_MAX], why[ERROR_BYTES];
     const int n = category == NULL ? -1 : snprintf(topic, sizeof(topic), "es.%s", category);
     if (n < 0 || (size_t)n >= sizeof(topic)) {
         return lib_fail(problem, "invalid-argument", "a category, please");
@@ -102,6 +113,7 @@ int leat_category_open(struct leat *l, const char *category, bool from_end,
     }
     memset(c, 0, sizeof(*c));
     c->leat = l;
+    text_init(&c->texts, l);
     c->consumer = consumer_make(l, why, sizeof(why));
     if (c->consumer == NULL) {
         leat_category_close(c);
@@ -135,92 +147,97 @@ static void set_ended(struct leat_category *c, int32_t partition, bool ended)
     }
 }
 
-/* A copy with a NUL; NULL: no memory. */
-static const char *keep(struct leat *l, char **room, size_t *capacity, const void *p, size_t n)
+/* Where a copy of it begins in the texts. */
+static size_t keep(struct leat_category *c, const void *p, size_t n)
 {
-    if (n + 1 > *capacity) {
-        char *more = lib_realloc(l, *room, n + 1);
-        if (more == NULL) {
-            return NULL;
-        }
-        *room = more;
-        *capacity = n + 1;
-    }
-    if (n > 0) {
-        memcpy(*room, p, n);
-    }
-    (*room)[n] = '\0';
-    return *room;
+    const size_t at = c->texts.n;
+    text_put(&c->texts, n == 0 ? "" : p, n);
+    text_put(&c->texts, "", 1);
+    return at;
 }
 
-/* Decimal digits; -1: something else. */
-static int64_t revision_of(const char *p, size_t n)
-{
-    int64_t v = n > 0 && n < 19 ? 0 : -1;
-    for (size_t i = 0; v >= 0 && i < n; i++) {
-        v = p[i] >= '0' && p[i] <= '9' ? v * 10 + (p[i] - '0') : -1;
-    }
-    return v;
-}
-
-static bool take_headers(struct leat_category *c, struct leat_event *out)
+/* The fields' places in the texts; SIZE_MAX: there is no such header. */
+static void take_headers(struct leat_category *c, size_t places[F_COUNT])
 {
     rd_kafka_headers_t *headers = NULL;
-    const char *found[F_COUNT] = {NULL};
     const char *name;
     const void *value;
     size_t size;
-    out->revision = -1;
+    memset(places, 0xff, F_COUNT * sizeof(*places));
     if (rd_kafka_message_headers(c->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return false;
+        return;
     }
     for (size_t i = 0;
          rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
          i++) {
-        if (strcmp(name, "leat-revision") == 0) {
-            out->revision = revision_of(value, size);
-        } else if (strcmp(name, "leat-meta") == 0) {
-            out->meta = keep(c->leat, &c->meta, &c->meta_room, value, size);
-        }
         for (size_t f = 0; f < F_COUNT; f++) {
-            if (strcmp(name, FIELDS[f]) == 0 && size < FIELD_MAX) {
-                memcpy(c->fields[f], value, size);
-                c->fields[f][size] = '\0';
-                found[f] = c->fields[f];
+            if (strcmp(name, FIELDS[f]) == 0 && value != NULL) {
+                places[f] = keep(c, value, size);
             }
         }
     }
-    out->id = found[F_ID];
-    out->type = found[F_TYPE];
-    out->time = found[F_TIME];
-    out->correlation_id = found[F_CORRELATION];
-    out->causation_id = found[F_CAUSATION];
-    out->traceparent = found[F_TRACEPARENT];
-    out->content_type = found[F_CONTENT];
-    return out->id != NULL && out->type != NULL && out->revision >= 0;
 }
 
-/* True: the message is an event. */
-static bool take_event(struct leat_category *c, struct leat_event *out)
+enum taken { EVENT, NO_EVENT, NO_MEMORY };
+
+static enum taken take_event(struct leat_category *c, struct leat_event *out)
 {
     const rd_kafka_message_t *m = c->message;
-    *out = (struct leat_event){.partition = m->partition,
-                               .offset = m->offset,
+    const char *found[F_COUNT];
+    size_t places[F_COUNT];
+    c->texts.n = 0;
+    c->texts.failed = false;
+    const size_t stream = keep(c, m->key, m->key_len);
+    take_headers(c, places);
+    if (c->texts.failed) {
+        return NO_MEMORY;
+    }
+    for (size_t f = 0; f < F_COUNT; f++) {
+        found[f] = places[f] == SIZE_MAX ? NULL : c->texts.p + places[f];
+    }
+    *out = (struct leat_event){.stream = c->texts.p + stream,
+                               .id = found[F_ID],
+                               .type = found[F_TYPE],
+                               .time = found[F_TIME],
+                               .revision = -1,
                                .data = m->payload,
                                .data_size = m->len,
-                               .redacted = m->payload == NULL};
-    out->stream = keep(c->leat, &c->stream, &c->stream_room, m->key, m->key_len);
-    return out->stream != NULL && take_headers(c, out);
+                               .content_type = found[F_CONTENT],
+                               .meta = found[F_META],
+                               .correlation_id = found[F_CORRELATION],
+                               .causation_id = found[F_CAUSATION],
+                               .traceparent = found[F_TRACEPARENT],
+                               .redacted = m->payload == NULL,
+                               .partition = m->partition,
+                               .offset = m->offset};
+    const char *revision = found[F_REVISION];
+    return out->id != NULL && out->type != NULL && revision != NULL &&
+                   lib_number(revision, strlen(revision), &out->revision)
+               ? EVENT
+               : NO_EVENT;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 int leat_category_next(struct leat_category *c, unsigned timeout_ms, struct leat_event *out,
                        struct leat_problem *problem)
 {
+    const int64_t ends = now_ms() + timeout_ms;
     for (;;) {
-        if (c->message != NULL) {
+        if (c->message != NULL && !c->again) {
             rd_kafka_message_destroy(c->message);
+            c->message = NULL;
         }
-        c->message = rd_kafka_consumer_poll(c->consumer, (int)timeout_ms);
+        if (c->message == NULL) {
+            const int64_t left = ends - now_ms();
+            c->message = rd_kafka_consumer_poll(c->consumer, left > 0 ? (int)left : 0);
+        }
+        c->again = false;
         if (c->message == NULL) {
             return 0;
         }
@@ -229,13 +246,20 @@ int leat_category_next(struct leat_category *c, unsigned timeout_ms, struct leat
             if (leat_category_caught_up(c)) {
                 return 0;
             }
-        } else if (c->message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            continue;
+        }
+        if (c->message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             return lib_fail(problem, "unreachable", "%s", rd_kafka_message_errstr(c->message));
-        } else {
-            set_ended(c, c->message->partition, false);
-            if (take_event(c, out)) {
-                return 1;
-            }
+        }
+        set_ended(c, c->message->partition, false);
+        switch (take_event(c, out)) {
+        case EVENT:
+            return 1;
+        case NO_MEMORY:
+            c->again = true;
+            return lib_fail(problem, "no-memory", "no memory for an event");
+        case NO_EVENT:
+            break; /* the key and headers are not those of an event */
         }
     }
 }
@@ -257,11 +281,10 @@ void leat_category_close(struct leat_category *c)
         rd_kafka_consumer_close(c->consumer);
         rd_kafka_destroy(c->consumer);
     }
-    void *const memory[] = {c->stream, c->meta, c->ended, c};
     struct leat *l = c->leat;
-    for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++) {
-        if (memory[i] != NULL) {
-            (void)lib_realloc(l, memory[i], 0);
-        }
+    text_deinit(&c->texts);
+    if (c->ended != NULL) {
+        (void)lib_realloc(l, c->ended, 0);
     }
+    (void)lib_realloc(l, c, 0);
 }

@@ -3,7 +3,6 @@
 #define LEAT_LIB_LIB_H
 
 #include <curl/curl.h>
-#include <jansson.h>
 
 #include "leat.h"
 
@@ -41,15 +40,38 @@ void text_printf(struct text *t, const char *format, ...) __attribute__((format(
 void text_put_json(struct text *t, const char *z);    /* a JSON string, with its quotes */
 void text_put_encoded(struct text *t, const char *z); /* percent-encoded, for a path or query */
 void text_put_base64(struct text *t, const void *p, size_t n);
-/* The bytes of base64 text; NULL: none, or no memory. Free with lib_realloc. */
-void *lib_base64_decode(struct leat *l, const char *text, size_t *size);
+/* Decodes base64 text in place. The number of bytes; SIZE_MAX: it is none. */
+size_t lib_base64_decode(char *text);
 
-/* call.c: an answer with a status below 400 as JSON (NULL if it is empty), else a problem. */
-int lib_call(struct leat *l, const char *method, const struct text *path, const struct text *body,
-             json_t **out, struct leat_problem *problem);
+/* json.c: a value is a piece of a text; p NULL: there is none. */
+struct json {
+    char *p, *end;
+};
+/* The whole text (with a NUL after it) is one value. */
+bool json_parse(char *text, size_t n, struct json *out);
+/* The next of an array or object, *at is NULL at first. key: of an object. */
+bool json_each(const struct json *container, char **at, struct json *key, struct json *value);
+void json_members(const struct json *object, const char *const *names, struct json *values,
+                  size_t count);
+bool json_is(const struct json *v, const char *token); /* "true", "null" */
+int64_t json_number(const struct json *v, int64_t missing);
+/* These write into the text. */
+const char *json_text(const struct json *v); /* of a string; NULL: it is none */
+const char *json_end(const struct json *v);  /* any value as its own text, with a NUL behind it */
+/* Digits, and nothing else. */
+bool lib_number(const char *p, size_t n, int64_t *out);
 
-/* A member; NULL, or `missing`, if it is not there. */
-const char *lib_member_text(const json_t *v, const char *name);
-int64_t lib_member_number(const json_t *v, const char *name, int64_t missing);
+/* call.c */
+struct call {
+    const char *method;
+    struct text path, body; /* body: n 0 is none */
+    bool once;              /* it must not be sent again by itself */
+};
+void call_init(struct call *c, struct leat *l, const char *method);
+void call_deinit(struct call *c);
+/* An answer with a status below 400, in `reply` (which the caller ends), else a problem. An empty
+ * one is `out` without p. */
+int lib_call(struct leat *l, const struct call *c, struct text *reply, struct json *out,
+             struct leat_problem *problem);
 
 #endif

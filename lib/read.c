@@ -6,9 +6,7 @@
 struct page {
     struct leat_page page; /* first */
     struct leat_event *events;
-    json_t *answer; /* texts are views of it */
-    void **owned;   /* dumps and decoded data */
-    size_t owned_count, owned_room;
+    struct text answer; /* all texts and data are pieces of it */
 };
 
 void leat_page_free(struct leat *l, struct leat_page *page)
@@ -17,119 +15,119 @@ void leat_page_free(struct leat *l, struct leat_page *page)
     if (p == NULL) {
         return;
     }
-    for (size_t i = 0; i < p->owned_count; i++) {
-        (void)lib_realloc(l, p->owned[i], 0);
-    }
-    json_decref(p->answer);
-    if (p->owned != NULL) {
-        (void)lib_realloc(l, p->owned, 0);
-    }
+    text_deinit(&p->answer);
     if (p->events != NULL) {
         (void)lib_realloc(l, p->events, 0);
     }
     (void)lib_realloc(l, p, 0);
 }
 
-/* Takes ownership; false: no room was left for it (it is freed). */
-static bool own(struct leat *l, struct page *p, void *memory)
+/* false: it is no event. */
+static bool event_read(const struct json *v, struct leat_event *e)
 {
-    if (memory == NULL || p->owned_count == p->owned_room) {
-        if (memory != NULL) {
-            (void)lib_realloc(l, memory, 0);
-        }
-        return false;
-    }
-    p->owned[p->owned_count++] = memory;
-    return true;
-}
-
-static int dump(const char *bytes, size_t n, void *ctx)
-{
-    text_put(ctx, bytes, n);
-    return 0;
-}
-
-/* A value as its JSON text; NULL: no memory. */
-static char *text_of(struct leat *l, struct page *p, const json_t *v, size_t *size)
-{
-    struct text t;
-    text_init(&t, l);
-    if (json_dump_callback(v, dump, &t, JSON_COMPACT | JSON_ENCODE_ANY) != 0 || t.failed ||
-        !own(l, p, t.p)) {
-        if (t.failed) {
-            text_deinit(&t);
-        }
-        return NULL;
-    }
-    *size = t.n;
-    return t.p;
-}
-
-static bool event_read(struct leat *l, struct page *p, const json_t *v, struct leat_event *e)
-{
-    const json_t *data = json_object_get(v, "data");
-    const json_t *meta = json_object_get(v, "meta");
-    const char *base64 = lib_member_text(v, "data_base64");
-    size_t size = 0;
-    *e = (struct leat_event){.stream = lib_member_text(v, "stream"),
-                             .id = lib_member_text(v, "id"),
-                             .type = lib_member_text(v, "type"),
-                             .time = lib_member_text(v, "time"),
-                             .revision = lib_member_number(v, "revision", -1),
-                             .position = lib_member_text(v, "position"),
-                             .content_type = lib_member_text(v, "content_type"),
-                             .correlation_id = lib_member_text(v, "correlation_id"),
-                             .causation_id = lib_member_text(v, "causation_id"),
-                             .traceparent = lib_member_text(v, "traceparent"),
-                             .redacted = json_is_true(json_object_get(v, "redacted")),
+    enum {
+        STREAM,
+        ID,
+        TYPE,
+        TIME,
+        REVISION,
+        POSITION,
+        CONTENT_TYPE,
+        CORRELATION,
+        CAUSATION,
+        TRACEPARENT,
+        META,
+        DATA,
+        DATA_BASE64,
+        REDACTED,
+        COUNT
+    };
+    static const char *const names[COUNT] = {
+        "stream",   "id",           "type",           "time",         "revision",
+        "position", "content_type", "correlation_id", "causation_id", "traceparent",
+        "meta",     "data",         "data_base64",    "redacted"};
+    struct json m[COUNT];
+    json_members(v, names, m, COUNT);
+    *e = (struct leat_event){.redacted = json_is(&m[REDACTED], "true"),
+                             .revision = json_number(&m[REVISION], -1),
                              .partition = -1,
                              .offset = -1};
-    if (e->stream == NULL || e->id == NULL || e->type == NULL || e->revision < 0) {
-        return false;
+    if (m[DATA].p != NULL && !(e->redacted && json_is(&m[DATA], "null"))) {
+        e->data = m[DATA].p;
+        e->data_size = (size_t)(m[DATA].end - m[DATA].p);
     }
-    if (meta != NULL && (e->meta = text_of(l, p, meta, &size)) == NULL) {
-        return false;
+    e->stream = json_text(&m[STREAM]);
+    e->id = json_text(&m[ID]);
+    e->type = json_text(&m[TYPE]);
+    e->time = json_text(&m[TIME]);
+    e->position = json_text(&m[POSITION]);
+    e->content_type = json_text(&m[CONTENT_TYPE]);
+    e->correlation_id = json_text(&m[CORRELATION]);
+    e->causation_id = json_text(&m[CAUSATION]);
+    e->traceparent = json_text(&m[TRACEPARENT]);
+    e->meta = json_end(&m[META]);
+    if (json_text(&m[DATA_BASE64]) != NULL) {
+        e->data = m[DATA_BASE64].p;
+        e->data_size = lib_base64_decode(m[DATA_BASE64].p);
     }
-    if (base64 != NULL) {
-        void *bytes = lib_base64_decode(l, base64, &e->data_size);
-        e->data = bytes;
-        return own(l, p, bytes);
-    }
-    if (data != NULL && !(e->redacted && json_is_null(data))) {
-        e->data = text_of(l, p, data, &e->data_size);
-        return e->data != NULL;
-    }
-    return true;
+    return e->stream != NULL && e->id != NULL && e->type != NULL && e->revision >= 0 &&
+           e->data_size != SIZE_MAX;
 }
 
-static int page_make(struct leat *l, json_t *answer, struct leat_page **out,
-                     struct leat_problem *problem)
+static size_t count_of(const struct json *array)
 {
-    const json_t *events = json_object_get(answer, "events");
-    const json_t *snapshot = json_object_get(answer, "snapshot");
-    const size_t count = json_array_size(events);
+    size_t n = 0;
+    char *at = NULL;
+    struct json key, value;
+    while (json_each(array, &at, &key, &value)) {
+        n++;
+    }
+    return n;
+}
+
+static bool snapshot_read(const struct json *v, struct leat_page *page)
+{
+    static const char *const names[] = {"revision", "state"};
+    struct json m[2];
+    json_members(v, names, m, 2);
+    page->snapshot_revision = json_number(&m[0], -1);
+    page->snapshot = json_end(&m[1]);
+    return page->snapshot_revision >= 0 && page->snapshot != NULL;
+}
+
+/* Takes the text over. */
+static int page_make(struct leat *l, struct text *answer, const struct json *v,
+                     struct leat_page **out, struct leat_problem *problem)
+{
+    enum { EVENTS, LAST, NEXT, SNAPSHOT, COUNT };
+    static const char *const names[COUNT] = {"events", "last_revision", "next", "snapshot"};
+    struct json m[COUNT];
     struct page *p = lib_realloc(l, NULL, sizeof(*p));
     if (p == NULL) {
-        json_decref(answer);
+        text_deinit(answer);
         return lib_fail(problem, "no-memory", "no memory for the answer");
     }
-    *p = (struct page){.answer = answer, .owned_room = count * 2 + 1};
+    *p = (struct page){.answer = *answer};
+    json_members(v, names, m, COUNT);
+    const size_t count = count_of(&m[EVENTS]);
     p->events = lib_realloc(l, NULL, (count + 1) * sizeof(*p->events));
-    p->owned = lib_realloc(l, NULL, p->owned_room * sizeof(*p->owned));
-    bool good = p->events != NULL && p->owned != NULL;
-    for (size_t i = 0; good && i < count; i++) {
-        good = event_read(l, p, json_array_get(events, i), &p->events[i]);
+    if (p->events == NULL) {
+        leat_page_free(l, &p->page);
+        return lib_fail(problem, "no-memory", "no memory for the answer");
     }
     p->page = (struct leat_page){.events = p->events,
                                  .count = count,
-                                 .last_revision = lib_member_number(answer, "last_revision", -1),
-                                 .next = lib_member_number(answer, "next", -1),
+                                 .last_revision = json_number(&m[LAST], -1),
+                                 .next = json_number(&m[NEXT], -1),
                                  .snapshot_revision = -1};
-    if (good && snapshot != NULL) {
-        size_t size;
-        p->page.snapshot_revision = lib_member_number(snapshot, "revision", -1);
-        p->page.snapshot = text_of(l, p, json_object_get(snapshot, "state"), &size);
-        good = p->page.snapshot != NULL;
+    bool good = m[EVENTS].p != NULL && *m[EVENTS].p == '[';
+    char *at = NULL;
+    struct json key, value;
+    for (size_t i = 0; good && json_each(&m[EVENTS], &at, &key, &value); i++) {
+        good = event_read(&value, &p->events[i]);
+    }
+    if (good && m[SNAPSHOT].p != NULL) {
+        good = snapshot_read(&m[SNAPSHOT], &p->page);
     }
     if (!good) {
         leat_page_free(l, &p->page);
@@ -144,38 +142,44 @@ int leat_read_stream(struct leat *l, const char *stream, const struct leat_read 
 {
     const struct leat_read none = {0};
     const struct leat_read *r = read == NULL ? &none : read;
-    struct text path;
-    json_t *v = NULL;
+    struct call call;
+    struct text reply;
+    struct json v;
     if (stream == NULL) {
         return lib_fail(problem, "invalid-argument", "a stream, please");
     }
-    text_init(&path, l);
-    text_put_z(&path, "/api/v1/streams/");
-    text_put_encoded(&path, stream);
-    text_printf(&path, "/events?limit=%zu",
+    call_init(&call, l, "GET");
+    text_init(&reply, l);
+    text_put_z(&call.path, "/api/v1/streams/");
+    text_put_encoded(&call.path, stream);
+    text_printf(&call.path, "/events?limit=%zu",
                 r->limit == 0             ? (size_t)LIB_PAGE
                 : r->limit > LIB_PAGE_MAX ? (size_t)LIB_PAGE_MAX
                                           : r->limit);
     if (r->from < 0) {
-        text_put_z(&path, "&from=end");
+        text_put_z(&call.path, "&from=end");
     } else {
-        text_printf(&path, "&from=%lld", (long long)r->from);
+        text_printf(&call.path, "&from=%lld", (long long)r->from);
     }
     if (r->to > 0) {
-        text_printf(&path, "&to=%lld", (long long)r->to);
+        text_printf(&call.path, "&to=%lld", (long long)r->to);
     }
     if (r->backward) {
-        text_put_z(&path, "&dir=back");
+        text_put_z(&call.path, "&dir=back");
     }
     if (r->at != NULL) {
-        text_put_z(&path, "&at=");
-        text_put_encoded(&path, r->at);
+        text_put_z(&call.path, "&at=");
+        text_put_encoded(&call.path, r->at);
     }
     if (r->snapshot_schema != NULL) {
-        text_put_z(&path, "&snapshot=auto&schema=");
-        text_put_encoded(&path, r->snapshot_schema);
+        text_put_z(&call.path, "&snapshot=auto&schema=");
+        text_put_encoded(&call.path, r->snapshot_schema);
     }
-    const int result = lib_call(l, "GET", &path, NULL, &v, problem);
-    text_deinit(&path);
-    return result == 0 ? page_make(l, v, out, problem) : result;
+    const int result = lib_call(l, &call, &reply, &v, problem);
+    call_deinit(&call);
+    if (result != 0) {
+        text_deinit(&reply);
+        return result;
+    }
+    return page_make(l, &reply, &v, out, problem);
 }

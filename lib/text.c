@@ -41,7 +41,9 @@ static bool reserve(struct text *t, size_t n)
 void text_put(struct text *t, const void *p, size_t n)
 {
     if (reserve(t, n)) {
-        memcpy(t->p + t->n, p, n);
+        if (n > 0) {
+            memcpy(t->p + t->n, p, n);
+        }
         t->n += n;
         t->p[t->n] = '\0';
     }
@@ -113,24 +115,22 @@ void text_put_base64(struct text *t, const void *bytes, size_t n)
     }
 }
 
-void *lib_base64_decode(struct leat *l, const char *text, size_t *size)
+size_t lib_base64_decode(char *text)
 {
-    const size_t n = strlen(text);
-    unsigned char *out = lib_realloc(l, NULL, n / 4 * 3 + 3);
-    unsigned v = 0, bits = 0;
-    *size = 0;
-    for (size_t i = 0; out != NULL && i < n && text[i] != '='; i++) {
-        const char *at = strchr(digits, text[i]);
+    unsigned v = 0;
+    unsigned bits = 0;
+    size_t n = 0;
+    for (const char *p = text; *p != '\0' && *p != '='; p++) {
+        const char *at = strchr(digits, *p);
         if (at == NULL) {
-            (void)lib_realloc(l, out, 0);
-            return NULL;
+            return SIZE_MAX;
         }
         v = v << 6 | (unsigned)(at - digits);
         bits += 6;
         if (bits >= 8) {
             bits -= 8;
-            out[(*size)++] = (unsigned char)(v >> bits & 0xff);
+            text[n++] = (char)(v >> bits & 0xff);
         }
     }
-    return out;
+    return n;
 }

@@ -36,7 +36,8 @@ packages_of() {
     case $1 in
     build)
         echo gcc g++ libc6-dev make libssl-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libisal-dev \
-            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev libsqlite3-dev libpq-dev
+            libhttp-parser-dev libyaml-dev libsimdjson-dev libjansson-dev librdkafka-dev libsqlite3-dev \
+            libcurl4-openssl-dev libpq-dev
         ;;
     run)
         have python3 || echo python3

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts the release binary and what belongs to it into place, or takes it away again. Called by `make install`.
+# Puts the release binary, libleat and what belongs to them into place, or takes it away again. Called by `make install`.
 #   tools/install.sh install|uninstall BINARY DESTDIR PREFIX
 # Data, configuration and the running service are never touched.
 set -eu
@@ -16,7 +16,7 @@ esac
 units=$prefix/lib/systemd/system
 [ "$prefix" = /usr/local ] && units=/etc/systemd/system
 
-# Every line: mode, source, target.
+# Every line: mode, source, target. Mode "link": source is what the symbolic link says.
 list() {
     echo "0755 $binary $prefix/bin/leat"
     for page in man/*.[1-8] man/man[1-8]/*.[1-8]; do
@@ -31,15 +31,23 @@ list() {
         *.fish) echo "0644 $file $prefix/share/fish/vendor_completions.d/leat.fish" ;;
         esac
     done
+    built=${binary%/*}
+    echo "0644 include/leat.h $prefix/include/leat.h"
+    echo "0644 $built/libleat.a $prefix/lib/libleat.a"
+    echo "0755 $built/libleat.so.0 $prefix/lib/libleat.so.0"
+    echo "link libleat.so.0 $prefix/lib/libleat.so"
+    echo "0644 lib/libleat.pc $prefix/lib/pkgconfig/libleat.pc"
 }
 
 list | while read -r mode source target; do
     case $action in
     install)
         mkdir -p "$root${target%/*}" || exit 1
-        case $source in
-        *.service)
-            sed "s|^ExecStart=/usr/local/bin/leat|ExecStart=$prefix/bin/leat|" "$source" >"$root$target.new"
+        case $mode:$source in
+        link:*) ln -sfn "$source" "$root$target" ;;
+        *.service | *.pc)
+            sed "s|^ExecStart=/usr/local/bin/leat|ExecStart=$prefix/bin/leat|; s|^prefix=.*|prefix=$prefix|" \
+                "$source" >"$root$target.new"
             chmod "$mode" "$root$target.new"
             mv "$root$target.new" "$root$target"
             ;;
@@ -49,7 +57,7 @@ list | while read -r mode source target; do
         echo "  INSTALL $root$target"
         ;;
     uninstall)
-        if [ -e "$root$target" ]; then
+        if [ -e "$root$target" ] || [ -L "$root$target" ]; then
             rm -f "$root$target"
             echo "  REMOVE $root$target"
         fi
