@@ -91,6 +91,20 @@ class CheckLayers(Tree):
         self.write("src/LAYERS", LAYERS.replace("core:\n", "core: store\n") + "attic:\n")
         self.finds("check_layers", "does not stand above")
 
+    def test_libleat_uses_nothing_of_the_rooms(self):
+        self.c("lib/x.c", '#include <curl/curl.h>\n#include <string.h>\n#include "lib.h"\n'
+                          "int f(struct a *a) { return lib_realloc(a->b->realloc(1)); }\n")
+        self.c("lib/leat.c", "void *f(void *p) { return realloc(p, 1); }\n")
+        self.c("lib/category.c", "#include <time.h>\nint f(void) { return clock_gettime(0, 0); }\n")
+        self.clean("check_layers")
+        for body, word in (('#include "core/str.h"\n', "uses nothing of src/"), ("#include <jansson.h>\n", "is not of libleat"),
+                           ("#include <unistd.h>\n", "is not of libleat"), ("void *f(void) { return malloc(1); }\n", "use lib_realloc"),
+                           ("int f(void) { return getenv(0); }\n", "leaves that to its application"),
+                           ("int f(void) { g(stderr); return 0; }\n", "says nothing by itself")):
+            with self.subTest(body):
+                self.c("lib/x.c", body)
+                self.finds("check_layers", "lib/x.c:2", word)
+
     def test_exceptions_need_a_reason_and_a_use(self):
         self.c("src/core/x.c", "/* lint: allow os: only in a test */\n#include <unistd.h>\n")
         self.clean("check_layers")

@@ -55,7 +55,8 @@ const char *append(struct leat *l, const char *stream, int64_t expected, const c
         count++;
     }
     if (leat_append(l, stream, expected, events, count, &told, &why) != 0) {
-        return strcpy(said, why.code);
+        (void)snprintf(said, sizeof(said), "%s", why.code);
+        return said;
     }
     (void)snprintf(said, sizeof(said), "%s %lld-%lld", told.idempotent ? "same" : "ok",
                    (long long)told.first_revision, (long long)told.last_revision);

@@ -90,7 +90,8 @@ static const char *read_as(struct leat *l, const char *stream, const struct leat
     struct leat_page *page;
     struct leat_problem why;
     if (leat_read_stream(l, stream, r, &page, &why) != 0) {
-        return strcpy(said, why.code);
+        (void)snprintf(said, sizeof(said), "%s", why.code);
+        return said;
     }
     int n = 0;
     said[0] = '\0';
