@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static volatile sig_atomic_t stopping;
 
@@ -16,82 +15,72 @@ static void on_signal(int number)
     stopping = 1;
 }
 
-static void die(const struct flow *f, const char *what, const char *why)
+int flow_stopping(void)
+{
+    return stopping;
+}
+
+void flow_die(const struct flow *f, const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s: %s\n", f->service, what, why);
     exit(1);
 }
 
-static void set(const struct flow *f, rd_kafka_conf_t *conf, const char *name, const char *value)
+void flow_set(const struct flow *f, rd_kafka_conf_t *conf, const char *name, const char *value)
 {
     char why[256];
     if (rd_kafka_conf_set(conf, name, value, why, sizeof(why)) != RD_KAFKA_CONF_OK) {
-        die(f, name, why);
+        flow_die(f, name, why);
     }
 }
 
-static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
-{
-    struct flow *f = opaque;
-    (void)rk;
-    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        fprintf(stderr, "%s: an event was not stored: %s\n", f->service, rd_kafka_err2str(m->err));
-        f->failed = 1;
-    }
-}
-
-static rd_kafka_t *create(struct flow *f, rd_kafka_type_t type, rd_kafka_conf_t *conf)
+rd_kafka_t *flow_create(const struct flow *f, rd_kafka_type_t type, rd_kafka_conf_t *conf)
 {
     char why[256];
     rd_kafka_t *rk = rd_kafka_new(type, conf, why, sizeof(why));
     if (rk == NULL) {
-        die(f, "could not create a client", why);
+        flow_die(f, "could not create a client", why);
     }
     return rk;
 }
 
-void flow_open(struct flow *f, const char *service, const char *topic)
+const char *flow_bootstrap(void)
 {
     const char *bootstrap = getenv("LEAT_BOOTSTRAP");
-    bootstrap = bootstrap == NULL ? "127.0.0.1:9092" : bootstrap;
+    return bootstrap == NULL ? "127.0.0.1:9092" : bootstrap;
+}
+
+void flow_open(struct flow *f, const char *service, const char *topic)
+{
     *f = (struct flow){.service = service};
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(f, conf, "bootstrap.servers", bootstrap);
-    set(f, conf, "client.id", service);
-    set(f, conf, "enable.idempotence", "true");
-    set(f, conf, "partitioner", "murmur2_random"); /* as Java and kafkajs do */
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    rd_kafka_conf_set_opaque(conf, f);
-    f->producer = create(f, RD_KAFKA_PRODUCER, conf);
-
-    conf = rd_kafka_conf_new();
-    set(f, conf, "bootstrap.servers", bootstrap);
-    set(f, conf, "client.id", service);
-    set(f, conf, "group.id", service);
-    set(f, conf, "auto.offset.reset", "earliest");
-    set(f, conf, "enable.auto.offset.store", "false"); /* stored when the event was handled */
-    set(f, conf, "auto.commit.interval.ms", "1000");
-    set(f, conf, "session.timeout.ms", "10000");
-    f->consumer = create(f, RD_KAFKA_CONSUMER, conf);
+    flow_set(f, conf, "bootstrap.servers", flow_bootstrap());
+    flow_set(f, conf, "client.id", service);
+    flow_set(f, conf, "group.id", service);
+    flow_set(f, conf, "auto.offset.reset", "earliest");
+    flow_set(f, conf, "enable.auto.offset.store", "false"); /* stored when the event was handled */
+    flow_set(f, conf, "auto.commit.interval.ms", "1000");
+    flow_set(f, conf, "session.timeout.ms", "10000");
+    flow_set(f, conf, "reconnect.backoff.max.ms", "1000");
+    f->consumer = flow_create(f, RD_KAFKA_CONSUMER, conf);
     rd_kafka_poll_set_consumer(f->consumer);
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t err = rd_kafka_subscribe(f->consumer, topics);
     rd_kafka_topic_partition_list_destroy(topics);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        die(f, "could not subscribe", rd_kafka_err2str(err));
+        flow_die(f, "could not subscribe", rd_kafka_err2str(err));
     }
 }
 
-/* Name-based UUID (version 8) of the cause and the type, as lib/flow.js makes it. */
-static void event_id(const char *cause_id, const char *type, char out[37])
+void flow_id(const char *cause_id, const char *command, char out[37])
 {
     char name[512];
     unsigned char h[SHA256_DIGEST_LENGTH];
-    int n = snprintf(name, sizeof(name), "%s/%s", cause_id, type);
+    int n = snprintf(name, sizeof(name), "%s/%s", cause_id, command);
     SHA256((const unsigned char *)name, (size_t)n, h);
     h[6] = (unsigned char)((h[6] & 0x0f) | 0x80);
     h[8] = (unsigned char)((h[8] & 0x3f) | 0x80);
@@ -104,83 +93,70 @@ static void event_id(const char *cause_id, const char *type, char out[37])
     }
 }
 
-static void now_text(char out[32])
+/* 0 if the text is there and fits. */
+static int copy(char *out, size_t size, const void *p, size_t n)
 {
-    struct timespec t;
-    struct tm tm;
-    clock_gettime(CLOCK_REALTIME, &t);
-    gmtime_r(&t.tv_sec, &tm);
-    size_t n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 32 - n, ".%03ldZ", t.tv_nsec / 1000000);
+    if (p == NULL || n == 0 || n >= size) {
+        return -1;
+    }
+    memcpy(out, p, n);
+    out[n] = 0;
+    return 0;
 }
 
-void flow_publish(struct flow *f, const char *topic, const char *type, json_t *cause, json_t *data)
+static int copy_header(char *out, size_t size, const rd_kafka_headers_t *headers, const char *name)
 {
-    char id[37];
-    char time_text[32];
-    const char *cause_id = json_string_value(json_object_get(cause, "eventId"));
-    const char *key = json_string_value(json_object_get(data, "orderId"));
-    event_id(cause_id, type, id);
-    now_text(time_text);
-    json_t *event =
-        json_pack("{s:s, s:s, s:i, s:s, s:s, s:O, s:s, s:o}", "eventId", id, "eventType", type,
-                  "eventVersion", 1, "timestamp", time_text, "source", f->service, "correlationId",
-                  json_object_get(cause, "correlationId"), "causationId", cause_id, "data", data);
-    char *text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
-    if (text == NULL) {
-        die(f, "could not make an event", type);
-    }
-    rd_kafka_resp_err_t err;
-    do {
-        err = rd_kafka_producev(f->producer, RD_KAFKA_V_TOPIC(topic),
-                                RD_KAFKA_V_KEY(key, strlen(key)),
-                                RD_KAFKA_V_VALUE(text, strlen(text)),
-                                RD_KAFKA_V_HEADER("content-type", "application/json", -1),
-                                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-        if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            rd_kafka_poll(f->producer, 100);
-        }
-    } while (err == RD_KAFKA_RESP_ERR__QUEUE_FULL);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        die(f, "could not publish", rd_kafka_err2str(err));
-    }
-    free(text);
-    json_decref(event);
+    const void *p;
+    size_t n;
+    return rd_kafka_header_get_last(headers, name, &p, &n) == RD_KAFKA_RESP_ERR_NO_ERROR
+               ? copy(out, size, p, n)
+               : -1;
 }
 
-static void handle_message(struct flow *f, rd_kafka_message_t *m,
-                           void (*handle)(struct flow *f, const char *type, json_t *event,
-                                          json_t *data))
+/* 0: it is an event. */
+static int parse(rd_kafka_message_t *m, struct flow_event *e)
 {
-    json_t *event = json_loadb(m->payload, m->len, 0, NULL);
-    json_t *data = json_object_get(event, "data");
-    const char *type = json_string_value(json_object_get(event, "eventType"));
-    if (type == NULL || json_string_value(json_object_get(event, "eventId")) == NULL ||
-        json_string_value(json_object_get(data, "orderId")) == NULL) {
+    rd_kafka_headers_t *headers;
+    e->data = json_loadb(m->payload == NULL ? "" : m->payload, m->len, 0, NULL);
+    if (e->data == NULL || rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return -1;
+    }
+    return copy(e->stream, sizeof(e->stream), m->key, m->key_len) != 0 ||
+                   copy_header(e->id, sizeof(e->id), headers, "ce_id") != 0 ||
+                   copy_header(e->type, sizeof(e->type), headers, "ce_type") != 0 ||
+                   copy_header(e->correlation_id, sizeof(e->correlation_id), headers,
+                               "ce_correlationid") != 0
+               ? -1
+               : 0;
+}
+
+static void handle_message(struct flow *f, rd_kafka_message_t *m, flow_handler *handle, void *ctx)
+{
+    struct flow_event e = {.data = NULL};
+    if (parse(m, &e) == 0) {
+        handle(f, &e, ctx);
+    } else {
         fprintf(stderr, "%s: not an event: %s [%d] offset %lld\n", f->service,
                 rd_kafka_topic_name(m->rkt), m->partition, (long long)m->offset);
-    } else {
-        handle(f, type, event, data);
-        /* What it led to is stored before its offset is, so nothing is lost between the two. */
-        rd_kafka_flush(f->producer, 10000);
     }
-    json_decref(event);
+    json_decref(e.data);
+    /* What it led to is stored before its offset is, so nothing is lost between the two. A
+     * partition that went to somebody else meanwhile refuses the offset; the other one does the
+     * work again. */
     if (!f->failed) {
-        rd_kafka_offset_store(m->rkt, m->partition, m->offset);
+        (void)rd_kafka_offset_store(m->rkt, m->partition, m->offset);
     }
 }
 
-void flow_run(struct flow *f,
-              void (*handle)(struct flow *f, const char *type, json_t *event, json_t *data))
+void flow_run(struct flow *f, flow_handler *handle, void *ctx)
 {
     while (!stopping && !f->failed) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(f->consumer, 200);
-        rd_kafka_poll(f->producer, 0);
         if (m == NULL) {
             continue;
         }
         if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            handle_message(f, m, handle);
+            handle_message(f, m, handle, ctx);
         } else if (m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
             fprintf(stderr, "%s: %s\n", f->service, rd_kafka_message_errstr(m));
         }
@@ -191,7 +167,5 @@ void flow_run(struct flow *f,
 void flow_close(struct flow *f)
 {
     rd_kafka_consumer_close(f->consumer);
-    rd_kafka_flush(f->producer, 5000);
     rd_kafka_destroy(f->consumer);
-    rd_kafka_destroy(f->producer);
 }

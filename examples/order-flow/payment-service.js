@@ -1,26 +1,15 @@
 // The payment service: takes the money for an order, gives it back when the order is cancelled after all.
 'use strict'
 
-const { connect, producer, consume, nextEvent, onStop } = require('./lib/flow')
+const { connect, decide, consume, onStop } = require('./lib/flow')
+const order = require('./lib/order')
 
 async function main () {
-  const kafka = connect('payment-service')
-  const out = await producer(kafka)
-  const consumer = await consume(kafka, 'payment-service', ['orders'], async event => {
-    const { orderId, amount } = event.data
-    if (event.eventType === 'order.placed') {
-      const declined = event.data.card.endsWith('0002') // the card that every test shop declines
-      await out.publish('payments', declined
-        ? nextEvent('payment-service', 'payment.failed', event, { orderId, amount, reason: 'card declined' })
-        : nextEvent('payment-service', 'payment.completed', event, { orderId, amount }))
-    } else if (event.eventType === 'order.cancelled' && event.data.paid) {
-      await out.publish('payments', nextEvent('payment-service', 'payment.refunded', event, { orderId, amount }))
-    }
+  const consumer = await consume(connect('payment-service'), 'payment-service', ['es.order'], async event => {
+    if (event.type === 'OrderPlaced') await decide(event.stream, order.pay(event))
+    if (event.type === 'OrderCancelled') await decide(event.stream, order.refund(event))
   })
-  onStop(async () => {
-    await consumer.disconnect()
-    await out.close()
-  })
+  onStop(() => consumer.disconnect())
 }
 
 main().catch(err => { console.error(`payment-service: ${err.message}`); process.exit(1) })

@@ -11,6 +11,7 @@
 
 #define DERIVED_DIR  "derived"
 #define PATH_MAX_    4096u
+#define STOP_MOST_NS 20000000000u /* PROJ_QUERY_NS_MAX, and as much again */
 #define STOP_WAIT_NS 10000000u /* between two looks whether what works on read models has ended */
 
 static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
@@ -109,16 +110,32 @@ static void on_proj_stopped(void *ctx)
     s->proj_stopped = true;
 }
 
+/* Transactions that are under way end first. What does not end in time is left to the end of the
+ * process: its memory is in use. */
+static void stop_projections(struct server *s)
+{
+    const uint64_t begun = env_mono_ns(s->env);
+    proj_stop(s->proj, on_proj_stopped, s);
+    while (!s->proj_stopped && env_mono_ns(s->env) - begun < STOP_MOST_NS) {
+        store_kick(s->store, false);
+        (void)engine_tick(s->engine, env_mono_ns(s->env));
+        env_poll_run(s->poll, STOP_WAIT_NS);
+        proj_tick(s->proj);
+    }
+    if (!s->proj_stopped) {
+        LOG_WARN("projections.busy", KV_Z("action", "stopping all the same; a transaction that has "
+                                                    "not ended is rolled back"));
+        s->proj = NULL;
+    }
+}
+
 void server_services_stop(struct server *s)
 {
     if (s->api != NULL) {
         api_stop(s->api);
     }
     if (s->proj != NULL) {
-        proj_stop(s->proj, on_proj_stopped, s);
-        while (!s->proj_stopped) { /* transactions that are under way end first */
-            env_poll_run(s->poll, STOP_WAIT_NS);
-        }
+        stop_projections(s);
     }
     if (s->es != NULL) {
         es_stop(s->es);

@@ -1,97 +1,140 @@
-// What the JavaScript services share: the envelope of an event, a producer that never doubles, a consumer loop.
+// What the JavaScript services share: reading events with a Kafka client, appending them through the event store.
 //
-// An event is one Kafka record: key = order id (so all events of an order are in order), value = the envelope as JSON.
-// Its id is made from the event that caused it, so a service that is killed and does its work again makes the
-// same id again, and whoever reads can tell a repetition.
+// An event is one Kafka record of the topic es.CATEGORY: key = its stream, value = its data as JSON, headers ce_* = who made
+// it and what caused it (CloudEvents). Any Kafka client can read it. Appending goes over HTTP, because there one can say
+// "only if the stream is still where I saw it" and hear who came first.
 'use strict'
 
 const crypto = require('crypto')
-const { Kafka, Partitioners, logLevel } = require('kafkajs')
+const { Kafka, logLevel } = require('kafkajs')
 
-const TOPICS = ['orders', 'inventory', 'payments', 'notifications']
 const bootstrap = process.env.LEAT_BOOTSTRAP || '127.0.0.1:9092'
+const api = `http://${process.env.LEAT_HTTP || '127.0.0.1:8080'}/api/v1`
+const PATIENCE_MS = 60000 // how long a call is tried again while leat is away
 
 function connect (name) {
   return new Kafka({
     clientId: name,
     brokers: bootstrap.split(','),
-    logLevel: logLevel.ERROR,
-    retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 2000 }
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 30, initialRetryTime: 100, maxRetryTime: 1000 }
   })
 }
 
-// A name-based UUID (version 8: our own scheme) of what caused the event and what it is.
-function eventId (causeId, type) {
-  const h = crypto.createHash('sha256').update(`${causeId}/${type}`).digest()
+// ---- Events ----
+
+// A name-based UUID (version 8: our own scheme) of what caused the event and what is done about it. Whoever does a piece of
+// work again makes the same id again; the event store appends an id once.
+function idFrom (causeId, command) {
+  const h = crypto.createHash('sha256').update(`${causeId}/${command}`).digest()
   h[6] = (h[6] & 0x0f) | 0x80
   h[8] = (h[8] & 0x3f) | 0x80
   const s = h.toString('hex')
   return `${s.slice(0, 8)}-${s.slice(8, 12)}-${s.slice(12, 16)}-${s.slice(16, 20)}-${s.slice(20, 32)}`
 }
 
-// The first event of a flow has no cause: its id is random and is the correlation id of all that follows.
-function firstEvent (source, type, data) {
+// An event that `cause` led to, by the command of that name.
+function caused (cause, command, type, data) {
+  return { id: idFrom(cause.id, command), type, correlation_id: cause.correlation_id, causation_id: cause.id, data }
+}
+
+// The first event of a flow has no cause: its id is random and becomes the correlation id of all that follows.
+function first (type, data) {
   const id = crypto.randomUUID()
-  return envelope(id, source, type, id, null, data)
+  return { id, type, correlation_id: id, data }
 }
 
-function nextEvent (source, type, cause, data) {
-  return envelope(eventId(cause.eventId, type), source, type, cause.correlationId, cause.eventId, data)
-}
-
-function envelope (id, source, type, correlationId, causationId, data) {
-  return {
-    eventId: id,
-    eventType: type,
-    eventVersion: 1,
-    timestamp: new Date().toISOString(),
-    source,
-    correlationId,
-    causationId,
-    data
-  }
-}
-
-// A record's value as an event, or null if it is not one (then it is named on standard error and passed over).
+// A record as an event, or null if it is not one (then it is named on standard error and passed over).
 function parse (message) {
+  const header = name => message.headers[name] && message.headers[name].toString()
   try {
-    const e = JSON.parse(message.value.toString())
-    if (e.eventId && e.eventType && e.correlationId && e.data && e.data.orderId) return e
+    const event = {
+      stream: message.key.toString(),
+      id: header('ce_id'),
+      type: header('ce_type'),
+      time: header('ce_time'),
+      correlation_id: header('ce_correlationid'),
+      causation_id: header('ce_causationid'),
+      data: JSON.parse(message.value.toString())
+    }
+    if (event.id && event.type) return event
   } catch (err) { /* named below */ }
   console.error(`not an event: key=${message.key} offset=${message.offset}`)
   return null
 }
 
-async function producer (kafka) {
-  const p = kafka.producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    createPartitioner: Partitioners.DefaultPartitioner
-  })
-  await p.connect()
-  return {
-    publish: (topic, event) => p.send({
-      topic,
-      acks: -1,
-      messages: [{
-        key: event.data.orderId,
-        value: JSON.stringify(event),
-        headers: { 'content-type': 'application/json' }
-      }]
-    }),
-    close: () => p.disconnect()
+// ---- The event store ----
+
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
+
+// A call of the API: { status, body }. While leat cannot be reached, or says "later", it is tried again; appends have ids,
+// so an append whose answer was lost is not made twice.
+async function call (method, path, body) {
+  const ends = Date.now() + PATIENCE_MS
+  for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
+    let why
+    try {
+      const answer = await fetch(api + path, {
+        method,
+        signal: AbortSignal.timeout(15000),
+        ...(body && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+      })
+      const text = await answer.text()
+      if (answer.status !== 503 && answer.status !== 429) return { status: answer.status, body: text ? JSON.parse(text) : null }
+      why = text
+    } catch (err) {
+      why = `${err.message} ${err.cause ? err.cause.message : ''}`
+    }
+    if (Date.now() > ends) throw new Error(`${method} ${path}: ${why}`)
+    await sleep(wait)
   }
 }
+
+const pathOf = stream => `/streams/${encodeURIComponent(stream)}/events`
+
+// All events of a stream, and the revision of the last one, or 'no_stream'.
+async function load (stream) {
+  const events = []
+  for (let from = 0; from !== undefined;) {
+    const { status, body } = await call('GET', `${pathOf(stream)}?from=${from}`)
+    if (status === 404) break
+    if (status !== 200) throw new Error(`${stream}: ${body.detail}`)
+    events.push(...body.events)
+    from = body.next
+  }
+  return { events, revision: events.length > 0 ? events[events.length - 1].revision : 'no_stream' }
+}
+
+// Loads the stream, asks `command` what shall happen (a list of events, or nothing), appends it if nobody else was quicker;
+// if somebody was, loads again and decides again. Says whether something was appended.
+async function decide (stream, command) {
+  for (;;) {
+    const { events, revision } = await load(stream)
+    const wanted = command(events)
+    if (!wanted || wanted.length === 0) return false
+    const { status, body } = await call('POST', pathOf(stream), { expected: revision, events: wanted })
+    if (status === 201 || status === 200) return true
+    if (body.code === 'event-id-reused') return false // this command was decided before
+    if (body.code !== 'revision-conflict' && body.code !== 'partial-duplicate') throw new Error(`${stream}: ${body.detail}`)
+  }
+}
+
+// ---- Reading with a Kafka client ----
 
 // Calls handle(event, topic) for each event; the offset is committed after it returned. So each event is handled at
 // least once, and a repetition makes the same ids.
 async function consume (kafka, groupId, topics, handle, options = {}) {
-  const c = kafka.consumer({ groupId, sessionTimeout: 10000, maxWaitTimeInMs: 500 })
+  const c = kafka.consumer({ groupId, sessionTimeout: 10000, rebalanceTimeout: 10000, maxWaitTimeInMs: 200 })
+  c.on(c.events.CRASH, ({ payload }) => {
+    console.error(`${groupId}: ${payload.error.message}`)
+    if (!payload.restart) process.exit(1)
+  })
   await c.connect()
-  await c.subscribe({ topics, fromBeginning: true })
+  await c.subscribe({ topics, fromBeginning: options.fromBeginning !== false })
   await c.run({
     autoCommit: options.commit !== false,
     autoCommitInterval: 1000,
+    partitionsConsumedConcurrently: options.commit === false ? 1 : 3,
     eachMessage: async ({ topic, partition, message }) => {
       const event = parse(message)
       if (event) await handle(event, topic, { partition, offset: Number(message.offset) })
@@ -113,4 +156,4 @@ function onStop (stop) {
   process.on('SIGTERM', end)
 }
 
-module.exports = { TOPICS, connect, firstEvent, nextEvent, parse, producer, consume, onStop }
+module.exports = { api, connect, idFrom, caused, first, parse, call, load, decide, consume, onStop, sleep }

@@ -1,0 +1,135 @@
+// Says whether the flow is right: waits until every order is shipped or cancelled, reads the whole log, folds it by hand, and
+// compares. Each order was decided once, no goods are sold twice, every reservation and payment of a cancelled order
+// was given back, every customer was told; and the four views show what the fold says. Exits with 1 if not.
+'use strict'
+
+const assert = require('assert')
+const { connect, call, consume, sleep } = require('./lib/flow')
+const { VIEWS, foldAll, byKey } = require('./lib/fold')
+
+const PATIENCE_MS = Number(process.env.CHECK_SECONDS || 20) * 1000
+
+async function allEvents () {
+  const events = []
+  for (let from = 'start'; ;) {
+    const { status, body } = await call('GET', `/events?limit=5000&from=${from}`)
+    if (status !== 200) throw new Error(body.detail)
+    events.push(...body.events)
+    if (!body.more) return { events, position: body.next }
+    from = body.next
+  }
+}
+
+async function rowsOf (name, position) {
+  const rows = []
+  for (let cursor = ''; ;) {
+    const { status, body } = await call('GET', `/views/${name}?limit=1000&at_least=${position}&timeout=20s${cursor}`)
+    if (status !== 200) throw new Error(`${name}: ${body.detail}`)
+    rows.push(...body.rows)
+    if (!body.next_cursor) return rows
+    cursor = `&cursor=${encodeURIComponent(body.next_cursor)}`
+  }
+}
+
+// What is still on its way.
+function openOf ({ orders, products }) {
+  const open = []
+  for (const [id, s] of orders) {
+    if (s.status !== 'shipped' && s.status !== 'cancelled') open.push(`order ${id} is ${s.status}`)
+    if (s.status === 'cancelled' && s.money === 'paid') open.push(`order ${id}: its payment was not refunded`)
+  }
+  for (const [sku, p] of products) for (const id of p.held.keys()) open.push(`order ${id} holds ${sku}`)
+  return open
+}
+
+function problemsOf (events, { orders, products }) {
+  const problems = openOf({ orders, products })
+  const seen = new Set()
+  const byOrder = new Map()
+  for (const e of events) {
+    if (seen.has(`${e.stream}/${e.id}`)) problems.push(`${e.stream}: the id ${e.id} is there twice`)
+    seen.add(`${e.stream}/${e.id}`)
+    const id = e.stream.startsWith('order-') ? e.stream.slice(6) : e.data.order_id
+    if (!byOrder.has(id)) byOrder.set(id, [])
+    byOrder.get(id).push(e.type)
+  }
+  for (const [id, s] of orders) {
+    const types = byOrder.get(id)
+    const n = type => types.filter(t => t === type).length
+    const say = text => problems.push(`order ${id}: ${text} (${types.join(' ')})`)
+    for (const type of new Set(types)) if (n(type) > 1) say(`${n(type)} times ${type}`)
+    if (n('OrderConfirmed') + n('OrderCancelled') !== 1) say('not decided once')
+    if (n('OrderConfirmed') && !(n('GoodsReserved') && n('PaymentReceived'))) say('confirmed without goods or money')
+    if (n('OrderConfirmed') !== n('StockShipped')) say('confirmed, but its goods did not leave')
+    if (n('StockReserved') + n('StockRefused') !== 1) say('inventory did not answer once')
+    if (n('OrderCancelled') && n('PaymentReceived') !== n('PaymentRefunded')) say('the money was not given back')
+  }
+  for (const [sku, p] of products) if (p.available < 0) problems.push(`product ${sku}: sold ${-p.available} that were not there`)
+  return problems
+}
+
+function compare (name, rows, wanted, keys) {
+  const problems = []
+  const got = byKey(rows, keys)
+  for (const key of new Set([...got.keys(), ...wanted.keys()])) {
+    try {
+      assert.deepStrictEqual(got.get(key), wanted.get(key) && { ...wanted.get(key) })
+    } catch (err) {
+      problems.push(`view ${name}, ${key}: it shows ${JSON.stringify(got.get(key))}, the log says ${JSON.stringify(wanted.get(key))}`)
+    }
+  }
+  if (rows.length !== got.size) problems.push(`view ${name}: a key is there twice`)
+  return problems
+}
+
+// Order id -> texts, read with a Kafka client from the ordinary topic; done when everybody was told or time is up.
+async function notified (orders) {
+  const told = new Map()
+  const seen = new Set()
+  const group = `check-${process.pid}`
+  const kafka = connect('check')
+  const enough = () => [...orders.keys()].every(id => told.has(id) && told.get(id).length >= 2)
+  const consumer = await consume(kafka, group, ['notifications'], event => {
+    const id = event.data.order_id
+    if (seen.has(event.id)) return
+    seen.add(event.id)
+    told.set(id, [...(told.get(id) || []), event.data.text])
+  }, { commit: false })
+  for (const ends = Date.now() + PATIENCE_MS; !enough() && Date.now() < ends;) await sleep(100)
+  await consumer.disconnect()
+  const admin = kafka.admin()
+  await admin.connect()
+  await admin.deleteGroups([group]).catch(() => {})
+  await admin.disconnect()
+  return [...orders.keys()].filter(id => (told.get(id) || []).length !== 2).map(id => `order ${id}: told ${JSON.stringify(told.get(id) || [])}`)
+}
+
+async function main () {
+  let log, folded
+  for (const ends = Date.now() + PATIENCE_MS; ;) {
+    log = await allEvents()
+    folded = foldAll(log.events)
+    if (openOf(folded).length === 0 || Date.now() > ends) break
+    await sleep(200)
+  }
+  const problems = problemsOf(log.events, folded)
+  const { body: { views } } = await call('GET', '/views')
+  let compared = 0
+  for (const name of VIEWS) {
+    const view = views.find(v => v.name === name)
+    if (!view) { problems.push(`there is no view ${name}`); continue }
+    const rows = await rowsOf(name, log.position)
+    compared += rows.length
+    problems.push(...compare(name, rows, folded.views[name], view.key))
+  }
+  problems.push(...await notified(folded.orders))
+  const count = status => [...folded.orders.values()].filter(s => s.status === status).length
+  console.log(`${folded.orders.size} placed, ${count('shipped')} shipped, ${count('cancelled')} cancelled; ` +
+    `${log.events.length} events, ${compared} rows of ${VIEWS.length} views compared with them`)
+  for (const p of problems.slice(0, 20)) console.log(`PROBLEM ${p}`)
+  const good = problems.length === 0 && folded.orders.size > 0
+  console.log(good ? 'the flow is right' : `${problems.length} problems`)
+  process.exit(good ? 0 : 1)
+}
+
+main().catch(err => { console.error(`check: ${err.message}`); process.exit(1) })
