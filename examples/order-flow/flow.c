@@ -63,7 +63,7 @@ void flow_open(struct flow *f, const char *service, const char *topic)
     flow_set(f, conf, "auto.offset.reset", "earliest");
     flow_set(f, conf, "enable.auto.offset.store", "false"); /* stored when the event was handled */
     flow_set(f, conf, "auto.commit.interval.ms", "1000");
-    flow_set(f, conf, "session.timeout.ms", "10000");
+    flow_set(f, conf, "session.timeout.ms", "6000");
     flow_set(f, conf, "reconnect.backoff.max.ms", "1000");
     f->consumer = flow_create(f, RD_KAFKA_CONSUMER, conf);
     rd_kafka_poll_set_consumer(f->consumer);

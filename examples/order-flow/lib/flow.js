@@ -124,23 +124,41 @@ async function decide (stream, command) {
 // Calls handle(event, topic) for each event; the offset is committed after it returned. So each event is handled at
 // least once, and a repetition makes the same ids.
 async function consume (kafka, groupId, topics, handle, options = {}) {
-  const c = kafka.consumer({ groupId, sessionTimeout: 10000, rebalanceTimeout: 10000, maxWaitTimeInMs: 200 })
-  c.on(c.events.CRASH, ({ payload }) => {
-    console.error(`${groupId}: ${payload.error.message}`)
-    if (!payload.restart) process.exit(1)
-  })
-  await c.connect()
-  await c.subscribe({ topics, fromBeginning: options.fromBeginning !== false })
-  await c.run({
-    autoCommit: options.commit !== false,
-    autoCommitInterval: 1000,
-    partitionsConsumedConcurrently: options.commit === false ? 1 : 3,
-    eachMessage: async ({ topic, partition, message }) => {
-      const event = parse(message)
-      if (event) await handle(event, topic, { partition, offset: Number(message.offset) })
+  let stopped = false
+  let consumer
+
+  async function begin () {
+    consumer = kafka.consumer({ groupId, sessionTimeout: 6000, rebalanceTimeout: 6000, maxWaitTimeInMs: 200 })
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (!payload.restart) again(payload.error) // kafkajs gives up when it finds no coordinator for a while; we do not
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topics, fromBeginning: options.fromBeginning !== false })
+    await consumer.run({
+      autoCommit: options.commit !== false,
+      autoCommitInterval: 1000,
+      partitionsConsumedConcurrently: options.commit === false ? 1 : 3,
+      eachMessage: async ({ topic, partition, message }) => {
+        const event = parse(message)
+        if (event) await handle(event, topic, { partition, offset: Number(message.offset) })
+      }
+    })
+  }
+
+  async function again (why) {
+    console.error(`${groupId}: ${why.message}: once more`)
+    await consumer.disconnect().catch(() => {})
+    await sleep(500)
+    if (!stopped) await begin().catch(again)
+  }
+
+  await begin().catch(again)
+  return {
+    disconnect: async () => {
+      stopped = true
+      await consumer.disconnect()
     }
-  })
-  return c
+  }
 }
 
 // Runs `stop` once on Ctrl-C or SIGTERM, then ends with status 0.

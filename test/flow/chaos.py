@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""The order flow under a rough hand: random interleavings, kill -9 of leat and of every service, rebuilds while it runs.
+
+    test/flow/chaos.py SECONDS [SEED]
+
+At the end everybody is left in peace; then each order was decided once, and views and tables equal a fold of the log.
+"""
+import os
+import pathlib
+import random
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), "test/net"]
+import tiny  # noqa: E402
+from services import FLOW, Cast, SteadyServer  # noqa: E402
+from customers import Customers  # noqa: E402
+from server import Client  # noqa: E402
+
+PROJECTIONS = [p.stem for p in sorted((FLOW / "projections").glob("*.yaml"))]
+
+
+def prepare(count, cast):
+    status, text = cast.run("node", "setup.js")
+    count.show("categories, products, topics", status == 0, text)
+    for kind in ("fold", "projection"):
+        for path in sorted((FLOW / f"{kind}s").glob("*.yaml")):
+            status, text = cast.leat(kind, "apply", str(path))
+            count.show(f"{kind} {path.stem} is declared", status == 0, text)
+
+
+def rough_hand(cast, server, seconds, seed):
+    """What it did, by name."""
+    rng, did = random.Random(seed), {"leat": 0, "service": 0, "rebuild": 0}
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        time.sleep(0.2 + rng.random())
+        what = rng.choices(["leat", "service", "both", "rebuild"], [2, 4, 1, 4])[0]
+        if what in ("service", "both"):
+            cast.kill(rng.choice(sorted(cast.running)))
+            did["service"] += 1
+        if what in ("leat", "both"):
+            server.kill()
+            time.sleep(rng.random() * 0.3)
+            server.start()
+            did["leat"] += 1
+        if what == "rebuild":  # refused if one is on its way
+            did["rebuild"] += cast.leat("projection", "rebuild", rng.choice(PROJECTIONS))[0] == 0
+        cast.again()
+    return did
+
+
+def tables_and_views(count, server):
+    """The rows of the file are the rows over HTTP."""
+    client = Client(server)
+    with sqlite3.connect(f"file:{server.data}/derived/views/order-flow.db?mode=ro", uri=True) as db:
+        db.row_factory = sqlite3.Row
+        for view in client.call("GET", "/api/v1/views")[1]["views"]:
+            name, key = view["name"], view["key"]
+            status, body, _ = client.call("GET", f"/api/v1/views/{name}?limit=10000")
+            table = f"{name}__v{body['version']}"
+            stored = [dict(row) for row in db.execute(f"SELECT {', '.join(view['columns'])} FROM {table}")]
+            order = lambda row: [row[k] for k in key]  # noqa: E731
+            count.show(f"table {table} is the view, {len(stored)} rows", status == 200 and stored != [] and
+                       sorted(stored, key=order) == sorted(body["rows"], key=order), (len(stored), len(body["rows"])))
+    client.close()
+
+
+def check(count, cast, when):
+    status, text = cast.run("node", "check.js", limit_s=120, CHECK_SECONDS="45")
+    count.show(f"{when}: {text.splitlines()[0] if text else 'nothing'}", status == 0, text)
+
+
+def parked(count, server):
+    client = Client(server)
+    for name in PROJECTIONS:
+        body = client.call("GET", f"/api/v1/projections/{name}/parked")[1]
+        count.show(f"{name}: no event is parked", body.get("keys", body.get("parked")) == [], body)
+    client.close()
+
+
+def play(count, cast, server, seconds, seed):
+    prepare(count, cast)
+    cast.again()
+    crowd = [Customers(server, seed, n) for n in range(4)]
+    for customers in crowd:
+        customers.start()
+    did = rough_hand(cast, server, seconds, seed)
+    cast.dismiss("shop")
+    for customers in crowd:
+        customers.stopping = True
+    for customers in crowd:
+        customers.join(30)
+    total = {k: sum(getattr(c, k) for c in crowd) for k in ("cancelled", "conflicts", "too_late", "repeated")}
+    count.show(f"no customer saw what may not be: {total}", all(c.problem is None for c in crowd), [c.problem for c in crowd])
+    count.show("commands met on the same orders", min(total["cancelled"], total["conflicts"], total["too_late"]) > 0, total)
+    count.show(f"seed {seed} killed leat {did['leat']} times and services {did['service']} times, rebuilt {did['rebuild']} times",
+               all(did.values()), did)
+    count.show("no service ended by itself", cast.fallen == 0, cast.last_words())
+    check(count, cast, "after it")
+    tables_and_views(count, server)
+    for name in PROJECTIONS:
+        status, text = cast.leat("projection", "rebuild", name, "--follow")
+        count.show(f"{name} is rebuilt", status == 0, text)
+    check(count, cast, "after rebuilds")
+    tables_and_views(count, server)
+    parked(count, server)
+
+
+def main():
+    count = tiny.Count()
+    build = os.path.abspath(os.environ.get("LEAT_BUILD", "build"))
+    seconds = float(sys.argv[1])
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
+    print(f"seed {seed}", flush=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix="leat-flow-"))
+    server = cast = None
+    try:
+        server = SteadyServer(f"{build}/release/leat", work)
+        cast = Cast(build, work, server, seed)
+        play(count, cast, server, seconds, seed)
+    except Exception as error:  # pylint: disable=broad-except
+        count.show("the test itself", False, f"{type(error).__name__}: {error} at line {error.__traceback__.tb_next.tb_lineno}")
+    finally:
+        if cast is not None:
+            cast.end()
+        if server is not None:
+            server.end()
+        if os.environ.get("LEAT_KEEP") is None:
+            shutil.rmtree(work, ignore_errors=True)
+    count.finish()
+
+
+main()
