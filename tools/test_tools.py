@@ -191,6 +191,17 @@ class Others(Tree):
         self.assertEqual(self.run_tool("check_globals", "b", allow, cwd=self.root), 1)
         self.assertIn("any more", self.text)
 
+    def test_a_name_that_two_rooms_define_is_found(self):
+        allow = str(self.root / "allow")
+        (self.root / "src/env").mkdir(exist_ok=True)
+        for source, body in (("src/core/x.c", "int f(void) { return 1; }\n"), ("src/env/y.c", "int f(int i) { return i; }\n")):
+            (self.root / source).write_text(body)
+            target = self.root / "b/obj" / source.replace(".c", ".o")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["gcc", "-c", "-o", str(target), str(self.root / source)], check=True)
+        self.assertEqual(self.run_tool("check_globals", "b", allow, cwd=self.root), 1)
+        self.assertIn("src/env/y.c: f is defined in src/core/x.c too", self.text)
+
     def test_warnings_of_an_earlier_build_are_found(self):
         self.write("b/obj/src/core/x.warn", "x.c:1: warning: planted\n")
         self.c("src/core/x.c", "")

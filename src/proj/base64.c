@@ -5,7 +5,7 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-struct str base64_encode(struct str s, struct arena *a)
+struct str proj_base64_encode(struct str s, struct arena *a)
 {
     size_t n = (s.n + 2) / 3 * 4;
     char *out = arena_alloc(a, n + 1);
@@ -26,7 +26,7 @@ struct str base64_encode(struct str s, struct arena *a)
     return str_make(out, n);
 }
 
-bool base64_decode(struct str s, struct arena *a, struct str *out)
+bool proj_base64_decode(struct str s, struct arena *a, struct str *out)
 {
     if (s.n % 4 != 0) {
         return false;
