@@ -23,7 +23,7 @@ async function allEvents () {
 async function rowsOf (name, position) {
   const rows = []
   for (let cursor = ''; ;) {
-    const { status, body } = await call('GET', `/views/${name}?limit=1000&at_least=${position}&timeout=20s${cursor}`)
+    const { status, body } = await call('GET', `/views/${name}?limit=100&at_least=${position}&timeout=20s${cursor}`)
     if (status !== 200) throw new Error(`${name}: ${body.detail}`)
     rows.push(...body.rows)
     if (!body.next_cursor) return rows

@@ -5,6 +5,7 @@
 
 At the end everybody is left in peace; then each order was decided once, and views and tables equal a fold of the log.
 """
+import json
 import os
 import pathlib
 import random
@@ -78,7 +79,22 @@ def parked(count, server):
     client = Client(server)
     for name in PROJECTIONS:
         body = client.call("GET", f"/api/v1/projections/{name}/parked")[1]
-        count.show(f"{name}: no event is parked", body.get("keys", body.get("parked")) == [], body)
+        count.show(f"{name}: no event is parked", body["parked"] == [], body)
+    client.close()
+
+
+def bad_event(count, cast, server):
+    """An order without a customer: it waits under its key, everything else goes on, a person gives it up."""
+    client = Client(server)
+    path = "/api/v1/projections/customer_orders/parked"
+    appended = client.append("order-bad", [{"id": "bad", "type": "OrderPlaced", "data": {"total": 1}}], "no_stream")[1]
+    client.call("GET", f"/api/v1/projections/customer_orders/wait?at_least={appended['position']}&timeout=10s")
+    keys = client.call("GET", path)[1]["parked"]
+    count.show("a bad event is parked, with its reason", [k["key"] for k in keys] == ["order-bad"] and
+               "customer_id" in json.dumps(keys), keys)
+    status, text = cast.leat("projection", "skip", "customer_orders", "order-bad")
+    count.show("it is given up", status == 0, text)
+    count.show("no key waits any more", client.call("GET", path)[1]["parked"] == [], text)
     client.close()
 
 
@@ -108,6 +124,7 @@ def play(count, cast, server, seconds, seed):
     check(count, cast, "after rebuilds")
     tables_and_views(count, server)
     parked(count, server)
+    bad_event(count, cast, server)
 
 
 def main():
