@@ -70,8 +70,10 @@ static void finish(struct check *c, enum err e)
             call->err = ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory");
         }
     }
+    struct proj *p = c->p;
     check_free(c);
     call->done(call);
+    proj_ended(p);
 }
 
 static void submit(struct check *c, void (*run)(struct env_job *job),

@@ -31,6 +31,7 @@ static void lane_ran(struct env_job *job)
     l->current->done(l->current);
     l->current = NULL;
     lane_pump(l);
+    proj_ended(l->pr->p);
 }
 
 /* ---- Events */

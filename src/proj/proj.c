@@ -78,8 +78,12 @@ void proj_ready(struct proj *p, enum err e, const struct ectx *ec)
     }
 }
 
-static void stop_if_idle(struct proj *p)
+/* Called at the end of everything that can be under way. */
+void proj_ended(struct proj *p)
 {
+    if (!p->stopping) {
+        return;
+    }
     bool idle = registry_idle(p->registry) && p->query_count == 0 && p->check_count == 0 &&
                 list_empty(&p->waits_ended);
     LIST_FOR_EACH (link, next, &p->projections) {
@@ -98,7 +102,7 @@ void proj_tick(struct proj *p)
         return;
     }
     if (p->stopping) {
-        stop_if_idle(p);
+        proj_ended(p);
         return;
     }
     uint64_t now = env_mono_ns(p->env);
@@ -133,7 +137,7 @@ void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx)
     LIST_FOR_EACH (link, next, &p->projections) {
         projection_close(CONTAINER_OF(link, struct projection, link));
     }
-    stop_if_idle(p);
+    proj_ended(p);
 }
 
 /* After proj_stop, or when the process it belongs to is dead (simulated): no job will run. */

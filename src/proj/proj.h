@@ -74,7 +74,8 @@ MUST_USE enum err proj_create(const struct proj_config *config, struct proj **ou
 void proj_start(struct proj *p, void (*ready)(void *ctx, enum err e, const struct ectx *ec),
                 void *ctx);
 void proj_tick(struct proj *p); /* about every 100 ms */
-/* Every call that waits is answered ERR_STOPPED. `stopped` when no job is under way any more. */
+/* Every call that waits is answered ERR_STOPPED. `stopped` when no job is under way any more; it
+ * must not destroy p, but may say that it can be. */
 void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx);
 void proj_destroy(struct proj *p); /* stopped, or never started */
 

@@ -272,6 +272,7 @@ bool registry_idle(const struct registry *g);
 void registry_tick(struct registry *g);
 /* What the log should say of a projection from now on. */
 struct registry_change {
+    struct proj *p;
     struct str name;
     struct projection *pr; /* NULL: a new one */
     struct def *add;       /* a version more; owned until done has taken it */
@@ -294,6 +295,7 @@ struct registry_change *registry_change_new(struct projection *pr, struct str na
 void registry_change_free(struct registry_change *c);
 void registry_write(struct registry *g, struct registry_change *c);
 void proj_ready(struct proj *p, enum err e, const struct ectx *ec);
+void proj_ended(struct proj *p); /* something that was under way is not any more */
 
 /* projection.c */
 MUST_USE enum err projection_library(struct proj *p, const struct target_driver *driver,

@@ -203,8 +203,10 @@ static void view_done(struct env_job *job)
             call->err = ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory");
         }
     }
+    struct proj *p = q->p;
     query_free(q);
     call->done(call);
+    proj_ended(p);
 }
 
 /* The projection and version that serve a view. */
@@ -292,8 +294,10 @@ static void parked_done(struct env_job *job)
             l->err = ectx_fail(&l->ec, ERR_NO_MEMORY, "out of memory");
         }
     }
+    struct proj *p = q->p;
     query_free(q);
     l->done(l);
+    proj_ended(p);
 }
 
 static void refuse_list(struct proj_parked_list *l, enum err e)

@@ -203,6 +203,7 @@ static void read_done(struct engine_read *read)
     }
     arena_reset(&g->arena, 0);
     if (g->p->stopping) {
+        proj_ended(g->p);
         return;
     }
     if (e != ERR_OK || next >= g->end) {
@@ -233,6 +234,7 @@ static void ensured(struct engine_ensure *t)
     g->busy = false;
     int64_t start = 0;
     if (g->p->stopping) {
+        proj_ended(g->p);
         return;
     }
     enum err e = t->err;
@@ -340,8 +342,9 @@ static void write_text(struct registry_change *c)
 static void written(struct engine_append *a)
 {
     struct registry_change *c = a->ctx;
+    struct proj *p = c->p;
     c->sent = false;
-    if (a->err == ERR_ABORTED || a->err == ERR_AGAIN) {
+    if ((a->err == ERR_ABORTED || a->err == ERR_AGAIN) && !p->stopping) {
         c->retry_ns = 1; /* by the next tick */
         return;
     }
@@ -349,6 +352,7 @@ static void written(struct engine_append *a)
     c->ec = a->ec;
     list_remove(&c->link);
     c->done(c);
+    proj_ended(p);
 }
 
 static void write_change(struct registry *g, struct registry_change *c)
@@ -375,6 +379,7 @@ void registry_write(struct registry *g, struct registry_change *c)
         return;
     }
     list_push_back(&g->changes, &c->link);
+    c->p = g->p;
     write_change(g, c);
 }
 

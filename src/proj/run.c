@@ -290,6 +290,7 @@ static void told(struct engine_append *a)
 {
     struct run *r = a->ctx;
     r->telling = false;
+    proj_ended(r->pr->p);
     if (a->err != ERR_OK) {
         return; /* it is only what is shown; the next one tells more */
     }

@@ -147,8 +147,10 @@ static void sought(struct engine_seek *s)
     m->offset = s->offset;
     if (w->call == NULL) {
         if (w->pending == 0) {
+            struct proj *p = w->p;
             list_remove(&w->link);
             mem_free(w);
+            proj_ended(p);
         }
     } else if (w->pending == 0 && !w->starting) {
         look(w, env_mono_ns(w->p->env));

@@ -85,3 +85,33 @@ TEST(projection_on_the_worst_engine_equals_a_fold_of_the_log)
         world_deinit(&w);
     }
 }
+
+/* The end waits for what is under way, at any moment, and what was done stays done. */
+TEST(projection_ends_at_any_moment)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world w;
+        struct worst_config cfg;
+        worst_config_bad(&cfg, seed);
+        world_init(&w, seed, &cfg);
+        begin(&w);
+        for (int round = 0; round < 4; round++) {
+            world_say(&w, 60, 0);
+            uint64_t steps = world_random(&w, 600);
+            for (uint64_t i = 0; i < steps; i++) {
+                world_step(&w);
+            }
+            world_stop(&w, 0);
+            world_up(&w, 0);
+            steps = world_random(&w, 40);
+            for (uint64_t i = 0; i < steps; i++) {
+                world_step(&w);
+            }
+        }
+        worst_config_good(&cfg, seed);
+        worst_log_set(w.log, &cfg);
+        world_until(&w, world_settled, 600000);
+        world_check(&w, "");
+        world_deinit(&w);
+    }
+}
