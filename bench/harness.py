@@ -4,6 +4,7 @@ Everything is on 127.0.0.1 on ports that the system gave, with data under one fo
 stopped by the object that started it; end_all() ends what is left, clear_stale() what a killed run has left.
 """
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -25,7 +27,8 @@ PROGRAMS = os.path.join(BUILD, 'release', 'bench', 'load')
 KAFKA = os.path.join(DEPS, 'kafka', 'libs')
 REDIS = shutil.which('redis-server') or shutil.which('redis-check-rdb')  # one program with two names
 NATS = os.path.join(DEPS, 'nats', 'nats-server')
-PEERS = ('leat', 'kafka-flush', 'kafka', 'redis', 'nats')
+POSTGRES = max(glob.glob('/usr/lib/postgresql/*/bin'), default='', key=lambda p: int(p.split('/')[4]))
+PEERS = ('leat', 'kafka-flush', 'kafka', 'redis', 'nats', 'postgres')
 TICK = os.sysconf('SC_CLK_TCK')
 FOREIGN_MOST = 0.12
 
@@ -221,6 +224,10 @@ class Broker:
     def prepare(self):
         """What is done once, before the first start."""
 
+    def user(self):
+        """Options of Popen, if it does not run as we do."""
+        return {}
+
     def command(self):
         raise NotImplementedError
 
@@ -239,7 +246,7 @@ class Broker:
         with open(os.path.join(self.work, 'log'), 'ab') as log:
             began = time.monotonic()
             self.process = popen(argv, executable=self.executable, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                 cwd=self.work)
+                                 cwd=self.work, **self.user())
         while not self.answers(topic, partition):
             if self.process.poll() is not None:
                 with open(os.path.join(self.work, 'log'), errors='replace') as log:
@@ -326,6 +333,25 @@ class Leat(Broker):
         return [LEAT, 'serve', '--data', os.path.join(self.work, 'data'), '--kafka', self.at, '--http',
                 f'127.0.0.1:{self.http}', *sets]
 
+    @property
+    def http_at(self):
+        return f'127.0.0.1:{self.http}'
+
+    def create_category(self, name):
+        """Appends the first event of a category; returns when it is answered, which is when the event store is ready."""
+        data = b'{"type":"Begun","data":{}}'
+        request = (f'POST /api/v1/streams/{name}-{time.monotonic_ns()}/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: '
+                   f'application/json\r\nContent-Length: {len(data) + 13}\r\nConnection: close\r\n\r\n').encode()
+        while True:
+            with socket.create_connection(('127.0.0.1', self.http), timeout=60) as s:
+                s.sendall(request + b'{"events":[' + data + b']}')
+                status = b''.join(iter(lambda: s.recv(65536), b'')).split(b' ', 2)[1]
+            if status == b'201':
+                return
+            if status != b'503':
+                raise RuntimeError(f'an append was answered with {status.decode()}')
+            time.sleep(0.001)
+
     def metric(self, name):
         """The sum over all series of a metric."""
         with socket.create_connection(('127.0.0.1', self.http), timeout=10) as s:
@@ -400,6 +426,58 @@ class Nats(Broker):
         return self.ask(question, lambda a: b'account_info_response' in a) is not None
 
 
+class Postgres(Broker):
+    """PostgreSQL as it is shipped: every commit is flushed. It does not run as root; its socket is in its folder."""
+
+    protocol = 'pg'
+
+    def user(self):
+        return {'user': 'postgres', 'group': 'postgres', 'extra_groups': []} if os.geteuid() == 0 else {}
+
+    def prepare(self):
+        self.sockets = tempfile.mkdtemp(prefix='leat-pg-')  # the name of a socket is short
+        if os.geteuid() == 0:
+            shutil.chown(self.work, 'postgres', 'postgres')
+            shutil.chown(self.sockets, 'postgres', 'postgres')
+        subprocess.run([os.path.join(POSTGRES, 'initdb'), '-D', os.path.join(self.work, 'data'), '-A', 'trust', '-U',
+                        'postgres'], capture_output=True, check=True, cwd=self.work, **self.user())
+
+    def command(self):
+        return [os.path.join(POSTGRES, 'postgres'), '-D', os.path.join(self.work, 'data'), '-k', self.sockets, '-p',
+                str(self.port), '-c', 'listen_addresses=', '-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c',
+                'max_connections=300']
+
+    @property
+    def at(self):
+        return os.path.join(self.sockets, f'.s.PGSQL.{self.port}')
+
+    def target(self, name, **more):
+        """Without a pid: each connection has a process of its own."""
+        return dict(at=self.at, name=name, dir=self.work, **more)
+
+    def answers(self, topic, first=0, count=1):
+        return self.query('SELECT 1')
+
+    def query(self, text):
+        done = subprocess.run([os.path.join(POSTGRES, 'psql'), '-h', self.sockets, '-p', str(self.port), '-U', 'postgres',
+                               '-q', '-c', text], capture_output=True, cwd=self.work)
+        return done.returncode == 0
+
+    def settle(self, table):
+        """What it would do some time later is done now."""
+        self.query(f'VACUUM ANALYZE {table}')
+        self.query('CHECKPOINT')
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)  # connections are ended, not waited for
+            self.process.wait(60)
+
+    def remove(self):
+        super().remove()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
 def missing(peer):
     """Why a peer cannot run here; None if it can."""
     if peer == 'leat':
@@ -408,11 +486,13 @@ def missing(peer):
         return None if os.path.isdir(KAFKA) else 'no Apache Kafka: tools/deps.sh kafka'
     if peer == 'redis':
         return None if REDIS else 'no Redis: tools/deps.sh bench'
+    if peer == 'postgres':
+        return None if POSTGRES else 'no PostgreSQL: tools/deps.sh bench'
     return None if os.access(NATS, os.X_OK) else 'no nats-server: tools/deps.sh bench (needs Go)'
 
 
 def make(peer, work):
-    kind = {'leat': Leat, 'redis': Redis, 'nats': Nats}.get(peer, Kafka)
+    kind = {'leat': Leat, 'redis': Redis, 'nats': Nats, 'postgres': Postgres}.get(peer, Kafka)
     return kind(peer, work)
 
 
@@ -442,6 +522,8 @@ def version(peer):
         return f'Apache Kafka {next(m.group(1) for m in jars if m)}'
     if peer == 'redis':
         return 'Redis ' + re.search(r'v=(\S+)', first(['redis-server', '--version'], REDIS)).group(1)
+    if peer == 'postgres':
+        return first([os.path.join(POSTGRES, 'postgres'), '--version'])
     return first([NATS, '--version'])
 
 

@@ -6,6 +6,7 @@ import time
 from collections import namedtuple
 
 import harness
+import rows_es
 
 KEEP = 'segment.bytes=268435456,retention.bytes=1073741824,file.delete.delay.ms=1000'
 SIZES = ((100, '100 B'), (1024, '1 KiB'))
@@ -552,6 +553,11 @@ def seconds(leat, kafka, other=(0, 0), beneath=(0, 0)):
     return {'leat': leat, 'kafka-flush': kafka, 'kafka': kafka, 'redis': other, 'nats': other, 'floor': beneath}
 
 
+def es_group(declare, measure, peers, leat, other=(0, 0), floor=None):
+    return Group(declare, lambda run, peer: measure(run, peer, started), floor, ('leat', *peers),
+                 {'leat': leat, 'floor': (8, 4), **dict.fromkeys(peers, other)})
+
+
 GROUPS = {
     'floor': Group(declare_floor, None, floor, (), seconds((0, 0), (0, 0), beneath=(45, 20))),
     'inflight': Group(declare_inflight, inflight, inflight_floor, ALL, seconds((19, 8), (26, 14), (13, 5), (13, 4))),
@@ -564,4 +570,10 @@ GROUPS = {
     'restart': Group(declare_restart, restart, None, ALL, seconds((38, 10), (110, 25), (25, 8))),
     'memory': Group(declare_memory, memory, None, ALL, seconds((22, 14), (45, 25), (20, 12))),
     'growth': Group(declare_growth, growth, None, KAFKA, seconds((130, 48), (260, 90))),
+    'es_inflight': es_group(rows_es.declare_inflight, rows_es.inflight, ('postgres',), (14, 6), (20, 10),
+                            rows_es.inflight_floor),
+    'es_fleet': es_group(rows_es.declare_fleet, rows_es.fleet, ('redis', 'postgres'), (14, 6), (20, 10)),
+    'es_batch': es_group(rows_es.declare_batch, rows_es.batch, ('postgres',), (14, 6), (20, 10)),
+    'es_read': es_group(rows_es.declare_read, rows_es.read, ('postgres',), (70, 25), (90, 25)),
+    'es_streams': es_group(rows_es.declare_streams, rows_es.streams, (), (400, 60)),
 }

@@ -63,7 +63,7 @@ packages_of() {
     bench)
         packages_of kafka
         have python3 || echo python3
-        echo git valgrind
+        echo git valgrind postgresql libcurl4-openssl-dev
         ;;
     esac
 }

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -362,9 +364,24 @@ double drain(const char *path, double limit_s)
 
 /* ---- Sockets and payloads */
 
+static int dial_unix(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(a.sun_path)) {
+        die(path, "the name is too long for a socket");
+    }
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 int dial(const char *address)
 {
-    int fd = frame_dial(address, 0, true);
+    int fd = *address == '/' ? dial_unix(address) : frame_dial(address, 0, true);
     if (fd < 0) {
         die_errno(address);
     }

@@ -67,7 +67,7 @@ uint64_t device_written_bytes(const char *path);
 double drain(const char *path, double limit_s);
 
 /* ---- Sockets and payloads. */
-int dial(const char *address); /* HOST:PORT, TCP_NODELAY; dies */
+int dial(const char *address); /* HOST:PORT with TCP_NODELAY, or a socket's path; dies */
 bool read_all(int fd, void *p, size_t n);
 bool write_all(int fd, const void *p, size_t n);
 /* An order event of `n` bytes: text that varies with `seed`, as services send it. */

@@ -1,7 +1,8 @@
 /*
- * Conditional appends to leat's event store: POST /api/v1/streams/CATEGORY-RRRRRRRR-CCCC/events. A
- * request is built once; its numbers have a fixed width, so that they can be put in before each is
- * sent: the connection, the expected revision (spaces before a number are legal in JSON), and ids.
+ * Conditional appends to leat's event store: POST
+ * /api/v1/streams/CATEGORY-RRRRRRRR-CCCC-SSSSSSSS/events. A request is built once; its numbers have
+ * a fixed width, so that they can be put in before each is sent: the connection, its stream, the
+ * expected revision (spaces before a number are legal in JSON), and ids.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,20 +17,27 @@
 #define ID_MARK       "\"id\":\"b-"
 #define ID_SIZE       20
 
-/* The stream of a run is new: its first append expects none. */
-static unsigned run_number(void)
+#define STREAM_MARK "SSSSSSSS"
+
+/* Of the one place that this process loads. */
+static struct {
+    uint64_t events, streams, read;
+} es;
+
+static uint64_t number_of(const struct place *place, const char *name, uint64_t fallback)
 {
-    static unsigned run;
-    if (run == 0) {
-        run = (unsigned)(now_ns() / 1000000u % 100000000u) | 1u;
-    }
-    return run;
+    const char *at = strstr(place->config, name);
+    return at == NULL ? fallback : strtoull(at + strlen(name), NULL, 10);
 }
 
-static uint64_t events_of(const struct place *place)
+/* The streams of a run are new: their first append expects none. */
+static unsigned run_number(const struct place *place)
 {
-    const char *at = strstr(place->config, "events=");
-    return at == NULL ? 1 : strtoull(at + strlen("events="), NULL, 10);
+    static uint64_t run;
+    if (run == 0) {
+        run = number_of(place, "run=", (now_ns() / 1000000u % 100000000u) | 1u);
+    }
+    return (unsigned)(run % 100000000u);
 }
 
 static void put_event(struct buf *b, size_t bytes, bool first)
@@ -56,58 +64,96 @@ static void es_message(struct frame *out, const struct place *place, size_t byte
     buf_init(&body, 64u << 20);
     buf_init(&out->bytes, 64u << 20);
     buf_printf(&body, "{" EXPECTED_MARK "%*s,\"events\":[", EXPECTED_SIZE, "\"any\"");
-    const uint64_t events = events_of(place);
-    for (uint64_t i = 0; i < events; i++) {
+    es.events = number_of(place, "events=", 1);
+    es.streams = number_of(place, "streams=", 1);
+    es.read = number_of(place, "read=", 0);
+    for (uint64_t i = 0; i < es.events; i++) {
         put_event(&body, bytes, i == 0);
     }
     buf_put_z(&body, "]}");
-    buf_printf(&out->bytes,
-               "POST /api/v1/streams/%s-%08u-" CONN_MARK "/events HTTP/1.1\r\nHost: localhost\r\n"
-               "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-               place->name, run_number(), body.n);
-    buf_put_str(&out->bytes, buf_str(&body));
+    const char *path = "/api/v1/streams";
+    const unsigned run = run_number(place);
+    if (es.read > 0) {
+        buf_printf(&out->bytes,
+                   "GET %s/%s-%08u-" CONN_MARK "-" STREAM_MARK "/events?limit=%llu HTTP/1.1\r\n"
+                   "Host: localhost\r\n\r\n",
+                   path, place->name, run, (unsigned long long)es.read);
+    } else {
+        buf_printf(&out->bytes,
+                   "POST %s/%s-%08u-" CONN_MARK "-" STREAM_MARK "/events HTTP/1.1\r\n"
+                   "Host: localhost\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n",
+                   path, place->name, run, body.n);
+        buf_put_str(&out->bytes, buf_str(&body));
+    }
     if (buf_failed(&body) || buf_failed(&out->bytes)) {
         die("request", "there is no memory");
     }
     buf_deinit(&body);
 }
 
-static void es_sign(struct buf *frame, unsigned id)
+static void put_digits(char *at, size_t width, uint64_t v)
 {
-    char digits[8];
-    char *at = memmem(frame->p, frame->n, "-" CONN_MARK "/", strlen(CONN_MARK) + 2);
+    while (width-- > 0) {
+        at[width] = (char)('0' + v % 10);
+        v /= 10;
+    }
+}
+
+static char *stream_of(const struct buf *frame)
+{
+    char *at = memmem(frame->p, frame->n, "/events", strlen("/events"));
     if (at == NULL) {
         die("es", "a request without a stream");
     }
-    snprintf(digits, sizeof(digits), "%04u", id % 10000);
-    memcpy(at + 1, digits, 4);
+    return at - strlen(CONN_MARK "-" STREAM_MARK);
+}
+
+static void es_sign(struct buf *frame, unsigned id)
+{
+    put_digits(stream_of(frame), strlen(CONN_MARK), id);
 }
 
 static void es_vary(struct buf *frame, uint64_t sequence)
 {
+    char *stream = stream_of(frame) + strlen(CONN_MARK "-");
+    if (es.read > 0) {
+        put_digits(stream, strlen(STREAM_MARK), scattered(sequence, es.streams));
+        return;
+    }
     char text[EXPECTED_SIZE + 1];
     char *at = memmem(frame->p, frame->n, EXPECTED_MARK, strlen(EXPECTED_MARK));
-    uint64_t events = 0;
-    char *rest = at;
-    const char *end = (const char *)frame->p + frame->n;
-    while ((rest = memmem(rest, (size_t)(end - rest), ID_MARK, strlen(ID_MARK))) != NULL) {
-        events++;
-        rest += strlen(ID_MARK);
-    }
-    rest = at;
-    for (uint64_t i = 0; i < events; i++) {
-        rest = memmem(rest, (size_t)(end - rest), ID_MARK, strlen(ID_MARK));
-        rest += strlen(ID_MARK);
-        char id[ID_SIZE + 1];
-        snprintf(id, sizeof(id), "%0*" PRIu64, ID_SIZE, sequence * events + i);
-        memcpy(rest, id, ID_SIZE);
-    }
-    if (sequence == 0) {
+    const uint64_t before = sequence / es.streams; /* messages of this stream */
+    put_digits(stream, strlen(STREAM_MARK), sequence % es.streams);
+    if (before == 0) {
         snprintf(text, sizeof(text), "%*s", EXPECTED_SIZE, "\"no_stream\"");
     } else {
-        snprintf(text, sizeof(text), "%*" PRIu64, EXPECTED_SIZE, sequence * events - 1);
+        snprintf(text, sizeof(text), "%*" PRIu64, EXPECTED_SIZE, before * es.events - 1);
     }
     memcpy(at + strlen(EXPECTED_MARK), text, EXPECTED_SIZE);
+    const char *end = (const char *)frame->p + frame->n;
+    for (uint64_t i = 0; i < es.events; i++) {
+        at = memmem(at, (size_t)(end - at), ID_MARK, strlen(ID_MARK));
+        at += strlen(ID_MARK);
+        put_digits(at, ID_SIZE, sequence * es.events + i);
+    }
+}
+
+/* Are the events there that were asked for? Looked at once: it costs as much as a read. */
+static void check_read(const uint8_t *p, size_t n)
+{
+    static bool checked;
+    const char *at = (const char *)p;
+    const char *end = at + n;
+    uint64_t found = 0;
+    while (!checked && (at = memmem(at, (size_t)(end - at), "\"revision\":", 11)) != NULL) {
+        at++;
+        found++;
+    }
+    if (!checked && found != es.read) {
+        die("leat", "it has not as many events as were written");
+    }
+    checked = true;
 }
 
 static size_t es_answer(const uint8_t *p, size_t n, bool *counts)
@@ -122,9 +168,12 @@ static size_t es_answer(const uint8_t *p, size_t n, bool *counts)
     if (head + body > n) {
         return 0;
     }
-    if (n < 12 || memcmp(p + 9, "201", 3) != 0) {
+    if (n < 12 || memcmp(p + 9, es.read > 0 ? "200" : "201", 3) != 0) {
         fwrite(p, 1, head + body, stderr);
-        die("leat", "the event was not appended");
+        die("leat", "the request was refused");
+    }
+    if (es.read > 0) {
+        check_read(p + head, body);
     }
     *counts = true;
     return head + body;
@@ -140,6 +189,7 @@ static void es_create(int fd, const struct place *place)
     const struct place one = {place->name, 1, ""};
     es_message(&f, &one, 16);
     es_sign(&f.bytes, 9999);
+    es_vary(&f.bytes, 0);
     if (!write_all(fd, f.bytes.p, f.bytes.n)) {
         die_errno("leat");
     }

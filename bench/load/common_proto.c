@@ -414,8 +414,11 @@ const struct protocol *protocol_find(const char *name)
             return &protocols[i];
         }
     }
-    if (strcmp(protocol_es.name, name) == 0) {
-        return &protocol_es;
+    const struct protocol *const others[] = {&protocol_es, &protocol_pg};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (strcmp(others[i]->name, name) == 0) {
+            return others[i];
+        }
     }
-    die(name, "expected kafka, redis, nats or es");
+    die(name, "expected kafka, redis, nats, es or pg");
 }

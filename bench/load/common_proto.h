@@ -35,12 +35,23 @@ struct protocol {
     void (*create)(int fd, const struct place *place);
 };
 
-const struct protocol *protocol_find(const char *name); /* kafka, redis, nats, es; dies */
+const struct protocol *protocol_find(const char *name); /* dies if there is none */
 
 /* Conditional appends to leat's event store over HTTP (common_http.c). The place's name is a
  * category; each connection has a stream of its own, and each message expects the revision that the
- * one before has made. Of config: `events=N` in one request (1). */
+ * one before has made. Of config: events=N in one request (1); streams=N for each connection, which
+ * gets messages in turn; run=N a number in the streams' names, else of the time; read=N: a message
+ * reads the first N events of a stream that was written so. */
 extern const struct protocol protocol_es;
+
+/* PostgreSQL over its socket (common_pg.c): the same with a table named `bench`. Of config: copy,
+ * streams, select. */
+extern const struct protocol protocol_pg;
+/* One of `streams`, far from that of sequence - 1. */
+static inline uint64_t scattered(uint64_t sequence, uint64_t streams)
+{
+    return sequence * 7919 % streams; /* a prime */
+}
 
 /* OffsetCommit of one partition by a group without members. */
 void kafka_commit(struct frame *out, const char *group, const char *topic, int64_t offset);

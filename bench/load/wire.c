@@ -1,6 +1,7 @@
 /*
- * Load of prebuilt requests for leat (Kafka's protocol, HTTP), Apache Kafka, Redis and NATS: the
- * client costs next to nothing and is the same for all, so what is measured is the broker.
+ * Load of prebuilt requests for leat (Kafka's protocol, HTTP), Apache Kafka, Redis, NATS and
+ * PostgreSQL: the client costs next to nothing and is the same for all, so what is measured is the
+ * broker.
  *
  *   wire create   --proto P --at HOST:PORT --name N [--partitions N] [--config a=b,..]
  *   wire inflight --proto P --at HOST:PORT --name N [--bytes N] [--seconds S]
@@ -32,7 +33,8 @@
 #include "load/common_proto.h"
 
 #define INPUT_BYTES   16384u
-#define RATE_MOST     400000u /* messages a second that samples are kept for */
+#define ANSWER_BYTES  (1u << 20) /* of one message in flight: a page of events */
+#define RATE_MOST     400000u    /* messages a second that samples are kept for */
 #define DRAIN_LIMIT_S 30.0
 
 struct target {
@@ -77,7 +79,7 @@ static void exchange(int fd, const struct protocol *p, struct frame *frame, uint
         die("send", "the connection was closed");
     }
     for (;;) {
-        ssize_t got = read(fd, input + n, INPUT_BYTES - n);
+        ssize_t got = read(fd, input + n, ANSWER_BYTES - n);
         if (got <= 0) {
             die("receive", "the connection was closed");
         }
@@ -104,7 +106,7 @@ static void run_inflight(struct options *o)
     struct frame frame;
     struct samples s;
     struct meter m;
-    uint8_t *input = take_memory(INPUT_BYTES);
+    uint8_t *input = take_memory(ANSWER_BYTES);
     t.protocol->message(&frame, &t.place, bytes);
     samples_init(&s, (size_t)(seconds * 100000) + 1000);
     int fd = greeted(&t, 0);
