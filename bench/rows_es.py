@@ -122,13 +122,13 @@ def read(run, peer, started):
         if peer == 'postgres':
             written = f'copy=1000,streams={streams}'
             asked = f'select=100,streams={streams}'
-            run.load(broker, 'wire', 'fleet', name, connections=1, seconds=0.01, warm=0, config=written,
+            run.load(broker, 'wire', 'fleet', name, connections=1, seconds=1, warm=0, config=written,
                      **{'warm-least': streams // 10}, **target)
             broker.settle(PG)
         else:
             written = f'streams={streams // WRITERS},run=1'
             asked = f'read=100,streams={streams // WRITERS},run=1'
-            run.load(broker, 'wire', 'fleet', name, connections=WRITERS, seconds=0.01, warm=0, config=written,
+            run.load(broker, 'wire', 'fleet', name, connections=WRITERS, seconds=1, warm=0, config=written,
                      **{'warm-least': streams * 110}, **target)  # connections are not equally fast
         out = read_load(run, broker, name, {**target, 'warm': 1}, asked, run.seconds(6, 2))
         put_latencies(run, 'es_read', out)
