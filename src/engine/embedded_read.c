@@ -106,6 +106,13 @@ static struct partition *find(struct read_op *op, enum err *err)
     return p;
 }
 
+/* There are no records from here up to `end`: offsets that damage has taken, for example. Whoever
+ * reads up to the end of the log must get there. */
+static void pass_gap(struct read_op *op, int64_t end)
+{
+    op->offset = end > op->offset ? end : op->offset;
+}
+
 static void read_try(struct read_op *op);
 
 static void on_read(struct store_read_job *job)
@@ -123,6 +130,9 @@ static void on_read(struct store_read_job *job)
         return;
     }
     op->state = READ_TRYING;
+    if (op->got.chunk_count == 0) {
+        pass_gap(op, op->r->end_offset);
+    }
     if (op->got.chunk_count == 0 || !give(op)) {
         read_try(op);
     }
@@ -198,6 +208,7 @@ static void read_try(struct read_op *op)
             return;
         }
         if (op->got.chunk_count == 0) {
+            pass_gap(op, info.high_watermark);
             read_wait(op, p);
             return;
         }

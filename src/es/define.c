@@ -299,6 +299,7 @@ struct es_load {
     struct arena arena;
     struct record_scratch scratch;
     int64_t end;
+    bool answered, in_call;
     bool reading; /* else its topic is being made, which nobody can call back */
 };
 
@@ -378,11 +379,10 @@ static enum err load_batches(struct es_load *op, struct ectx *ec)
     return e;
 }
 
-static void load_read(struct es_load *op);
-
-static void on_load_read(struct engine_read *read)
+/* True: another page is to be read. False: it has ended, and `op` is gone. */
+static bool load_page(struct es_load *op)
 {
-    struct es_load *op = read->ctx;
+    struct engine_read *read = &op->read;
     struct ectx ec = read->ec;
     enum err e = read->err;
     const int64_t next = read->next_offset;
@@ -392,17 +392,32 @@ static void on_load_read(struct engine_read *read)
     }
     if (e != ERR_OK || next >= op->end) {
         load_end(op, e, &ec);
-        return;
+        return false;
     }
-    op->read.offset = next;
-    load_read(op);
+    read->offset = next;
+    return true;
 }
 
-static void load_read(struct es_load *op)
+/* Page after page; a loop, because what is in memory is answered within the call. */
+static void load_run(struct es_load *op)
 {
-    arena_reset(&op->arena, 0);
     op->reading = true;
-    engine_read(op->es->engine, &op->read);
+    do {
+        op->answered = false;
+        op->in_call = true;
+        arena_reset(&op->arena, 0);
+        engine_read(op->es->engine, &op->read);
+        op->in_call = false;
+    } while (op->answered && load_page(op));
+}
+
+static void on_load_read(struct engine_read *read)
+{
+    struct es_load *op = read->ctx;
+    op->answered = true;
+    if (!op->in_call && load_page(op)) {
+        load_run(op);
+    }
 }
 
 static void on_ensured(struct engine_ensure *t)
@@ -424,7 +439,7 @@ static void on_ensured(struct engine_ensure *t)
                                     .arena = &op->arena,
                                     .done = on_load_read,
                                     .ctx = op};
-    load_read(op);
+    load_run(op);
 }
 
 void es_defs_load(struct es *es, void (*done)(struct es *es, enum err e, const struct ectx *ec))
