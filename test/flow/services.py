@@ -41,7 +41,7 @@ class Cast:
     def __init__(self, build, work, server, seed):
         self.build, self.work, self.server = pathlib.Path(build), pathlib.Path(work), server
         self.seed, self.rounds = seed, 0
-        self.running, self.fallen = {}, 0
+        self.running, self.fallen = {}, []
         programs = [str(self.build / "release/examples" / name) for name in ("inventory", "notification")]
         self.commands = {"inventory-1": [programs[0]], "inventory-2": [programs[0]], "notification": [programs[1]],
                          "payment": ["node", "payment-service.js"], "order-1": ["node", "order-service.js"],
@@ -65,11 +65,12 @@ class Cast:
             process = self.running.get(name)
             if process is not None and process.poll() is None:
                 continue
-            self.fallen += process is not None and process.returncode != -9
+            if process is not None and process.returncode != -9:
+                self.fallen.append(f"{name}: status {process.returncode}")
             self.rounds += 1
             with open(self.work / f"{name}.log", "ab") as log:
                 self.running[name] = subprocess.Popen(command, cwd=FLOW, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                      env=self.environ(RATE="15", SEED=str(self.seed + self.rounds)))
+                                                      env=self.environ(RATE="15", THINK_MS="30", SEED=str(self.seed + self.rounds)))
 
     def kill(self, name):
         self.running[name].kill()

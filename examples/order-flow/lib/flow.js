@@ -11,6 +11,7 @@ const { Kafka, logLevel } = require('kafkajs')
 const bootstrap = process.env.LEAT_BOOTSTRAP || '127.0.0.1:9092'
 const api = `http://${process.env.LEAT_HTTP || '127.0.0.1:8080'}/api/v1`
 const PATIENCE_MS = 60000 // how long a call is tried again while leat is away
+const thinkMs = Number(process.env.THINK_MS || 0) // a decision takes up to so long: for tests that want conflicts
 
 function connect (name) {
   return new Kafka({
@@ -112,6 +113,7 @@ async function decide (stream, command) {
     const { events, revision } = await load(stream)
     const wanted = command(events)
     if (!wanted || wanted.length === 0) return false
+    if (thinkMs > 0) await sleep(Math.random() * thinkMs)
     const { status, body } = await call('POST', pathOf(stream), { expected: revision, events: wanted })
     if (status === 201 || status === 200) return true
     if (body.code === 'event-id-reused') return false // this command was decided before
