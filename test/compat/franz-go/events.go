@@ -84,7 +84,7 @@ func eventsAppend(s setting, f facts) {
 }
 
 func eventsBatch(s setting, f facts) {
-	admin, client := s.admin(), s.eventClient(kgo.ProducerLinger(500*time.Millisecond))
+	admin, client := s.admin(), s.eventClient(kgo.ProducerLinger(2*time.Second))
 	defer admin.Close()
 	defer client.Close()
 	topic, a := "es."+s.prefix+"one", s.prefix+"one-batch"

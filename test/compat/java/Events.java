@@ -88,19 +88,22 @@ final class Events {
     private static void batch(Setting setting, Facts facts) throws Exception {
         String topic = "es." + setting.prefix + "one";
         String a = setting.prefix + "one-batch";
-        try (Admin admin = setting.admin(); var producer = setting.producer("linger.ms", 500)) {
+        try (Admin admin = setting.admin(); var producer = setting.producer("linger.ms", 5000)) {
             long before = sum(setting, admin, topic);
             List<Future<RecordMetadata>> sent = new ArrayList<>();
             for (String[] each : new String[][] {{a, "no_stream"}, {a, null}, {a + "-b", "9"}, {a + "-c", "exists"}}) {
                 sent.add(producer.send(event(topic, each[0], each[1])));
             }
+            producer.flush();
             List<Object> all = new ArrayList<>();
             for (var each : sent) {
                 all.add(told(each::get));
             }
             facts.fact("records", all);
             facts.fact("count", sum(setting, admin, topic) - before);
-            facts.fact("afterwards", append(producer, event(topic, a, "no_stream")));
+            var last = producer.send(event(topic, a, "no_stream"));
+            producer.flush();
+            facts.fact("afterwards", told(last::get));
         }
     }
 
