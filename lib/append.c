@@ -3,13 +3,13 @@
 
 #include "lib.h"
 
-static void put_member(struct text *t, const char *name, const char *value)
+static void put_member(struct lib_text *t, const char *name, const char *value)
 {
     if (value != NULL) {
-        text_put_z(t, ",\"");
-        text_put_z(t, name);
-        text_put_z(t, "\":");
-        text_put_json(t, value);
+        lib_text_put_z(t, ",\"");
+        lib_text_put_z(t, name);
+        lib_text_put_z(t, "\":");
+        lib_text_put_json(t, value);
     }
 }
 
@@ -18,10 +18,10 @@ static bool is_json(const struct leat_new_event *e)
     return e->content_type == NULL || strcmp(e->content_type, "application/json") == 0;
 }
 
-static void put_event(struct text *t, const struct leat_new_event *e)
+static void put_event(struct lib_text *t, const struct leat_new_event *e)
 {
-    text_put_z(t, "{\"type\":");
-    text_put_json(t, e->type);
+    lib_text_put_z(t, "{\"type\":");
+    lib_text_put_json(t, e->type);
     put_member(t, "id", e->id);
     put_member(t, "content_type", e->content_type);
     put_member(t, "correlation_id", e->correlation_id);
@@ -29,44 +29,44 @@ static void put_event(struct text *t, const struct leat_new_event *e)
     put_member(t, "traceparent", e->traceparent);
     put_member(t, "subject", e->subject);
     if (e->meta != NULL) {
-        text_put_z(t, ",\"meta\":");
-        text_put_z(t, e->meta);
+        lib_text_put_z(t, ",\"meta\":");
+        lib_text_put_z(t, e->meta);
     }
     for (size_t i = 0; i < e->tag_count; i++) {
-        text_put_z(t, i == 0 ? ",\"tags\":[" : ",");
-        text_put_json(t, e->tags[i]);
+        lib_text_put_z(t, i == 0 ? ",\"tags\":[" : ",");
+        lib_text_put_json(t, e->tags[i]);
     }
     if (e->tag_count > 0) {
-        text_put_z(t, "]");
+        lib_text_put_z(t, "]");
     }
     if (is_json(e)) {
-        text_put_z(t, ",\"data\":");
-        text_put(t, e->data, e->data_size);
+        lib_text_put_z(t, ",\"data\":");
+        lib_text_put(t, e->data, e->data_size);
     } else {
-        text_put_z(t, ",\"data_base64\":\"");
-        text_put_base64(t, e->data, e->data_size);
-        text_put_z(t, "\"");
+        lib_text_put_z(t, ",\"data_base64\":\"");
+        lib_text_put_base64(t, e->data, e->data_size);
+        lib_text_put_z(t, "\"");
     }
-    text_put_z(t, "}");
+    lib_text_put_z(t, "}");
 }
 
-static void put_body(struct text *t, int64_t expected, const struct leat_new_event *events,
+static void put_body(struct lib_text *t, int64_t expected, const struct leat_new_event *events,
                      size_t count)
 {
-    text_put_z(t, "{\"expected\":");
+    lib_text_put_z(t, "{\"expected\":");
     if (expected >= 0) {
-        text_printf(t, "%lld", (long long)expected);
+        lib_text_printf(t, "%lld", (long long)expected);
     } else {
-        text_put_z(t, expected == LEAT_EXPECT_NO_STREAM ? "\"no_stream\""
-                      : expected == LEAT_EXPECT_EXISTS  ? "\"exists\""
-                                                        : "\"any\"");
+        lib_text_put_z(t, expected == LEAT_EXPECT_NO_STREAM ? "\"no_stream\""
+                          : expected == LEAT_EXPECT_EXISTS  ? "\"exists\""
+                                                            : "\"any\"");
     }
-    text_put_z(t, ",\"events\":[");
+    lib_text_put_z(t, ",\"events\":[");
     for (size_t i = 0; i < count; i++) {
-        text_put_z(t, i == 0 ? "" : ",");
+        lib_text_put_z(t, i == 0 ? "" : ",");
         put_event(t, &events[i]);
     }
-    text_put_z(t, "]}");
+    lib_text_put_z(t, "]}");
 }
 
 static int check(const char *stream, int64_t expected, const struct leat_new_event *events,
@@ -94,25 +94,25 @@ int leat_append(struct leat *l, const char *stream, int64_t expected,
     enum { FIRST, LAST, POSITION, IDEMPOTENT, COUNT };
     static const char *const names[COUNT] = {"first_revision", "last_revision", "position",
                                              "idempotent"};
-    struct call call;
-    struct text reply;
-    struct json v, m[COUNT];
-    call_init(&call, l, "POST");
-    text_init(&reply, l);
-    text_put_z(&call.path, "/api/v1/streams/");
-    text_put_encoded(&call.path, stream);
-    text_put_z(&call.path, "/events");
+    struct lib_call call;
+    struct lib_text reply;
+    struct lib_json v, m[COUNT];
+    lib_call_init(&call, l, "POST");
+    lib_text_init(&reply, l);
+    lib_text_put_z(&call.path, "/api/v1/streams/");
+    lib_text_put_encoded(&call.path, stream);
+    lib_text_put_z(&call.path, "/events");
     put_body(&call.body, expected, events, count);
     for (size_t i = 0; i < count; i++) {
         call.once |= events[i].id == NULL;
     }
     int result = lib_call(l, &call, &reply, &v, problem);
     if (result == 0) {
-        json_members(&v, names, m, COUNT);
-        const struct leat_appended told = {.first_revision = json_number(&m[FIRST], -1),
-                                           .last_revision = json_number(&m[LAST], -1),
-                                           .idempotent = json_is(&m[IDEMPOTENT], "true")};
-        const char *position = json_text(&m[POSITION]);
+        lib_json_members(&v, names, m, COUNT);
+        const struct leat_appended told = {.first_revision = lib_json_number(&m[FIRST], -1),
+                                           .last_revision = lib_json_number(&m[LAST], -1),
+                                           .idempotent = lib_json_is(&m[IDEMPOTENT], "true")};
+        const char *position = lib_json_text(&m[POSITION]);
         if (told.first_revision < 0 || told.last_revision < told.first_revision ||
             position == NULL || strlen(position) >= sizeof(told.position)) {
             result = lib_fail(problem, "malformed-answer", "the answer is not that of an append");
@@ -121,7 +121,7 @@ int leat_append(struct leat *l, const char *stream, int64_t expected,
             memcpy(out->position, position, strlen(position) + 1);
         }
     }
-    call_deinit(&call);
-    text_deinit(&reply);
+    lib_call_deinit(&call);
+    lib_text_deinit(&reply);
     return result;
 }

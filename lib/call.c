@@ -6,54 +6,17 @@
 
 static size_t receive(char *p, size_t size, size_t count, void *ctx)
 {
-    struct text *t = ctx;
+    struct lib_text *t = ctx;
     const size_t n = size * count;
     if (n > LIB_ANSWER_MAX - t->n) {
         return 0;
     }
-    text_put(t, p, n);
+    lib_text_put(t, p, n);
     return t->failed ? 0 : n;
 }
 
-static int problem_of(struct leat_problem *p, long status, const struct json *v)
-{
-    enum { CODE, DETAIL, HINT, RETRYABLE, ACTUAL, ORIGINAL, COUNT };
-    static const char *const names[COUNT] = {"code",      "detail", "hint",
-                                             "retryable", "actual", "original_revision"};
-    struct json m[COUNT];
-    json_members(v, names, m, COUNT);
-    const char *code = json_text(&m[CODE]);
-    const char *detail = json_text(&m[DETAIL]);
-    const char *hint = json_text(&m[HINT]);
-    (void)lib_fail(p, code == NULL ? "http-error" : code, "%s",
-                   detail == NULL ? "the server gave no reason" : detail);
-    if (p != NULL) {
-        p->status = (int)status;
-        p->retryable = json_is(&m[RETRYABLE], "true");
-        (void)snprintf(p->hint, sizeof(p->hint), "%s", hint == NULL ? "" : hint);
-        p->has_actual = m[ACTUAL].p != NULL;
-        p->actual = json_number(&m[ACTUAL], LEAT_EXPECT_NO_STREAM);
-        p->original = json_number(&m[ORIGINAL], -1);
-    }
-    return -1;
-}
-
-static int answer(long status, struct text *body, struct json *out, struct leat_problem *problem)
-{
-    struct json v = {NULL, NULL};
-    const bool good = body->n == 0 || json_parse(body->p, body->n, &v);
-    if (status >= 400) {
-        return problem_of(problem, status, &v);
-    }
-    if (!good) {
-        return lib_fail(problem, "malformed-answer", "the answer is no JSON");
-    }
-    *out = v;
-    return 0;
-}
-
 /* Why curl gave up. */
-static int failure(CURLcode code, const struct text *reply, const char *url, const char *error,
+static int failure(CURLcode code, const struct lib_text *reply, const char *url, const char *error,
                    struct leat_problem *problem)
 {
     if (reply->failed || code == CURLE_OUT_OF_MEMORY) {
@@ -82,22 +45,22 @@ static struct curl_slist *headers_make(void)
     return all;
 }
 
-void call_init(struct call *c, struct leat *l, const char *method)
+void lib_call_init(struct lib_call *c, struct leat *l, const char *method)
 {
     c->method = method;
     c->once = false;
-    text_init(&c->path, l);
-    text_init(&c->body, l);
+    lib_text_init(&c->path, l);
+    lib_text_init(&c->body, l);
 }
 
-void call_deinit(struct call *c)
+void lib_call_deinit(struct lib_call *c)
 {
-    text_deinit(&c->path);
-    text_deinit(&c->body);
+    lib_text_deinit(&c->path);
+    lib_text_deinit(&c->body);
 }
 
 struct upload {
-    const struct text *body;
+    const struct lib_text *body;
     size_t sent;
 };
 
@@ -118,7 +81,7 @@ static size_t give(char *to, size_t size, size_t count, void *ctx)
  * is fine for what happens once all the same. Other bodies are read by a function that cannot begin
  * again, so that curl gives up instead.
  */
-static void set_body(CURL *curl, const struct call *c, struct upload *u)
+static void set_body(CURL *curl, const struct lib_call *c, struct upload *u)
 {
     *u = (struct upload){.body = &c->body};
     if (c->once) {
@@ -131,24 +94,24 @@ static void set_body(CURL *curl, const struct call *c, struct upload *u)
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
 }
 
-int lib_call(struct leat *l, const struct call *c, struct text *reply, struct json *out,
+int lib_call(struct leat *l, const struct lib_call *c, struct lib_text *reply, struct lib_json *out,
              struct leat_problem *problem)
 {
     struct upload upload;
-    struct text url;
+    struct lib_text url;
     char error[CURL_ERROR_SIZE] = "";
     long status = 0;
-    text_init(&url, l);
-    text_put_z(&url, "http://");
-    text_put_z(&url, l->http);
-    text_put(&url, c->path.p, c->path.n);
+    lib_text_init(&url, l);
+    lib_text_put_z(&url, "http://");
+    lib_text_put_z(&url, l->http);
+    lib_text_put(&url, c->path.p, c->path.n);
     if (c->path.failed || c->body.failed || url.failed) {
-        text_deinit(&url);
+        lib_text_deinit(&url);
         return lib_fail(problem, "no-memory", "no memory for the request");
     }
     struct curl_slist *headers = headers_make();
     if (headers == NULL) {
-        text_deinit(&url);
+        lib_text_deinit(&url);
         return lib_fail(problem, "no-memory", "no memory for the request");
     }
     curl_easy_reset(l->curl); /* keeps the connection */
@@ -167,10 +130,10 @@ int lib_call(struct leat *l, const struct call *c, struct text *reply, struct js
     const CURLcode code = curl_easy_perform(l->curl);
     curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &status);
     const int result = code == CURLE_OK
-                           ? answer(status, reply, out, problem)
+                           ? lib_answer(status, reply, out, problem)
                            : failure(code, reply, url.p,
                                      error[0] != '\0' ? error : curl_easy_strerror(code), problem);
     curl_slist_free_all(headers);
-    text_deinit(&url);
+    lib_text_deinit(&url);
     return result;
 }

@@ -33,7 +33,7 @@ struct leat_category {
     rd_kafka_t *consumer;
     rd_kafka_message_t *message; /* the event that was given last points into it */
     bool again;                  /* there was no memory for it: the next call tries it again */
-    struct text texts;           /* of that event, each with a NUL */
+    struct lib_text texts;       /* of that event, each with a NUL */
     int partitions, at_end;
     bool *ended; /* by partition */
 };
@@ -113,7 +113,7 @@ int leat_category_open(struct leat *l, const char *category, bool from_end,
     }
     memset(c, 0, sizeof(*c));
     c->leat = l;
-    text_init(&c->texts, l);
+    lib_text_init(&c->texts, l);
     c->consumer = consumer_make(l, why, sizeof(why));
     if (c->consumer == NULL) {
         leat_category_close(c);
@@ -151,8 +151,8 @@ static void set_ended(struct leat_category *c, int32_t partition, bool ended)
 static size_t keep(struct leat_category *c, const void *p, size_t n)
 {
     const size_t at = c->texts.n;
-    text_put(&c->texts, n == 0 ? "" : p, n);
-    text_put(&c->texts, "", 1);
+    lib_text_put(&c->texts, n == 0 ? "" : p, n);
+    lib_text_put(&c->texts, "", 1);
     return at;
 }
 
@@ -282,7 +282,7 @@ void leat_category_close(struct leat_category *c)
         rd_kafka_destroy(c->consumer);
     }
     struct leat *l = c->leat;
-    text_deinit(&c->texts);
+    lib_text_deinit(&c->texts);
     if (c->ended != NULL) {
         (void)lib_realloc(l, c->ended, 0);
     }

@@ -1,10 +1,11 @@
 /*
  * The answers of the server, read where they lie: a value is a piece of the text, its strings are
  * decoded in place (they never grow), and data stays the very bytes that the server sent, however
- * long its numbers are. json_parse checks the whole text once; after that every walk is within it.
+ * long its numbers are. lib_json_parse checks the whole text once; after that every walk is within
+ * it.
  *
- * json_text and json_end write into the text. A value is not walked again once something within it
- * was written, so: first find all members, then take them.
+ * lib_json_text and lib_json_end write into the text. A value is not walked again once something
+ * within it was written, so: first find all members, then take them.
  */
 #include <string.h>
 
@@ -126,18 +127,19 @@ static char *skip_value(char *p, int depth)
     }
 }
 
-bool json_parse(char *text, size_t n, struct json *out)
+bool lib_json_parse(char *text, size_t n, struct lib_json *out)
 {
     char *p = skip_space(text);
     char *end = skip_value(p, 0);
     if (end == NULL || skip_space(end) != text + n) {
         return false;
     }
-    *out = (struct json){p, end};
+    *out = (struct lib_json){p, end};
     return true;
 }
 
-bool json_each(const struct json *container, char **at, struct json *key, struct json *value)
+bool lib_json_each(const struct lib_json *container, char **at, struct lib_json *key,
+                   struct lib_json *value)
 {
     const bool object = container->p != NULL && *container->p == '{';
     if (container->p == NULL || (!object && *container->p != '[')) {
@@ -159,29 +161,29 @@ bool json_each(const struct json *container, char **at, struct json *key, struct
     return true;
 }
 
-bool json_is(const struct json *v, const char *token)
+bool lib_json_is(const struct lib_json *v, const char *token)
 {
     const size_t n = strlen(token);
     return v->p != NULL && (size_t)(v->end - v->p) == n && memcmp(v->p, token, n) == 0;
 }
 
-static bool named(const struct json *key, const char *name)
+static bool named(const struct lib_json *key, const char *name)
 {
     const size_t n = strlen(name);
     return (size_t)(key->end - key->p) == n + 2 && memcmp(key->p + 1, name, n) == 0;
 }
 
-void json_members(const struct json *object, const char *const *names, struct json *values,
-                  size_t count)
+void lib_json_members(const struct lib_json *object, const char *const *names,
+                      struct lib_json *values, size_t count)
 {
     char *at = NULL;
-    struct json key = {NULL, NULL};
-    struct json value;
+    struct lib_json key = {NULL, NULL};
+    struct lib_json value;
     memset(values, 0, count * sizeof(*values));
     if (object->p == NULL || *object->p != '{') {
         return;
     }
-    while (json_each(object, &at, &key, &value)) {
+    while (lib_json_each(object, &at, &key, &value)) {
         for (size_t i = 0; i < count; i++) {
             if (named(&key, names[i])) {
                 values[i] = value;
@@ -225,7 +227,7 @@ static unsigned take_escape(const char *p, const char **end)
     return c >= 0xd800 && c < 0xe000 ? 0xfffd : c;
 }
 
-const char *json_text(const struct json *v)
+const char *lib_json_text(const struct lib_json *v)
 {
     static const char plain[] = "\"\\/bfnrt";
     static const char meant[] = "\"\\/\b\f\n\r\t";
@@ -247,7 +249,7 @@ const char *json_text(const struct json *v)
     return v->p;
 }
 
-const char *json_end(const struct json *v)
+const char *lib_json_end(const struct lib_json *v)
 {
     if (v->p == NULL) {
         return NULL;
@@ -269,7 +271,7 @@ bool lib_number(const char *p, size_t n, int64_t *out)
     return n > 0;
 }
 
-int64_t json_number(const struct json *v, int64_t missing)
+int64_t lib_json_number(const struct lib_json *v, int64_t missing)
 {
     int64_t number;
     return v->p != NULL && lib_number(v->p, (size_t)(v->end - v->p), &number) ? number : missing;

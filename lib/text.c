@@ -5,21 +5,21 @@
 
 #include "lib.h"
 
-void text_init(struct text *t, struct leat *l)
+void lib_text_init(struct lib_text *t, struct leat *l)
 {
-    *t = (struct text){.leat = l};
+    *t = (struct lib_text){.leat = l};
 }
 
-void text_deinit(struct text *t)
+void lib_text_deinit(struct lib_text *t)
 {
     if (t->p != NULL) {
         (void)lib_realloc(t->leat, t->p, 0);
     }
-    *t = (struct text){.leat = t->leat};
+    *t = (struct lib_text){.leat = t->leat};
 }
 
 /* Room for n bytes and a NUL. */
-static bool reserve(struct text *t, size_t n)
+static bool reserve(struct lib_text *t, size_t n)
 {
     if (t->failed || n > SIZE_MAX / 4 - t->n) {
         t->failed = true;
@@ -38,7 +38,7 @@ static bool reserve(struct text *t, size_t n)
     return true;
 }
 
-void text_put(struct text *t, const void *p, size_t n)
+void lib_text_put(struct lib_text *t, const void *p, size_t n)
 {
     if (reserve(t, n)) {
         if (n > 0) {
@@ -49,12 +49,12 @@ void text_put(struct text *t, const void *p, size_t n)
     }
 }
 
-void text_put_z(struct text *t, const char *z)
+void lib_text_put_z(struct lib_text *t, const char *z)
 {
-    text_put(t, z, strlen(z));
+    lib_text_put(t, z, strlen(z));
 }
 
-void text_printf(struct text *t, const char *format, ...)
+void lib_text_printf(struct lib_text *t, const char *format, ...)
 {
     char small[256];
     va_list list;
@@ -65,43 +65,43 @@ void text_printf(struct text *t, const char *format, ...)
         t->failed = true; /* only numbers and constants are written like this */
         return;
     }
-    text_put(t, small, (size_t)n);
+    lib_text_put(t, small, (size_t)n);
 }
 
-void text_put_json(struct text *t, const char *z)
+void lib_text_put_json(struct lib_text *t, const char *z)
 {
-    text_put(t, "\"", 1);
+    lib_text_put(t, "\"", 1);
     for (const char *p = z; *p != '\0'; p++) {
         const unsigned char c = (unsigned char)*p;
         if (c == '"' || c == '\\') {
             const char escaped[2] = {'\\', (char)c};
-            text_put(t, escaped, 2);
+            lib_text_put(t, escaped, 2);
         } else if (c < ' ') {
-            text_printf(t, "\\u%04x", c);
+            lib_text_printf(t, "\\u%04x", c);
         } else {
-            text_put(t, p, 1);
+            lib_text_put(t, p, 1);
         }
     }
-    text_put(t, "\"", 1);
+    lib_text_put(t, "\"", 1);
 }
 
-void text_put_encoded(struct text *t, const char *z)
+void lib_text_put_encoded(struct lib_text *t, const char *z)
 {
     for (const char *p = z; *p != '\0'; p++) {
         const unsigned char c = (unsigned char)*p;
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                            (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
         if (plain) {
-            text_put(t, p, 1);
+            lib_text_put(t, p, 1);
         } else {
-            text_printf(t, "%%%02X", c);
+            lib_text_printf(t, "%%%02X", c);
         }
     }
 }
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void text_put_base64(struct text *t, const void *bytes, size_t n)
+void lib_text_put_base64(struct lib_text *t, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;
     for (size_t i = 0; i < n; i += 3) {
@@ -111,7 +111,7 @@ void text_put_base64(struct text *t, const void *bytes, size_t n)
         const char four[4] = {digits[v >> 18], digits[v >> 12 & 63],
                               i + 1 < n ? digits[v >> 6 & 63] : '=',
                               i + 2 < n ? digits[v & 63] : '='};
-        text_put(t, four, 4);
+        lib_text_put(t, four, 4);
     }
 }
 
