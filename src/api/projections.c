@@ -473,7 +473,8 @@ static const struct api_param PARKED_PARAMS[] = {
     {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."}};
 static const struct api_param WAIT_PARAMS[] = {
     NAME_PARAM,
-    {"position", API_QUERY, API_POSITION, true, NULL, "That an append was answered with."},
+    {"position", API_QUERY, API_POSITION, true, "p:000000000000000000000000",
+     "That an append was answered with."},
     {"timeout", API_QUERY, API_DURATION, false, "2s", "How long at most (2s, 60s)."}};
 static const struct api_param CHECK_PARAMS[] = {
     {"file", API_QUERY, API_STRING, false, "orders.yaml", "What errors call it."},
@@ -481,8 +482,8 @@ static const struct api_param CHECK_PARAMS[] = {
     {"events", API_QUERY, API_INTEGER, false, NULL, "Events at most (all)."}};
 static const char DEFINITION_EXAMPLE[] =
     "{\"projection\":\"orders\",\"version\":1,\"source\":{\"category\":\"order\"},"
-    "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"key\":{\"id\":\"text\"},"
-    "\"columns\":{\"total\":\"integer\"}}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
+    "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"columns\":{\"id\":\"text\","
+    "\"total\":\"integer\"},\"key\":\"id\"}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \

@@ -9,6 +9,8 @@ import urllib.parse
 import document as doc
 
 ORDER = ["put", "post", "get", "patch", "delete"]
+# These succeed only while something is going on: a version that is built, a key that is parked, a snapshot that no redaction has voided.
+OF_THE_MOMENT = {"getSnapshot", "switchProjection", "rollbackProjection", "cancelProjection", "rebuildProjection", "retryParkedKey", "skipParkedEvent"}
 BAD = {"integer": "x1", "boolean": "maybe", "duration": "soon", "date-time": "yesterday"}
 ODD = [None, True, False, 0, -1, 2**63, 1.5, 1e300, "", "x", "\u0000", "\ud7ff", "a" * 5000, [], {}, [[[]]], {"a": {"b": [1]}}, "null"]
 
@@ -114,7 +116,7 @@ def good(walk):
             if accept == "text/event-stream" or (accept == "application/x-ndjson" and "wait=" in url and "subscriptions" in url):
                 continue  # these do not end; records.py has them
             got = walk.call(method, url, walk.body_of(op), {**headers, "Accept": accept})
-            walk.check(method, url, op, got, successes)
+            walk.check(method, url, op, got, successes | ({404, 409, 504} if op["operationId"] in OF_THE_MOMENT else set()))
             if accept == "application/x-ndjson" and method == "get" and got[0] == 200:
                 for line in got[2].splitlines():
                     json.loads(line)
