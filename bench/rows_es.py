@@ -109,11 +109,6 @@ def declare_read(run):
     run.declare('es_read_plain', '  a plain Fetch of the same topic, messages/s')
 
 
-def read_load(run, broker, name, target, config, seconds):
-    """A cold read is not warmed: the first seconds are what counts."""
-    return run.load(broker, 'wire', 'inflight', name, seconds=seconds, config=config, **target)
-
-
 def read(run, peer, started):
     """Events of 1 KiB, a hundred to a stream, the streams in turn."""
     streams = run.seconds(10000, 1000)
@@ -127,16 +122,18 @@ def read(run, peer, started):
             broker.settle(PG)
         else:
             written = f'streams={streams // WRITERS},run=1'
-            asked = f'read=100,streams={streams // WRITERS},run=1'
+            asked = f'read=100,streams={streams // WRITERS},writers={WRITERS},run=1'
             run.load(broker, 'wire', 'fleet', name, connections=WRITERS, seconds=1, warm=0, config=written,
                      **{'warm-least': streams * 110}, **target)  # connections are not equally fast
-        out = read_load(run, broker, name, {**target, 'warm': 1}, asked, run.seconds(6, 2))
+        asking = dict(config=asked, **target)
+        out = run.load(broker, 'wire', 'inflight', name, seconds=run.seconds(6, 2), **asking,
+                       **{'warm-least': streams})  # each of them is read once before
         put_latencies(run, 'es_read', out)
         if peer == 'leat':
             run.put('es_read_cpu', out['broker_cpu_s'] / out['messages'] * 1e6)
             read_category(run, broker, name, streams * 100)
         harness.forget_files(broker.work)
-        out = read_load(run, broker, name, {**target, 'warm': 0}, asked, run.seconds(1, 0.5))
+        out = run.load(broker, 'wire', 'inflight', name, seconds=run.seconds(1, 0.2), warm=0, **asking)
         run.put('es_read_cold_p50_us', out['p50_us'])
 
 

@@ -21,7 +21,7 @@
 
 /* Of the one place that this process loads. */
 static struct {
-    uint64_t events, streams, read;
+    uint64_t events, streams, writers, read;
 } es;
 
 static uint64_t number_of(const struct place *place, const char *name, uint64_t fallback)
@@ -66,6 +66,7 @@ static void es_message(struct frame *out, const struct place *place, size_t byte
     buf_printf(&body, "{" EXPECTED_MARK "%*s,\"events\":[", EXPECTED_SIZE, "\"any\"");
     es.events = number_of(place, "events=", 1);
     es.streams = number_of(place, "streams=", 1);
+    es.writers = number_of(place, "writers=", 1);
     es.read = number_of(place, "read=", 0);
     for (uint64_t i = 0; i < es.events; i++) {
         put_event(&body, bytes, i == 0);
@@ -118,7 +119,9 @@ static void es_vary(struct buf *frame, uint64_t sequence)
 {
     char *stream = stream_of(frame) + strlen(CONN_MARK "-");
     if (es.read > 0) {
-        put_digits(stream, strlen(STREAM_MARK), scattered(sequence, es.streams));
+        const uint64_t n = scattered(sequence, es.streams * es.writers);
+        put_digits(stream_of(frame), strlen(CONN_MARK), n % es.writers);
+        put_digits(stream, strlen(STREAM_MARK), n / es.writers);
         return;
     }
     char text[EXPECTED_SIZE + 1];

@@ -41,7 +41,7 @@ const struct protocol *protocol_find(const char *name); /* dies if there is none
  * category; each connection has a stream of its own, and each message expects the revision that the
  * one before has made. Of config: events=N in one request (1); streams=N for each connection, which
  * gets messages in turn; run=N a number in the streams' names, else of the time; read=N: a message
- * reads the first N events of a stream that was written so. */
+ * reads the first N events of a stream that writers=N connections have written so. */
 extern const struct protocol protocol_es;
 
 /* PostgreSQL over its socket (common_pg.c): the same with a table named `bench`. Of config: copy,

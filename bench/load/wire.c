@@ -5,7 +5,7 @@
  *
  *   wire create   --proto P --at HOST:PORT --name N [--partitions N] [--config a=b,..]
  *   wire inflight --proto P --at HOST:PORT --name N [--bytes N] [--seconds S]
- *       one message in flight, a blocking client
+ *       one message in flight, a blocking client; also --warm-least
  *   wire fleet    ... [--connections 64] [--depth 1] [--partitions 1] [--warm-least N]
  *       an epoll loop keeps `depth` messages in flight on each connection, over the partitions in
  *       turn; N messages at least are not counted
@@ -101,6 +101,7 @@ static void run_inflight(struct options *o)
     struct target t = target_of(o);
     double seconds = option_real(o, "seconds", 5);
     double warm = option_real(o, "warm", 0.5);
+    uint64_t warm_least = option_u64(o, "warm-least", 0);
     size_t bytes = (size_t)option_u64(o, "bytes", 1024);
     options_end(o);
     struct frame frame;
@@ -114,7 +115,7 @@ static void run_inflight(struct options *o)
     if (t.protocol->sign != NULL) {
         t.protocol->sign(&frame.bytes, 0);
     }
-    for (double began = now_s(); now_s() - began < warm;) {
+    for (double began = now_s(); now_s() - began < warm || sequence < warm_least;) {
         exchange(fd, t.protocol, &frame, sequence++, input);
     }
     meter_start(&m, t.pid, t.dir);
