@@ -19,19 +19,6 @@ static bool is_json(struct str content_type)
            str_eq_z(type, "text/json") || str_ends(type, "+json");
 }
 
-/* Line breaks can only stand between the values of JSON: blanks keep it on one line. */
-static void write_one_line(struct json_writer *w, struct str json)
-{
-    api_write_line(w, json);
-    if (memchr(json.p, '\n', json.n) == NULL && memchr(json.p, '\r', json.n) == NULL) {
-        return;
-    }
-    for (size_t i = 0; !buf_failed(w->out) && i < json.n; i++) {
-        uint8_t *c = w->out->p + w->out->n - json.n + i;
-        *c = *c == '\n' || *c == '\r' ? ' ' : *c;
-    }
-}
-
 static void write_data(struct json_writer *w, const struct es_event *e)
 {
     if (str_is_null(e->data)) {
@@ -39,7 +26,7 @@ static void write_data(struct json_writer *w, const struct es_event *e)
         json_write_null(w);
     } else if (is_json(e->envelope.content_type) && json_valid(e->data)) {
         json_write_name(w, "data");
-        write_one_line(w, e->data);
+        api_write_line(w, e->data);
     } else {
         json_write_name(w, "data_base64");
         buf_put_u8(w->out, '"');
@@ -60,7 +47,7 @@ static void write_form(struct json_writer *w, const struct es_event *e, const st
     write_data(w, e);
     if (!str_is_null(e->meta)) {
         json_write_name(w, "meta");
-        write_one_line(w, e->meta);
+        api_write_line(w, e->meta);
     }
     if (e->tag_count > 0) {
         json_write_name(w, "tags");

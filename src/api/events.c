@@ -17,9 +17,18 @@ struct stream_call {
     bool single; /* one event by its revision */
 };
 
+#define EVENT_BYTES 640u /* of an event in JSON, beside its data */
+
 static void write_events(struct api_call *c, struct json_writer *w, const struct es_event *events,
                          size_t count)
 {
+    size_t bytes = 0; /* about: so that the buffer is not copied again and again as it grows */
+    for (size_t i = 0; i < count; i++) {
+        bytes += EVENT_BYTES + events[i].data.n + events[i].meta.n;
+    }
+    if (bytes < ES_ANSWER_BYTES / 2) {
+        IGNORE(buf_reserve(w->out, bytes)); /* the writer tells that it failed */
+    }
     json_write_name(w, "events");
     json_write_begin(w, '[');
     for (size_t i = 0; i < count; i++) {

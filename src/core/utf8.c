@@ -6,6 +6,8 @@
 
 #include "core/bytes.h"
 
+#define EACH_BYTE 0x0101010101010101u
+
 /* The length of the valid character at p (1 to 4), or 0; *out is its value. n > 0. */
 static size_t decode(const uint8_t *p, size_t n, uint32_t *out)
 {
@@ -92,10 +94,57 @@ static void json_character(struct buf *b, uint32_t v)
     buf_printf(b, "\\u%04x", (unsigned)v);
 }
 
+/* The top bit of each byte of `w` that is zero, and perhaps of others above such a byte. */
+static inline uint64_t zero_bytes(uint64_t w)
+{
+    return (w - EACH_BYTE * 0x01) & ~w & (EACH_BYTE * 0x80);
+}
+
+/* Not 0: one of eight bytes is no printable ASCII character. */
+static inline uint64_t unprintable(uint64_t w)
+{
+    const uint64_t low = (w - EACH_BYTE * 0x20) & ~w; /* below a blank */
+    return ((w | low) & (EACH_BYTE * 0x80)) | zero_bytes(w ^ (EACH_BYTE * 0x7F));
+}
+
+bool utf8_printable_ascii(struct str s)
+{
+    const uint8_t *p = (const uint8_t *)s.p;
+    size_t n = s.n;
+    for (; n >= 8; p += 8, n -= 8) {
+        if (unprintable(get_le64(p)) != 0) {
+            return false;
+        }
+    }
+    for (; n > 0; p++, n--) {
+        if (*p < 0x20 || *p >= 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A printable ASCII character that stands for itself in JSON. */
-static bool plain(uint8_t c)
+static inline bool plain(uint8_t c)
 {
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+/* The first byte from p on that is not plain, or end. */
+static inline const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end)
+{
+    while (end - p >= 8) {
+        const uint64_t w = get_le64(p);
+        if ((unprintable(w) | zero_bytes(w ^ (EACH_BYTE * '"')) |
+             zero_bytes(w ^ (EACH_BYTE * '\\'))) != 0) {
+            break;
+        }
+        p += 8;
+    }
+    while (p < end && plain(*p)) {
+        p++;
+    }
+    return p;
 }
 
 void utf8_json_escape(struct buf *b, struct str s)
@@ -103,12 +152,8 @@ void utf8_json_escape(struct buf *b, struct str s)
     const uint8_t *p = (const uint8_t *)s.p;
     const uint8_t *clean = p;
     const uint8_t *end = s.n == 0 ? p : p + s.n;
-    while (p < end) {
+    while ((p = skip_plain(p, end)) < end) {
         uint32_t v;
-        if (plain(*p)) {
-            p++;
-            continue;
-        }
         size_t len = decode(p, (size_t)(end - p), &v);
         /* DEL, C1 and the line separators are legal JSON, but not all that read JSON take them. */
         if (len != 0 && !steers(v) && v != '"' && v != '\\') {

@@ -8,6 +8,8 @@
 #include "core/str.h"
 
 bool utf8_valid(struct str s);
+/* Nothing but characters from blank to tilde; the empty string too. */
+bool utf8_printable_ascii(struct str s);
 /* Appends `s` with control characters and invalid bytes as \xNN, so that nothing a peer sends can
  * move a terminal's cursor or forge a log line. */
 void utf8_escape(struct buf *b, struct str s);

@@ -80,6 +80,9 @@ static bool same_any_case(struct str s, const char *z)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i], d = z[i];
+        if (c == d && d != '\0') {
+            continue;
+        }
         c = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
         d = d >= 'A' && d <= 'Z' ? (char)(d + 32) : d;
         if (c != d || d == '\0') {
@@ -209,7 +212,7 @@ enum err field_set(const struct reading *r, struct envelope *e, enum field f, st
     if (value.n > row->max) {
         return field_fail(r, name, "longer than %u bytes", row->max);
     }
-    if (has_control(value) || !utf8_valid(value)) {
+    if (!utf8_printable_ascii(value) && (has_control(value) || !utf8_valid(value))) {
         return fail_value(r, name, value, "has control characters or is no UTF-8");
     }
     switch (row->kind) {

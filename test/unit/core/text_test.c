@@ -156,6 +156,34 @@ TEST(escapes_stop_control_characters)
     check_escape("", 0, "", "");
 }
 
+TEST(escapes_are_the_same_wherever_a_character_stands)
+{
+    /* Eight plain characters are passed over at once: nothing hides among them. */
+    for (unsigned c = 0; c < 256; c++) {
+        struct buf alone, b;
+        const char one = (char)c;
+        buf_init(&alone, 100);
+        buf_init(&b, 1000);
+        utf8_json_escape(&alone, str_make(&one, 1));
+        assert_true(utf8_printable_ascii(str_make(&one, 1)) == (c >= 0x20 && c < 0x7F));
+        for (size_t at = 0; at < 20; at++) {
+            char text[20];
+            memset(text, at % 2 == 0 ? '~' : ' ', sizeof(text));
+            text[at] = one;
+            buf_clear(&b);
+            utf8_json_escape(&b, str_make(text, sizeof(text)));
+            assert_int_equal(b.n, 19 + alone.n);
+            assert_memory_equal(b.p, text, at);
+            assert_memory_equal(b.p + at, alone.p, alone.n);
+            assert_memory_equal(b.p + at + alone.n, text + at + 1, 19 - at);
+            assert_true(utf8_printable_ascii(str_make(text, sizeof(text))) ==
+                        (c >= 0x20 && c < 0x7F));
+        }
+        buf_deinit(&alone);
+        buf_deinit(&b);
+    }
+}
+
 TEST(uuid_text_forms_round_trip)
 {
     uint8_t random[16];
