@@ -354,6 +354,14 @@ static enum err gate_change(void *ctx, struct str topic, const char *what, struc
     static const char *const kept[] = {"retention.ms", "retention.bytes", "cleanup.policy",
                                        "leat.durability", "compression.type"};
     (void)ctx;
+    if (strcmp(what, "create") == 0) {
+        const size_t prefix = sizeof(ES_TOPIC_PREFIX) - 1;
+        struct str category = str_make(topic.p + prefix, topic.n - prefix);
+        return ectx_fail(
+            ec, ERR_POLICY_VIOLATION,
+            "'%.*s' is a topic of the event store: PUT /api/v1/categories/%.*s makes it",
+            STR(topic), STR(category));
+    }
     if (strcmp(what, "change") != 0) {
         return ectx_fail(ec, ERR_POLICY_VIOLATION,
                          "'%.*s' holds streams of the event store, which keeps all of them: %s is "

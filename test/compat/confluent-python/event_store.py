@@ -1,6 +1,6 @@
 """The event store met by a plain client: see harness/events.py for what each scenario shows."""
 
-from basics import admin, end, producer, read_from, result_of
+from basics import admin, create, end, producer, read_from, result_of
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
@@ -147,6 +147,7 @@ def administration(setting, facts):
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)])
         return told_by(lambda: result_of(client.incremental_alter_configs([resource])))
 
+    facts.fact("create topic", told_by(lambda: create(client, "es.%stwo" % setting.prefix)))
     facts.fact("delete topic", told_by(lambda: result_of(client.delete_topics([topic]))))
     facts.fact("add partitions", told_by(lambda: result_of(client.create_partitions([NewPartitions(topic, 2)]))))
     facts.fact("delete records", told_by(lambda: result_of(client.delete_records([TopicPartition(topic, 0, 1)]))))

@@ -244,6 +244,8 @@ func eventsAdmin(s setting, f facts) {
 	admin := s.admin()
 	defer admin.Close()
 	topic := "es." + s.prefix + "one"
+	made, err := admin.CreateTopic(background(10), 1, 1, nil, "es."+s.prefix+"two")
+	f.fact("create topic", toldWith(err, made.ErrMessage))
 	deleted := got(admin.DeleteTopics(background(10), topic))[topic]
 	f.fact("delete topic", toldWith(deleted.Err, deleted.ErrMessage))
 	grown := got(admin.UpdatePartitions(background(10), 2, topic))[topic]

@@ -59,7 +59,8 @@ ROWS = (
 )
 
 TEXTS = (("a conflict", "events-append", "wrong revision"), ("no expectation", "events-refused", "no expectation"),
-         ("wrong partition", "events-refused", "partitions 0 to 3"), ("delete the topic", "events-admin", "delete topic"),
+         ("wrong partition", "events-refused", "partitions 0 to 3"), ("create a topic `es.other`", "events-admin", "create topic"),
+         ("delete the topic", "events-admin", "delete topic"),
          ("add partitions", "events-admin", "add partitions"), ("delete records", "events-admin", "delete records"),
          ("alter `retention.ms`", "events-admin", "retention.ms"), ("alter `max.message.bytes`", "events-admin", "max.message.bytes"))
 

@@ -74,6 +74,7 @@ public final class Driver {
             "--entity-name", topic));
         facts.fact("retention", List.of(String.valueOf(settings.find("(retention.ms=\\S+)")),
             String.valueOf(settings.find("(retention.bytes=\\S+)"))));
+        facts.fact("create topic", said(topics(setting, "--create", "--topic", "es." + setting.prefix + "two")));
         facts.fact("delete topic", said(topics(setting, "--delete", "--topic", topic)));
         facts.fact("add partitions", said(topics(setting, "--alter", "--topic", topic, "--partitions", "2")));
         Path file = Files.createTempFile("leat", ".json");

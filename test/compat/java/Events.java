@@ -8,6 +8,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -213,6 +214,8 @@ final class Events {
     private static void administration(Setting setting, Facts facts) throws Exception {
         String topic = "es." + setting.prefix + "one";
         try (Admin admin = setting.admin()) {
+            facts.fact("create topic", told(() -> admin.createTopics(
+                List.of(new NewTopic("es." + setting.prefix + "two", 1, (short) 1))).all().get()));
             facts.fact("delete topic", told(() -> admin.deleteTopics(List.of(topic)).all().get()));
             facts.fact("add partitions",
                 told(() -> admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(2))).all().get()));

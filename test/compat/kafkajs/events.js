@@ -148,6 +148,7 @@ async function administration (setting, facts) {
   const quick = { retry: { retries: 1 } }
   await setting.withAdmin(async admin => {
     const alter = (name, value) => told(() => admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries: [{ name, value }] }] }))
+    facts.fact('create topic', await told(() => admin.createTopics({ topics: [{ topic: `es.${setting.prefix}two` }] })))
     facts.fact('delete topic', await told(() => admin.deleteTopics({ topics: [topic] })))
     facts.fact('add partitions', await told(() => admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] })))
     facts.fact('delete records', await told(() => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '1' }] })))
