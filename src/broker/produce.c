@@ -132,7 +132,7 @@ static struct store_batch_info info_of(const struct record_verdict *v,
 /*
  * The gate knows the batch: it is in the log under another sequence, or without one. The producer
  * counts it as stored, so its next batch has the sequence after it. (Nothing of this is in the log:
- * if the machine stops before that next batch, its producer begins again with a new epoch.)
+ * if the machine stops before that next batch, its sequence is refused as out of order.)
  */
 static enum err answer_known(struct produce_wait *w, struct broker_produce_item *item,
                              const struct record_verdict *v, const struct record_rules *rules,
