@@ -11,6 +11,7 @@
 
 #define TOPIC_MAX   256u
 #define ERROR_BYTES 512u
+#define BATCH       512u /* messages that are taken from librdkafka at once, at most */
 
 enum {
     F_ID,
@@ -32,8 +33,11 @@ struct leat_category {
     struct leat *leat;
     rd_kafka_t *consumer;
     rd_kafka_message_t *message; /* the event that was given last points into it */
-    bool again;                  /* there was no memory for it: the next call tries it again */
-    struct lib_text texts;       /* of that event, each with a NUL */
+    rd_kafka_queue_t *queue;     /* the consumer's */
+    rd_kafka_message_t *batch[BATCH];
+    size_t batch_count, batch_at; /* the one after `message` */
+    bool again;                   /* there was no memory for it: the next call tries it again */
+    struct lib_text texts;        /* of that event, each with a NUL */
     int partitions, at_end;
     bool *ended; /* by partition */
 };
@@ -120,6 +124,7 @@ int leat_category_open(struct leat *l, const char *category, bool from_end,
         return lib_fail(problem, "unreachable", "%s", why);
     }
     rd_kafka_poll_set_consumer(c->consumer);
+    c->queue = rd_kafka_queue_get_consumer(c->consumer);
     c->partitions = partitions_of(c, topic, problem);
     if (c->partitions < 0) {
         leat_category_close(c);
@@ -217,6 +222,23 @@ static enum taken take_event(struct leat_category *c, struct leat_event *out)
                : NO_EVENT;
 }
 
+/*
+ * The next message, or NULL: none came. One by one they cost a lock and a clock each; so what has
+ * come with the first is taken at once, and not waited for.
+ */
+static rd_kafka_message_t *message_next(struct leat_category *c, int timeout_ms)
+{
+    if (c->batch_at < c->batch_count) {
+        return c->batch[c->batch_at++];
+    }
+    rd_kafka_message_t *first = rd_kafka_consumer_poll(c->consumer, timeout_ms);
+    const ssize_t n =
+        first == NULL ? 0 : rd_kafka_consume_batch_queue(c->queue, 0, c->batch, BATCH);
+    c->batch_count = n > 0 ? (size_t)n : 0;
+    c->batch_at = 0;
+    return first;
+}
+
 static int64_t now_ms(void)
 {
     struct timespec t;
@@ -227,15 +249,17 @@ static int64_t now_ms(void)
 int leat_category_next(struct leat_category *c, unsigned timeout_ms, struct leat_event *out,
                        struct leat_problem *problem)
 {
-    const int64_t ends = now_ms() + timeout_ms;
+    int64_t ends = 0; /* known when it is to wait: mostly it is not */
     for (;;) {
         if (c->message != NULL && !c->again) {
             rd_kafka_message_destroy(c->message);
             c->message = NULL;
         }
         if (c->message == NULL) {
-            const int64_t left = ends - now_ms();
-            c->message = rd_kafka_consumer_poll(c->consumer, left > 0 ? (int)left : 0);
+            const bool waits = c->batch_at == c->batch_count;
+            ends = waits && ends == 0 ? now_ms() + timeout_ms : ends;
+            const int64_t left = waits ? ends - now_ms() : 0;
+            c->message = message_next(c, left > 0 ? (int)left : 0);
         }
         c->again = false;
         if (c->message == NULL) {
@@ -276,6 +300,12 @@ void leat_category_close(struct leat_category *c)
     }
     if (c->message != NULL) {
         rd_kafka_message_destroy(c->message);
+    }
+    while (c->batch_at < c->batch_count) {
+        rd_kafka_message_destroy(c->batch[c->batch_at++]);
+    }
+    if (c->queue != NULL) {
+        rd_kafka_queue_destroy(c->queue);
     }
     if (c->consumer != NULL) {
         rd_kafka_consumer_close(c->consumer);
