@@ -6,6 +6,7 @@ import harness
 ES = 's'       # the category: with it the names of streams have 24 bytes
 PG = 'bench'   # the table; the load program knows it by this name
 WRITERS = 100  # connections that write what is read
+PARTITIONS = 8  # of a category, unless it was made with another number
 
 
 def es_target(broker, **more):
@@ -141,7 +142,7 @@ def read_category(run, broker, name, count):
     category = dict(http=broker.http_at, at=broker.at, name=name, pid=broker.pid, count=count - 1)
     for counted in (False, True):
         got = run.program('category', 'read', ours=(broker.pid,), **category)
-        plain = run.load(broker, 'rdk', 'consume', f'es.{name}', count=count, seconds=60)
+        plain = run.load(broker, 'rdk', 'consume', f'es.{name}', count=count, partitions=PARTITIONS, seconds=60)
         if counted:
             run.put('es_read_category', got['per_second'])
             run.put('es_read_plain', plain['per_second'])

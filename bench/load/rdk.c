@@ -6,7 +6,7 @@
  *       bytes are sent. Two clocks: until the last acknowledgement, and until the device is quiet
  *       again after what the file system still held was flushed (`drained`). [--rate N] limits it.
  *       --mock 1: to librdkafka's own mock broker in this process, the client alone.
- *   rdk consume  --at HOST:PORT --name TOPIC [--from start|end] [--count N] [--seconds S]
+ *   rdk consume  --at HOST:PORT --name TOPIC [--from start|end] [--count N] [--seconds S] [--partitions 1]
  *       ends after N messages, S seconds, or when nothing came for 2 s; the clock starts with the
  *       first message
  *   rdk inflight --at HOST:PORT --name TOPIC [--bytes N] [--seconds S]     one message in flight
@@ -354,13 +354,16 @@ static void run_consume(struct options *o)
     client_init(&c, o, RD_KAFKA_CONSUMER, "0", false);
     const char *from = option_text(o, "from", "start");
     uint64_t count = option_u64(o, "count", UINT64_C(1) << 53);
+    const int32_t partitions = (int32_t)option_u64(o, "partitions", 1);
     options_end(o);
     rd_kafka_message_t **batch = take_memory(BATCH * sizeof(*batch));
     rd_kafka_queue_t *queue = rd_kafka_queue_new(c.rk);
     struct taken t = {0};
     bool at_end = strcmp(from, "end") == 0;
-    rd_kafka_consume_start_queue(c.rkt, 0, at_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING,
-                                 queue);
+    for (int32_t p = 0; p < partitions; p++) {
+        rd_kafka_consume_start_queue(
+            c.rkt, p, at_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING, queue);
+    }
     meter_start(&m, c.pid, c.dir);
     double began = now_s();
     uint64_t skipped = 0;
@@ -392,7 +395,9 @@ static void run_consume(struct options *o)
            m.broker_cpu_s * 1e6 / messages, m.client_cpu_s * 1e6 / messages);
     meter_print(&m);
     printf("}\n");
-    rd_kafka_consume_stop(c.rkt, 0);
+    for (int32_t p = 0; p < partitions; p++) {
+        rd_kafka_consume_stop(c.rkt, p);
+    }
     rd_kafka_queue_destroy(queue);
     free(batch);
     client_deinit(&c);
