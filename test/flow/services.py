@@ -66,7 +66,8 @@ class Cast:
             if process is not None and process.poll() is None:
                 continue
             if process is not None and process.returncode != -9:
-                self.fallen.append(f"{name}: status {process.returncode}")
+                words = (self.work / f"{name}.log").read_text(errors="replace")[-1500:]
+                self.fallen.append(f"{name}: status {process.returncode}: {words}")
             self.rounds += 1
             with open(self.work / f"{name}.log", "ab") as log:
                 self.running[name] = subprocess.Popen(command, cwd=FLOW, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -92,6 +93,3 @@ class Cast:
             process.kill()
         for process in self.running.values():
             process.wait()
-
-    def last_words(self):
-        return "".join(f"{p.name}: {p.read_text(errors='replace')[-400:]}\n" for p in sorted(self.work.glob("*.log")) if p.stat().st_size)
