@@ -6,11 +6,10 @@
  *       bytes are sent. Two clocks: until the last acknowledgement, and until the device is quiet
  *       again after what the file system still held was flushed (`drained`). [--rate N] limits it.
  *       --mock 1: to librdkafka's own mock broker in this process, the client alone.
- *   rdk consume  --at HOST:PORT --name TOPIC [--from start|end] [--count N] [--seconds S] [--partitions 1]
- *       ends after N messages, S seconds, or when nothing came for 2 s; the clock starts with the
- *       first message
- *   rdk inflight --at HOST:PORT --name TOPIC [--bytes N] [--seconds S]     one message in flight
- *   rdk paced    --at HOST:PORT --name TOPIC [--bytes N] [--seconds S] [--rate N]
+ *   rdk consume  --at HOST:PORT --name TOPIC [--from start|end] [--count N] [--seconds S]
+ * [--partitions 1] ends after N messages, S seconds, or when nothing came for 2 s; the clock starts
+ * with the first message rdk inflight --at HOST:PORT --name TOPIC [--bytes N] [--seconds S]     one
+ * message in flight rdk paced    --at HOST:PORT --name TOPIC [--bytes N] [--seconds S] [--rate N]
  *       latency from when a message was due to its delivery report
  *
  * Also: --warm S seconds that are not counted, --pid of the broker, --dir of its data, --set

@@ -14,11 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "core/bytes.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/pool.h"
+#include "engine/engine.h"
 #include "env/env_sim.h"
+#include "es/es.h"
 #include "group/group.h"
 #include "http/http.h"
 #include "kafka/kafka.h"
@@ -53,7 +56,11 @@ struct world {
     struct kafka *kafka;
     struct http *http;
     struct env_addr addr, http_addr;
-    bool over_http; /* the clients speak HTTP */
+    bool over_http;        /* the clients speak HTTP */
+    struct engine *engine; /* with the event store and the API on it; NULL: there are none */
+    struct es *es;
+    struct api *api;
+    bool es_ready;
     struct client clients[CLIENTS_MAX];
     struct buf request; /* what each client sends */
 };
@@ -132,7 +139,39 @@ static void open_http(struct world *w)
     need(http_listen(w->http, &any, &w->http_addr, NULL), "listen");
 }
 
-static void world_init(struct world *w)
+static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
+{
+    struct world *w = ctx;
+    (void)ec;
+    need(e, "event store");
+    w->es_ready = true;
+}
+
+/* The event store as the server has it, in place of routes that only answer. */
+static void open_events(struct world *w)
+{
+    struct ectx ec;
+    struct env_addr any;
+    need(engine_embedded_create(w->env, w->poll, w->store, w->broker, w->groups, &w->engine),
+         "engine");
+    need(es_create(w->engine, &w->config, w->metrics, "/es", &w->es, &ec), "event store");
+    es_start(w->es, on_es_ready, w);
+    need(http_create(w->env, w->net, w->metrics, 1u << 20, &w->http), "http");
+    const struct api_services services = {.env = w->env,
+                                          .net = w->net,
+                                          .http = w->http,
+                                          .engine = w->engine,
+                                          .broker = w->broker,
+                                          .es = w->es,
+                                          .config = &w->config,
+                                          .metrics = w->metrics,
+                                          .version = "0"};
+    need(api_create(&services, &w->api, &ec), "api");
+    need(env_addr_parse(STR_LIT("127.0.0.1:0"), &any, NULL), "address");
+    need(http_listen(w->http, &any, &w->http_addr, NULL), "listen");
+}
+
+static void world_init(struct world *w, bool with_events)
 {
     const struct env_sim_config sim = {.seed = 3, .write_ns = 1000, .sync_ns = 100000};
     const struct net_config net = {.max_connections = 100,
@@ -163,7 +202,7 @@ static void world_init(struct world *w)
     need(kafka_create(&services, &w->kafka), "kafka");
     need(env_addr_parse(STR_LIT("127.0.0.1:0"), &any, NULL), "address");
     need(kafka_listen(w->kafka, &any, &w->addr, NULL), "listen");
-    open_http(w);
+    with_events ? open_events(w) : open_http(w);
     buf_init(&w->request, REQUEST_MAX);
 }
 
@@ -176,10 +215,19 @@ static void world_deinit(struct world *w)
         }
     }
     buf_deinit(&w->request);
+    if (w->engine != NULL) {
+        api_stop(w->api);
+        es_stop(w->es);
+    }
     net_destroy(w->net);
     groups_stop(w->groups);
     store_close(w->store);
     kafka_destroy(w->kafka);
+    if (w->engine != NULL) {
+        api_destroy(w->api);
+        es_destroy(w->es);
+        engine_destroy(w->engine);
+    }
     http_destroy(w->http);
     groups_destroy(w->groups);
     broker_destroy(w->broker);
@@ -196,6 +244,11 @@ static void turn(struct world *w)
     env_poll_run(w->poll, 1000000);
     store_tick(w->store);
     groups_tick(w->groups, env_mono_ns(w->env));
+    if (w->engine != NULL) {
+        es_tick(w->es);
+        api_tick(w->api);
+        (void)engine_tick(w->engine, env_mono_ns(w->env));
+    }
     net_timers_run(w->net, env_mono_ns(w->env));
     store_kick(w->store, true);
     store_kick(w->store, false);
@@ -256,7 +309,9 @@ static bool receive_some(const struct world *w, struct client *c)
     }
     if (w->over_http) {
         const char *end = memmem(c->in.p, c->in.n, "\r\n\r\n", 4);
-        return end != NULL && (char *)c->in.p + c->in.n >= end + 4 + HTTP_ANSWER;
+        const char *length = end == NULL ? NULL : memmem(c->in.p, c->in.n, "Content-Length: ", 16);
+        return length != NULL &&
+               (char *)c->in.p + c->in.n >= end + 4 + strtoul(length + 16, NULL, 10);
     }
     return c->in.n >= 4 && c->in.n >= 4 + (size_t)get_be32(c->in.p);
 }
@@ -522,6 +577,43 @@ static void http_post(struct world *w, int times)
     expect(w, HTTP_ANSWER + 100);
 }
 
+/* Each expects the revision that the one before has made; numbers have a fixed width. */
+static void append_event(struct world *w, int times)
+{
+    char body[1400];
+    memset(body, 'x', sizeof(body));
+    const int head = snprintf(body, sizeof(body),
+                              "{\"expected\":%20s,\"events\":[{\"id\":\"e-%06d\",\"type\":"
+                              "\"OrderPlaced\",\"data\":{\"text\":\"",
+                              "\"no_stream\"", 0);
+    body[head] = 'x';
+    memcpy(body + head + 1024, "\"}}]}", 6);
+    char *const expected = strstr(body, "\"expected\":") + strlen("\"expected\":");
+    char *const id = strstr(body, "\"e-") + 3;
+    for (int i = 0; i < 1000 && !w->es_ready; i++) {
+        turn(w);
+    }
+    for (int i = -10; i < times; i++) {
+        char text[24];
+        if (i > -10) {
+            snprintf(text, sizeof(text), "%20d", i + 9);
+            memcpy(expected, text, 20);
+        }
+        snprintf(text, sizeof(text), "%06d", i + 10);
+        memcpy(id, text, 6);
+        buf_clear(&w->request);
+        buf_printf(&w->request,
+                   "POST /api/v1/streams/order-123456/events HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
+                   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+                   head + 1024 + 5);
+        buf_put(&w->request, body, (size_t)head + 1024 + 5);
+        i < 0 ? uncounted(w, 1) : count_this(w, 1);
+        if (memcmp(w->clients[0].in.p, "HTTP/1.1 201", 12) != 0) {
+            die("append", (const char *)w->clients[0].in.p);
+        }
+    }
+}
+
 static const struct {
     const char *name, *what;
     void (*run)(struct world *w, int times);
@@ -537,6 +629,7 @@ static const struct {
     {"fetch-cold", "Fetch of up to 1 MiB from a segment", fetch_cold, 1, 120},
     {"offset-commit", "OffsetCommit of one partition", offset_commit, 1, 400},
     {"http-post", "HTTP POST of 1 KiB, answered with 200 B", http_post, 1, 400},
+    {"es-append", "conditional append of one event of 1 KiB over HTTP", append_event, 1, 400},
 };
 
 int main(int argc, char **argv)
@@ -546,8 +639,8 @@ int main(int argc, char **argv)
             printf("%s %d %s\n", paths[i].name, paths[i].times, paths[i].what);
         } else if (strcmp(argv[1], paths[i].name) == 0) {
             static struct world w;
-            world_init(&w);
-            w.over_http = paths[i].run == http_post;
+            world_init(&w, paths[i].run == append_event);
+            w.over_http = paths[i].run == http_post || w.engine != NULL;
             clients_open(&w, paths[i].clients);
             paths[i].run(&w, argc > 2 ? atoi(argv[2]) : paths[i].times);
             world_deinit(&w);
