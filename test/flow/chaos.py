@@ -37,11 +37,14 @@ def prepare(count, cast):
 
 def rough_hand(cast, server, seconds, seed):
     """What it did, by name."""
-    rng, did = random.Random(seed), {"leat": 0, "service": 0, "rebuild": 0}
+    rng, did, deck = random.Random(seed), {"leat": 0, "service": 0, "rebuild": 0}, []
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         time.sleep(0.2 + rng.random())
-        what = rng.choices(["leat", "service", "both", "rebuild"], [2, 4, 1, 4])[0]
+        if not deck:
+            deck = ["leat", "service", "service", "both", "rebuild", "rebuild"]
+            rng.shuffle(deck)
+        what = deck.pop()
         if what in ("service", "both"):
             cast.kill(rng.choice(sorted(cast.running)))
             did["service"] += 1

@@ -47,11 +47,13 @@ class Customers(threading.Thread):
             try:
                 status, page, _ = self.client.call("GET", f"/api/v1/streams/{stream}/events?limit=1000")
             except (OSError, http.client.HTTPException):
-                status = 503
+                status, page = 503, None
             if status == 200:
                 return page["events"], page["last_revision"]
             if status == 404:
                 return [], "no_stream"
+            if status not in (429, 503):
+                raise RuntimeError(f"{stream}: {status} {page}")
             time.sleep(0.1)
 
     def name(self, what):
