@@ -101,10 +101,6 @@ MUST_USE bool park_count(struct apply *a, struct str shard, struct str key, int6
 struct str park_encode(const struct record *r, uint64_t position, struct arena *a);
 bool park_decode(struct str text, struct arena *a, struct record *out, uint64_t *position);
 
-/* base64.c. Null, false: no memory, or malformed. */
-struct str proj_base64_encode(struct str s, struct arena *a);
-bool proj_base64_decode(struct str s, struct arena *a, struct str *out);
-
 /* Statements of our own tables. */
 MUST_USE enum err meta_prepare(struct apply *a, struct ectx *ec);
 

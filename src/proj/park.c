@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "core/base64.h"
 #include "core/compiler.h"
 #include "core/mem.h"
 #include "core/utf8.h"
@@ -113,7 +114,7 @@ struct str park_encode(const struct record *r, uint64_t position, struct arena *
     buf_put_lstr(&b, r->value);
     buf_put_le32(&b, (uint32_t)r->header_count);
     buf_put_lstr(&b, str_make(r->headers.p, slice_left(&r->headers)));
-    struct str text = buf_failed(&b) ? STR_NULL : proj_base64_encode(buf_str(&b), a);
+    struct str text = buf_failed(&b) ? STR_NULL : base64url_encode(buf_str(&b), a);
     buf_deinit(&b);
     return text;
 }
@@ -121,7 +122,7 @@ struct str park_encode(const struct record *r, uint64_t position, struct arena *
 bool park_decode(struct str text, struct arena *a, struct record *out, uint64_t *position)
 {
     struct str bytes;
-    if (!proj_base64_decode(text, a, &bytes)) {
+    if (!base64url_decode(text, a, &bytes)) {
         return false;
     }
     struct slice s = slice_of(bytes.p, bytes.n);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "core/base64.h"
 #include "core/compiler.h"
 #include "proj/apply_int.h"
 #include "proj/query_int.h"
@@ -184,7 +185,7 @@ struct str query_cursor(struct query *q)
         mapping_write_value(&w, &q->last[i]);
     }
     json_write_end(&w, ']');
-    struct str cursor = buf_failed(&b) ? STR_NULL : proj_base64_encode(buf_str(&b), &q->arena);
+    struct str cursor = buf_failed(&b) ? STR_NULL : base64url_encode(buf_str(&b), &q->arena);
     buf_deinit(&b);
     return cursor;
 }
@@ -194,7 +195,7 @@ static enum err read_cursor(struct query *q, struct str cursor, struct mapping_v
     struct str text;
     struct json *v = NULL;
     int64_t hash = 0;
-    bool good = proj_base64_decode(cursor, &q->arena, &text) &&
+    bool good = base64url_decode(cursor, &q->arena, &text) &&
                 json_parse(text, NULL, &q->arena, &v, NULL) == ERR_OK && v->kind == JSON_ARRAY &&
                 v->count == q->order_count + 1 && json_i64(v->first, &hash) &&
                 hash == (int64_t)q->hash;

@@ -51,3 +51,26 @@ TEST(base64_says_when_there_is_no_room)
     assert_false(base64_decode(&b, str_of("Zm9vYmFy")));
     buf_deinit(&b);
 }
+
+TEST(base64_for_urls_differs_in_two_digits_and_is_as_strict)
+{
+    static const char *const bad[] = {"//79", "++8=", "__7", "-_=8", "=AAA", "AA=A", "Zh=="};
+    struct arena a;
+    struct str out;
+    arena_init(&a, 4096);
+    assert_true(str_eq_z(base64url_encode(str_of("\xff\xfe\xfd"), &a), "__79"));
+    assert_true(str_eq_z(base64url_encode(str_of("\xfb\xef"), &a), "--8="));
+    for (size_t i = 0; i < sizeof(VECTORS) / sizeof(VECTORS[0]); i++) {
+        struct str text = base64url_encode(str_of(VECTORS[i].bytes), &a);
+        assert_true(base64url_decode(text, &a, &out));
+        assert_true(str_eq_z(out, VECTORS[i].bytes));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(base64url_decode(str_of(bad[i]), &a, &out));
+    }
+    arena_deinit(&a);
+    arena_init(&a, 4);
+    assert_true(str_is_null(base64url_encode(str_of("foobar"), &a)));
+    assert_false(base64url_decode(str_of("Zm9vYmFy"), &a, &out));
+    arena_deinit(&a);
+}
