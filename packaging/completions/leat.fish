@@ -6,7 +6,7 @@ complete -c leat -f
 complete -c leat -n __fish_use_subcommand -a serve -d 'Run the server'
 complete -c leat -n '__fish_seen_subcommand_from serve' -l data -r -d 'where everything is kept (data)'
 complete -c leat -n '__fish_seen_subcommand_from serve' -l kafka -r -d 'the Kafka listener (127.0.0.1:9092); port 0: any'
-complete -c leat -n '__fish_seen_subcommand_from serve' -l http -r -d 'health and metrics (127.0.0.1:8080); port 0: any'
+complete -c leat -n '__fish_seen_subcommand_from serve' -l http -r -d 'the HTTP API, health and metrics (127.0.0.1:8080); port 0: any'
 complete -c leat -n '__fish_seen_subcommand_from serve' -l advertise -r -d 'what clients are told to connect to (the address they connected on)'
 complete -c leat -n '__fish_seen_subcommand_from serve' -l config -r -d 'options in YAML, see leat.conf(5)'
 complete -c leat -n '__fish_seen_subcommand_from serve' -l set -r -d 'one option'

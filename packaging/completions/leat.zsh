@@ -65,7 +65,7 @@ _leat() {
     'serve ') _arguments \
         '--data=[where everything is kept (data)]:DIR:_files' \
         '--kafka=[the Kafka listener (127.0.0.1\:9092); port 0\: any]:HOST\:PORT: ' \
-        '--http=[health and metrics (127.0.0.1\:8080); port 0\: any]:HOST\:PORT: ' \
+        '--http=[the HTTP API, health and metrics (127.0.0.1\:8080); port 0\: any]:HOST\:PORT: ' \
         '--advertise=[what clients are told to connect to (the address they connected on)]:HOST\:PORT: ' \
         '--config=[options in YAML, see leat.conf(5)]:FILE:_files' \
         '*--set=[one option]:KEY=VALUE: ' \
