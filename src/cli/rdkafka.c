@@ -6,42 +6,27 @@
  */
 #include "cli/rdkafka.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "cli/rdkafka_int.h"
 #include "core/compiler.h"
 #include "core/mem.h"
-
-#define LIBRARY "librdkafka.so.1"
+#include "env/library.h"
 
 MUST_USE enum err rdkafka_load(struct rdkafka **out, struct ectx *ec)
 {
+#define RDKAFKA_FIND(name) LIBRARY_FUNCTION(struct rdkafka, name),
+    static const struct library_function functions[] = {RDKAFKA_FUNCTIONS(RDKAFKA_FIND)};
+#undef RDKAFKA_FIND
+    static const struct library library = {"librdkafka.so.1", "produce, consume and bench need",
+                                           "librdkafka1",     "librdkafka 1.6",
+                                           functions,         ARRAY_LEN(functions)};
     struct rdkafka *k = mem_new(struct rdkafka);
     if (k == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
-    k->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (k->library == NULL) {
-        enum err e = ectx_fail(ec, ERR_NOT_FOUND, "could not load " LIBRARY ": %s", dlerror());
-        ectx_hint(ec, "produce, consume and bench need it: install the package librdkafka1");
-        mem_free(k);
-        return e;
-    }
-    const char *missing = NULL;
-    /* POSIX promises that a function's address fits into what dlsym returns; C has no cast for it.
-     */
-#define RDKAFKA_FIND(name)                         \
-    {                                              \
-        void *found = dlsym(k->library, #name);    \
-        missing = found == NULL ? #name : missing; \
-        memcpy(&k->name, &found, sizeof(found));   \
-    }
-    RDKAFKA_FUNCTIONS(RDKAFKA_FIND)
-#undef RDKAFKA_FIND
-    if (missing != NULL) {
-        enum err e = ectx_fail(ec, ERR_VERSION, LIBRARY " has no %s: it is too old", missing);
-        ectx_hint(ec, "librdkafka 1.6 or newer is needed (package librdkafka1)");
+    enum err e = library_load(&library, k, ec);
+    if (e != ERR_OK) {
         rdkafka_unload(k);
         return e;
     }

@@ -52,7 +52,6 @@
     X(rd_kafka_commit)
 
 struct rdkafka {
-    void *library;
 #define RDKAFKA_MEMBER(name) __typeof__(name) *name;
     RDKAFKA_FUNCTIONS(RDKAFKA_MEMBER)
 #undef RDKAFKA_MEMBER

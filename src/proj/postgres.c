@@ -7,7 +7,6 @@
  * part of one; a checkpoint goes back together with its rows. What must not go back (a switch) is
  * done with it on.
  */
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +14,10 @@
 #include "core/check.h"
 #include "core/compiler.h"
 #include "core/mem.h"
+#include "env/library.h"
 #include "proj/postgres_int.h"
 #include "proj/target.h"
 
-#define LIBRARY      "libpq.so.5"
 #define VERSION_MIN  140000 /* pipeline mode */
 #define PENDING_MAX  256u   /* statements sent and not yet answered */
 #define PARAMS_BYTES (160u << 20)
@@ -60,31 +59,21 @@ static void postgres_unload(struct target_library *l)
 
 static enum err postgres_load(struct target_library **out, struct ectx *ec)
 {
+#define POSTGRES_FIND(name) LIBRARY_FUNCTION(struct target_library, name),
+    static const struct library_function functions[] = {POSTGRES_FUNCTIONS(POSTGRES_FIND)};
+#undef POSTGRES_FIND
+    static const struct library library = {"libpq.so.5", "projections into PostgreSQL need",
+                                           "libpq5",     "libpq 14",
+                                           functions,    ARRAY_LEN(functions)};
     struct target_library *l = mem_new(struct target_library);
     if (l == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
-    l->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (l->library == NULL) {
-        enum err e = ectx_fail(ec, ERR_NOT_FOUND, "could not load " LIBRARY ": %s", dlerror());
-        ectx_hint(ec, "projections into PostgreSQL need it: install the package libpq5");
-        mem_free(l);
-        return e;
+    enum err e = library_load(&library, l, ec);
+    if (e == ERR_OK && l->PQlibVersion() < VERSION_MIN) {
+        e = library_lacks(&library, "pipeline mode", ec);
     }
-    const char *missing = NULL;
-    /* POSIX promises that a function's address fits into what dlsym returns; C has no cast for it.
-     */
-#define POSTGRES_FIND(name)                        \
-    {                                              \
-        void *found = dlsym(l->library, #name);    \
-        missing = found == NULL ? #name : missing; \
-        memcpy(&l->name, &found, sizeof(found));   \
-    }
-    POSTGRES_FUNCTIONS(POSTGRES_FIND)
-#undef POSTGRES_FIND
-    if (missing != NULL || l->PQlibVersion() < VERSION_MIN) {
-        enum err e = ectx_fail(ec, ERR_VERSION, LIBRARY " is too old");
-        ectx_hint(ec, "libpq 14 or newer is needed (package libpq5)");
+    if (e != ERR_OK) {
         postgres_unload(l);
         return e;
     }

@@ -31,7 +31,6 @@
     X(PQlibVersion)
 
 struct target_library {
-    void *library;
 #define POSTGRES_DECLARE(name) __typeof__(name) *name;
     POSTGRES_FUNCTIONS(POSTGRES_DECLARE)
 #undef POSTGRES_DECLARE

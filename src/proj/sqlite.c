@@ -7,20 +7,20 @@
  *
  * Tables are STRICT: a text in a number's column is an error of its row, not a surprise later.
  */
-#include <dlfcn.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/check.h"
 #include "core/compiler.h"
 #include "core/mem.h"
+#include "env/library.h"
 #include "proj/sqlite_int.h"
 #include "proj/target.h"
 
-#define LIBRARY        "libsqlite3.so.0"
 #define VERSION_MIN    3037000 /* STRICT */
-#define BUSY_MS        200     /* then the caller tries again: workers are few */
-#define PROGRESS_STEPS 20000   /* virtual machine steps between looks at the clock: some 0.2 ms */
+#define VERSION_TEXT   "3.37"
+#define BUSY_MS        200   /* then the caller tries again: workers are few */
+#define PROGRESS_STEPS 20000 /* virtual machine steps between looks at the clock: some 0.2 ms */
 #define SQL_BYTES_MAX  (1 << 20)
 
 struct target_db {
@@ -51,32 +51,24 @@ static void sqlite_unload(struct target_library *l)
 
 static enum err sqlite_load(struct target_library **out, struct ectx *ec)
 {
+#define SQLITE_FIND(name) LIBRARY_FUNCTION(struct target_library, name),
+    static const struct library_function functions[] = {SQLITE_FUNCTIONS(SQLITE_FIND)};
+#undef SQLITE_FIND
+    static const struct library library = {"libsqlite3.so.0", "projections into SQLite need",
+                                           "libsqlite3-0",    "SQLite " VERSION_TEXT,
+                                           functions,         ARRAY_LEN(functions)};
     struct target_library *l = mem_new(struct target_library);
     if (l == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
-    l->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (l->library == NULL) {
-        enum err e = ectx_fail(ec, ERR_NOT_FOUND, "could not load " LIBRARY ": %s", dlerror());
-        ectx_hint(ec, "projections into SQLite need it: install the package libsqlite3-0");
-        mem_free(l);
-        return e;
+    enum err e = library_load(&library, l, ec);
+    if (e == ERR_OK && l->sqlite3_libversion_number() < VERSION_MIN) {
+        e = library_lacks(&library, "STRICT tables", ec);
     }
-    const char *missing = NULL;
-    /* POSIX promises that a function's address fits into what dlsym returns; C has no cast for it.
-     */
-#define SQLITE_FIND(name)                          \
-    {                                              \
-        void *found = dlsym(l->library, #name);    \
-        missing = found == NULL ? #name : missing; \
-        memcpy(&l->name, &found, sizeof(found));   \
+    if (e == ERR_OK && l->sqlite3_threadsafe() == 0) {
+        e = library_lacks(&library, "locks for threads", ec);
     }
-    SQLITE_FUNCTIONS(SQLITE_FIND)
-#undef SQLITE_FIND
-    if (missing != NULL || l->sqlite3_libversion_number() < VERSION_MIN ||
-        l->sqlite3_threadsafe() == 0) {
-        enum err e = ectx_fail(ec, ERR_VERSION, LIBRARY " is too old, or not thread-safe");
-        ectx_hint(ec, "SQLite 3.37 or newer is needed (package libsqlite3-0)");
+    if (e != ERR_OK) {
         sqlite_unload(l);
         return e;
     }

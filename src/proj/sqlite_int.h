@@ -36,7 +36,6 @@
     X(sqlite3_threadsafe)
 
 struct target_library {
-    void *library;
 #define SQLITE_DECLARE(name) __typeof__(name) *name;
     SQLITE_FUNCTIONS(SQLITE_DECLARE)
 #undef SQLITE_DECLARE
