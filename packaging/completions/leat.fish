@@ -301,7 +301,7 @@ complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_sub
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from delete' -l timeout -r -d 'how long to wait for an answer (10)'
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from delete' -l help -s h -d 'tell about this command'
 complete -c leat -n __fish_use_subcommand -a status -d 'Is it well? One screen'
-complete -c leat -n '__fish_seen_subcommand_from status' -l http -r -d 'leat\'s HTTP address (127.0.0.1:8080)'
+complete -c leat -n '__fish_seen_subcommand_from status' -l http -r -d 'leat\'s HTTP address; else LEAT_HTTP, else 127.0.0.1:8080'
 complete -c leat -n '__fish_seen_subcommand_from status' -l output -r -s o -d 'text (for people) or json'
 complete -c leat -n '__fish_seen_subcommand_from status' -l bootstrap -r -s b -d 'the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1:9092'
 complete -c leat -n '__fish_seen_subcommand_from status' -l timeout -r -d 'how long to wait for an answer (10)'

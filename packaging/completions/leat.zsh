@@ -354,7 +354,7 @@ _leat() {
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;
     'status ') _arguments \
-        '--http=[leat'\''s HTTP address (127.0.0.1\:8080)]:HOST\:PORT: ' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--bootstrap=[the broker to ask; else LEAT_BOOTSTRAP, else 127.0.0.1\:9092]:HOST\:PORT\[,...\]: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \

@@ -208,9 +208,13 @@ static enum err settle(struct cli *cli, struct ectx *ec)
                      : from_env != NULL && from_env[0] != '\0' ? from_env
                                                                : CLI_BOOTSTRAP;
     const char *http_env = getenv("LEAT_HTTP");
-    cli->http = cli_has(cli, OPT_HTTP)                    ? cli->values[OPT_HTTP]
-                : http_env != NULL && http_env[0] != '\0' ? http_env
-                                                          : CLI_HTTP;
+    if (!cli_has(cli, OPT_HTTP) && http_env != NULL && http_env[0] != '\0') {
+        cli->http = http_env;
+        cli->http_named = true;
+    } else {
+        cli->http_named = cli_has(cli, OPT_HTTP);
+        cli->http = cli->http_named ? cli->values[OPT_HTTP] : CLI_HTTP;
+    }
     cli->output = cli_has(cli, OPT_OUTPUT) ? cli->values[OPT_OUTPUT] : "text";
     cli->json = strcmp(cli->output, "json") == 0;
     bool is_consume = strcmp(cli->command->noun, "consume") == 0 ||

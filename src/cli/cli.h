@@ -115,6 +115,7 @@ struct cli {
     const char *values[OPTION_COUNT]; /* the last one given; "" for one without a value */
     struct cli_list lists[OPTION_COUNT];
     const char *bootstrap, *http;
+    bool http_named; /* by --http or LEAT_HTTP */
     int timeout_ms;
     const char *output; /* "text", "json", ... */
     bool json;

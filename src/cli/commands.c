@@ -171,7 +171,8 @@ static const struct option BUILD[] = {
 };
 static const struct option ONLY_DRY_RUN[] = {DRY_RUN};
 static const struct option STATUS[] = {
-    {OPT_HTTP, 0, "--http", "HOST:PORT", "leat's HTTP address (127.0.0.1:8080)", false},
+    {OPT_HTTP, 0, "--http", "HOST:PORT", "leat's HTTP address; else LEAT_HTTP, else 127.0.0.1:8080",
+     false},
 };
 static const struct option BENCH[] = {
     {OPT_TOPIC, 't', "--topic", "TOPIC", "this topic (a new one, deleted afterwards)", false},

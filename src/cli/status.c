@@ -436,9 +436,10 @@ int run_status(struct cli *cli)
 {
     struct status s = {.cli = cli};
     buf_init(&s.metrics, HTTP_BODY_MAX);
-    /* Another broker's numbers would mislead: without --http only the default leat is asked. */
-    s.asked_http = cli_has(cli, OPT_HTTP) || strcmp(cli->bootstrap, CLI_BOOTSTRAP) == 0;
-    snprintf(s.http_why, sizeof(s.http_why), "name leat's HTTP address with --http");
+    /* Another broker's numbers would mislead: unless it is named, only the default leat is asked.
+     */
+    s.asked_http = cli->http_named || strcmp(cli->bootstrap, CLI_BOOTSTRAP) == 0;
+    snprintf(s.http_why, sizeof(s.http_why), "name leat's HTTP address with --http or LEAT_HTTP");
     enum err e = gather(&s);
     if (e == ERR_OK) {
         judge(&s);
