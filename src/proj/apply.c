@@ -61,6 +61,7 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
     a->stmts = mem_zalloc(d->statement_count + 1, sizeof(struct target_stmt *));
     enum err e =
         a->stmts == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory") : meta_prepare(a, ec);
+    e = e != ERR_OK ? e : merge_create(driver, db, d, &a->merge, ec);
     for (size_t i = 0; i < d->statement_count && e == ERR_OK; i++) {
         e = driver->prepare(db, d->statements[i], &a->stmts[i], ec);
         if (e == ERR_CONFIG) {
@@ -81,6 +82,7 @@ void apply_destroy(struct apply *a)
     if (a == NULL) {
         return;
     }
+    merge_destroy(a->merge);
     for (size_t i = 0; a->stmts != NULL && i < a->d->statement_count; i++) {
         a->driver->finalize(a->stmts[i]);
     }
@@ -103,6 +105,7 @@ static void roll_back(struct apply *a)
 {
     /* If it fails, the connection is gone, and the transaction with it. */
     IGNORE(a->driver->exec(a->db, "ROLLBACK", NULL) == ERR_OK);
+    merge_drop(a->merge);
     a->parked_stale = true;
 }
 
@@ -396,10 +399,41 @@ static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t
         e = e != ERR_OK || *again ? e : apply_actions_trim(a, r->shard, ec);
         e = e != ERR_OK || *again ? e : move_checkpoint(a, r, ec);
     }
+    e = e != ERR_OK || *again ? e : merge_flush(a->merge, ec);
     if (e == ERR_OK && !*again && a->parked_count > PROJ_PARKED_MAX) {
         e = ectx_fail(ec, ERR_LIMIT, "more than %u events are parked (the last one: %.200s)",
                       PROJ_PARKED_MAX, a->counts->reason);
         ectx_hint(ec, "correct the definition and rebuild, or try the parked keys again");
+    }
+    return e;
+}
+
+/* One attempt at the transaction. */
+static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t *ends,
+                        size_t count, bool *again, struct ectx *ec)
+{
+    *again = false;
+    a->gate.known = false;
+    arena_reset(&a->batch_arena, ARENA_KEEP);
+    memset(a->counts, 0, sizeof(*a->counts));
+    for (size_t i = 0; i < count; i++) {
+        reads[i].stopped = false;
+        reads[i].last_time_ms = -1;
+        reads[i].next_offset = ends[i];
+    }
+    enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
+    e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = in_transaction(a, reads, count, again, ec);
+    if (e == ERR_OK && !*again) {
+        e = a->driver->exec(a->db, "COMMIT", ec);
+    }
+    /* A row's fault that shows only now (merged, sent ahead, deferred) is looked for carefully. */
+    *again = *again || (e == ERR_MALFORMED && !a->careful);
+    if (e != ERR_OK || *again) {
+        roll_back(a);
     }
     return e;
 }
@@ -417,35 +451,13 @@ MUST_USE enum err apply_reads(struct apply *a, struct apply_read *reads, size_t 
         ends[i] = reads[i].next_offset;
     }
     enum err e = ERR_OK;
-    bool again = false;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        a->careful = attempt == 1;
-        again = false;
-        a->gate.known = false;
-        arena_reset(&a->batch_arena, ARENA_KEEP);
-        memset(counts, 0, sizeof(*counts));
-        for (size_t i = 0; i < count; i++) {
-            reads[i].stopped = false;
-            reads[i].last_time_ms = -1;
-            reads[i].next_offset = ends[i];
-        }
-        e = a->parked_stale ? park_load(a, ec) : ERR_OK;
-        e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
-        if (e != ERR_OK) {
-            return e;
-        }
-        e = in_transaction(a, reads, count, &again, ec);
-        if (e == ERR_OK && !again) {
-            e = a->driver->exec(a->db, "COMMIT", ec);
-        }
-        /* A row's fault that shows only now (deferred) is looked for carefully. */
-        again = again || (e == ERR_MALFORMED && !a->careful);
-        if (e != ERR_OK || again) {
-            roll_back(a);
-        }
-        if (!again) {
-            break;
-        }
+    bool again = true;
+    a->careful = false;
+    /* A guess is lost at most once for each table; carefully is the last time. */
+    for (size_t n = 0; again; n++) {
+        CHECK(n <= PROJ_TABLES_MAX + 1);
+        e = attempt(a, reads, ends, count, &again, ec);
+        a->careful = again && !merge_guess_lost(a->merge);
     }
     record_scratch_trim(&a->scratch);
     counts->parked_now = a->parked_count;

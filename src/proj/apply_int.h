@@ -4,6 +4,7 @@
 
 #include "core/map.h"
 #include "proj/apply.h"
+#include "proj/merge.h"
 #include "record/record.h"
 
 /* Statements on our own tables; parameters in the order of their numbers. */
@@ -44,6 +45,7 @@ struct apply {
     const struct def *d;
     struct target_stmt *meta[META_COUNT];
     struct target_stmt **stmts; /* of the definition */
+    struct merge *merge;        /* changes that the target has not got yet; none if careful */
     struct arena event_arena;   /* what one event needs */
     struct arena batch_arena;   /* what one transaction needs */
     struct record_scratch scratch;

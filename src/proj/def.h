@@ -23,7 +23,6 @@
 #define DEF_VERSION_MAX 1000000
 #define DEF_KEEP_MS     (24ll * 3600 * 1000) /* how long a version is kept after a switch */
 
-enum def_type { DEF_TEXT, DEF_INTEGER, DEF_REAL, DEF_BOOLEAN, DEF_JSON };
 struct def_column {
     struct str name;
     enum def_type type;
@@ -55,6 +54,19 @@ struct def_lookup {
     struct str sql;
     size_t stmt; /* index of the prepared statement */
 };
+/* What a statement does to rows, as far as it is known, so that the changes of many events can be
+ * merged (merge.h). */
+enum def_effect {
+    DEF_OWN,    /* SQL of one's own: anything */
+    DEF_PUT,    /* the row is there afterwards */
+    DEF_CHANGE, /* if it is there */
+    DEF_REMOVE,
+};
+enum def_use { DEF_KEY, DEF_SET, DEF_ADD };
+struct def_param {
+    size_t column;
+    enum def_use use;
+};
 /* One statement for an event (or for each element of `each`). */
 struct def_op {
     const struct json *at;
@@ -64,6 +76,10 @@ struct def_op {
     bool *must; /* the parameter may not be null: a key, an increment */
     size_t param_count;
     size_t stmt;
+    enum def_effect effect;
+    const struct def_table *table; /* NULL: DEF_OWN */
+    struct def_param *uses;        /* of the parameters; NULL: DEF_OWN */
+    bool by_key;                   /* at most one row, named by its whole key, which stays */
 };
 /* A live-only append to the event store. */
 struct def_action {

@@ -85,10 +85,10 @@ static enum err parse_assigns(struct def_parser *p, const struct json *op, const
     return ERR_OK;
 }
 
-/* The parameters of `op`, from its lists in order; those of `must` lists may not be null. */
+/* The parameters of `op`, from its lists in order; only what is set may be null. */
 struct param_list {
     const struct assigns *of;
-    bool must;
+    enum def_use use;
 };
 static enum err take_params(struct def_parser *p, const struct param_list *lists, size_t count,
                             struct def_op *op)
@@ -103,13 +103,15 @@ static enum err take_params(struct def_parser *p, const struct param_list *lists
     }
     op->params = arena_new_n(&p->d->arena, struct mapping_expr *, n + 1);
     op->must = arena_new_n(&p->d->arena, bool, n + 1);
-    if (op->params == NULL || op->must == NULL) {
+    op->uses = arena_new_n(&p->d->arena, struct def_param, n + 1);
+    if (op->params == NULL || op->must == NULL || op->uses == NULL) {
         return no_memory(p);
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < lists[i].of->count; k++) {
             op->params[op->param_count] = lists[i].of->values[k];
-            op->must[op->param_count++] = lists[i].must;
+            op->uses[op->param_count] = (struct def_param){lists[i].of->columns[k], lists[i].use};
+            op->must[op->param_count++] = lists[i].use != DEF_SET;
         }
     }
     return ERR_OK;
@@ -130,6 +132,20 @@ static bool same_columns(const struct assigns *a, const struct def_table *t)
         }
     }
     return true;
+}
+
+/* One row, by its key, and the key stays as it is. */
+static bool is_by_key(const struct def_table *t, const struct assigns *where,
+                      const struct def_op *op)
+{
+    for (size_t i = 0; i < op->param_count; i++) {
+        for (size_t k = 0; k < t->key_count; k++) {
+            if (op->uses[i].use != DEF_KEY && op->uses[i].column == t->key[k]) {
+                return false;
+            }
+        }
+    }
+    return same_columns(where, t);
 }
 
 static struct str column_name(const struct def_table *t, size_t column)
@@ -235,9 +251,11 @@ static enum err find_table(struct def_parser *p, const struct json *v, const cha
     return e;
 }
 
-static enum err finish_op(struct def_parser *p, const char *kind, const struct def_table *t,
-                          struct buf *sql, struct def_op *op)
+static enum err finish_op(struct def_parser *p, const char *kind, enum def_effect effect,
+                          const struct def_table *t, struct buf *sql, struct def_op *op)
 {
+    op->effect = effect;
+    op->table = t;
     op->what = arena_printf(&p->d->arena, "%s of %.*s", kind, STR(t->name));
     if (str_is_null(op->what)) {
         return no_memory(p);
@@ -289,13 +307,14 @@ static enum err parse_insert(struct def_parser *p, const char *kind, const struc
     e = e != ERR_OK ? e : check_disjoint(p, v, t, &key, &set);
     e = e != ERR_OK ? e : check_disjoint(p, v, t, &key, &add);
     e = e != ERR_OK ? e : check_disjoint(p, v, t, &set, &add);
-    const struct param_list lists[] = {{&key, true}, {&set, false}, {&add, true}};
+    const struct param_list lists[] = {{&key, DEF_KEY}, {&set, DEF_SET}, {&add, DEF_ADD}};
     e = e != ERR_OK ? e : take_params(p, lists, ARRAY_LEN(lists), op);
     if (e == ERR_OK) {
         struct buf sql;
         buf_init(&sql, SQL_BYTES_MAX);
         put_insert(p->d, t, &key, &set, &add, &sql);
-        e = finish_op(p, kind, t, &sql, op);
+        op->by_key = is_by_key(t, &key, op);
+        e = finish_op(p, kind, DEF_PUT, t, &sql, op);
         buf_deinit(&sql);
     }
     return e;
@@ -318,13 +337,14 @@ static enum err parse_update(struct def_parser *p, const struct json *v,
         e = mapping_fail(&p->doc, v, 0, p->ec, "update needs 'where', and 'set' or 'by'");
     }
     e = e != ERR_OK ? e : check_disjoint(p, v, t, &set, &add);
-    const struct param_list lists[] = {{&set, false}, {&add, true}, {&where, true}};
+    const struct param_list lists[] = {{&set, DEF_SET}, {&add, DEF_ADD}, {&where, DEF_KEY}};
     e = e != ERR_OK ? e : take_params(p, lists, ARRAY_LEN(lists), op);
     if (e == ERR_OK) {
         struct buf sql;
         buf_init(&sql, SQL_BYTES_MAX);
         put_update(p->d, t, &set, &add, &where, &sql);
-        e = finish_op(p, "update", t, &sql, op);
+        op->by_key = is_by_key(t, &where, op);
+        e = finish_op(p, "update", DEF_CHANGE, t, &sql, op);
         buf_deinit(&sql);
     }
     return e;
@@ -343,7 +363,7 @@ static enum err parse_delete(struct def_parser *p, const struct json *v,
     if (e == ERR_OK && (where.count == 0 || (by_key && json_get(v, "where") != NULL))) {
         e = mapping_fail(&p->doc, v, 0, p->ec, "delete needs 'key' or 'where'");
     }
-    const struct param_list list = {&where, true};
+    const struct param_list list = {&where, DEF_KEY};
     e = e != ERR_OK ? e : take_params(p, &list, 1, op);
     if (e == ERR_OK) {
         struct buf sql;
@@ -351,7 +371,8 @@ static enum err parse_delete(struct def_parser *p, const struct json *v,
         buf_put_z(&sql, "DELETE FROM ");
         def_put_table(&sql, t->name, p->d->version);
         put_where(t, &where, 1, &sql);
-        e = finish_op(p, "delete", t, &sql, op);
+        op->by_key = is_by_key(t, &where, op);
+        e = finish_op(p, "delete", DEF_REMOVE, t, &sql, op);
         buf_deinit(&sql);
     }
     return e;

@@ -23,28 +23,6 @@
 #define PARAMS_BYTES (160u << 20)
 #define ARENA_KEEP   (256u << 10)
 
-/* Object identifiers of types that are no text (pg_type.dat). */
-enum {
-    OID_BOOL = 16,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_FLOAT4 = 700,
-    OID_FLOAT8 = 701,
-    OID_NUMERIC = 1700
-};
-
-struct target_db {
-    struct target_library *l;
-    PGconn *conn;
-    unsigned statements; /* names given so far */
-    unsigned pending;
-    bool pipeline;
-    enum err failed; /* of a pending statement */
-    struct ectx failed_ec;
-    struct arena arena; /* parameters as text */
-    uint64_t timeout_ns;
-};
 struct target_stmt {
     struct target_db *db;
     char name[16];
@@ -98,6 +76,7 @@ static enum err error_of(const char *state)
         {"08", ERR_CLOSED},
         {"53100", ERR_NO_SPACE},
         {"53", ERR_AGAIN},
+        {"54", ERR_MALFORMED}, /* a value is too long for an index */
         {"25006", ERR_READ_ONLY},
         {"28", ERR_PERMISSION},
         {"42501", ERR_PERMISSION},
@@ -112,19 +91,18 @@ static enum err error_of(const char *state)
     return ERR_IO;
 }
 
-static enum err fail_connection(struct target_db *db, struct ectx *ec)
+MUST_USE enum err postgres_lost(struct target_db *db, struct ectx *ec)
 {
     struct str text = str_trim(str_of(db->l->PQerrorMessage(db->conn)));
     return ectx_fail(ec, ERR_CLOSED, "PostgreSQL: %.*s", (int)(text.n > 300 ? 300 : text.n),
                      text.p);
 }
 
-/* ERR_OK if the result is one of success. Does not free it. */
-static enum err result_err(struct target_db *db, const PGresult *r, struct ectx *ec)
+MUST_USE enum err postgres_result(struct target_db *db, const PGresult *r, struct ectx *ec)
 {
     struct target_library *l = db->l;
     if (r == NULL) {
-        return fail_connection(db, ec);
+        return postgres_lost(db, ec);
     }
     ExecStatusType status = l->PQresultStatus(r);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_PIPELINE_SYNC) {
@@ -134,7 +112,7 @@ static enum err result_err(struct target_db *db, const PGresult *r, struct ectx 
         return ectx_fail(ec, ERR_IO, "PostgreSQL: not done, an earlier statement failed");
     }
     if (l->PQstatus(db->conn) != CONNECTION_OK) {
-        return fail_connection(db, ec);
+        return postgres_lost(db, ec);
     }
     const char *text = l->PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     return ectx_fail(ec, error_of(l->PQresultErrorField(r, PG_DIAG_SQLSTATE)), "PostgreSQL: %s",
@@ -164,7 +142,7 @@ static void read_pending(struct target_db *db)
         }
         synced = l->PQresultStatus(r) == PGRES_PIPELINE_SYNC;
         struct ectx ec;
-        enum err e = result_err(db, r, &ec);
+        enum err e = postgres_result(db, r, &ec);
         if (e != ERR_OK && db->failed == ERR_OK) {
             db->failed = e;
             db->failed_ec = ec;
@@ -172,13 +150,13 @@ static void read_pending(struct target_db *db)
         l->PQclear(r);
     }
     if (broken && db->failed == ERR_OK) {
-        db->failed = fail_connection(db, &db->failed_ec);
+        db->failed = postgres_lost(db, &db->failed_ec);
     }
 }
 
 /* Out of the pipeline, for a call that has an outcome of its own. What failed before is told now,
  * once. */
-static enum err settle(struct target_db *db, struct ectx *ec)
+MUST_USE enum err postgres_settle(struct target_db *db, struct ectx *ec)
 {
     read_pending(db);
     if (db->pipeline) {
@@ -206,6 +184,7 @@ static void postgres_close(struct target_db *db)
     if (db != NULL) {
         db->l->PQfinish(db->conn);
         arena_deinit(&db->arena);
+        buf_deinit(&db->bulk);
         mem_free(db);
     }
 }
@@ -213,14 +192,14 @@ static void postgres_close(struct target_db *db)
 static enum err run_text(struct target_db *db, const char *sql, struct ectx *ec)
 {
     PGresult *r = db->l->PQexec(db->conn, sql);
-    enum err e = result_err(db, r, ec);
+    enum err e = postgres_result(db, r, ec);
     db->l->PQclear(r);
     return e;
 }
 
 static enum err postgres_exec(struct target_db *db, const char *sql, struct ectx *ec)
 {
-    enum err e = settle(db, ec);
+    enum err e = postgres_settle(db, ec);
     if (e != ERR_OK && strncmp(sql, "ROLLBACK", 8) != 0) {
         return e;
     }
@@ -239,13 +218,14 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
     }
     db->l = l;
     arena_init(&db->arena, PARAMS_BYTES);
+    buf_init(&db->bulk, POSTGRES_BULK_BYTES);
     db->conn = l->PQconnectdb(text);
     mem_free(text);
     enum err e = ERR_OK;
     if (db->conn == NULL) {
         e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     } else if (l->PQstatus(db->conn) != CONNECTION_OK) {
-        e = fail_connection(db, ec);
+        e = postgres_lost(db, ec);
     } else {
         (void)l->PQsetNoticeProcessor(db->conn, be_silent, NULL);
         e = run_text(db,
@@ -266,7 +246,7 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
 static enum err postgres_prepare(struct target_db *db, struct str sql, struct target_stmt **out,
                                  struct ectx *ec)
 {
-    enum err e = settle(db, ec);
+    enum err e = postgres_settle(db, ec);
     struct target_stmt *s = e != ERR_OK ? NULL : mem_new(struct target_stmt);
     char *text = e != ERR_OK ? NULL : str_dup_z(sql);
     if (s == NULL || text == NULL) {
@@ -277,7 +257,7 @@ static enum err postgres_prepare(struct target_db *db, struct str sql, struct ta
     s->db = db;
     (void)snprintf(s->name, sizeof(s->name), "s%u", ++db->statements);
     PGresult *r = db->l->PQprepare(db->conn, s->name, text, 0, NULL);
-    e = result_err(db, r, ec);
+    e = postgres_result(db, r, ec);
     db->l->PQclear(r);
     mem_free(text);
     if (e != ERR_OK) {
@@ -333,17 +313,17 @@ static enum err send_one(struct target_stmt *s, const char *const *texts, size_t
 {
     struct target_db *db = s->db;
     if (!db->pipeline && db->l->PQenterPipelineMode(db->conn) != 1) {
-        return fail_connection(db, ec);
+        return postgres_lost(db, ec);
     }
     db->pipeline = true;
     if (db->l->PQsendQueryPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0) != 1) {
-        return fail_connection(db, ec);
+        return postgres_lost(db, ec);
     }
     if (++db->pending >= PENDING_MAX) {
         read_pending(db);
     }
     if (db->failed != ERR_OK) {
-        return settle(db, ec);
+        return postgres_settle(db, ec);
     }
     return ERR_OK;
 }
@@ -357,12 +337,12 @@ static enum err postgres_run(struct target_stmt *s, const struct mapping_value *
     if (e != ERR_OK || changed == NULL) {
         return e != ERR_OK ? e : send_one(s, texts, count, ec);
     }
-    e = settle(db, ec);
+    e = postgres_settle(db, ec);
     if (e != ERR_OK) {
         return e;
     }
     PGresult *r = db->l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
-    e = result_err(db, r, ec);
+    e = postgres_result(db, r, ec);
     if (e == ERR_OK) {
         uint64_t n = 0;
         *changed = str_to_u64(str_of(db->l->PQcmdTuples(r)), &n) ? n : 0;
@@ -407,13 +387,13 @@ static enum err postgres_query(struct target_stmt *s, const struct mapping_value
     struct target_library *l = db->l;
     const char *texts[TARGET_PARAMS_MAX];
     struct mapping_value values[TARGET_PARAMS_MAX];
-    enum err e = settle(db, ec);
+    enum err e = postgres_settle(db, ec);
     e = e != ERR_OK ? e : all_params(db, params, count, texts, ec);
     if (e != ERR_OK) {
         return e;
     }
     PGresult *r = l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
-    e = result_err(db, r, ec);
+    e = postgres_result(db, r, ec);
     int columns = e == ERR_OK ? l->PQnfields(r) : 0;
     CHECK((size_t)columns <= TARGET_PARAMS_MAX);
     for (int i = 0; e == ERR_OK && i < l->PQntuples(r); i++) {
@@ -457,8 +437,10 @@ const struct target_driver target_postgres = {
     .prepare = postgres_prepare,
     .finalize = postgres_finalize,
     .run = postgres_run,
-    .flush = settle,
+    .flush = postgres_settle,
     .query = postgres_query,
+    .run_rows = postgres_run_rows,
+    .copy_rows = postgres_copy_rows,
     .set_timeout = postgres_set_timeout,
     .set_durable = postgres_set_durable,
     .begin = "BEGIN",

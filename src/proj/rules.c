@@ -180,7 +180,10 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
             e = mapping_eval(l->key[k], scope, &key[k], ec);
         }
         if (e == ERR_OK) {
-            e = a->driver->query(a->stmts[l->stmt], key, l->key_count, take_row, &taker, ec);
+            e = merge_flush(a->merge, ec); /* it may be looking for one of those */
+            e = e != ERR_OK
+                    ? e
+                    : a->driver->query(a->stmts[l->stmt], key, l->key_count, take_row, &taker, ec);
             a->doubt = e == ERR_MALFORMED;
         }
         if (e == ERR_OK && taker.failed) {
@@ -284,6 +287,16 @@ static enum err plan_rule(struct plan *p, const struct def_rule *rule,
     return e;
 }
 
+static enum err run_op(struct apply *a, const struct def_op *op, const struct mapping_value *params,
+                       struct ectx *ec)
+{
+    bool taken = false;
+    enum err e = a->careful ? ERR_OK : merge_op(a->merge, op, params, &taken, ec);
+    return e != ERR_OK || taken
+               ? e
+               : a->driver->run(a->stmts[op->stmt], params, op->param_count, NULL, ec);
+}
+
 MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *any, bool *dirty,
                               struct ectx *ec)
 {
@@ -303,7 +316,7 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *
         for (size_t k = 0; k < p.count && e == ERR_OK; k++) {
             const struct def_op *op = p.list[k].op;
             *dirty = true;
-            e = a->driver->run(a->stmts[op->stmt], p.list[k].params, op->param_count, NULL, ec);
+            e = run_op(a, op, p.list[k].params, ec);
             e = e == ERR_MALFORMED ? ectx_wrap(ec, e, "%.*s", STR(op->what)) : e;
         }
         if (e != ERR_OK) {

@@ -28,6 +28,20 @@ struct target_db;
 struct target_stmt;
 struct target_library;
 
+/* What a column holds: an index into `types` of a driver. */
+enum def_type { DEF_TEXT, DEF_INTEGER, DEF_REAL, DEF_BOOLEAN, DEF_JSON };
+
+/* Rows that go to the target in one piece. Values are of the columns' types: null, or MAPPING_TEXT
+ * or _JSON for a text, _INT, _INT or _REAL for a real, _BOOL, _JSON. Texts are valid UTF-8 without
+ * NUL. */
+struct target_rows {
+    const size_t *columns;      /* which values of a row */
+    const enum def_type *types; /* of those */
+    size_t column_count;        /* at most TARGET_PARAMS_MAX */
+    const struct mapping_value *const *rows;
+    size_t row_count;
+};
+
 enum { TARGET_READ_ONLY = 1, TARGET_MEMORY = 2 /* a scratch database; `where` is not used */ };
 
 /* false: enough. Texts are valid within the call. */
@@ -54,6 +68,14 @@ struct target_driver {
     enum err (*flush)(struct target_db *db, struct ectx *ec);
     enum err (*query)(struct target_stmt *s, const struct mapping_value *params, size_t count,
                       target_row_fn row, void *ctx, struct ectx *ec);
+    /* NULL, both: rows are run one by one. All rows at once; each parameter of the statement is an
+     * array of the values of a column. */
+    enum err (*run_rows)(struct target_db *db, const char *sql, const struct target_rows *rows,
+                         struct ectx *ec);
+    /* "COPY table (columns) FROM STDIN (FORMAT binary)": quicker, but no row may be there yet
+     * (ERR_MALFORMED). */
+    enum err (*copy_rows)(struct target_db *db, const char *sql, const struct target_rows *rows,
+                          struct ectx *ec);
     /* Statements that begin from now on end after so long; 0: no limit. */
     void (*set_timeout)(struct target_db *db, uint64_t ns);
     /* Transactions that commit from now on are on stable storage when they have (true), or may be
