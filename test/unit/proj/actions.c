@@ -5,6 +5,7 @@
 
 #include "core/compiler.h"
 #include "record/record.h"
+#include "server.h"
 #include "world.h"
 
 struct expected {
@@ -99,7 +100,7 @@ static void begin(struct world *w, uint64_t seed, bool bad, int64_t from[WORLD_P
     }
 }
 
-TEST(actions_follow_from_live_events_only)
+TEST_ON_BOTH(actions_follow_from_live_events_only)
 {
     struct world w;
     int64_t from[WORLD_PARTS];
@@ -112,9 +113,9 @@ TEST(actions_follow_from_live_events_only)
     world_deinit(&w);
 }
 
-TEST(actions_are_once_in_the_log_across_kills_rebuild_switch_and_back)
+TEST_ON_BOTH(actions_are_once_in_the_log_across_kills_rebuild_switch_and_back)
 {
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= server_seeds(20); seed++) {
         struct world w;
         struct worst_config cfg;
         struct ectx ec;

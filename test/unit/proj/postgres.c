@@ -1,63 +1,15 @@
 /*
- * PostgreSQL as a target: the real server, started by the test on a socket of its own, stopped when
- * the process ends. What SQLite must do, it must do too; and a lost connection is not the end.
+ * What is PostgreSQL's own, on the real server: its errors, rows in one piece, a connection that is
+ * lost. What both targets must do is tested on both, where TEST_ON_BOTH stands.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base.h"
 #include "core/compiler.h"
+#include "server.h"
 #include "world.h"
-
-#define BIN "$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)"
-
-static char server_dir[64];
-
-static int shell(const char *command)
-{
-    char text[2048];
-    /* The server does not run as root. */
-    snprintf(text, sizeof(text), "%s sh -c '%s' >/dev/null 2>&1",
-             geteuid() == 0 ? "cd / && runuser -u postgres --" : "", command);
-    return system(text);
-}
-static void server_stop(void)
-{
-    char text[1024];
-    snprintf(text, sizeof(text), BIN "/pg_ctl -D %s/data -m immediate stop; rm -rf %s", server_dir,
-             server_dir);
-    IGNORE(shell(text));
-}
-
-static void server_start(void)
-{
-    if (server_dir[0] != 0) {
-        return;
-    }
-    if (system("ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1") != 0) {
-        TEST_SKIP("PostgreSQL is not installed (package postgresql)");
-    }
-    char text[1024];
-    snprintf(server_dir, sizeof(server_dir), "/tmp/leat-pg-%d", (int)getpid());
-    snprintf(text, sizeof(text),
-             "mkdir -m 700 %s && " BIN "/initdb -D %s/data -A trust -U leat -E UTF8 --locale=C "
-             "--no-sync && " BIN "/pg_ctl -D %s/data -w -l %s/log -o \"-k %s -c "
-             "listen_addresses=\" start",
-             server_dir, server_dir, server_dir, server_dir, server_dir);
-    assert_int_equal(shell(text), 0);
-    IGNORE(atexit(server_stop));
-}
-
-static void fresh_database(char *target, size_t size, const char *name)
-{
-    char text[1024];
-    server_start();
-    snprintf(text, sizeof(text), BIN "/createdb -h %s -U leat %s", server_dir, name);
-    assert_int_equal(shell(text), 0);
-    snprintf(target, size, "postgresql://leat@/%s?host=%s", name, server_dir);
-}
 
 /* base_orders, into this target. */
 static const char *orders_into(const char *target, char *out, size_t size)
@@ -77,7 +29,7 @@ TEST(postgres_applies_parks_and_fences)
     char text[8192];
     struct bench b;
     struct bench other;
-    fresh_database(target, sizeof(target), "orders");
+    server_schema(target, sizeof(target));
     orders_into(target, text, sizeof(text));
     bench_init_text(&b, text);
     bench_claim(&b, 1);
@@ -117,61 +69,6 @@ TEST(postgres_applies_parks_and_fences)
     assert_int_equal(other.counts.parked_now, 1);
     bench_deinit(&other);
     bench_deinit(&b);
-}
-
-/* The whole of it, with kills and rebalances, and a server that closes connections. */
-TEST(postgres_projection_equals_a_fold_of_the_log)
-{
-    for (uint64_t seed = 1; seed <= 3; seed++) {
-        struct world w;
-        struct worst_config cfg;
-        struct ectx ec;
-        char name[32];
-        char text[2048];
-        worst_config_bad(&cfg, seed);
-        world_init(&w, seed, &cfg);
-        snprintf(name, sizeof(name), "sums%d", (int)seed);
-        fresh_database(w.target, sizeof(w.target), name);
-        worst_topic_make(w.log, "events", WORLD_PARTS);
-        world_up(&w, 0);
-        world_run(&w, 500);
-        enum err e =
-            world_command(&w, PROJ_APPLY, world_definition(&w, 1, text, sizeof(text)), &ec);
-        if (e != ERR_OK) {
-            fail_msg("%s %s", ec.text, ec.hint);
-        }
-        for (int round = 0; round < 6; round++) {
-            world_say(&w, 1 + world_random(&w, 60), 0);
-            size_t node = world_random(&w, WORLD_NODES);
-            if (w.nodes[node].proj == NULL) {
-                world_up(&w, node);
-            } else if (world_random(&w, 3) == 0) {
-                world_kill(&w, node);
-            }
-            uint64_t steps = world_random(&w, 3000);
-            for (uint64_t i = 0; i < steps; i++) {
-                world_step(&w);
-            }
-            if (round == 3) {
-                char kill[256];
-                snprintf(kill, sizeof(kill),
-                         BIN "/psql -h %s -U leat postgres -c \"SELECT pg_terminate_backend(pid) "
-                             "FROM pg_stat_activity WHERE pid <> pg_backend_pid()\"",
-                         server_dir);
-                assert_int_equal(shell(kill), 0);
-            }
-        }
-        for (size_t i = 0; i < WORLD_NODES; i++) {
-            if (w.nodes[i].proj == NULL) {
-                world_up(&w, i);
-            }
-        }
-        worst_config_good(&cfg, seed);
-        worst_log_set(w.log, &cfg);
-        world_until(&w, world_settled, 600000);
-        world_check(&w, "");
-        world_deinit(&w);
-    }
 }
 
 TEST(target_is_shown_without_its_password)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server.h"
 #include "world.h"
 
 static void begin(struct world *w)
@@ -17,7 +18,7 @@ static void begin(struct world *w)
     }
 }
 
-TEST(projection_follows_the_log)
+TEST_ON_BOTH(projection_follows_the_log)
 {
     struct world w;
     struct worst_config cfg;
@@ -50,10 +51,11 @@ TEST(projection_follows_the_log)
     world_deinit(&w);
 }
 
-/* Two processes, rebalances, zombies, gaps; kills between any two steps; parked keys. */
-TEST(projection_on_the_worst_engine_equals_a_fold_of_the_log)
+/* Two processes, rebalances, zombies, gaps; kills between any two steps; parked keys; a server that
+ * ends connections. */
+TEST_ON_BOTH(projection_on_the_worst_engine_equals_a_fold_of_the_log)
 {
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= server_seeds(25); seed++) {
         struct world w;
         struct worst_config cfg;
         worst_config_bad(&cfg, seed);
@@ -72,6 +74,9 @@ TEST(projection_on_the_worst_engine_equals_a_fold_of_the_log)
             for (uint64_t i = 0; i < steps; i++) {
                 world_step(&w);
             }
+            if (server_on_postgres && round % 4 == 3) {
+                server_end_connections();
+            }
         }
         for (size_t i = 0; i < WORLD_NODES; i++) {
             if (w.nodes[i].proj == NULL) {
@@ -87,9 +92,9 @@ TEST(projection_on_the_worst_engine_equals_a_fold_of_the_log)
 }
 
 /* The end waits for what is under way, at any moment, and what was done stays done. */
-TEST(projection_ends_at_any_moment)
+TEST_ON_BOTH(projection_ends_at_any_moment)
 {
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= server_seeds(20); seed++) {
         struct world w;
         struct worst_config cfg;
         worst_config_bad(&cfg, seed);

@@ -5,6 +5,7 @@
 
 #include "base.h"
 #include "core/compiler.h"
+#include "server.h"
 #include "world.h"
 
 static void begin(struct world *w, uint64_t seed, bool bad)
@@ -67,9 +68,23 @@ static void check_text(struct world *w, const char *sql, const char *want)
     assert_string_equal(world_rows(w, sql, got, sizeof(got)), want);
 }
 
+/* Tables with such a name. */
+static void check_made(struct world *w, const char *like, const char *want)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             server_on_postgres
+                 ? "SELECT tablename FROM pg_tables WHERE schemaname = current_schema AND "
+                   "tablename LIKE '%s' ORDER BY 1"
+                 : "SELECT name FROM sqlite_master WHERE type = 'table' AND name "
+                   "LIKE '%s' ESCAPE '\\' ORDER BY 1",
+             like);
+    check_text(w, sql, want);
+}
+
 /* While a version is built the old one serves; then the views show the new one, in one step, with
  * its indexes; the way back is open, and what is kept is kept up to date. */
-TEST(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
+TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
 {
     struct world w;
     struct ectx ec;
@@ -84,15 +99,20 @@ TEST(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     world_check(&w, "");
     check_text(&w, "SELECT COUNT(*) FROM keys WHERE most IS NULL", "0\n");
     check_text(&w,
-               "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'keys%' "
-               "ORDER BY 1",
+               server_on_postgres
+                   ? "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema AND "
+                     "indexname LIKE 'keys%i1' ORDER BY 1"
+                   : "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'keys%' "
+                     "ORDER BY 1",
                "keys__v1_i1\nkeys__v2_i1\n");
     world_say(&w, 100, 0);
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
     assert_int_equal(served(&w), 1);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
-    check_text(&w, "SELECT most FROM keys LIMIT 1", "SQLite: no such column: most");
+    check_text(&w, "SELECT most FROM keys LIMIT 1",
+               server_on_postgres ? "PostgreSQL: column \"most\" does not exist"
+                                  : "SQLite: no such column: most");
     /* And forth again; then the time of the old one is over. */
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
     assert_int_equal(served(&w), 2);
@@ -100,10 +120,7 @@ TEST(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     assert_int_equal(versions(&w), 2);
     world_run(&w, 60000);
     assert_int_equal(versions(&w), 1);
-    check_text(&w,
-               "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%\\_\\_v%' "
-               "ESCAPE '\\' ORDER BY 1",
-               "keys__v2\ntotals__v2\n");
+    check_made(&w, "%\\_\\_v%", "keys__v2\ntotals__v2\n");
     check_text(&w, "SELECT version FROM leat_checkpoint GROUP BY version", "2\n");
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
     world_check(&w, "");
@@ -111,7 +128,7 @@ TEST(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
 }
 
 /* The same definition again, as the next version. */
-TEST(projection_rebuild_takes_the_next_version)
+TEST_ON_BOTH(projection_rebuild_takes_the_next_version)
 {
     struct world w;
     struct ectx ec;
@@ -124,7 +141,7 @@ TEST(projection_rebuild_takes_the_next_version)
     world_deinit(&w);
 }
 
-TEST(projection_that_is_being_built_can_be_cancelled)
+TEST_ON_BOTH(projection_that_is_being_built_can_be_cancelled)
 {
     struct world w;
     struct ectx ec;
@@ -142,7 +159,7 @@ TEST(projection_that_is_being_built_can_be_cancelled)
         ERR_EXISTS);
     assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_OK);
     world_until(&w, one_version, 10000);
-    check_text(&w, "SELECT name FROM sqlite_master WHERE name LIKE '%v2%'", "");
+    check_made(&w, "%v2%", "");
     assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
     world_say(&w, 10, 0);
     world_until(&w, world_settled, 60000);
@@ -152,9 +169,9 @@ TEST(projection_that_is_being_built_can_be_cancelled)
 
 /* At its worst, killed at any step of a build, a switch, a roll back: it goes on where it was, and
  * whatever is served equals the log. */
-TEST(projection_versions_survive_kills_at_every_step)
+TEST_ON_BOTH(projection_versions_survive_kills_at_every_step)
 {
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= server_seeds(20); seed++) {
         struct world w;
         struct worst_config cfg;
         struct ectx ec;
@@ -183,7 +200,7 @@ TEST(projection_versions_survive_kills_at_every_step)
 }
 
 /* A key that is parked is told, tried again, given up. */
-TEST(projection_parked_keys_are_tried_again)
+TEST_ON_BOTH(projection_parked_keys_are_tried_again)
 {
     struct world w;
     struct ectx ec;
@@ -208,7 +225,7 @@ TEST(projection_parked_keys_are_tried_again)
     world_deinit(&w);
 }
 
-TEST(projection_is_removed_with_everything_it_made)
+TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
 {
     struct world w;
     struct ectx ec;
@@ -216,8 +233,8 @@ TEST(projection_is_removed_with_everything_it_made)
     world_say(&w, 50, 0);
     world_until(&w, world_settled, 60000);
     assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
-    check_text(&w, "SELECT name FROM sqlite_master WHERE name LIKE 'keys%' OR name LIKE 'totals%'",
-               "");
+    check_made(&w, "keys%", "");
+    check_made(&w, "totals%", "");
     check_text(&w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
     world_run(&w, 1000);
     assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_NOT_FOUND);
@@ -237,7 +254,7 @@ TEST(projection_is_removed_with_everything_it_made)
     world_deinit(&w);
 }
 
-TEST(projection_pause_survives_a_restart)
+TEST_ON_BOTH(projection_pause_survives_a_restart)
 {
     struct world w;
     struct ectx ec;
@@ -265,7 +282,7 @@ static void waited(struct proj_wait *call)
 }
 
 /* What was written is there when the wait is over; and it ends in time if it is not. */
-TEST(projection_waits_for_what_was_written)
+TEST_ON_BOTH(projection_waits_for_what_was_written)
 {
     struct world w;
     struct ectx ec;

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/map.h"
 #include "record/record.h"
+#include "server.h"
 
 static void node_world(struct world_node *n, uint64_t seed)
 {
@@ -27,6 +28,9 @@ void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg)
     w->log = worst_log_create(w->env, cfg);
     snprintf(w->dir, sizeof(w->dir), "%s", test_dir());
     snprintf(w->db, sizeof(w->db), "%s/views.db", w->dir);
+    if (server_on_postgres) {
+        server_schema(w->target, sizeof(w->target));
+    }
     for (size_t i = 0; i < WORLD_NODES; i++) {
         w->nodes[i].w = w;
     }
@@ -242,10 +246,15 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
         version, w->keep == NULL ? "24h" : w->keep,
         w->target[0] == 0 ? "sqlite:views.db" : w->target, version == 2 ? ", most: integer" : "",
         version == 2
-            ? "    sql:\n"
-              "      statement: UPDATE {keys} SET most = MAX(COALESCE(most, 0), :n) WHERE k = "
-              ":k\n"
-              "      bind: { n: /data/n, k: $key }\n"
+            ? w->target[0] == 0
+                  ? "    sql:\n"
+                    "      statement: UPDATE {keys} SET most = MAX(COALESCE(most, 0), :n) WHERE k "
+                    "= :k\n"
+                    "      bind: { n: /data/n, k: $key }\n"
+                  : "    sql:\n"
+                    "      statement: UPDATE {keys} SET most = GREATEST(COALESCE(most, 0), :n) "
+                    "WHERE k = :k\n"
+                    "      bind: { n: /data/n, k: $key }\n"
             : "");
     if (w->actions) {
         (void)strncat(out,
