@@ -179,12 +179,29 @@ static enum err read_served(struct apply *a, uint32_t *served, struct ectx *ec)
     return e;
 }
 
+/* The epoch that the target has, if it is later than ours, is topped. */
+static enum err top_epoch(struct apply *a, struct apply_claim *c, struct ectx *ec)
+{
+    struct claim_row row = {0};
+    const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(c->shard)};
+    enum err e =
+        a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
+    if (e == ERR_OK && row.found && row.epoch > c->epoch) {
+        c->epoch = row.epoch + 1;
+    }
+    return e;
+}
+
 static enum err claim_in_transaction(struct apply *a, struct apply_claim *c, struct ectx *ec)
 {
     char id[UUID_TEXT_SIZE];
     uuid_format(c->topic_id, id);
     uint32_t served = 0;
     enum err e = read_served(a, &served, ec);
+    e = e != ERR_OK || !c->force ? e : top_epoch(a, c, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
     /* Events from before there was any version are history: nothing live follows from them. */
     int64_t live_from = served == 0 || served == a->d->version ? c->end_offset : 0;
     const struct mapping_value made[] = {apply_name(a),
@@ -195,7 +212,7 @@ static enum err claim_in_transaction(struct apply *a, struct apply_claim *c, str
                                          apply_int(c->start_offset),
                                          apply_int(live_from),
                                          apply_int(c->now_ms)};
-    e = e != ERR_OK ? e : apply_meta(a, META_CLAIM_INSERT, made, ARRAY_LEN(made), NULL, ec);
+    e = apply_meta(a, META_CLAIM_INSERT, made, ARRAY_LEN(made), NULL, ec);
     const struct mapping_value mine[] = {
         apply_int((int64_t)c->epoch), apply_int(c->now_ms),        apply_name(a), apply_version(a),
         apply_text(c->shard),         apply_int((int64_t)c->epoch)};

@@ -33,11 +33,13 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
 void apply_destroy(struct apply *a);
 
 /* Takes a shard over. Its next offset comes back. ERR_FENCED: a later owner was here. ERR_EXISTS:
- * the checkpoint is of another topic with the same name. */
+ * the checkpoint is of another topic with the same name. With `force` a later epoch is topped: the
+ * claim gets the one after it, so that whoever had it is fenced. */
 struct apply_claim {
     struct str shard; /* "es.order/3" */
     struct uuid topic_id;
-    uint64_t epoch;
+    uint64_t epoch; /* in and out */
+    bool force;
     int64_t start_offset, end_offset; /* of the partition, now */
     int64_t now_ms;
     int64_t next_offset; /* out */

@@ -103,6 +103,7 @@ struct shard {
     bool claim_stale; /* the assignment changed while a claim was under way */
     struct work claim_work;
     struct apply_claim claim_call;
+    unsigned fenced;            /* claims in a row that a later epoch refused, since it is ours */
     uint64_t retry_ns;          /* not before; 0: now */
     int64_t next_offset;        /* durable in the target; valid while the claim is held */
     int64_t read_offset;        /* of the next read */

@@ -15,6 +15,10 @@
 
 #define RETRY_NS        (200ull * 1000 * 1000)
 #define FENCED_RETRY_NS (1000ull * 1000 * 1000)
+/* Who is fenced so often, and still hears from the group that the shard is its own, is right: the
+ * target's epoch comes from a group that was deleted since (its epochs begin anew). Whoever else has
+ * it then is fenced in turn; rows and checkpoint stay together in any case. */
+#define FENCED_MAX 5u
 
 struct shard *shard_find(struct run *r, struct str topic, int32_t partition)
 {
@@ -195,11 +199,14 @@ static void claim_done(struct work *w)
     s->claim_stale = false;
     if (w->err == ERR_OK && !stale && s->mine) {
         s->claim = CLAIM_HELD;
+        s->epoch = s->claim_call.epoch;
+        s->fenced = 0;
         s->next_offset = s->claim_call.next_offset;
         s->read_offset = s->next_offset;
         s->told_offset = -1;
         r->failed = false;
     } else if (w->err != ERR_OK && w->err != ERR_STOPPED) { /* STOPPED: it is being opened anew */
+        s->fenced += w->err == ERR_FENCED && !stale;
         s->retry_ns =
             env_mono_ns(r->pr->p->env) + (w->err == ERR_AGAIN ? RETRY_NS : FENCED_RETRY_NS);
         if (w->err != ERR_AGAIN) {
@@ -228,6 +235,7 @@ static void claim(struct shard *s)
     s->claim_call.shard = str_of(s->name);
     s->claim_call.topic_id = topic.id;
     s->claim_call.epoch = s->epoch;
+    s->claim_call.force = s->fenced >= FENCED_MAX;
     s->claim_call.now_ms = env_wall_ms(p->env);
     s->claim_work = (struct work){.run = claim_run, .done = claim_done};
     lane_submit(s->lane, &s->claim_work);
@@ -240,6 +248,7 @@ void shard_take(struct shard *s, uint64_t epoch)
     shard_lose(s);
     s->mine = true;
     s->epoch = epoch;
+    s->fenced = 0;
     s->retry_ns = 0;
     shard_go(s);
 }

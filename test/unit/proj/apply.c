@@ -64,6 +64,31 @@ TEST(apply_refuses_a_former_owner)
     bench_deinit(&b);
 }
 
+/* A claim that insists gets the epoch after the target's, and so fences whoever had that. */
+TEST(apply_tops_a_later_epoch_when_the_claim_insists)
+{
+    struct bench b;
+    struct bench other;
+    bench_init(&b, base_orders, "insist.db");
+    bench_init(&other, base_orders, "insist.db");
+    bench_claim(&b, 7);
+    const struct base_event one[] = {{"OrderPlaced", "order-1", PLACED(1, "a")}};
+    assert_int_equal(bench_apply(&b, one, 1), ERR_OK);
+    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = 1, .now_ms = 1};
+    assert_int_equal(apply_claim(other.a, &c, &other.ec), ERR_FENCED);
+    c.force = true;
+    assert_int_equal(apply_claim(other.a, &c, &other.ec), ERR_OK);
+    assert_int_equal(c.epoch, 8);
+    assert_int_equal(c.next_offset, 1);
+    assert_int_equal(bench_apply(&b, one, 1), ERR_FENCED);
+    other.epoch = c.epoch;
+    other.next = c.next_offset;
+    assert_int_equal(bench_apply(&other, one, 1), ERR_OK);
+    assert_string_equal(bench_rows(&b, "SELECT sold FROM stock__v1 WHERE sku = 'a'"), "4\n");
+    bench_deinit(&other);
+    bench_deinit(&b);
+}
+
 /* A topic that was deleted and made again has other events at the same offsets. */
 TEST(apply_refuses_another_topic_of_the_same_name)
 {

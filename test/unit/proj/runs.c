@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proj/target.h"
 #include "server.h"
 #include "world.h"
 
@@ -89,6 +90,38 @@ TEST_ON_BOTH(projection_on_the_worst_engine_equals_a_fold_of_the_log)
         world_check(&w, "");
         world_deinit(&w);
     }
+}
+
+static void set_epochs(struct world *w, const char *sql)
+{
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct ectx ec;
+    assert_int_equal(target_sqlite.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_sqlite.open(l, str_of(w->db), 0, &db, &ec), ERR_OK);
+    assert_int_equal(target_sqlite.exec(db, sql, &ec), ERR_OK);
+    target_sqlite.close(db);
+    target_sqlite.unload(l);
+}
+
+/* A group that was deleted gives epochs from the beginning again; the target has later ones. */
+TEST(projection_goes_on_when_its_group_was_deleted)
+{
+    struct world w;
+    struct worst_config cfg;
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    begin(&w);
+    world_say(&w, 100, 0);
+    world_until(&w, world_settled, 60000);
+    world_stop(&w, 0);
+    set_epochs(&w, "UPDATE leat_checkpoint SET owner_epoch = 1000000");
+    world_say(&w, 100, 0);
+    world_up(&w, 0);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_stop(&w, 0);
+    world_deinit(&w);
 }
 
 /* The end waits for what is under way, at any moment, and what was done stays done. */
