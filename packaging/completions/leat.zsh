@@ -297,13 +297,13 @@ _leat() {
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;
     'projection apply') _arguments \
-        '--follow[wait until it is served, and show how far it is]' \
+        '--follow[until it is served and has caught up, with a bar]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;
     'projection rebuild') _arguments \
-        '--follow[wait until it is served, and show how far it is]' \
+        '--follow[until it is served and has caught up, with a bar]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
@@ -320,6 +320,11 @@ _leat() {
         '--help[tell about this command]' ;;
     'projection cancel') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
+    'projection drop') _arguments \
+        '--version=[which version (needed)]:N: ' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;

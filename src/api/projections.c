@@ -59,6 +59,7 @@ static void write_version(struct json_writer *w, const struct proj_version_statu
     if (!str_is_null(v->error)) {
         json_write_member_str(w, "error", v->error);
     }
+    json_write_member_bool(w, "caught_up", v->caught_up);
     json_write_name(w, "lag_events");
     json_write_u64(w, v->lag_events);
     json_write_name(w, "lag_seconds");
@@ -186,7 +187,7 @@ static void on_command(struct proj_command *p)
         fail(x->c, p->err, &p->ec);
         return;
     }
-    if (p->kind == PROJ_REMOVE) {
+    if (p->kind == PROJ_REMOVE || p->kind == PROJ_DROP_VERSION) {
         api_reply_empty(x->c, 204, NULL, 0);
         return;
     }
@@ -258,6 +259,23 @@ static void post_command(struct api_call *c)
 static void delete_projection(struct api_call *c)
 {
     simple(c, PROJ_REMOVE);
+}
+
+static void delete_version(struct api_call *c)
+{
+    uint64_t version;
+    struct ectx ec = {0};
+    struct command_call *x = command_new(c, PROJ_DROP_VERSION);
+    if (x == NULL) {
+        return;
+    }
+    if (!str_to_u64(api_path(c, 1), &version) || version > UINT32_MAX) {
+        IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "'%.*s' is no version", STR(api_path(c, 1))));
+        fail(c, ERR_NOT_FOUND, &ec);
+        return;
+    }
+    x->command.for_version = (uint32_t)version;
+    proj_command(proj_of(c), &x->command);
 }
 
 static void post_key(struct api_call *c)
@@ -462,6 +480,8 @@ static const struct api_param PUT_PARAMS[] = {
 static const struct api_param VERSION_PARAMS[] = {
     NAME_PARAM,
     {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."}};
+static const struct api_param DROP_PARAMS[] = {
+    NAME_PARAM, {"version", API_PATH, API_INTEGER, true, "1", "The version."}};
 static const struct api_param KEY_PARAMS[] = {
     NAME_PARAM,
     {"key", API_PATH, API_STRING, true, "42", "The key."},
@@ -513,6 +533,11 @@ static const struct api_route ROUTES[] = {
     COMMAND("/switch", "switchProjection", "Serve the version that was built."),
     COMMAND("/rollback", "rollbackProjection", "Serve the version before this one again."),
     COMMAND("/cancel", "cancelProjection", "Drop the version that is being built."),
+    {"DELETE", "/api/v1/projections/{name}/versions/{version}", delete_version,
+     "dropProjectionVersion",
+     "Drop a version that is not served, with its tables: kept ones go before their time.",
+     DROP_PARAMS, ARRAY_LEN(DROP_PARAMS), NULL, NULL, 204, 0,
+     "projection-not-found projection-behind", NULL},
     COMMAND("/pause", "pauseProjection", "Apply nothing for the moment."),
     COMMAND("/resume", "resumeProjection", "Go on."),
     {"GET", "/api/v1/projections/{name}/parked", get_parked, "listParkedKeys",

@@ -74,6 +74,7 @@ enum option_id {
     OPT_REASON,
     OPT_FIELD,
     OPT_AGAINST_LOG,
+    OPT_VERSION,
     OPT_OTHER, /* of a command that reads its arguments itself: only told, never looked up */
     OPTION_COUNT
 };
@@ -208,6 +209,7 @@ int run_projection_rollback(struct cli *cli);
 int run_projection_cancel(struct cli *cli);
 int run_projection_pause(struct cli *cli);
 int run_projection_resume(struct cli *cli);
+int run_projection_drop(struct cli *cli);
 int run_projection_delete(struct cli *cli);
 int run_projection_parked(struct cli *cli);
 int run_projection_retry(struct cli *cli);

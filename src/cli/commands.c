@@ -167,7 +167,10 @@ static const struct option AGAINST_LOG[] = {
     {OPT_AGAINST_LOG, 0, "--against-log", NULL, "try it on every event of the log (needed)", false},
 };
 static const struct option BUILD[] = {
-    {OPT_FOLLOW, 'f', "--follow", NULL, "wait until it is served, and show how far it is", false},
+    {OPT_FOLLOW, 'f', "--follow", NULL, "until it is served and has caught up, with a bar", false},
+};
+static const struct option DROP_VERSION[] = {
+    {OPT_VERSION, 0, "--version", "N", "which version (needed)", false},
 };
 static const struct option ONLY_DRY_RUN[] = {DRY_RUN};
 static const struct option STATUS[] = {
@@ -361,6 +364,11 @@ const struct command COMMANDS[] = {
      NO_OPTIONS, false, true, true, run_projection_rollback},
     {"projection", "cancel", "NAME", 1, 1, "Drop the version that is being built", NULL, NULL,
      NO_OPTIONS, false, true, true, run_projection_cancel},
+    {"projection", "drop", "NAME", 1, 1, "Drop a version that is kept for a way back",
+     "Versions that were served before are kept for the time of `keep`, four of them at most. The\n"
+     "one that is served cannot be dropped.",
+     "leat projection drop orders --version 2\tmake room for a rebuild", OPTIONS(DROP_VERSION),
+     false, true, false, run_projection_drop},
     {"projection", "pause", "NAME", 1, 1, "Apply nothing for the moment", NULL, NULL, NO_OPTIONS,
      false, true, true, run_projection_pause},
     {"projection", "resume", "NAME", 1, 1, "Go on", NULL, NULL, NO_OPTIONS, false, true, true,

@@ -95,13 +95,33 @@ int run_projection_show(struct cli *cli)
     return cli_report(e, &cli->ec);
 }
 
-/* The version that is being built; NULL: none. */
-static const struct json *building(const struct json *p)
+static bool in_state(const struct json *v, const char *state)
+{
+    return str_eq_z(member_str(v, "state"), state);
+}
+
+/* What is still to be done for `version` (0: for whatever is being built): that version, or NULL. A
+ * first version is served from the beginning, while it catches up. */
+static const struct json *unfinished(const struct json *p, int64_t version)
 {
     const struct json *versions = json_get(p, "versions");
     for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
-        if (str_eq_z(member_str(v, "state"), "building") ||
-            str_eq_z(member_str(v, "state"), "starting")) {
+        const struct json *there = json_get(v, "caught_up");
+        const bool lags = there != NULL && there->kind == JSON_BOOL && !there->boolean;
+        if (in_state(v, "building") || in_state(v, "starting") ||
+            (member_i64(v, "version", 0) == version && in_state(v, "live") && lags)) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+/* It will not go on by itself. */
+static const struct json *stopped(const struct json *p, int64_t version)
+{
+    const struct json *versions = json_get(p, "versions");
+    for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
+        if (in_state(v, "stopped") && (version == 0 || member_i64(v, "version", 0) == version)) {
             return v;
         }
     }
@@ -125,26 +145,39 @@ static void draw(const struct json *v)
             number(v, "events_per_second", 0), time);
 }
 
-/* Until nothing is being built any more, at most for --timeout. */
-static enum err follow_build(struct cli *cli)
+/* Until nothing is being built any more, and `version` has caught up. Ends when nothing was applied
+ * for --timeout. */
+static enum err follow_build(struct cli *cli, int64_t version)
 {
-    const uint64_t ends = clock_ns() + (uint64_t)cli->timeout_ms * 1000000u;
+    const uint64_t patience = (uint64_t)cli->timeout_ms * 1000000u;
+    uint64_t ends = clock_ns() + patience;
+    int64_t applied = -1;
     struct json *v;
     for (;;) {
         const enum err e = get_status(cli, &v);
         if (e != ERR_OK) {
             return e;
         }
-        const struct json *build = building(v);
+        const struct json *build = unfinished(v, version);
+        const struct json *stop = stopped(v, version);
+        if (stop != NULL) {
+            return ectx_fail(&cli->ec, ERR_STOPPED, "version %lld has stopped: %.*s",
+                             (long long)member_i64(stop, "version", 0),
+                             STR(member_str(stop, "error")));
+        }
         if (build == NULL) {
             break;
         }
         if (cli->progress) {
             draw(build);
         }
+        if (member_i64(build, "applied", 0) != applied) {
+            applied = member_i64(build, "applied", 0);
+            ends = clock_ns() + patience;
+        }
         if (clock_ns() > ends) {
             return ectx_fail(
-                &cli->ec, ERR_REQUEST_TIMED_OUT, "version %lld is still being built (%.0f %%)",
+                &cli->ec, ERR_REQUEST_TIMED_OUT, "version %lld does not go on (%.0f %%)",
                 (long long)member_i64(build, "version", 0), number(build, "progress", 0) * 100);
         }
         clock_sleep_ms(POLL_MS);
@@ -183,7 +216,7 @@ int run_projection_apply(struct cli *cli)
     if (e == ERR_OK && cli_has(cli, OPT_FOLLOW)) {
         const struct str name = member_str(v, "name");
         cli->words[0] = arena_str(&cli->arena, name).p;
-        e = cli->words[0] == NULL ? ERR_NO_MEMORY : follow_build(cli);
+        e = cli->words[0] == NULL ? ERR_NO_MEMORY : follow_build(cli, member_i64(v, "version", 0));
     }
     return cli_report(e, &cli->ec);
 }
@@ -197,7 +230,7 @@ static int command(struct cli *cli, const char *suffix, const char *what)
         path == NULL ? ERR_NO_MEMORY : http_api(cli, "POST", path, STR_LIT("{}"), &status, &v);
     e = e == ERR_OK ? print_version(cli, v, what) : e;
     if (e == ERR_OK && cli_has(cli, OPT_FOLLOW)) {
-        e = follow_build(cli);
+        e = follow_build(cli, member_i64(v, "version", 0));
     }
     return cli_report(e, &cli->ec);
 }
@@ -225,6 +258,25 @@ int run_projection_pause(struct cli *cli)
 int run_projection_resume(struct cli *cli)
 {
     return command(cli, "/resume", "resumed");
+}
+
+int run_projection_drop(struct cli *cli)
+{
+    int status = 0;
+    int64_t version = 0;
+    struct json *v = NULL;
+    enum err e = cli_number(cli, OPT_VERSION, 1, UINT32_MAX, 0, &version, &cli->ec);
+    if (e == ERR_OK && version == 0) {
+        e = ectx_fail(&cli->ec, ERR_CONFIG, "--version is needed: which one is to be dropped");
+        ectx_hint(&cli->ec, "leat projection show %s lists them", cli->words[0]);
+    }
+    const struct str suffix = arena_printf(&cli->arena, "/versions/%lld", (long long)version);
+    const char *path = e != ERR_OK || str_is_null(suffix) ? NULL : path_of(cli, suffix.p);
+    if (e == ERR_OK) {
+        e = path == NULL ? ERR_NO_MEMORY : http_api(cli, "DELETE", path, STR_NULL, &status, &v);
+    }
+    e = e == ERR_OK ? out_write(STR_LIT("dropped\n"), &cli->ec) : e;
+    return cli_report(e, &cli->ec);
 }
 
 int run_projection_delete(struct cli *cli)

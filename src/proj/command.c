@@ -107,10 +107,14 @@ static enum err check_next(struct projection *pr, const struct def *d, struct ec
         return e;
     }
     if (count == PROJ_VERSIONS_MAX) {
-        return ectx_fail(ec, ERR_LIMIT,
-                         "%u versions are there, the most that may be: wait until an "
-                         "old one is dropped",
-                         PROJ_VERSIONS_MAX);
+        const struct run *oldest = CONTAINER_OF(pr->runs.next, struct run, link);
+        enum err e =
+            ectx_fail(ec, ERR_EXISTS, "%u versions of '%.*s' are there, the most that may be",
+                      PROJ_VERSIONS_MAX, STR(pr->name));
+        ectx_hint(ec,
+                  "drop one that is kept for a way back: leat projection drop %.*s --version %u",
+                  STR(pr->name), oldest->d->version);
+        return e;
     }
     return ERR_OK;
 }
@@ -241,9 +245,35 @@ static void removing(struct registry_change *change)
     projection_go(pr);
 }
 
+/* May this version go before its time? */
+static enum err check_drop(struct projection *pr, uint32_t version, struct ectx *ec)
+{
+    struct run *r = run_find(pr, version);
+    if (r == NULL || r->dropping) {
+        return ectx_fail(ec, ERR_NOT_FOUND, "'%.*s' has no version %u", STR(pr->name), version);
+    }
+    if (!pr->known) {
+        return ectx_fail(ec, ERR_AGAIN, "the target of '%.*s' is not open yet", STR(pr->name));
+    }
+    if (version == pr->served) {
+        enum err e =
+            ectx_fail(ec, ERR_INVALID_REQUEST, "version %u is the one that is served", version);
+        ectx_hint(ec, "serve another one first, or delete the projection");
+        return e;
+    }
+    return pr->switch_to == NULL && pr->sending == NULL && !pr->actions_waiting
+               ? ERR_OK
+               : ectx_fail(ec, ERR_AGAIN, "a switch is under way, or live-only actions are");
+}
+
 static void change(struct proj *p, struct projection *pr, struct proj_command *c)
 {
     struct run *building = run_building(pr);
+    enum err e = c->kind == PROJ_DROP_VERSION ? check_drop(pr, c->for_version, &c->ec) : ERR_OK;
+    if (e != ERR_OK) {
+        answer(c, e);
+        return;
+    }
     if (c->kind == PROJ_CANCEL && (building == NULL || pr->switching)) {
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND, "no version of '%.*s' is being built",
                             STR(pr->name)));
@@ -255,8 +285,8 @@ static void change(struct proj *p, struct projection *pr, struct proj_command *c
         return;
     }
     r->command = c;
-    if (c->kind == PROJ_CANCEL) {
-        r->without = building->d->version;
+    if (c->kind == PROJ_CANCEL || c->kind == PROJ_DROP_VERSION) {
+        r->without = c->kind == PROJ_CANCEL ? building->d->version : c->for_version;
         r->done = cancelled;
     } else if (c->kind == PROJ_REMOVE) {
         r->removing = true;
@@ -410,7 +440,7 @@ void proj_command(struct proj *p, struct proj_command *c)
         return;
     }
     bool stored = c->kind == PROJ_REBUILD || c->kind == PROJ_CANCEL || c->kind == PROJ_PAUSE ||
-                  c->kind == PROJ_RESUME || c->kind == PROJ_REMOVE;
+                  c->kind == PROJ_RESUME || c->kind == PROJ_REMOVE || c->kind == PROJ_DROP_VERSION;
     if (stored && registry_is_busy(p->registry, pr->name)) {
         answer(c, ectx_fail(&c->ec, ERR_AGAIN, "another change of '%.*s' is under way",
                             STR(pr->name)));

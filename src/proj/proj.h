@@ -92,6 +92,8 @@ enum proj_command_kind {
     PROJ_SWITCH,   /* serve the version that was built; ERR_AGAIN while it lags (ec: how far) */
     PROJ_ROLLBACK, /* serve the version before this one again; it has been kept up to date */
     PROJ_CANCEL,   /* drop the version that is being built */
+    /* `for_version`: drop it now, before its time; ERR_INVALID_REQUEST: it is the served one. */
+    PROJ_DROP_VERSION,
     PROJ_PAUSE,
     PROJ_RESUME,
     PROJ_REMOVE,    /* and its tables, views and checkpoints */
@@ -103,7 +105,7 @@ struct proj_command {
     struct str name;             /* of the projection; PROJ_APPLY: from the definition */
     struct str definition, file; /* text, YAML or JSON; and its name for messages */
     struct str key;
-    uint32_t for_version; /* PROJ_RETRY_KEY, PROJ_SKIP_KEY; 0: the served one */
+    uint32_t for_version; /* PROJ_RETRY_KEY, PROJ_SKIP_KEY (0: the served one), PROJ_DROP_VERSION */
     struct arena *arena;
     void (*done)(struct proj_command *c);
     void *ctx;
@@ -146,7 +148,8 @@ struct proj_version_status {
     uint64_t lag_ms;   /* age of the oldest event that is not applied; 0: none */
     uint64_t applied;  /* events since start */
     double per_second; /* over the last 10 s */
-    double progress;   /* of a build: 0 to 1 */
+    bool caught_up;    /* every partition is ours and read to its end */
+    double progress;   /* of a build, or of a first version: 0 to 1 */
     int64_t eta_ms;    /* of a build; -1: not known */
     uint64_t parked_events;
     int64_t drop_at_ms; /* PROJ_KEPT */

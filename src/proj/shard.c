@@ -16,8 +16,8 @@
 #define RETRY_NS        (200ull * 1000 * 1000)
 #define FENCED_RETRY_NS (1000ull * 1000 * 1000)
 /* Who is fenced so often, and still hears from the group that the shard is its own, is right: the
- * target's epoch comes from a group that was deleted since (its epochs begin anew). Whoever else has
- * it then is fenced in turn; rows and checkpoint stay together in any case. */
+ * target's epoch comes from a group that was deleted since (its epochs begin anew). Whoever else
+ * has it then is fenced in turn; rows and checkpoint stay together in any case. */
 #define FENCED_MAX 5u
 
 struct shard *shard_find(struct run *r, struct str topic, int32_t partition)

@@ -100,6 +100,7 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
     *v = (struct proj_version_status){.version = r->d->version,
                                       .state = state_of(r),
                                       .applied = r->events,
+                                      .caught_up = run_caught_up(r),
                                       .per_second = rate(r, now),
                                       .eta_ms = -1,
                                       .drop_at_ms = r->drop_at_ms};

@@ -238,7 +238,8 @@ void switch_go(struct projection *pr)
         projection_go(pr);
         return;
     }
-    if (is_due(pr, from)) {
+    /* What is on its way into the log may be that one of the two is dropped. */
+    if (!registry_is_busy(pr->p->registry, pr->name) && is_due(pr, from)) {
         pr->switching = true;
         pr->switch_from = from;
         pr->work_pending++;

@@ -127,6 +127,42 @@ TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     world_deinit(&w);
 }
 
+/* A fourth rebuild within `keep` finds no room: the refusal says which version to drop, and that is
+ * a command. The served one is never dropped so. */
+TEST(projection_drops_a_kept_version_when_it_is_told_to)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 6, false);
+    world_say(&w, 50, 0);
+    world_until(&w, world_settled, 60000);
+    for (uint32_t version = 2; version <= PROJ_VERSIONS_MAX; version++) {
+        assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+        for (int i = 0; i < 1000 && served(&w) != version; i++) {
+            world_run(&w, 100);
+        }
+        assert_int_equal(served(&w), version);
+    }
+    assert_int_equal(versions(&w), PROJ_VERSIONS_MAX);
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_EXISTS);
+    assert_non_null(strstr(ec.hint, "leat projection drop sums --version 1"));
+    w.for_version = PROJ_VERSIONS_MAX;
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_INVALID_REQUEST);
+    w.for_version = 9;
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_NOT_FOUND);
+    w.for_version = 1;
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
+    assert_int_equal(versions(&w), PROJ_VERSIONS_MAX - 1);
+    check_text(&w,
+               "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'keys\\_\\_v%' "
+               "ESCAPE '\\' ORDER BY 1",
+               "keys__v2\nkeys__v3\nkeys__v4\n");
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
 /* The same definition again, as the next version. */
 TEST_ON_BOTH(projection_rebuild_takes_the_next_version)
 {

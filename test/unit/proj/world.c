@@ -288,6 +288,7 @@ enum err world_command(struct world *w, enum proj_command_kind kind, const char 
                                         .definition = str_of(text),
                                         .file = STR_LIT("sums.yaml"),
                                         .key = str_of(text),
+                                        .for_version = w->for_version,
                                         .arena = &a,
                                         .done = commanded}};
         proj_command(w->nodes[0].proj, &call.c);

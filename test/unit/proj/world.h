@@ -40,7 +40,8 @@ struct world {
     char target[256]; /* "sqlite:views.db" if empty */
     uint64_t rng;
     uint64_t ticked_ns;
-    const char *keep; /* of the definition; "24h" if NULL */
+    const char *keep;     /* of the definition; "24h" if NULL */
+    uint32_t for_version; /* of commands */
 };
 
 void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);
