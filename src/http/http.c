@@ -51,6 +51,7 @@ void http_destroy(struct http *h)
         mem_free(x);
     }
     mem_free(h->matchers);
+    mem_free(h->origin_text);
     mem_free(h);
 }
 
@@ -135,7 +136,8 @@ static bool is_loopback_host(struct str host)
 
 static void check_host(struct http_exchange *x, const struct http_listener *l)
 {
-    struct str host = http_header_get(&x->request, "Host");
+    const struct str host =
+        str_is_null(x->authority) ? http_header_get(&x->request, "Host") : x->authority;
     if (l->loopback && !str_is_null(host) && !is_loopback_host(host)) {
         http_refuse(x, 421, "this listener is on loopback and does not answer for host '%.*s'",
                     STR(host));
@@ -156,6 +158,7 @@ static void on_message(void *state, struct net_message *m)
     }
     if (x->status == 0) {
         check_host(x, c->listener);
+        http_origin_check(x);
     }
     if (x->status != 0) {
         http_answer_refusal(x);

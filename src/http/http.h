@@ -9,6 +9,7 @@
 #ifndef LEAT_HTTP_HTTP_H
 #define LEAT_HTTP_HTTP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/arena.h"
@@ -40,6 +41,7 @@ struct http_request {
         params[HTTP_PARAMS_MAX]; /* what `{...}` in the route's path matched, decoded, in order */
     size_t param_count;
     const struct http_route *route;
+    bool origin_allowed; /* its Origin is one of http_origins_set */
     struct arena *arena; /* lives until the reply is out */
     void *internal;
 };
@@ -119,6 +121,14 @@ bool http_stream_comment(struct http_stream *s, struct str text);
 MUST_USE enum err http_create(struct env *env, struct net *net, struct metrics *metrics,
                               uint32_t body_max_bytes, struct http **out);
 void http_destroy(struct http *h);
+/*
+ * Pages of these origins may call this server from a browser and read its answers (CORS, the Fetch
+ * standard): "https://shop.example,http://localhost:5173", exactly as a browser writes them in
+ * `Origin`. Empty, as at first: no page but one of this server. Never a wildcard. ERR_CONFIG names
+ * what is no origin; ERR_LIMIT: more than HTTP_ORIGINS_MAX.
+ */
+#define HTTP_ORIGINS_MAX 32u
+MUST_USE enum err http_origins_set(struct http *h, struct str list, struct ectx *ec);
 MUST_USE enum err http_routes_add(struct http *h, const struct http_route *routes, size_t count,
                                   void *ctx);
 MUST_USE enum err http_listen(struct http *h, const struct env_addr *addr, struct env_addr *bound,

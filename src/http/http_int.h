@@ -35,6 +35,9 @@ struct http {
     uint32_t body_max_bytes;
     struct http_matcher *matchers;
     size_t matcher_count;
+    char *origin_text; /* of `origins` */
+    struct str origins[HTTP_ORIGINS_MAX];
+    size_t origin_count;
     struct metric_histogram *duration;
     struct list listeners; /* of http_listener */
     struct list live;      /* of http_exchange: requests that are not answered yet */
@@ -81,9 +84,11 @@ struct http_exchange {
     struct http_field *fields; /* NULL: inline */
     uint32_t field_count;
     uint32_t target_at, target_n;
+    struct str authority; /* of an absolute target, which stands above Host; else null */
+    struct str origin;    /* of a page that may read the answer; else null */
     uint32_t head_bytes;
     bool in_value, head_done, head_checked, complete, chunked, body_too_large, too_many_fields,
-        out_of_memory;
+        folded, out_of_memory;
 
     bool keep_alive, head_only, http_1_0;
     int status; /* set when something is to be refused with this */
@@ -110,11 +115,19 @@ bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n);
 struct str http_percent_decode(struct arena *a, struct str s, bool plus);
 /* route.c: calls the handler, or answers 404 / 405. */
 void http_dispatch(struct http_exchange *x);
+/* origin.c: whose page asks? Sets origin, if it may read the answer. */
+void http_origin_check(struct http_exchange *x);
+/* What a browser is told of it; in any case that answers differ. */
+void http_origin_put(struct buf *b, const struct http_exchange *x);
+size_t http_origin_max(const struct http_exchange *x); /* bytes that it needs at most */
+/* Answers OPTIONS: `allow` is the value of Allow. A browser asks so before it sends. */
+void http_answer_options(struct http_exchange *x, struct str allow);
 /* reply.c: the head of a reply into `b`. length < 0: not known. */
 void http_head_put(struct buf *b, const struct http_exchange *x, const struct http_head *head,
                    int64_t length);
 void http_date_format(int64_t unix_s, char out[HTTP_DATE_SIZE]);
-size_t http_head_max(const struct http_head *head); /* bytes that it needs at most */
+/* Bytes that it needs at most. */
+size_t http_head_max(const struct http_exchange *x, const struct http_head *head);
 /* A field of the head is not legal, and the request was answered with that. */
 bool http_refused_for_head(struct http_request *r, const struct http_head *head);
 /* Answers with x->status and x->ec, and closes the connection. */

@@ -15,6 +15,8 @@
 #include "core/mem.h"
 #include "http/http_int.h"
 
+#define METHOD_MAX 32u /* letters of a method that nobody knows */
+
 static uint32_t place(const struct http_exchange *x, const char *at)
 {
     return (uint32_t)((const uint8_t *)at - x->base);
@@ -81,6 +83,9 @@ static int on_value(http_parser *p, const char *at, size_t n)
     if (!x->in_value) {
         f->value_at = place(x, at);
         x->in_value = true;
+    } else if (n > 0 && place(x, at) != f->value_at + f->value_n) {
+        x->folded = true; /* over more than one line (RFC 9112, 5.2): no view of it can be right */
+        return 1;
     }
     f->value_n += (uint32_t)n;
     return 0;
@@ -141,15 +146,41 @@ void http_refuse(struct http_exchange *x, int status, const char *fmt, ...)
     va_end(args);
 }
 
+/*
+ * What is no method of HTTP may be another protocol, or a method that nobody here knows. The parser
+ * stops within the word; the word is waited for.
+ */
+static void refuse_method(struct http_exchange *x, struct str bytes)
+{
+    size_t n = 0;
+    while (n < bytes.n && n < METHOD_MAX && bytes.p[n] >= 'A' && bytes.p[n] <= 'Z') {
+        n++;
+    }
+    if (n == bytes.n && n < METHOD_MAX) {
+        return;
+    }
+    if (str_starts(bytes, "PRI ")) {
+        http_refuse(x, 505, "HTTP/2 is not spoken here: HTTP/1.1 is");
+    } else if (n > 0 && n < bytes.n && bytes.p[n] == ' ') {
+        http_refuse(x, 501, "there is no method %.*s", (int)n, bytes.p);
+    } else {
+        http_refuse(x, 400, "not an HTTP request: %s", http_errno_description(HPE_INVALID_METHOD));
+    }
+}
+
 /* Why the parser stopped before the end of a message. */
-static void refuse_stopped(struct http_exchange *x, enum http_errno he)
+static void refuse_stopped(struct http_exchange *x, size_t n, enum http_errno he)
 {
     if (x->body_too_large) {
         http_refuse(x, 413, "HTTP body over %u bytes", x->http->body_max_bytes);
     } else if (x->too_many_fields) {
         http_refuse(x, 431, "more than %u header fields", HTTP_HEADER_COUNT_MAX);
+    } else if (x->folded) {
+        http_refuse(x, 400, "a header field is folded over several lines");
     } else if (x->out_of_memory) {
         http_refuse(x, 503, "out of memory for an HTTP request");
+    } else if (he == HPE_INVALID_METHOD) {
+        refuse_method(x, str_make(x->base, n));
     } else if (he == HPE_HEADER_OVERFLOW) {
         http_refuse(x, 431, "HTTP head over %u bytes", HTTP_HEAD_MAX);
     } else {
@@ -181,6 +212,11 @@ static void head_check(struct http_exchange *x, bool body_is_awaited)
     for (uint32_t i = 0; i < x->field_count; i++) {
         const struct http_field *f = &field_list(x)[i];
         const struct str value = str_make(x->base + f->value_at, f->value_n);
+        if (memchr(x->base + f->name_at, ' ', f->name_n) != NULL) {
+            /* "Content-Length : 5" is one field to some and another to others. */
+            http_refuse(x, 400, "a space in the name of a header field");
+            return;
+        }
         hosts += field_is(x, f, "Host") ? 1u : 0u;
         if (x->chunked && field_is(x, f, "Transfer-Encoding") &&
             (value.n != 7 || strncasecmp(value.p, "chunked", 7) != 0)) {
@@ -221,7 +257,7 @@ static void measure_on(struct http_exchange *x, size_t n, enum http_errno he)
     } else if (x->complete) {
         x->total = x->measured + (x->chunked ? 0 : x->body_bytes);
     } else if (he != HPE_OK) {
-        refuse_stopped(x, he);
+        refuse_stopped(x, n, he);
     } else if (!x->head_done && x->measured > HTTP_HEAD_MAX) {
         http_refuse(x, 431, "HTTP head over %u bytes", HTTP_HEAD_MAX);
     } else if (x->measured > HTTP_MESSAGE_MAX(x->http->body_max_bytes)) {

@@ -105,6 +105,27 @@ static bool make_headers(struct http_exchange *x, const uint8_t *p)
     return true;
 }
 
+/*
+ * The path of the request's target, and its authority if it is absolute: a server takes that form
+ * too (RFC 9112, 3.2.2). What is no path stays what it was, and is refused.
+ */
+static struct str path_of(struct http_exchange *x, struct str target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        const size_t n = strlen(schemes[i]);
+        if (target.n <= n || strncasecmp(target.p, schemes[i], n) != 0) {
+            continue;
+        }
+        const struct str rest = str_make(target.p + n, target.n - n);
+        const char *slash = memchr(rest.p, '/', rest.n);
+        const size_t at = slash == NULL ? rest.n : (size_t)(slash - rest.p);
+        x->authority = str_make(rest.p, at);
+        return slash == NULL ? STR_LIT("/") : str_make(slash, rest.n - at);
+    }
+    return target;
+}
+
 bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
 {
     struct http_request *r = &x->request;
@@ -115,8 +136,10 @@ bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
     }
     r->method = str_of(http_method_str((enum http_method)x->parser.method));
     r->target = str_cut(str_make(p + x->target_at, x->target_n), '?', &r->query);
+    r->target = path_of(x, r->target);
     r->path = http_percent_decode(&x->arena, r->target, false);
-    if (r->path.p == NULL || r->path.n == 0 || r->path.p[0] != '/') {
+    const bool of_all = x->parser.method == HTTP_OPTIONS && str_eq_z(r->target, "*");
+    if (!of_all && (r->path.p == NULL || r->path.n == 0 || r->path.p[0] != '/')) {
         http_refuse(x, 400, "the request's path is not valid");
     }
     if (!x->chunked) {

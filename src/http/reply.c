@@ -43,9 +43,10 @@ static bool head_legal(const struct http_head *head)
     return true;
 }
 
-size_t http_head_max(const struct http_head *head)
+size_t http_head_max(const struct http_exchange *x, const struct http_head *head)
 {
-    size_t n = 384 + (head->content_type == NULL ? 0 : strlen(head->content_type));
+    size_t n =
+        384 + http_origin_max(x) + (head->content_type == NULL ? 0 : strlen(head->content_type));
     for (size_t i = 0; i < head->header_count; i++) {
         n += head->headers[i].name.n + head->headers[i].value.n + 4;
     }
@@ -131,6 +132,7 @@ void http_head_put(struct buf *b, const struct http_exchange *x, const struct ht
         put_lit(b, STR_LIT("Cache-Control: no-store\r\n"));
     }
     put_lit(b, STR_LIT("X-Content-Type-Options: nosniff\r\n"));
+    http_origin_put(b, x);
     if (!x->keep_alive) {
         put_lit(b, STR_LIT("Connection: close\r\n"));
     } else if (x->http_1_0) {
@@ -170,7 +172,7 @@ static void reply(struct http_exchange *x, const struct http_head *head, struct 
     struct net_message *m = x->message;
     const bool no_body = x->head_only || head->status == 204 || head->status == 304;
     const size_t copied = taken || no_body ? 0 : body.n;
-    const size_t need = http_head_max(head) + copied;
+    const size_t need = http_head_max(x, head) + copied;
     struct buf b = {.p = (uint8_t *)x->out, .cap = sizeof(x->out), .max = sizeof(x->out)};
     metric_observe_ns(h->duration, env_mono_ns(h->env) - x->started_ns);
     if (need > sizeof(x->out)) {

@@ -84,19 +84,25 @@ static void set_params(struct http_request *r, const struct http_matcher *m,
     }
 }
 
-/* Says which methods there are (RFC 9110, 15.5.6). */
-static void answer_405(struct http_exchange *x, const struct str *parts, uint32_t count)
+/* Which methods a path has. Null: no memory. */
+static struct str methods_of(struct http_exchange *x, const struct str *parts, uint32_t count)
 {
     const struct http *h = x->http;
-    struct http_request *r = &x->request;
     struct str allow = STR_LIT("");
-    for (size_t i = 0; i < h->matcher_count; i++) {
+    for (size_t i = 0; i < h->matcher_count && !str_is_null(allow); i++) {
         if (matches(&h->matchers[i], parts, count)) {
             const char *method = h->matchers[i].route->method;
             allow = arena_printf(&x->arena, "%.*s%s%s%s", STR(allow), allow.n > 0 ? ", " : "",
                                  method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
         }
     }
+    return str_is_null(allow) ? allow : arena_printf(&x->arena, "%.*s, OPTIONS", STR(allow));
+}
+
+/* Says which methods there are (RFC 9110, 15.5.6). */
+static void answer_405(struct http_exchange *x, struct str allow)
+{
+    struct http_request *r = &x->request;
     struct ectx ec = {0};
     IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "%.*s is not a method of %.*s: it has %.*s",
                      STR(r->method), STR(r->path), STR(allow)));
@@ -124,6 +130,11 @@ void http_dispatch(struct http_exchange *x)
     const struct http *h = x->http;
     struct http_request *r = &x->request;
     struct str parts[HTTP_PATH_PARTS_MAX];
+    const bool options = x->parser.method == HTTP_OPTIONS;
+    if (options && str_eq_z(r->target, "*")) {
+        http_answer_options(x, STR_LIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        return;
+    }
     const uint32_t count = cut_path(r->target, parts);
     if (count > HTTP_PATH_PARTS_MAX) {
         answer_404(x);
@@ -146,8 +157,10 @@ void http_dispatch(struct http_exchange *x)
             return;
         }
     }
-    if (path_known) {
-        answer_405(x, parts, count);
+    if (path_known && options) {
+        http_answer_options(x, methods_of(x, parts, count));
+    } else if (path_known) {
+        answer_405(x, methods_of(x, parts, count));
     } else {
         answer_404(x);
     }

@@ -55,7 +55,7 @@ struct http_stream *http_stream_begin(struct http_request *r, const struct http_
     struct http *h = x->http;
     struct net_message *m = x->message;
     struct http_stream *s = arena_new(&x->arena, struct http_stream);
-    const size_t need = http_head_max(head);
+    const size_t need = http_head_max(x, head);
     struct buf b;
     buf_init(&b, need);
     if (http_refused_for_head(r, head)) {

@@ -160,7 +160,9 @@ static enum err open_rim(struct server *s, struct ectx *ec)
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "could not set up the protocols: %s", err_text(e));
     }
-    e = server_api_open(s, ec);
+    e = http_origins_set(
+        s->http, str_of(config_text(&s->options.config, NULL, "leat.http.cors.origins", NULL)), ec);
+    e = e == ERR_OK ? server_api_open(s, ec) : e;
     if (e != ERR_OK) {
         return e;
     }

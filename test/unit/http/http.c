@@ -206,7 +206,7 @@ TEST(http_another_method_is_told_which_there_are)
     world_open(&w, "127.0.0.1:0");
     ask(&w, "DELETE /topics/t/records HTTP/1.1\r\nHost: localhost\r\n\r\n");
     expect(&w, "405 Method Not Allowed");
-    expect(&w, "\r\nAllow: POST, GET, HEAD\r\n");
+    expect(&w, "\r\nAllow: POST, GET, HEAD, OPTIONS\r\n");
     expect(&w, "\"type\":\"/problems/method-not-allowed\"");
     world_close(&w);
 }
