@@ -4,7 +4,8 @@
 #   tools/deps.sh GROUP...      build run test clients kafka bench
 #
 #   build    compiler and libraries           run      node for the order-flow example, kcat
-#   test     cmocka, clang 14, tools          clients  node, java, python and go clients of test/compat
+#   test     cmocka, clang 14, tools,         clients  node, java, python and go clients of test/compat
+#            PostgreSQL, Chromium
 #   kafka    a real Apache Kafka, in build/deps/kafka (version: tools/kafka/pom.xml), and Redis
 #   bench    the same, and valgrind; NATS in build/deps/nats where there is Go (left out if it cannot be had)
 #
@@ -48,6 +49,7 @@ packages_of() {
         have python3 || echo python3
         echo git libcmocka-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 mandoc \
             e2fsprogs util-linux mount iproute2 procps openssl postgresql
+        have chromium || echo chromium
         ;;
     clients)
         packages_node

@@ -22,6 +22,14 @@ struct api_call;
 bool api_may_wait(struct api_call *c);
 void api_wait(struct api *a, struct api_waiter *w);
 void api_wait_end(struct api_waiter *w); /* harmless twice */
+/*
+ * Calls `handle` when `ready` is true, at the latest after API_READY_NS: for a stream of events. A
+ * browser that comes back while the server starts must not meet a 503: at any status but 200 its
+ * EventSource gives up for good (HTML Living Standard, 9.2.3).
+ */
+#define API_READY_NS 60000000000ull
+void api_when_ready(struct api_call *c, bool (*ready)(const struct api *a),
+                    void (*handle)(struct api_call *c));
 
 /* Streams and long polls that are open at once; more are answered 503. */
 #define API_OPEN_MAX 10000u

@@ -344,7 +344,11 @@ static bool read_offset(struct api_call *c, struct consume *x)
     x->until = end;
     x->offset = start;
     if (!str_is_null(last) && last.n > 0) {
-        IGNORE(str_to_i64(last, &x->offset)); /* its type was checked */
+        if (!str_to_i64(last, &x->offset) || x->offset < 0 || x->offset == INT64_MAX) {
+            e = ectx_fail(&ec, ERR_INVALID_REQUEST,
+                          "Last-Event-ID: must be the id of an event of this topic");
+            return refuse(c, e, &ec, STR_NULL);
+        }
         x->offset++;
     } else if (str_eq_z(text, "latest")) {
         x->offset = end;

@@ -323,13 +323,18 @@ static bool begin_poll(struct live *l, struct api_call *c, uint64_t wait_ns, uin
 static bool begin_stream(struct live *l, struct api_call *c)
 {
     static const struct http_stream_hooks hooks = {.writable = live_writable, .closed = live_gone};
-    const struct http_head head = {
-        .status = 200, .content_type = l->sse ? "text/event-stream" : "application/x-ndjson"};
+    /* So that a proxy passes on each event as it comes. */
+    static const struct http_header unbuffered = {STR_LIT("X-Accel-Buffering"), STR_LIT("no")};
+    const struct http_head head = {.status = 200,
+                                   .content_type =
+                                       l->sse ? "text/event-stream" : "application/x-ndjson",
+                                   .headers = &unbuffered,
+                                   .header_count = 1};
     l->out = http_stream_begin(c->request, &head, &hooks, l);
     return l->out != NULL;
 }
 
-static void get_live(struct api_call *c)
+static void subscribe(struct api_call *c)
 {
     struct es *es;
     struct ectx ec = {0};
@@ -374,6 +379,20 @@ static void get_live(struct api_call *c)
         return;
     }
     live_free(l); /* http has answered */
+}
+
+static bool is_ready(const struct api *a)
+{
+    return es_ready(a->services.es);
+}
+
+static void get_live(struct api_call *c)
+{
+    if (str_is_null(api_query(c, "wait"))) {
+        api_when_ready(c, is_ready, subscribe);
+    } else {
+        subscribe(c); /* a program that polls can be told to come back */
+    }
 }
 
 static const struct api_param PARAMS[] = {

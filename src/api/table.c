@@ -88,7 +88,8 @@ static bool check_param(struct api_call *c, const struct api_param *p, size_t pa
     return refuse(c, p->name, strlen(p->name), what, p->doc);
 }
 
-/* A query parameter that the route does not have is a mistake that would go unseen. */
+/* A query parameter that the route does not have is a mistake that would go unseen, as one that
+ * cannot be decoded. */
 static bool check_names(struct api_call *c)
 {
     const struct api_route *route = c->route;
@@ -105,6 +106,10 @@ static bool check_names(struct api_call *c)
             return refuse(c, name.p, name.n, "there is no such query parameter here",
                           "GET /api/v1/openapi.json lists them");
         }
+        if (value.n > 0 && str_is_null(http_decode(c->request, value))) {
+            return refuse(c, name.p, name.n, "is not decodable",
+                          "after % come two hexadecimal digits; a % itself is %25");
+        }
     }
     return true;
 }
@@ -120,6 +125,24 @@ static bool check_params(struct api_call *c)
         path_index += p->in == API_PATH ? 1u : 0u;
     }
     return check_names(c);
+}
+
+/* A body that is packed would be taken for what it is not. What is read is said in the answer (RFC
+ * 9110, 12.5.3). */
+static bool check_encoding(struct api_call *c)
+{
+    static const struct http_header readable = {STR_LIT("Accept-Encoding"), STR_LIT("identity")};
+    const struct str coding = str_trim(http_header_get(c->request, "Content-Encoding"));
+    if (coding.n == 0 || (coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0)) {
+        return true;
+    }
+    struct ectx ec = {0};
+    IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST,
+                     "the body is packed with '%.*s' (Content-Encoding), which is not read here",
+                     (int)(coding.n > 64 ? 64 : coding.n), coding.p));
+    ectx_hint(&ec, "send it as it is");
+    api_problem_with(c, 0, "unsupported-media-type", &ec, STR_NULL, &readable, 1);
+    return false;
 }
 
 /*
@@ -142,6 +165,9 @@ static bool check_content(struct api_call *c)
     const unsigned flags = c->route->flags;
     if (c->route->body == NULL || r->body.n == 0) {
         return true;
+    }
+    if (!check_encoding(c)) {
+        return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         if ((types[i].flag == 0 || (flags & types[i].flag) != 0) &&
@@ -169,7 +195,7 @@ static bool check_origin(struct api_call *c)
 {
     const struct str origin = http_header_get(c->request, "Origin");
     const struct str host = http_header_get(c->request, "Host");
-    if (str_is_null(origin) || str_eq_z(c->request->method, "GET") ||
+    if (str_is_null(origin) || c->request->origin_allowed || str_eq_z(c->request->method, "GET") ||
         str_eq_z(c->request->method, "HEAD")) {
         return true;
     }

@@ -30,6 +30,49 @@ void api_wait_end(struct api_waiter *w)
     }
 }
 
+struct ready_waiter {
+    struct api_waiter waiter;
+    struct api_call *call;
+    bool (*ready)(const struct api *a);
+    void (*handle)(struct api_call *c);
+    uint64_t deadline_ns;
+};
+
+static void ready_stop(struct api_waiter *w)
+{
+    struct ready_waiter *r = CONTAINER_OF(w, struct ready_waiter, waiter);
+    api_wait_end(w);
+    r->handle(r->call); /* r may be gone now */
+}
+
+static void ready_tick(struct api_waiter *w, uint64_t now_ns)
+{
+    const struct ready_waiter *r = CONTAINER_OF(w, struct ready_waiter, waiter);
+    if (r->ready(w->api) || now_ns >= r->deadline_ns) {
+        ready_stop(w);
+    }
+}
+
+void api_when_ready(struct api_call *c, bool (*ready)(const struct api *a),
+                    void (*handle)(struct api_call *c))
+{
+    struct ready_waiter *r = ready(c->api) ? NULL : arena_new(c->arena, struct ready_waiter);
+    if (r == NULL) {
+        handle(c); /* also without memory to wait: it says what is the matter */
+        return;
+    }
+    if (!api_may_wait(c)) {
+        return;
+    }
+    *r = (struct ready_waiter){.waiter = {.tick = ready_tick, .stop = ready_stop},
+                               .call = c,
+                               .ready = ready,
+                               .handle = handle,
+                               .deadline_ns = env_mono_ns(c->api->services.env) + API_READY_NS};
+    list_init(&r->waiter.link);
+    api_wait(c->api, &r->waiter);
+}
+
 /* Each of them may end itself, and others with it, while it is called: those that were told are
  * kept apart. */
 void api_tick(struct api *a)
