@@ -23,7 +23,8 @@ struct append_op {
     uint32_t *expectation_checks;             /* index of the check; UINT32_MAX: `expected` */
     struct append_query *queries;
     size_t query_count;
-    bool places_known; /* of an original answer */
+    struct es_query_pass pass; /* over them */
+    bool places_known;         /* of an original answer */
 };
 
 static void append_answer(struct append_op *o, enum es_problem p)
@@ -77,7 +78,7 @@ static void append_error(struct append_op *o, enum err e)
     if (o->a->ec.code == ERR_OK) {
         IGNORE(ectx_fail(&o->a->ec, e, "could not look up what the append depends on"));
     }
-    append_answer(o, es_write_problem(e));
+    append_answer(o, o->pass.failed && e == ERR_LIMIT ? ES_BUSY : es_write_problem(e));
 }
 
 /* ---- The plan
@@ -102,7 +103,7 @@ static enum err plan_checks(struct append_op *o)
         if (c->kind == ES_CHECK_QUERY) {
             struct append_query *q = &o->queries[o->query_count++];
             q->check = i;
-            q->query = es_query_create(&o->op, c);
+            q->query = es_query_create(&o->op, &o->pass, c);
             if (q->query == NULL) {
                 return ERR_NO_MEMORY;
             }
@@ -448,18 +449,14 @@ static void append_now(struct append_op *o)
 /* ---- A try
  * ---------------------------------------------------------------------------------------- */
 
-/* Does an event match a query? ERR_AGAIN: it waits. */
+/* Does an event match a query? ERR_AGAIN: it waits, or `pass.walking`. */
 static enum err look_queries(struct append_op *o)
 {
-    struct es_append *a = o->a;
     for (size_t i = 0; i < o->query_count; i++) {
         struct es_query *q = o->queries[i].query;
-        enum err e = es_query_look(&o->op, q);
+        enum err e = es_query_look(&o->op, &o->pass, q);
         if (e == ERR_LIMIT) {
-            return ectx_fail(&a->ec, ERR_MALFORMED,
-                             "checks[%zu]: more than %u events would have to be looked at: give a "
-                             "later 'after'",
-                             o->queries[i].check, ES_QUERY_STEPS_MAX);
+            return ectx_fail(&o->a->ec, e, "checks[%zu]: %s", o->queries[i].check, o->pass.ec.text);
         }
         if (e == ERR_OK && q->flight != NULL) {
             es_wop_wait_flight(&o->op, q->flight, told_again);
@@ -473,13 +470,48 @@ static enum err look_queries(struct append_op *o)
     return ERR_OK;
 }
 
+/* A query is walked: what was looked up is forgotten, for the memo that kept it true is given back.
+ * True: that is over already. */
+static bool walk_begun(struct append_op *o)
+{
+    o->pass.walking = o->pass.begun = false;
+    es_wop_memo_leave(&o->op);
+    es_plan_forget(&o->plan);
+    for (size_t i = 0; i < o->query_count; i++) {
+        es_query_restart(&o->pass, o->queries[i].query);
+    }
+    return o->op.pending == 0;
+}
+
+/* The facts, and what the rules say of them. ERR_AGAIN: it waits. */
+static enum err look(struct append_op *o)
+{
+    for (;;) {
+        size_t culprit;
+        o->plan.rules.query_violated = false;
+        enum err e = es_plan_look(&o->plan, &o->a->ec);
+        if (e != ERR_OK || o->query_count == 0) {
+            return e;
+        }
+        enum es_ruling ruling = es_rules_judge(&o->plan.rules, &culprit);
+        if (ruling != ES_RULE_APPEND && ruling != ES_RULE_CONFLICT && ruling != ES_RULE_REUSED) {
+            return ERR_OK;
+        }
+        e = look_queries(o);
+        if (!o->pass.walking) {
+            return e;
+        }
+        if (!walk_begun(o)) {
+            return ERR_AGAIN;
+        }
+    }
+}
+
 static void append_run(struct es_wop *op)
 {
     struct append_op *o = (struct append_op *)(void *)op;
     struct es_append *a = o->a;
     size_t culprit;
-    o->plan.rules.query_violated = false;
-    enum es_ruling ruling = ES_RULE_APPEND;
     enum es_problem life = es_life_check(op->es, &a->ec);
     if (life != ES_OK) {
         append_answer(o, life);
@@ -488,14 +520,7 @@ static void append_run(struct es_wop *op)
     if (!es_wop_room(op)) {
         return;
     }
-    enum err e = es_plan_look(&o->plan, &a->ec);
-    if (e == ERR_OK) {
-        ruling = es_rules_judge(&o->plan.rules, &culprit);
-        if (o->query_count > 0 &&
-            (ruling == ES_RULE_APPEND || ruling == ES_RULE_CONFLICT || ruling == ES_RULE_REUSED)) {
-            e = look_queries(o);
-        }
-    }
+    enum err e = look(o);
     if (e == ERR_AGAIN) {
         return;
     }
@@ -503,7 +528,7 @@ static void append_run(struct es_wop *op)
         append_error(o, e);
         return;
     }
-    ruling = es_rules_judge(&o->plan.rules, &culprit);
+    enum es_ruling ruling = es_rules_judge(&o->plan.rules, &culprit);
     switch (ruling) {
     case ES_RULE_APPEND:
         append_now(o);

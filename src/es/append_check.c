@@ -47,7 +47,7 @@ static enum es_problem event_check(const struct es *es, const struct es_new_even
 }
 
 static enum es_problem query_check(const struct es *es, const struct es_check *c, size_t i,
-                                   struct ectx *ec)
+                                   size_t *terms, struct ectx *ec)
 {
     if (c->item_count == 0 || c->item_count > ES_QUERY_ITEMS_MAX) {
         IGNORE(ectx_fail(ec, ERR_MALFORMED, "checks[%zu]: a query has 1 to %u items", i,
@@ -56,14 +56,20 @@ static enum es_problem query_check(const struct es *es, const struct es_check *c
     }
     for (size_t k = 0; k < c->item_count; k++) {
         const struct es_query_item *item = &c->items[k];
-        if ((item->type_count == 0 && item->tag_count == 0) || item->type_count > ES_TAGS_MAX ||
-            item->tag_count > ES_TAGS_MAX) {
-            IGNORE(
-                ectx_fail(ec, ERR_MALFORMED,
-                          "checks[%zu]: an item of a query has types or tags, at most %u of each",
-                          i, ES_TAGS_MAX));
+        if (item->type_count > ES_TAGS_MAX || item->tag_count > ES_TAGS_MAX) {
+            IGNORE(ectx_fail(ec, ERR_MALFORMED,
+                             "checks[%zu]: an item of a query has at most %u types and %u tags", i,
+                             ES_TAGS_MAX, ES_TAGS_MAX));
             return ES_INVALID;
         }
+        *terms += item->type_count + item->tag_count;
+    }
+    if (*terms > ES_QUERY_TERMS_MAX) {
+        IGNORE(ectx_fail(ec, ERR_MALFORMED,
+                         "checks[%zu]: the queries of an append have at most %u types and tags "
+                         "together",
+                         i, ES_QUERY_TERMS_MAX));
+        return ES_INVALID;
     }
     if (c->after.commit > engine_position(es->engine)) {
         IGNORE(ectx_fail(ec, ERR_OFFSET_OUT_OF_RANGE,
@@ -76,6 +82,7 @@ static enum es_problem query_check(const struct es *es, const struct es_check *c
 enum es_problem es_append_check(const struct es *es, struct es_append *a)
 {
     size_t bytes = 0;
+    size_t terms = 0;
     const char *what = NULL;
     if (a->event_count > ES_EVENTS_MAX) {
         what = "an append has at most 10000 events";
@@ -97,8 +104,9 @@ enum es_problem es_append_check(const struct es *es, struct es_append *a)
         bytes += event_bytes(&a->events[i]);
     }
     for (size_t i = 0; i < a->check_count; i++) {
-        enum es_problem p =
-            a->checks[i].kind == ES_CHECK_QUERY ? query_check(es, &a->checks[i], i, &a->ec) : ES_OK;
+        enum es_problem p = a->checks[i].kind == ES_CHECK_QUERY
+                                ? query_check(es, &a->checks[i], i, &terms, &a->ec)
+                                : ES_OK;
         if (p != ES_OK) {
             return p;
         }

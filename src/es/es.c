@@ -185,6 +185,7 @@ void es_started(struct es *es, enum err e, const struct ectx *ec)
 {
     if (e == ERR_OK && es->life == ES_CATCHING_UP) {
         es->life = ES_READY;
+        es_query_events_end(es, (struct es_position){es_head(es).commit + 1, 0});
         es_reader_advanced(es);
     } else if (e != ERR_OK) {
         es->failure = *ec;

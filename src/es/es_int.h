@@ -32,7 +32,12 @@
 #define ES_OPS_MAX         16384u  /* appends, changes and produced batches that are not answered */
 #define ES_FLIGHT_MAX      262144u /* events sequenced and not yet durable and in the index */
 #define ES_HEADS_MAX       65536u  /* heads of streams that are kept though nothing needs them */
-#define ES_QUERY_STEPS_MAX 20000u  /* entries of the index that one check may pass over */
+#define ES_QUERY_TERMS_MAX 2048u   /* types and tags of all queries of one append */
+#define ES_QUERY_STEPS_NOW 256u    /* look-ups in a turn of the loop; what needs more is walked */
+#define ES_WALKS_RUNNING   4u      /* queries that are walked at once; others wait */
+#define ES_WALKS_MAX       1024u   /* both */
+#define ES_WALK_BYTES      (256u * 1024) /* of entries, of one of them */
+#define ES_WALK_NS         60000000000u  /* all walks of one append; then it is busy */
 #define ES_REVISION_MAX    ((1ull << 48) - 1)
 
 /* ---- Hashes
@@ -173,6 +178,7 @@ struct es_look {
     uint8_t key[INDEX_KEY_MAX]; /* GET: the key. LAST: the prefix */
     uint8_t at_most[INDEX_KEY_MAX];
     bool has_at_most;       /* LAST: not above it */
+    bool by_job;            /* it is long: not in this turn of the loop */
     struct index_scan scan; /* SCAN; `table` is set from above */
     enum err err;           /* out */
     uint8_t key_out[INDEX_KEY_MAX];

@@ -223,8 +223,9 @@ static void cover(const struct es_flight *f)
         int64_t *covered = p->cat == NULL ? f->es->facts_covered : p->cat->covered;
         covered[p->partition] = p->base_offset + (int64_t)p->count;
         w->indexed = p->position > w->indexed ? p->position : w->indexed;
-        if (p->cat != NULL) {
+        if (p->cat != NULL && p->count > 0) {
             p->cat->events += p->count;
+            es_query_events_end(f->es, (struct es_position){p->position, (uint32_t)p->count});
         }
     }
 }

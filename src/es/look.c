@@ -5,6 +5,7 @@
 
 static enum err look_now(struct es *es, struct es_look *l)
 {
+    l->scan.table = l->table;
     switch (l->kind) {
     case ES_LOOK_GET:
         return index_get(es->index, l->table, l->key, l->value);
@@ -12,7 +13,6 @@ static enum err look_now(struct es *es, struct es_look *l)
         return index_last(es->index, l->table, l->key, l->has_at_most ? l->at_most : NULL,
                           l->key_out, l->value);
     case ES_LOOK_SCAN:
-        l->scan.table = l->table;
         return index_scan(es->index, &l->scan);
     }
     return ERR_INVALID_REQUEST;
@@ -33,6 +33,7 @@ static void job_done(struct index_job *job)
 static void look_submit(struct es *es, struct es_look *l)
 {
     bool last = l->kind == ES_LOOK_LAST;
+    l->scan.table = l->table;
     memset(&l->job, 0, sizeof(l->job));
     if (last) {
         l->job.kind = INDEX_JOB_LAST;
@@ -62,7 +63,7 @@ bool es_look(struct es *es, struct es_look_set *set)
     for (size_t i = 0; i < set->count; i++) {
         struct es_look *l = &set->looks[i];
         l->set = set;
-        l->err = look_now(es, l);
+        l->err = l->by_job ? ERR_AGAIN : look_now(es, l);
         set->pending += l->err == ERR_AGAIN;
     }
     if (set->pending == 1) {

@@ -49,12 +49,8 @@ void es_wop_end(struct es_wop *op)
         op->looks = NULL;
     }
     es_wop_peeks_leave(op);
-    if (!list_empty(&op->memo_link)) {
-        list_remove(&op->memo_link);
-        if (!w->advancing) {
-            es_flights_release(op->es);
-        }
-    }
+    es_query_walk_leave(op);
+    es_wop_memo_leave(op);
 }
 
 void es_wop_memo(struct es_wop *op)
@@ -63,6 +59,16 @@ void es_wop_memo(struct es_wop *op)
     if (list_empty(&op->memo_link)) {
         op->memo_tick = ++w->tick;
         list_push_back(&w->memos, &op->memo_link);
+    }
+}
+
+void es_wop_memo_leave(struct es_wop *op)
+{
+    if (!list_empty(&op->memo_link)) {
+        list_remove(&op->memo_link);
+        if (!op->es->writer->advancing) {
+            es_flights_release(op->es);
+        }
     }
 }
 
@@ -191,6 +197,7 @@ enum err es_writer_create(struct es *es)
     list_init(&w->looks);
     list_init(&w->peeks);
     list_init(&w->gates);
+    list_init(&w->walks);
     record_scratch_init(&w->scratch, RECORD_DECOMPRESSED_MAX);
     es->writer = w;
     return ERR_OK;
@@ -203,6 +210,7 @@ void es_writer_destroy(struct es *es)
         return;
     }
     CHECK(list_empty(&w->ops)); /* es_stop has answered them */
+    CHECK(w->walk_count == 0);
     engine_room_unwatch(&w->room_watch);
     es_flights_free(es);
     struct list *l;

@@ -410,6 +410,15 @@ struct es_flight *es_plan_flight(struct es_plan *p, size_t facts)
     return f;
 }
 
+void es_plan_forget(struct es_plan *p)
+{
+    for (size_t i = 0; i < p->event_count; i++) {
+        struct es_plan_event *x = &p->events[i];
+        x->memo = ES_MEMO_NONE;
+        x->place_known = x->event_read = false;
+    }
+}
+
 void es_plan_end(struct es_plan *p)
 {
     for (size_t i = 0; i < p->stream_count; i++) {

@@ -3,27 +3,16 @@
  * these types and all of these tags? Answered from the table of terms, whose keys are term and
  * position: types OR by the type's hash in each entry, tags AND by asking every tag in turn for its
  * first entry at or after the candidate, until all agree (each jumps over what the others lack).
- * No record is read.
+ * An item with neither is about any event: then the end of the last one says it. No record is read.
  *
  * Progress is kept between tries: what was passed over stays passed over, since entries come in the
  * order of positions; what comes after the end was reached is in flight or in a flight that is
- * kept.
+ * kept. What needs many look-ups is left to query_walk.c.
  */
+#include "es/query.h"
 #include "core/mem.h"
-#include "es/write.h"
 
-struct es_query_progress { /* of an item */
-    struct es_query *query;
-    const struct es_hash *types, *tags;
-    uint64_t type_mask, tag_mask; /* of flights */
-    size_t type_count, tag_count;
-    bool ended;
-    struct es_position at; /* nothing before it matches */
-    size_t next;           /* tag to ask (types, if there are no tags) */
-    size_t agreed;         /* tags that have an event at `at` */
-    struct es_term found;  /* with types alone: the first of those asked; valid if has_found */
-    bool has_found;
-};
+enum { STEPS_OF_DISK = 16 }; /* a look-up by a job counts as so many */
 
 static struct es_hash *hashes(struct es_wop *op, const struct str *names, size_t count, bool tags)
 {
@@ -34,20 +23,8 @@ static struct es_hash *hashes(struct es_wop *op, const struct str *names, size_t
     return out;
 }
 
-static struct es_position after(struct es_position p)
-{
-    if (p.index == UINT32_MAX) {
-        return (struct es_position){p.commit + 1, 0};
-    }
-    return (struct es_position){p.commit, p.index + 1};
-}
-
-static bool before(struct es_position a, struct es_position b)
-{
-    return a.commit != b.commit ? a.commit < b.commit : a.index < b.index;
-}
-
-struct es_query *es_query_create(struct es_wop *op, const struct es_check *check)
+struct es_query *es_query_create(struct es_wop *op, struct es_query_pass *pass,
+                                 const struct es_check *check)
 {
     struct es_query *q = arena_new(op->arena, struct es_query);
     if (q == NULL) {
@@ -55,10 +32,9 @@ struct es_query *es_query_create(struct es_wop *op, const struct es_check *check
     }
     q->items = arena_new_n(op->arena, struct es_query_progress, check->item_count + 1);
     q->item_count = check->item_count;
-    q->after = check->after;
     struct es_position from = {0, 0};
     if (check->after.commit > 0 || check->after.index > 0) {
-        from = after(check->after);
+        from = es_position_next(check->after);
     }
     for (size_t i = 0; q->items != NULL && i < q->item_count; i++) {
         const struct es_query_item *item = &check->items[i];
@@ -73,12 +49,13 @@ struct es_query *es_query_create(struct es_wop *op, const struct es_check *check
         p->tag_mask = es_term_mask(p->tags, p->tag_count);
         p->at = from;
         p->query = q;
+        pass->terms += item->type_count + item->tag_count;
     }
     q->from = from;
     return q->items == NULL ? NULL : q;
 }
 
-static bool has_type(const struct es_query_progress *p, uint64_t type)
+bool es_query_has_type(const struct es_query_progress *p, uint64_t type)
 {
     for (size_t i = 0; i < p->type_count; i++) {
         if (es_hash_short(&p->types[i]) == type) {
@@ -88,34 +65,47 @@ static bool has_type(const struct es_query_progress *p, uint64_t type)
     return p->type_count == 0;
 }
 
-/* Takes the answer to the question of `next`: the first entry of a term at or after `at`. */
-static void step_take(struct es_query *q, struct es_query_progress *p, bool found,
-                      const struct es_term *t)
+void es_query_found(struct es_query_progress *p, const struct es_term *t)
+{
+    struct es_query *q = p->query;
+    p->found = *t;
+    p->has_found = p->ended = true;
+    if (!q->matched || es_position_before(t->position, q->match.position)) {
+        q->matched = true;
+        q->match = *t;
+    }
+}
+
+void es_query_step(struct es_query_progress *p, bool found, const struct es_term *t)
 {
     if (p->tag_count == 0) { /* types alone: the least of all */
-        if (found && (!p->has_found || before(t->position, p->found.position))) {
+        if (found && (!p->has_found || es_position_before(t->position, p->found.position))) {
             p->found = *t;
             p->has_found = true;
         }
-        p->ended = ++p->next == p->type_count;
-    } else if (!found) {
-        p->ended = true;
-    } else {
-        p->agreed = p->agreed > 0 && !before(p->at, t->position) ? p->agreed + 1 : 1;
-        p->at = t->position;
-        p->next = (p->next + 1) % p->tag_count;
-        if (p->agreed == p->tag_count) {
-            p->has_found = has_type(p, t->type);
-            p->found = *t;
-            p->ended = p->has_found;
-            p->at = after(p->at);
-            p->agreed = 0;
+        if (++p->next == p->type_count) {
+            p->ended = true;
+            if (p->has_found) {
+                es_query_found(p, &p->found);
+            }
         }
+        return;
     }
-    if (p->ended && p->has_found && (!q->matched || before(p->found.position, q->match.position))) {
-        q->matched = true;
-        q->match = p->found;
+    if (!found) {
+        p->ended = true;
+        return;
     }
+    p->agreed = p->agreed > 0 && !es_position_before(p->at, t->position) ? p->agreed + 1 : 1;
+    p->at = t->position;
+    p->next = (p->next + 1) % p->tag_count;
+    if (p->agreed < p->tag_count) {
+        return;
+    }
+    if (es_query_has_type(p, t->type)) {
+        es_query_found(p, t);
+    }
+    p->at = es_position_next(p->at);
+    p->agreed = 0;
 }
 
 /* The question of `next`: a scan for one entry, in the keys and values of a look. */
@@ -140,7 +130,7 @@ static void question_answered(struct es_query_progress *p, const struct es_look 
     if (l->scan.count > 0) {
         es_term_read(l->key_out, l->value, &t);
     }
-    step_take(p->query, p, l->scan.count > 0, &t);
+    es_query_step(p, l->scan.count > 0, &t);
 }
 
 static void question_take(struct es_wop *op, struct es_look *looks, size_t count)
@@ -166,16 +156,46 @@ static enum err question_submit(struct es_wop *op, struct es_query_progress *p)
     return es_wop_looks_go(op, 1) ? ERR_OK : ERR_AGAIN;
 }
 
-static enum err item_look(struct es_wop *op, struct es_query *q, struct es_query_progress *p)
+/* Is it to be walked? */
+static bool too_long(const struct es_wop *op, const struct es_query_pass *pass,
+                     const struct es_query_progress *p)
+{
+    if (p->tag_count == 0 && p->type_count == 0) {
+        return es_position_before(p->at, op->es->writer->events_end);
+    }
+    if (p->tag_count > 0 && pass->since_ns == 0 && ES_FAULT(walk_soon)) {
+        return true;
+    }
+    return p->tag_count > 0 && pass->steps > ES_QUERY_STEPS_NOW + pass->terms;
+}
+
+static enum err item_walk(struct es_wop *op, struct es_query_pass *pass,
+                          struct es_query_progress *p)
+{
+    op->holding = true;
+    enum err e = es_query_walk(op, pass, p);
+    op->holding = false;
+    pass->walking = e == ERR_OK;
+    return e == ERR_OK ? ERR_AGAIN : e;
+}
+
+static enum err item_look(struct es_wop *op, struct es_query_pass *pass,
+                          struct es_query_progress *p)
 {
     while (!p->ended) {
         struct es_look l;
-        if (++q->steps > ES_QUERY_STEPS_MAX) {
-            return ERR_LIMIT;
+        if (too_long(op, pass, p)) {
+            return item_walk(op, pass, p);
         }
+        if (p->tag_count == 0 && p->type_count == 0) {
+            p->ended = true; /* the index has no event there */
+            return ERR_OK;
+        }
+        pass->steps++;
         question_lay(p, &l);
         enum err e = index_scan(op->es->index, &l.scan);
         if (e == ERR_AGAIN) {
+            pass->steps += STEPS_OF_DISK;
             e = question_submit(op, p);
         } else if (e == ERR_OK || e == ERR_NOT_FOUND) {
             question_answered(p, &l);
@@ -203,7 +223,8 @@ static bool event_has(const struct es_flight_event *x, const struct es_hash *ter
 
 static bool event_matches(const struct es_flight_event *x, const struct es_query_progress *p)
 {
-    if ((x->term_mask & p->tag_mask) != p->tag_mask || !has_type(p, es_hash_short(&x->terms[0]))) {
+    if ((x->term_mask & p->tag_mask) != p->tag_mask ||
+        !es_query_has_type(p, es_hash_short(&x->terms[0]))) {
         return false;
     }
     for (size_t i = 0; i < p->tag_count; i++) {
@@ -236,8 +257,8 @@ static void look_in_flights(struct es_query *q, const struct list *flights)
             const struct es_flight_part *part = &f->parts[x->part];
             struct es_term t = {es_flight_event_position(x), part->cat->hash, part->partition,
                                 part->base_offset + x->index, es_hash_short(&x->terms[0])};
-            if (!before(t.position, q->from) &&
-                (!q->matched || before(t.position, q->match.position))) {
+            if (!es_position_before(t.position, q->from) &&
+                (!q->matched || es_position_before(t.position, q->match.position))) {
                 q->matched = true;
                 q->match = t;
             }
@@ -245,12 +266,20 @@ static void look_in_flights(struct es_query *q, const struct list *flights)
     }
 }
 
-enum err es_query_look(struct es_wop *op, struct es_query *q)
+enum err es_query_look(struct es_wop *op, struct es_query_pass *pass, struct es_query *q)
 {
     struct es_writer *w = op->es->writer;
-    es_wop_memo(op);
+    if (pass->failed) {
+        return ERR_LIMIT;
+    }
+    if (!pass->begun) {
+        es_wop_memo(op);
+        pass->begun = true;
+        pass->steps = 0;
+        pass->upto = es_position_next(es_head(op->es));
+    }
     for (size_t i = 0; i < q->item_count; i++) {
-        enum err e = item_look(op, q, &q->items[i]);
+        enum err e = item_look(op, pass, &q->items[i]);
         if (e != ERR_OK) {
             return e;
         }
@@ -261,4 +290,27 @@ enum err es_query_look(struct es_wop *op, struct es_query *q)
         look_in_flights(q, &w->flights);
     }
     return ERR_OK;
+}
+
+void es_query_restart(const struct es_query_pass *pass, struct es_query *q)
+{
+    for (size_t i = 0; i < q->item_count; i++) {
+        struct es_query_progress *p = &q->items[i];
+        if (p->ended && p->has_found) {
+            continue;
+        }
+        if (p->ended && es_position_before(p->at, pass->upto)) {
+            p->at = pass->upto;
+        }
+        p->ended = p->has_found = false;
+        p->next = p->agreed = 0;
+    }
+}
+
+void es_query_events_end(struct es *es, struct es_position end)
+{
+    struct es_writer *w = es->writer;
+    if (es_position_before(w->events_end, end)) {
+        w->events_end = end;
+    }
 }

@@ -29,6 +29,7 @@ struct es_faults {
     bool facts_skipped; /* facts neither */
     bool head_kept;     /* a head does not move when events are sequenced */
     bool sieve_blind;   /* events of deleted streams are shown on the way of the log */
+    bool walk_soon;     /* no fault: the first query with tags of an append is walked */
     bool tail_jump;     /* who leaves the tail goes on from its end, not from what he was told */
 };
 extern struct es_faults es_faults;
@@ -195,6 +196,7 @@ struct es_wop {
     enum err look_err;          /* of a look-up that failed */
     struct es_wop_looks *looks; /* that are out */
     struct list peeks;          /* that are out */
+    struct es_query_walk *walk; /* that it waits for */
     struct es_flight *flight;   /* made, not entered or sequenced */
 };
 /* ES_BUSY: too many. */
@@ -204,6 +206,7 @@ enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind k
 void es_wop_end(struct es_wop *op);
 /* What it looks up from now on, it may remember. */
 void es_wop_memo(struct es_wop *op);
+void es_wop_memo_leave(struct es_wop *op); /* it remembers nothing any more */
 void es_wop_wait_flight(struct es_wop *op, struct es_flight *f,
                         void (*told)(struct es_flight_wait *w));
 /* False: the log has no room for the moment; the op is run again when it has. Ask first in `run`:
@@ -299,24 +302,47 @@ MUST_USE enum err es_plan_look(struct es_plan *p, struct ectx *ec);
 /* After ES_RULE_APPEND: revisions, and the flight. NULL: no memory. `facts`: parts of facts. */
 struct es_flight *es_plan_flight(struct es_plan *p, size_t facts);
 void es_plan_end(struct es_plan *p);
+void es_plan_forget(struct es_plan *p); /* what it has looked up of ids: the op has no memo */
 
 /* ---- Queries
  * ------------------------------------------------------------------------------------------ */
 
+/*
+ * The queries of one op are looked at in a pass: in one turn of the loop, or in a few with the op's
+ * memo. What takes more than ES_QUERY_STEPS_NOW look-ups is a walk: on workers, in slices, up to
+ * what the index had when it began, and without memo. Then a new pass begins, which has only what
+ * has come since to look at.
+ */
+struct es_query_pass {
+    size_t terms; /* types and tags of all queries: what a pass looks up at least */
+    bool begun;
+    struct es_position upto; /* the index had all that is before it when the pass began */
+    size_t steps;
+    bool walking;      /* it has ended with a walk: es_query_restart, es_plan_forget */
+    uint64_t since_ns; /* of the first walk; 0: none */
+    bool failed;       /* a walk: ec says why */
+    struct ectx ec;
+};
 struct es_query {
     struct es_query_progress *items;
     size_t item_count;
-    struct es_position after, from; /* `from` is the first place behind it */
-    size_t steps;
+    struct es_position from; /* the first place behind `after` */
     /* the first that matches, when it is known */
     bool matched;
     struct es_term match;
     struct es_flight *flight; /* it is in this one, whose position is not known yet */
 };
 /* NULL: no memory. */
-struct es_query *es_query_create(struct es_wop *op, const struct es_check *check);
-/* ERR_OK: matched or not. ERR_AGAIN: it waits. ERR_LIMIT: too many entries to pass over. */
-MUST_USE enum err es_query_look(struct es_wop *op, struct es_query *q);
+struct es_query *es_query_create(struct es_wop *op, struct es_query_pass *pass,
+                                 const struct es_check *check);
+/* ERR_OK: matched or not. ERR_AGAIN: it waits, or it is to be tried again at once if the op waits
+ * for nothing. ERR_LIMIT: pass->ec says which. */
+MUST_USE enum err es_query_look(struct es_wop *op, struct es_query_pass *pass, struct es_query *q);
+/* Without a memo: what was asked of the index is true up to where the pass began. */
+void es_query_restart(const struct es_query_pass *pass, struct es_query *q);
+void es_query_walk_leave(struct es_wop *op); /* it is answered */
+/* Behind the events of a flight whose entries are in the index. */
+void es_query_events_end(struct es *es, struct es_position end);
 
 /* ---- The side as a whole
  * ------------------------------------------------------------------------------------------ */
@@ -337,7 +363,11 @@ struct es_writer {
     struct engine_room_watch room_watch;
     struct list looks, peeks; /* all that are out */
     size_t op_count;
-    struct list gates; /* produced batches that wait to be asked again */
+    struct list walks; /* queries that wait for their turn */
+    size_t walk_count, walks_running;
+    bool walks_starting;
+    struct es_position events_end; /* no event in the index is at or behind it */
+    struct list gates;             /* produced batches that wait to be asked again */
     size_t gate_bytes;
     bool gate_again; /* at the next tick */
     struct record_scratch scratch;
