@@ -11,7 +11,8 @@
 
 struct wal_pool {
     size_t chunk_bytes; /* the usual size; larger chunks carry one large frame */
-    struct list free;
+    struct list free;   /* of the usual size */
+    struct list large;
     size_t free_bytes;
     size_t live; /* chunks that someone holds */
     bool closed;
@@ -25,7 +26,8 @@ static void group_free(struct wal_group *g)
 
 static void pool_destroy(struct wal_pool *p)
 {
-    LIST_FOR_EACH (n, tmp, &p->free) {
+    struct list *n;
+    while ((n = list_pop_front(&p->free)) != NULL || (n = list_pop_front(&p->large)) != NULL) {
         group_free(CONTAINER_OF(n, struct wal_group, link));
     }
     mem_free(p);
@@ -37,6 +39,7 @@ struct wal_pool *wal_pool_create(size_t chunk_bytes)
     if (p != NULL) {
         p->chunk_bytes = chunk_bytes;
         list_init(&p->free);
+        list_init(&p->large);
     }
     return p;
 }
@@ -49,12 +52,17 @@ void wal_pool_close(struct wal_pool *p)
     }
 }
 
-/* A free chunk that holds `bytes`, or NULL. */
+static struct list *pool_list(struct wal_pool *p, size_t capacity)
+{
+    return capacity > p->chunk_bytes ? &p->large : &p->free;
+}
+
+/* A free chunk that holds `bytes`, or NULL. Asked for each batch: the usual one is the first. */
 static struct wal_group *pool_find(struct wal_pool *p, size_t bytes)
 {
-    LIST_FOR_EACH (n, tmp, &p->free) {
+    LIST_FOR_EACH (n, tmp, pool_list(p, bytes)) {
         struct wal_group *g = CONTAINER_OF(n, struct wal_group, link);
-        if (g->capacity >= bytes && (bytes > p->chunk_bytes || g->capacity == p->chunk_bytes)) {
+        if (g->capacity >= bytes) {
             return g;
         }
     }
@@ -79,7 +87,7 @@ bool wal_pool_reserve(struct wal_pool *p, size_t bytes)
     }
     g->pool = p;
     g->capacity = size;
-    list_push_front(&p->free, &g->link);
+    list_push_front(pool_list(p, size), &g->link);
     p->free_bytes += size;
     return true;
 }
@@ -111,7 +119,7 @@ void wal_group_unref(struct wal_group *g)
     struct wal_pool *p = g->pool;
     p->live--;
     if (p->free_bytes + g->capacity <= WAL_POOL_BYTES) {
-        list_push_front(&p->free, &g->link);
+        list_push_front(pool_list(p, g->capacity), &g->link);
         p->free_bytes += g->capacity;
     } else {
         group_free(g);

@@ -194,6 +194,11 @@ enum wal_hold {
 /* Whether the tail may change hands like this; wal.c CHECKs every change. */
 bool wal_hold_may(enum wal_hold from, enum wal_hold to);
 
+enum wal_turn {
+    WAL_TURN_OPEN,    /* the job waits for its lane */
+    WAL_TURN_WRITING, /* it has begun: who is in its way waits for it */
+    WAL_TURN_OFF,     /* a unit was in its way before it began: it writes nothing */
+};
 struct wal_unit {
     struct iovec iov[WAL_UNIT_IOV];
     struct wal_group *groups[WAL_UNIT_IOV];
@@ -213,6 +218,7 @@ struct wal_unit {
 struct wal_prewrite {
     struct env_job job;
     bool busy, stopped;
+    atomic_int turn; /* enum wal_turn: who was first, the job or a unit in its way */
     uint32_t file;
     uint64_t from, to; /* offsets in the file */
     uint64_t due;      /* the tail at which the next step far ahead may begin */
@@ -251,7 +257,8 @@ MUST_USE enum err wal_open_planted(struct env *env, struct env_poll *poll,
 /* write.c */
 void wal_write_ring(struct wal *w);   /* on whichever thread; result in unit.ring_err */
 void wal_write_places(struct wal *w); /* result in unit.place_err */
-bool wal_prewrite_in_way(const struct wal *w);
+/* Whether the built unit must wait for a step of zeros; one that has not begun is called off. */
+bool wal_prewrite_in_way(struct wal *w);
 void wal_prewrite_next(struct wal *w); /* starts a step if one is due */
 /* wal.c, for write.c and open.c */
 void wal_unit_start(struct wal *w);

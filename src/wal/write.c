@@ -135,10 +135,21 @@ void wal_write_places(struct wal *w)
 
 /* ---- Zeros ahead of the tail ----------------------------------------------------------------- */
 
+/* True for the first who takes the step: its job, or the loop that calls it off. */
+static bool prewrite_take(struct wal_prewrite *p, enum wal_turn as)
+{
+    int open = WAL_TURN_OPEN;
+    return atomic_compare_exchange_strong(&p->turn, &open, (int)as);
+}
+
 static void prewrite_run(struct env_job *job)
 {
     struct wal_prewrite *p = CONTAINER_OF(job, struct wal_prewrite, job);
     struct wal *w = CONTAINER_OF(p, struct wal, pre);
+    p->err = ERR_OK;
+    if (!prewrite_take(p, WAL_TURN_WRITING)) {
+        return;
+    }
     p->err = env_file_pwrite(w->ring.files[p->file], p->zeros, (size_t)(p->to - p->from), p->from,
                              &p->ec);
 }
@@ -155,7 +166,8 @@ static void prewrite_done(struct env_job *job)
         wal_die(w, p->err, &p->ec);
         return;
     }
-    if (w->ring.written[p->file] < p->to) {
+    const bool wrote = atomic_load(&p->turn) == WAL_TURN_WRITING;
+    if (wrote && w->ring.written[p->file] < p->to) {
         w->ring.written[p->file] = p->to;
     }
     if (w->failed) {
@@ -167,14 +179,20 @@ static void prewrite_done(struct env_job *job)
     }
 }
 
-bool wal_prewrite_in_way(const struct wal *w)
+bool wal_prewrite_in_way(struct wal *w)
 {
     const struct wal_unit *u = &w->unit;
-    if (!w->pre.busy || u->bytes == 0 || wal_ring_file(&w->ring, u->at) != w->pre.file) {
+    struct wal_prewrite *p = &w->pre;
+    if (!p->busy || u->bytes == 0 || wal_ring_file(&w->ring, u->at) != p->file) {
         return false;
     }
-    uint64_t at = wal_ring_offset(&w->ring, u->at);
-    return at < w->pre.to && w->pre.from < at + u->bytes;
+    const uint64_t at = wal_ring_offset(&w->ring, u->at);
+    if (at >= p->to || p->from >= at + u->bytes) {
+        return false;
+    }
+    /* Whoever works on the lane before it may take long: the log does not wait for that. */
+    (void)prewrite_take(p, WAL_TURN_OFF);
+    return atomic_load(&p->turn) == WAL_TURN_WRITING;
 }
 
 /* Picks the next range of zeros: in the tail's file beyond a margin, else in the file after it.
@@ -235,7 +253,8 @@ void wal_prewrite_next(struct wal *w)
         memset(p->zeros, 0, WAL_PREWRITE_STEP);
     }
     p->busy = true;
+    atomic_store(&p->turn, WAL_TURN_OPEN);
     p->job.run = prewrite_run;
     p->job.done = prewrite_done;
-    env_job_submit(w->poll, ENV_LANE_CHECKPOINT, &p->job);
+    env_job_submit(w->poll, ENV_LANE_ANY, &p->job);
 }

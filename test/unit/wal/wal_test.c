@@ -520,6 +520,62 @@ TEST(wal_zeros_far_ahead_come_as_the_tail_moves)
     rig_free(r);
 }
 
+TEST(wal_zeros_that_have_not_begun_hold_up_nobody)
+{
+    /* Their lane may be busy for long. They are called off, and must not be written afterwards. */
+    struct rig *r = rig_new_of(8u << 20);
+    struct wal *w = r->wal;
+    struct one o;
+    int counter = 0;
+    (void)write_one(r, 1, 100);
+    wal_prewrite_next(w);
+    for (int i = 0; i < 1000 && (!w->pre.busy || w->pre.turn != WAL_TURN_OPEN); i++) {
+        (void)env_poll_run(r->poll, 1000);
+    }
+    assert_true(w->pre.busy && w->pre.turn == WAL_TURN_OPEN);
+    w->pre.from = wal_tail(w); /* as if the tail had come so far */
+    w->pre.to = w->pre.from + WAL_PREWRITE_STEP;
+    one_init(&o, 2, 20000, &counter);
+    wal_submit(w, &o.frame);
+    wal_kick(w, false);
+    assert_int_equal(w->hold, WAL_HOLD_LANES);
+    while (w->pre.busy && w->pre.turn == WAL_TURN_OFF) {
+        (void)env_poll_run(r->poll, 1000);
+    }
+    while (counter == 0) {
+        (void)env_poll_run(r->poll, 1000);
+    }
+    mem_free(o.bytes);
+    assert_int_equal(rig_reopen(r), ERR_OK);
+    assert_int_equal(r->seen.count, 2);
+    assert_int_equal(r->seen.first[1], 2);
+    rig_free(r);
+}
+
+TEST(wal_zeros_that_have_begun_are_waited_for)
+{
+    struct rig *r = rig_new_of(8u << 20);
+    struct wal *w = r->wal;
+    struct one o;
+    int counter = 0;
+    (void)write_one(r, 1, 100);
+    wal_prewrite_next(w);
+    assert_true(w->pre.busy);
+    w->pre.turn = WAL_TURN_WRITING; /* its job finds it taken: nothing is written */
+    w->pre.from = wal_tail(w);
+    w->pre.to = w->pre.from + WAL_PREWRITE_STEP;
+    one_init(&o, 2, 20000, &counter);
+    wal_submit(w, &o.frame);
+    wal_kick(w, false);
+    assert_int_equal(w->hold, WAL_HOLD_WAIT);
+    for (int i = 0; i < 1000 && counter == 0; i++) {
+        (void)env_poll_run(r->poll, 1000);
+    }
+    assert_int_equal(counter, 1);
+    mem_free(o.bytes);
+    rig_free(r);
+}
+
 TEST(wal_a_clean_start_goes_on_at_the_tail)
 {
     struct rig *r = rig_new();
