@@ -112,9 +112,10 @@ static void end(struct sending *s, bool again, bool later)
     struct projection *pr = s->pr;
     struct proj *p = pr->p;
     sending_free(s);
-    pr->actions_waiting = again || later;
+    /* Rows that were committed while these were on their way have said so already. */
+    pr->actions_waiting = pr->actions_waiting || again || later;
     pr->actions_retry_ns = later ? env_mono_ns(p->env) + RETRY_NS : 0;
-    if (again && !later) {
+    if (pr->actions_waiting && !later) {
         actions_send(pr);
     }
 }

@@ -113,6 +113,29 @@ TEST_ON_BOTH(actions_follow_from_live_events_only)
     world_deinit(&w);
 }
 
+static bool one_is_sent(struct world *w)
+{
+    return w->nodes[0].append != NULL;
+}
+
+TEST(actions_that_come_while_others_are_sent_are_sent_too)
+{
+    struct world w;
+    int64_t from[WORLD_PARTS];
+    begin(&w, 33, false, from);
+    w.appends_good = true;
+    w.appends_held = true;
+    world_say(&w, 10, 0);
+    world_until(&w, one_is_sent, 60000);
+    world_say(&w, 10, 0);
+    world_until(&w, world_settled, 60000); /* their rows are there, and the first append still waits */
+    w.appends_held = false;
+    world_until(&w, none_waits, 60000);
+    check_actions(&w, from);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 TEST_ON_BOTH(actions_are_once_in_the_log_across_kills_rebuild_switch_and_back)
 {
     for (uint64_t seed = 1; seed <= server_seeds(20); seed++) {

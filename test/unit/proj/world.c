@@ -66,11 +66,11 @@ static void append_finish(struct world_node *n, bool told)
 {
     struct proj_action *action = n->append;
     struct world *w = n->w;
-    if (action == NULL) {
+    if (action == NULL || (told && w->appends_held)) {
         return;
     }
     n->append = NULL;
-    bool busy = world_random(w, 4) == 0;
+    bool busy = world_random(w, 4) == 0 && !w->appends_good;
     if (!busy) {
         w->again += map_get(&w->appended, action->id) != NULL;
         assert_true(map_put(&w->appended, action->id, w));

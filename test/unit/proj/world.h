@@ -37,6 +37,7 @@ struct world {
     bool actions;        /* the definition has a live-only one, for n above 500 */
     struct map appended; /* ids in the event store that there would be */
     uint64_t appends, again;
+    bool appends_held, appends_good; /* none is answered; none is refused */
     char target[256]; /* "sqlite:views.db" if empty */
     uint64_t rng;
     uint64_t ticked_ns;
