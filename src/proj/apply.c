@@ -469,12 +469,11 @@ MUST_USE enum err apply_reads(struct apply *a, struct apply_read *reads, size_t 
     }
     enum err e = ERR_OK;
     bool again = true;
-    a->careful = false;
     /* A guess is lost at most once for each table; carefully is the last time. */
     for (size_t n = 0; again; n++) {
         CHECK(n <= PROJ_TABLES_MAX + 1);
+        a->careful = n > 0 && !merge_guess_lost(a->merge);
         e = attempt(a, reads, ends, count, &again, ec);
-        a->careful = again && !merge_guess_lost(a->merge);
     }
     record_scratch_trim(&a->scratch);
     counts->parked_now = a->parked_count;

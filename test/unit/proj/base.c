@@ -5,6 +5,7 @@
 
 #include "core/compiler.h"
 #include "record/builder.h"
+#include "server.h"
 
 const char *const base_orders =
     "{\"projection\":\"orders\",\"version\":1,\"source\":{\"category\":\"order\"},"
@@ -119,7 +120,15 @@ void bench_init_text(struct bench *b, const char *text)
 void bench_init(struct bench *b, const char *definition, const char *file)
 {
     char text[8192];
+    char target[256];
     const char *at = strstr(definition, "%s");
+    if (server_on_postgres) { /* in place of sqlite:%s */
+        server_schema(target, sizeof(target));
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - 7 - definition), definition, target,
+                 at + 2);
+        bench_init_text(b, text);
+        return;
+    }
     snprintf(text, sizeof(text), "%.*s%s/%s%s", (int)(at - definition), definition, folder(), file,
              at + 2);
     bench_init_text(b, text);

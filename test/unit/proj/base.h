@@ -36,7 +36,8 @@ struct bench {
     uint64_t epoch;
 };
 void bench_init_text(struct bench *b, const char *text);
-/* %s in the definition is the file, in a folder of the tests. */
+/* %s in the definition is the file, in a folder of the tests; on PostgreSQL sqlite:%s is a schema
+ * of its own. */
 void bench_init(struct bench *b, const char *definition, const char *file);
 void bench_deinit(struct bench *b);
 void bench_claim(struct bench *b, uint64_t epoch);

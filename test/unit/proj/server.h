@@ -15,8 +15,8 @@ void server_end_connections(void);
 
 /* Whether the test that runs is the one on PostgreSQL. */
 extern bool server_on_postgres;
-/* How many seeds a test has: on PostgreSQL, where each step is real, a few; in the gate as many as
- * on SQLite. */
+/* How many seeds a test has: on PostgreSQL, where each step is a real one, one; in the gate a few.
+ */
 uint64_t server_seeds(uint64_t sqlite);
 
 /* NAME on SQLite, and NAME_on_postgres: the same body. */
