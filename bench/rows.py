@@ -7,6 +7,7 @@ from collections import namedtuple
 
 import harness
 import rows_es
+import rows_proj
 
 KEEP = 'segment.bytes=268435456,retention.bytes=1073741824,file.delete.delay.ms=1000'
 SIZES = ((100, '100 B'), (1024, '1 KiB'))
@@ -576,4 +577,5 @@ GROUPS = {
     'es_batch': es_group(rows_es.declare_batch, rows_es.batch, ('postgres',), (14, 6), (20, 10)),
     'es_read': es_group(rows_es.declare_read, rows_es.read, ('postgres',), (70, 25), (90, 25)),
     'es_streams': es_group(rows_es.declare_streams, rows_es.streams, (), (400, 60)),
+    'proj': es_group(rows_proj.declare, rows_proj.measure, (), (75, 25)),
 }
