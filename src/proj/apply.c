@@ -59,8 +59,10 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
     record_scratch_init(&a->scratch, RECORD_DECOMPRESSED_MAX);
     map_init(&a->parked);
     a->stmts = mem_zalloc(d->statement_count + 1, sizeof(struct target_stmt *));
-    enum err e =
-        a->stmts == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory") : meta_prepare(a, ec);
+    a->asking = mem_zalloc(d->statement_count + 1, sizeof(struct target_stmt *));
+    enum err e = a->stmts == NULL || a->asking == NULL
+                     ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                     : meta_prepare(a, ec);
     e = e != ERR_OK ? e : merge_create(driver, db, d, &a->merge, ec);
     for (size_t i = 0; i < d->statement_count && e == ERR_OK; i++) {
         e = driver->prepare(db, d->statements[i], &a->stmts[i], ec);
@@ -86,6 +88,9 @@ void apply_destroy(struct apply *a)
     for (size_t i = 0; a->stmts != NULL && i < a->d->statement_count; i++) {
         a->driver->finalize(a->stmts[i]);
     }
+    for (size_t i = 0; a->asking != NULL && i < a->d->statement_count; i++) {
+        a->driver->finalize(a->asking[i]);
+    }
     for (int i = 0; i < META_COUNT; i++) {
         a->driver->finalize(a->meta[i]);
     }
@@ -94,11 +99,17 @@ void apply_destroy(struct apply *a)
     }
     mem_free(a->shards);
     mem_free(a->stmts);
+    mem_free(a->asking);
     map_deinit(&a->parked);
     record_scratch_deinit(&a->scratch);
     arena_deinit(&a->event_arena);
     arena_deinit(&a->batch_arena);
     mem_free(a);
+}
+
+void apply_watch(struct apply *a, struct changes *c)
+{
+    a->changes = c;
 }
 
 static void roll_back(struct apply *a)
@@ -287,6 +298,7 @@ static enum err try_rules(struct apply *a, struct apply_event *event, bool *agai
 {
     bool any = false;
     bool dirty = false;
+    const size_t noted = a->changes == NULL ? 0 : a->changes->count;
     enum err e = a->careful ? a->driver->exec(a->db, "SAVEPOINT leat_event", why) : ERR_OK;
     if (e != ERR_OK) {
         return e == ERR_MALFORMED ? ERR_IO : e;
@@ -294,6 +306,9 @@ static enum err try_rules(struct apply *a, struct apply_event *event, bool *agai
     e = apply_rules(a, event, &any, &dirty, why);
     if (a->careful && e == ERR_OK) {
         e = a->driver->flush(a->db, why); /* so that it is this event's fault */
+    }
+    if (a->changes != NULL && e != ERR_OK) {
+        a->changes->count = noted; /* nothing of it stays */
     }
     a->counts->applied += e == ERR_OK && any;
     if (!a->careful) {
@@ -433,6 +448,9 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
     a->gate.known = false;
     arena_reset(&a->batch_arena, ARENA_KEEP);
     memset(a->counts, 0, sizeof(*a->counts));
+    if (a->changes != NULL) {
+        changes_clear(a->changes);
+    }
     for (size_t i = 0; i < count; i++) {
         reads[i].stopped = false;
         reads[i].last_time_ms = -1;
@@ -621,6 +639,9 @@ MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, 
     a->careful = true;
     a->gate.known = false;
     arena_reset(&a->batch_arena, ARENA_KEEP);
+    if (a->changes != NULL) {
+        changes_clear(a->changes);
+    }
     enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
     e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
     if (e != ERR_OK) {

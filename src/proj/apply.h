@@ -32,6 +32,11 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
                                const struct def *d, struct apply **out, struct ectx *ec);
 void apply_destroy(struct apply *a);
 
+/* From the next transaction on, what each one changes is noted there; NULL: nobody wants to know.
+ * Not while a call is under way. */
+struct changes;
+void apply_watch(struct apply *a, struct changes *c);
+
 /* Takes a shard over. Its next offset comes back. ERR_FENCED: a later owner was here. ERR_EXISTS:
  * the checkpoint is of another topic with the same name. With `force` a later epoch is topped: the
  * claim gets the one after it, so that whoever had it is fenced. */

@@ -4,6 +4,7 @@
 
 #include "core/map.h"
 #include "proj/apply.h"
+#include "proj/changes.h"
 #include "proj/merge.h"
 #include "record/record.h"
 
@@ -45,9 +46,12 @@ struct apply {
     const struct def *d;
     struct target_stmt *meta[META_COUNT];
     struct target_stmt **stmts; /* of the definition */
-    struct merge *merge;        /* changes that the target has not got yet; none if careful */
-    struct arena event_arena;   /* what one event needs */
-    struct arena batch_arena;   /* what one transaction needs */
+    struct target_stmt *
+        *asking;              /* the same, telling the keys of their rows; NULL: not needed yet */
+    struct changes *changes;  /* who watches hears of them; NULL: nobody does */
+    struct merge *merge;      /* changes that the target has not got yet; none if careful */
+    struct arena event_arena; /* what one event needs */
+    struct arena batch_arena; /* what one transaction needs */
     struct record_scratch scratch;
     struct map parked; /* "shard\nkey" -> how many (as a pointer) */
     uint64_t parked_count;

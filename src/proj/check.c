@@ -9,6 +9,7 @@
 #include "core/compiler.h"
 #include "core/mem.h"
 #include "proj/proj_int.h"
+#include "proj/query_int.h"
 #include "json/json.h"
 
 #define CHECK_READ_BYTES   (1u << 20)
@@ -92,15 +93,7 @@ static bool write_row(void *ctx, const struct mapping_value *values, size_t coun
     const struct def_table *t = &c->d->tables[c->topic];
     json_write_begin(&c->w, '{');
     for (size_t i = 0; i < count; i++) {
-        json_write_name_str(&c->w, t->columns[i].name);
-        if (t->columns[i].type == DEF_BOOLEAN && values[i].kind == MAPPING_INT) {
-            json_write_bool(&c->w, values[i].integer != 0);
-        } else if (t->columns[i].type == DEF_JSON && values[i].kind == MAPPING_TEXT &&
-                   json_valid(values[i].text)) {
-            json_write_raw(&c->w, values[i].text);
-        } else {
-            mapping_write_value(&c->w, &values[i]);
-        }
+        query_write_cell(&c->w, &t->columns[i], &values[i]);
     }
     json_write_end(&c->w, '}');
     return !buf_failed(&c->result);

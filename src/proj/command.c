@@ -7,7 +7,7 @@
 #include "core/compiler.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "proj/proj_int.h"
+#include "proj/feed.h"
 
 static void answer(struct proj_command *c, enum err e)
 {
@@ -334,12 +334,17 @@ struct retry {
     bool skip, more, found;
     int64_t now_ms;
     struct apply_counts counts;
+    struct changes changes; /* if it `collects` */
+    bool collects;
 };
 
 static void retry_run(struct work *w)
 {
     struct retry *r = CONTAINER_OF(w, struct retry, work);
     struct apply *a = r->run->apply[w->lane->index];
+    if (a != NULL) {
+        apply_watch(a, r->collects ? &r->changes : NULL);
+    }
     w->err = a == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
                        : apply_retry(a, r->key, r->skip, r->now_ms, &r->counts, &r->more, &w->ec);
 }
@@ -357,6 +362,7 @@ static void retry_done(struct work *w)
     if (e == ERR_OK) {
         r->found = true;
         run_count(r->run, &r->counts, w->lane->index);
+        feed_committed(pr, r->run, r->collects ? &r->changes : NULL);
     }
     bool stays = r->counts.parked > 0;
     bool on = (e == ERR_OK && r->more) || e == ERR_NOT_FOUND || (e == ERR_OK && !stays);
@@ -382,6 +388,7 @@ static void retry_done(struct work *w)
     }
     c->ec = w->ec;
     mem_free((char *)(uintptr_t)r->key.p);
+    changes_deinit(&r->changes);
     mem_free(r);
     answer(c, e);
 }
@@ -394,6 +401,7 @@ static void retry_next(struct retry *r)
     r->more = false;
     r->now_ms = env_wall_ms(pr->p->env);
     memset(&r->counts, 0, sizeof(r->counts));
+    r->collects = feed_collects(pr, r->run);
     r->work = (struct work){.run = retry_run, .done = retry_done};
     lane_submit(&pr->lanes[r->lane], &r->work);
 }
@@ -411,6 +419,7 @@ static void retry(struct projection *pr, struct proj_command *c)
                       : ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory"));
         return;
     }
+    changes_init(&r->changes);
     r->c = c;
     r->run = run;
     r->key = str_of(key);

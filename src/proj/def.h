@@ -78,6 +78,7 @@ struct def_op {
     size_t stmt;
     enum def_effect effect;
     const struct def_table *table; /* NULL: DEF_OWN */
+    uint32_t tables;               /* DEF_OWN: those that it names, as bits */
     struct def_param *uses;        /* of the parameters; NULL: DEF_OWN */
     bool by_key;                   /* at most one row, named by its whole key, which stays */
 };

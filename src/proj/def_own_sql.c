@@ -19,6 +19,7 @@ struct rewriting {
     struct buf out;
     struct str names[TARGET_PARAMS_MAX];
     size_t count;
+    uint32_t tables; /* that it names, as bits */
 };
 
 static bool is_word(char c)
@@ -94,12 +95,14 @@ static enum err put_own_table(struct rewriting *r)
 {
     size_t from = r->i;
     struct str name = take_word(r);
-    if (def_table_find(r->p->d, name) == NULL || at(r, r->i) != '}') {
+    const struct def_table *t = def_table_find(r->p->d, name);
+    if (t == NULL || at(r, r->i) != '}') {
         return mapping_fail(&r->p->doc, r->at, from, r->p->ec,
                             "'{%.*s}' is no table of this projection",
                             (int)(name.n > 60 ? 60 : name.n), name.p);
     }
     r->i++;
+    r->tables |= 1u << (t - r->p->d->tables);
     def_put_table(&r->out, name, r->p->d->version);
     return ERR_OK;
 }
@@ -200,6 +203,7 @@ MUST_USE enum err def_parse_own_sql(struct def_parser *p, const struct json *v,
     e = e != ERR_OK ? e : check_kind(r);
     e = e != ERR_OK ? e : take_binds(r, names, op);
     op->what = STR_LIT("sql");
+    op->tables = r->tables;
     e = e != ERR_OK ? e : def_add_statement(p, r->at, &r->out, &op->sql, &op->stmt);
     buf_deinit(&r->out);
     return e;

@@ -4,7 +4,7 @@
  */
 #include "core/check.h"
 #include "core/mem.h"
-#include "proj/proj_int.h"
+#include "proj/feed.h"
 
 static void lane_ran(struct env_job *job);
 
@@ -63,6 +63,7 @@ static void batch_done(struct work *w)
     if (w->err == ERR_OK) {
         r->failed = false;
         run_count(r, &l->batch_counts, l->index);
+        feed_committed(l->pr, r, l->collects ? &l->changes : NULL);
         l->pr->actions_waiting = l->pr->actions_waiting || l->batch_counts.actions > 0;
         if (stopped) {
             (void)ectx_fail(&w->ec, ERR_MALFORMED, "%s", l->batch_counts.reason);
@@ -125,6 +126,8 @@ static bool start_batch(struct lane *l, struct run *r)
     }
     l->batch_run = r;
     l->batch_now_ms = env_wall_ms(l->pr->p->env);
+    l->collects = feed_collects(l->pr, r);
+    apply_watch(r->apply[l->index], l->collects ? &l->changes : NULL);
     l->batch = (struct work){.run = batch_run, .done = batch_done};
     start(l, &l->batch);
     return true;
@@ -137,6 +140,7 @@ void lane_init(struct lane *l, struct projection *pr, unsigned index)
     l->pr = pr;
     l->index = index;
     list_init(&l->queue);
+    changes_init(&l->changes);
 }
 
 void lane_submit(struct lane *l, struct work *w)

@@ -7,7 +7,7 @@
 
 #include "core/compiler.h"
 #include "core/mem.h"
-#include "proj/proj_int.h"
+#include "proj/feed.h"
 
 /* ---- On the worker */
 
@@ -180,9 +180,13 @@ static void open_done(struct work *w)
         good = good && o->err[i] == ERR_OK;
     }
     if (o->served != 0 && !pr->switching) {
+        bool other = pr->known && pr->served != o->served;
         pr->served = o->served;
         pr->previous = o->previous;
         pr->known = true;
+        if (other) { /* a switch of which we did not hear */
+            feed_switched(pr);
+        }
     }
     uint64_t now = env_mono_ns(pr->p->env);
     if (good) {
@@ -247,4 +251,5 @@ void lane_close(struct lane *l)
     }
     l->pr->driver->close(l->db);
     l->db = NULL;
+    changes_deinit(&l->changes);
 }

@@ -45,6 +45,9 @@
 #define PROJ_QUERY_ROWS_MAX   10000u
 #define PROJ_QUERY_BYTES_MAX  (16u << 20)
 #define PROJ_QUERY_NS_MAX     (10ull * 1000 * 1000 * 1000)
+#define PROJ_WATCHES_MAX      1000u /* at once; beyond: ERR_AGAIN */
+#define PROJ_WATCH_FILTERS    32u
+#define PROJ_CHANGE_ID        48u /* bytes of an id, with its NUL */
 
 struct proj;
 
@@ -263,6 +266,63 @@ struct proj_view {
     size_t key_count;
 };
 struct proj_view *proj_views(struct proj *p, struct arena *a, size_t *count);
+
+/* ---- Changes of a view
+ * --------------------------------------------------------------------------------- */
+
+/*
+ * Rows as they change, of the version that is served, after the transactions that changed them: a
+ * row is told as it is when it is read, which is at or after its change; if it changes again it is
+ * told again. So who reads the view after the watch has begun, and then takes every row that is
+ * told, has what the view has.
+ *
+ * The last changes are kept (FEED_* in feed.h), so that a watch can go on behind the id of what it
+ * saw last. When it cannot, or when it is not known which rows were changed (SQL of one's own, more
+ * than fits, another process did it), PROJ_CHANGE_RESET says so: read the view again, what is told
+ * from then on is complete. What this process does not own it does not see until it does.
+ */
+enum proj_change_kind {
+    PROJ_CHANGE_UPSERT,
+    PROJ_CHANGE_DELETE,      /* no row of this key is there, or none that the filters want */
+    PROJ_CHANGE_RESET,       /* `reason` */
+    PROJ_CHANGE_SWITCHED,    /* `version` is served now: read the view again */
+    PROJ_CHANGE_CAUGHT_UP,   /* everything up to `position` was told */
+    PROJ_CHANGE_CHECKPOINT,  /* the same, later on */
+    PROJ_CHANGE_FELL_BEHIND, /* the projection is `lag_events` behind; CAUGHT_UP follows */
+};
+const char *proj_change_name(enum proj_change_kind k);
+struct proj_change {
+    enum proj_change_kind kind;
+    struct str id;       /* where to go on */
+    uint64_t position;   /* commit position of the event that changed the row; 0: none is known */
+    uint32_t version;    /* that is served */
+    struct str key, row; /* JSON objects, UPSERT and DELETE; the row has the columns asked for */
+    const char *reason;
+    uint64_t lag_events;
+};
+struct proj_watch {
+    struct str view;
+    const struct str *columns; /* none: all */
+    size_t column_count;
+    /* All must hold. Texts are compared by =, <> and prefix only: what is less than what is the
+     * database's own business. */
+    const struct proj_filter *filters;
+    size_t filter_count;
+    struct str after; /* id of what was seen last; null: from now on */
+    /* Texts are valid within the call. false: enough for now, proj_watch_resume goes on. */
+    bool (*deliver)(void *ctx, const struct proj_change *c);
+    /* It ended by itself: ERR_LIMIT (too slow: what it had to see next is gone), ERR_NOT_FOUND (the
+     * view or the projection is), ERR_INVALID_REQUEST (its columns are not in the new version),
+     * ERR_STOPPED. *w must not be used any more. */
+    void (*closed)(void *ctx, enum err e, const struct ectx *ec);
+    void *ctx;
+};
+struct proj_watching;
+/* Delivers nothing before proj_watch_resume. ERR_NOT_FOUND, ERR_INVALID_REQUEST, ERR_AGAIN. */
+MUST_USE enum err proj_watch(struct proj *p, const struct proj_watch *w, struct proj_watching **out,
+                             struct ectx *ec);
+void proj_watch_resume(struct proj_watching *w);
+void proj_unwatch(struct proj_watching *w); /* NULL is fine; within `deliver` too */
 
 /* ---- Check
  * --------------------------------------------------------------------------------------------- */

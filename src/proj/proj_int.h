@@ -16,6 +16,7 @@
 #include "core/list.h"
 #include "core/map.h"
 #include "proj/apply.h"
+#include "proj/changes.h"
 #include "proj/proj.h"
 
 #define LANES_MAX        4u
@@ -33,6 +34,7 @@
 #define READERS_MAX      4u /* idle ones that are kept, of a projection */
 
 struct sending;
+struct feed;
 
 struct work {
     struct list link;
@@ -77,6 +79,8 @@ struct lane {
     size_t batch_count;
     int64_t batch_now_ms;
     struct apply_counts batch_counts;
+    struct changes changes; /* of the batch, if it `collects` */
+    bool collects;
     struct run *turn; /* the run that had the last transaction */
 };
 
@@ -175,6 +179,7 @@ struct projection {
     bool switching; /* work is under way */
     struct work switch_work;
     size_t work_pending;                    /* works that are none of the lanes' own */
+    struct feed *feed;                      /* NULL: nobody watches */
     size_t query_count;                     /* under way */
     struct target_db *readers[READERS_MAX]; /* idle read-only connections */
     size_t reader_count;
@@ -203,6 +208,7 @@ struct proj {
     size_t query_count;
     struct list checks; /* under way */
     size_t check_count;
+    size_t watch_count, feed_count;
     struct metric *events_metric, *applied_metric, *parked_metric, *skipped_metric;
 };
 

@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "proj/proj_int.h"
+#include "proj/feed.h"
 
 struct projection *projection_find(struct proj *p, struct str name)
 {
@@ -87,6 +87,7 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
 void projection_destroy(struct projection *pr)
 {
     wait_forget(pr);
+    feed_free(pr->feed);
     sending_free(pr->sending);
     for (unsigned i = 0; i < pr->lane_count; i++) {
         lane_close(&pr->lanes[i]);
@@ -119,7 +120,7 @@ bool projection_idle(const struct projection *pr)
             return false;
         }
     }
-    return pr->work_pending == 0 && pr->query_count == 0 && pr->sending == NULL;
+    return pr->work_pending == 0 && pr->query_count == 0 && pr->sending == NULL && !feed_busy(pr);
 }
 
 void projection_close(struct projection *pr)
@@ -127,6 +128,9 @@ void projection_close(struct projection *pr)
     struct ectx ec;
     (void)ectx_fail(&ec, ERR_STOPPED, "stopping");
     switch_fail(pr, ERR_STOPPED, &ec);
+    if (pr->feed != NULL) {
+        watch_end_all(pr->feed, ERR_STOPPED, "stopping");
+    }
     LIST_FOR_EACH (link, next, &pr->runs) {
         run_leave(CONTAINER_OF(link, struct run, link));
     }
@@ -269,6 +273,7 @@ void projection_tick(struct projection *pr, uint64_t now)
         run_tick(CONTAINER_OF(link, struct run, link), now);
     }
     projection_go(pr);
+    feed_tick(pr, now);
     struct run *building = pr->removing || pr->paused ? NULL : run_building(pr);
     if (building != NULL && pr->switch_to == NULL && building->d->switch_auto &&
         building->indexed && run_caught_up(building)) {

@@ -39,19 +39,6 @@ static void run(struct query *q, target_row_fn row)
     q->err = q->err != ERR_OK ? q->err : e;
 }
 
-static void write_cell(struct query *q, size_t column, const struct mapping_value *v)
-{
-    const struct def_column *c = &q->table->columns[column];
-    json_write_name_str(&q->w, c->name);
-    if (c->type == DEF_BOOLEAN && v->kind == MAPPING_INT) {
-        json_write_bool(&q->w, v->integer != 0);
-    } else if (c->type == DEF_JSON && v->kind == MAPPING_TEXT && json_valid(v->text)) {
-        json_write_raw(&q->w, v->text);
-    } else {
-        mapping_write_value(&q->w, v);
-    }
-}
-
 static bool view_row(void *ctx, const struct mapping_value *values, size_t count)
 {
     struct query *q = ctx;
@@ -62,7 +49,7 @@ static bool view_row(void *ctx, const struct mapping_value *values, size_t count
     }
     json_write_begin(&q->w, '{');
     for (size_t i = 0; i < q->shown_count; i++) {
-        write_cell(q, q->shown[i], &values[i]);
+        query_write_cell(&q->w, &q->table->columns[q->shown[i]], &values[i]);
     }
     json_write_end(&q->w, '}');
     q->row_count++;

@@ -41,7 +41,14 @@ struct query {
     struct proj_parked *found;
 };
 
-/* query_sql.c */
+/* query_sql.c; the first three for whoever shows rows */
+MUST_USE enum err query_column(const struct def_table *t, struct str name, size_t *out,
+                               struct ectx *ec);
+/* What a person wrote, as a value of the column's type. */
+MUST_USE enum err query_value(const struct def_table *t, size_t column, struct str text,
+                              struct mapping_value *out, struct ectx *ec);
+void query_write_cell(struct json_writer *w, const struct def_column *c,
+                      const struct mapping_value *v);
 MUST_USE enum err query_build(struct query *q, const struct proj_query *call, uint32_t version);
 struct str query_cursor(struct query *q); /* null: no memory */
 

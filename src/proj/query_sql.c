@@ -19,23 +19,29 @@ static enum err no_memory(struct query *q)
     return ectx_fail(&q->ec, ERR_NO_MEMORY, "out of memory");
 }
 
-static enum err find_column(struct query *q, struct str name, size_t *out)
+MUST_USE enum err query_column(const struct def_table *t, struct str name, size_t *out,
+                               struct ectx *ec)
 {
     const char *known[PROJ_COLUMNS_MAX];
-    for (size_t i = 0; i < q->table->column_count; i++) {
-        if (str_eq(q->table->columns[i].name, name)) {
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (str_eq(t->columns[i].name, name)) {
             *out = i;
             return ERR_OK;
         }
-        known[i] = q->table->columns[i].name.p;
+        known[i] = t->columns[i].name.p;
     }
-    enum err e = ectx_fail(&q->ec, ERR_INVALID_REQUEST, "view '%.*s' has no column '%.*s'",
-                           STR(q->table->name), (int)(name.n > 80 ? 80 : name.n), name.p);
-    const char *near = mapping_nearest(name, known, q->table->column_count);
+    enum err e = ectx_fail(ec, ERR_INVALID_REQUEST, "view '%.*s' has no column '%.*s'",
+                           STR(t->name), (int)(name.n > 80 ? 80 : name.n), name.p);
+    const char *near = mapping_nearest(name, known, t->column_count);
     if (near != NULL) {
-        ectx_hint(&q->ec, "did you mean '%s'?", near);
+        ectx_hint(ec, "did you mean '%s'?", near);
     }
     return e;
+}
+
+static enum err find_column(struct query *q, struct str name, size_t *out)
+{
+    return query_column(q->table, name, out, &q->ec);
 }
 
 static enum err add_param(struct query *q, struct mapping_value v)
@@ -49,6 +55,19 @@ static enum err add_param(struct query *q, struct mapping_value v)
     return ERR_OK;
 }
 
+void query_write_cell(struct json_writer *w, const struct def_column *c,
+                      const struct mapping_value *v)
+{
+    json_write_name_str(w, c->name);
+    if (c->type == DEF_BOOLEAN && v->kind == MAPPING_INT) {
+        json_write_bool(w, v->integer != 0);
+    } else if (c->type == DEF_JSON && v->kind == MAPPING_TEXT && json_valid(v->text)) {
+        json_write_raw(w, v->text);
+    } else {
+        mapping_write_value(w, v);
+    }
+}
+
 static void put_column(struct query *q, size_t column)
 {
     def_put_name(&q->sql, q->table->columns[column].name);
@@ -56,11 +75,12 @@ static void put_column(struct query *q, size_t column)
 
 /* ---- Filters */
 
-static enum err typed(struct query *q, size_t column, struct str text, struct mapping_value *out)
+MUST_USE enum err query_value(const struct def_table *t, size_t column, struct str text,
+                              struct mapping_value *out, struct ectx *ec)
 {
     static const char *const kinds[] = {"text", "a whole number", "a number", "true or false",
                                         "JSON"};
-    enum def_type type = q->table->columns[column].type;
+    enum def_type type = t->columns[column].type;
     struct mapping_value v = {.kind = MAPPING_TEXT, .text = text};
     bool good = true;
     if (type == DEF_INTEGER) {
@@ -75,8 +95,8 @@ static enum err typed(struct query *q, size_t column, struct str text, struct ma
         good = v.boolean || str_eq_z(text, "false");
     }
     if (!good) {
-        return ectx_fail(&q->ec, ERR_INVALID_REQUEST, "column '%.*s' is %s; '%.*s' is not",
-                         STR(q->table->columns[column].name), kinds[type],
+        return ectx_fail(ec, ERR_INVALID_REQUEST, "column '%.*s' is %s; '%.*s' is not",
+                         STR(t->columns[column].name), kinds[type],
                          (int)(text.n > 80 ? 80 : text.n), text.p);
     }
     *out = v;
@@ -109,7 +129,7 @@ static enum err put_filter(struct query *q, const struct proj_filter *f)
         buf_printf(&q->sql, ")) = $%zu", q->param_count);
         return e;
     }
-    e = typed(q, column, f->value, &v);
+    e = query_value(q->table, column, f->value, &v, &q->ec);
     if (e == ERR_OK) {
         put_column(q, column);
         buf_put_z(&q->sql, ops[f->op]);

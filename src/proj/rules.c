@@ -288,9 +288,16 @@ static enum err plan_rule(struct plan *p, const struct def_rule *rule,
 }
 
 static enum err run_op(struct apply *a, const struct def_op *op, const struct mapping_value *params,
-                       struct ectx *ec)
+                       uint64_t position, struct ectx *ec)
 {
     bool taken = false;
+    if (a->changes != NULL && changes_must_ask(op)) {
+        enum err e = merge_flush(a->merge, ec); /* it may be about one of those */
+        return e != ERR_OK ? e : changes_run(a, op, params, position, ec);
+    }
+    if (a->changes != NULL) {
+        changes_note(a->changes, a->d, op, params, position);
+    }
     enum err e = a->careful ? ERR_OK : merge_op(a->merge, op, params, &taken, ec);
     return e != ERR_OK || taken
                ? e
@@ -316,7 +323,7 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *
         for (size_t k = 0; k < p.count && e == ERR_OK; k++) {
             const struct def_op *op = p.list[k].op;
             *dirty = true;
-            e = run_op(a, op, p.list[k].params, ec);
+            e = run_op(a, op, p.list[k].params, event->position, ec);
             e = e == ERR_MALFORMED ? ectx_wrap(ec, e, "%.*s", STR(op->what)) : e;
         }
         if (e != ERR_OK) {

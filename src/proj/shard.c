@@ -10,7 +10,7 @@
 
 #include "core/check.h"
 #include "core/mem.h"
-#include "proj/proj_int.h"
+#include "proj/feed.h"
 #include "record/batch.h"
 
 #define RETRY_NS        (200ull * 1000 * 1000)
@@ -201,6 +201,9 @@ static void claim_done(struct work *w)
         s->claim = CLAIM_HELD;
         s->epoch = s->claim_call.epoch;
         s->fenced = 0;
+        if (s->next_offset != s->claim_call.next_offset) {
+            feed_gap(r->pr, r); /* another owner, or a commit of which we did not hear */
+        }
         s->next_offset = s->claim_call.next_offset;
         s->read_offset = s->next_offset;
         s->told_offset = -1;

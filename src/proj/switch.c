@@ -10,7 +10,7 @@
 #include "core/compiler.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "proj/proj_int.h"
+#include "proj/feed.h"
 
 #define SQL_BYTES_MAX (64u << 10)
 
@@ -184,6 +184,7 @@ static void switch_done(struct work *w)
         from->drop_at_ms = env_wall_ms(pr->p->env) + pr->switch_to->d->keep_ms;
         LOG_INFO("projection.switched", KV_STR("projection", pr->name),
                  KV_U64("from", pr->previous), KV_U64("to", pr->served));
+        feed_switched(pr);
     } else if (w->err != ERR_AGAIN) {
         lane_fail(w->lane, &w->ec);
     }
