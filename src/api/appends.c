@@ -316,22 +316,30 @@ static void make_head(const struct append_call *x, struct answer_head *h)
         .status = a->idempotent ? 200 : 201, .headers = h->headers, .header_count = n + applied};
 }
 
-/* The answer under the request's Idempotency-Key, in the same append. */
-static bool add_answer(struct es_append *a, struct engine_part *extra)
+/* The answer under the request's Idempotency-Key, in the same append: an answer that cannot be kept
+ * is not given. */
+static enum err add_answer(struct es_append *a, struct engine_part *extra)
 {
     struct append_call *x = a->ctx;
     NOT_ZEROED struct answer_head h;
     struct buf b;
     if (x->c->idempotency == NULL) {
-        return false;
+        return ERR_OK;
     }
     buf_init(&b, IDEMPOTENCY_ANSWER_MAX);
     write_answer(x, &b, true);
     make_head(x, &h);
-    const bool made =
-        !buf_failed(&b) && idempotency_make(x->c, &h.head, buf_str(&b), NULL, 0, extra) == ERR_OK;
+    enum err e = ERR_LIMIT;
+    if (!buf_failed(&b)) {
+        e = idempotency_make(x->c, &h.head, buf_str(&b), NULL, 0, extra);
+    } else if (b.n < IDEMPOTENCY_ANSWER_MAX / 4) {
+        e = ERR_NO_MEMORY; /* it grows by doubling */
+    }
     buf_deinit(&b);
-    return made;
+    return e != ERR_LIMIT
+               ? e
+               : ectx_fail(&a->ec, ERR_MESSAGE_TOO_LARGE,
+                           "the answer is too large to be kept under an Idempotency-Key");
 }
 
 static void on_appended(struct es_append *a)

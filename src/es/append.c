@@ -410,13 +410,15 @@ static enum err append_send(struct append_op *o, struct es_flight *f)
         e = ERR_NO_MEMORY;
     }
     if (e == ERR_OK && a->also != NULL) {
-        also = a->also(a, &f->engine_parts[f->part_count]);
+        struct engine_part *extra = &f->engine_parts[f->part_count];
+        e = a->also(a, extra);
+        also = extra->count > 0;
     }
     if (e == ERR_OK) {
         e = es_flight_enter(f);
     }
-    if (e == ERR_NO_MEMORY) {
-        return ectx_fail(&a->ec, e, "no memory for the append");
+    if (e != ERR_OK) {
+        return e == ERR_NO_MEMORY ? ectx_fail(&a->ec, e, "no memory for the append") : e;
     }
     o->op.flight = f;
     es_wop_wait_flight(&o->op, f, told_durable);

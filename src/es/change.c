@@ -309,10 +309,11 @@ static enum err change_send(struct change_op *o, struct es_flight *f)
                                       .revision = fact->revision,
                                       .whole = fact->field_count == 0,
                                       .slot = o->slot};
-    if (c->also != NULL) {
-        also = c->also(c, &f->engine_parts[1]);
+    enum err e = c->also != NULL ? c->also(c, &f->engine_parts[1]) : ERR_OK;
+    if (e == ERR_OK) {
+        also = f->engine_parts[1].count > 0;
+        e = es_flight_enter(f);
     }
-    enum err e = es_flight_enter(f);
     if (e != ERR_OK) {
         return e;
     }

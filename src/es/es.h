@@ -121,7 +121,8 @@ struct es_new_event {
     size_t tag_count;
 };
 /* DCB: no event may match any item after `after`. In an item: any of the types (none given: all),
- * all of the tags. */
+ * all of the tags (none given: whatever it has). So an item with neither is met by any event.
+ * What was truncated, deleted or redacted since counts, too: it has happened. */
 struct es_query_item {
     const struct str *types;
     size_t type_count;
@@ -157,8 +158,9 @@ struct es_append {
     size_t check_count;
     struct arena *arena;
     /* Further records of the caller in the same append (an idempotency key's answer), made when the
-     * outcome is known and before it is sequenced: fills `extra`, which lives in the arena. */
-    bool (*also)(struct es_append *a, struct engine_part *extra);
+     * outcome is known and before it is sequenced: fills `extra`, which lives in the arena, or
+     * leaves it (count 0). An error: nothing is appended; in a->ec, if it is not ERR_NO_MEMORY. */
+    enum err (*also)(struct es_append *a, struct engine_part *extra);
     void (*done)(struct es_append *a);
     void *ctx;
     /* out */
@@ -337,7 +339,7 @@ struct es_stream_change {
     /* SNAPSHOT (revision, too) */
     struct str schema, state;
     struct arena *arena;
-    bool (*also)(struct es_stream_change *c, struct engine_part *extra);
+    enum err (*also)(struct es_stream_change *c, struct engine_part *extra); /* as of an append */
     void (*done)(struct es_stream_change *c);
     void *ctx;
     enum es_problem problem;

@@ -40,6 +40,7 @@ struct es_shot {
     struct arena arena;
     struct es_new_event *events;
     struct es_expected expected;
+    bool remembered; /* for a test's `also` */
     bool ended;
 };
 /* `ids`: names parted by blanks, "-" for one that the server makes; each event has data "DATA". */

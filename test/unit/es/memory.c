@@ -2,6 +2,19 @@
  */
 #include "es_world.h"
 
+/* What the caller adds to an append, as an Idempotency-Key's answer: it needs memory, too. */
+static enum err remember(struct es_append *a, struct engine_part *extra)
+{
+    struct engine_record *r = mem_new(struct engine_record);
+    (void)extra;
+    if (r == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    mem_free(r);
+    CONTAINER_OF(a, struct es_shot, a)->remembered = true;
+    return ERR_OK;
+}
+
 /* One call under a failing allocation, then the same again. */
 static bool try_append(uint64_t n, bool restart)
 {
@@ -18,11 +31,13 @@ static bool try_append(uint64_t n, bool restart)
     es_shot_check(s, "order-1", "1");
     es_shot_query(s, "Other", "t", (struct es_position){0, 0});
     es_shot_tag(s, 2, "t u");
+    s->a.also = remember;
     test_fail_alloc(n);
     es_shot_go(&w, s);
     es_world_settle(&w);
     bool reached = test_fail_alloc_end() != 0;
     assert_true(s->ended);
+    assert_true(s->a.problem != ES_OK || s->remembered);
     if (s->a.problem != ES_OK) {
         assert_int_equal(s->a.problem, ES_UNAVAILABLE);
         if (s->a.ec.code != ERR_NO_MEMORY) {
@@ -45,6 +60,27 @@ TEST(an_append_without_memory_is_not_done_and_may_be_done_later)
     assert_true(n > 10);
     for (n = 1; try_append(n, true); n++) {
     }
+}
+
+static enum err refuse(struct es_append *a, struct engine_part *extra)
+{
+    (void)extra;
+    return ectx_fail(&a->ec, ERR_MESSAGE_TOO_LARGE, "too large to be kept");
+}
+
+TEST(an_append_whose_answer_cannot_be_kept_is_not_done)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    struct es_shot *s = es_shot_make("order-1", "no_stream", "a b");
+    s->a.also = refuse;
+    es_shot_go(&w, s);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(s), "batch-too-large");
+    assert_string_equal(s->a.ec.text, "too large to be kept");
+    es_shot_free(s);
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "a b"), "ok 0-1");
+    es_world_deinit(&w);
 }
 
 static void change_done(struct es_stream_change *c)
