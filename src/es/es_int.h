@@ -173,12 +173,16 @@ void es_value_snapshot_read(const uint8_t value[ES_VALUE_SNAPSHOT], uint64_t *re
  * store stops it waits for the sets that are out.
  */
 struct es_look {
-    enum { ES_LOOK_GET, ES_LOOK_LAST, ES_LOOK_SCAN } kind;
+    enum {
+        ES_LOOK_GET,
+        ES_LOOK_LAST,
+        ES_LOOK_SCAN,
+        ES_LOOK_SCAN_LATER, /* by a job in any case: it is long */
+    } kind;
     enum es_table table;
     uint8_t key[INDEX_KEY_MAX]; /* GET: the key. LAST: the prefix */
     uint8_t at_most[INDEX_KEY_MAX];
     bool has_at_most;       /* LAST: not above it */
-    bool by_job;            /* it is long: not in this turn of the loop */
     struct index_scan scan; /* SCAN; `table` is set from above */
     enum err err;           /* out */
     uint8_t key_out[INDEX_KEY_MAX];

@@ -14,6 +14,8 @@ static enum err look_now(struct es *es, struct es_look *l)
                           l->key_out, l->value);
     case ES_LOOK_SCAN:
         return index_scan(es->index, &l->scan);
+    case ES_LOOK_SCAN_LATER:
+        return ERR_AGAIN;
     }
     return ERR_INVALID_REQUEST;
 }
@@ -63,7 +65,7 @@ bool es_look(struct es *es, struct es_look_set *set)
     for (size_t i = 0; i < set->count; i++) {
         struct es_look *l = &set->looks[i];
         l->set = set;
-        l->err = l->by_job ? ERR_AGAIN : look_now(es, l);
+        l->err = look_now(es, l);
         set->pending += l->err == ERR_AGAIN;
     }
     if (set->pending == 1) {

@@ -72,9 +72,8 @@ static void ask(struct es_query_walk *w, struct walk_list *l, struct es_position
     }
     l->resume = es_position_before(l->resume, from) ? from : l->resume;
     memset(look, 0, sizeof(*look));
-    look->kind = ES_LOOK_SCAN;
+    look->kind = ES_LOOK_SCAN_LATER;
     look->table = ES_T_TERMS;
-    look->by_job = true;
     es_key_term(look->key, l->term, l->resume);
     es_key_term(look->at_most, l->term, w->bound);
     look->scan = (struct index_scan){.from = look->key,
