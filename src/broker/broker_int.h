@@ -161,6 +161,9 @@ struct producer_check producer_check(const struct partition_state *s, const stru
 /* After the batch got its offset. ERR_NO_MEMORY: the producer is not remembered (checked before by
  * producer_reserve). */
 MUST_USE enum err producer_reserve(struct broker *b, struct partition_state *s, int64_t id);
+/* Of a batch that is in the log already, otherwise: what producer_note says of it, as a fact. */
+MUST_USE enum err producer_known(struct store_frame *f, const struct partition *p,
+                                 const struct store_batch_info *info);
 void producer_note(struct broker *b, struct partition_state *s, const struct store_batch_info *info,
                    int64_t answered_timestamp);
 void producers_free(struct broker *b, struct partition_state *s);

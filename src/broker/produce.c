@@ -129,10 +129,23 @@ static struct store_batch_info info_of(const struct record_verdict *v,
                                      .base_sequence = v->header.base_sequence};
 }
 
+/* The frame of the items that are being gone through. */
+static enum err frame_ready(struct produce_wait *w, struct ectx *ec)
+{
+    if (w->frame != NULL) {
+        return ERR_OK;
+    }
+    if (!store_ready(w->b->store)) {
+        return ectx_fail(ec, ERR_KAFKA_STORAGE_ERROR, "the log had no room for it in time");
+    }
+    w->frame = store_frame_begin(w->b->store);
+    return w->frame == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
 /*
  * The gate knows the batch: it is in the log under another sequence, or without one. The producer
- * counts it as stored, so its next batch has the sequence after it. (Nothing of this is in the log:
- * if the machine stops before that next batch, its sequence is refused as out of order.)
+ * counts it as stored, so its next batch has the sequence after it: that is a fact, durable before
+ * the answer.
  */
 static enum err answer_known(struct produce_wait *w, struct broker_produce_item *item,
                              const struct record_verdict *v, const struct record_rules *rules,
@@ -146,8 +159,13 @@ static enum err answer_known(struct produce_wait *w, struct broker_produce_item 
     if (batch_has_producer(&v->header)) {
         struct store_batch_info info = info_of(v, rules);
         info.base_offset = original.base_offset;
-        if (producer_reserve(b, item->partition->state, info.producer_id) != ERR_OK) {
-            return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the producer");
+        enum err e = producer_reserve(b, item->partition->state, info.producer_id);
+        e = e == ERR_OK ? frame_ready(w, ec) : e;
+        if (e == ERR_OK) {
+            e = producer_known(w->frame, item->partition, &info);
+        }
+        if (e != ERR_OK) {
+            return e == ERR_NO_MEMORY ? ectx_fail(ec, e, "no memory for the producer") : e;
         }
         producer_note(b, item->partition->state, &info, -1);
     }
@@ -171,12 +189,8 @@ static enum err append(struct produce_wait *w, struct broker_produce_item *item,
         batch->take_ctx = item->take_ctx;
     }
     enum err e = idempotent ? producer_reserve(b, part->state, v->header.producer_id) : ERR_OK;
-    if (e == ERR_OK && w->frame == NULL && !store_ready(b->store)) {
-        e = ectx_fail(ec, ERR_KAFKA_STORAGE_ERROR, "the log had no room for it in time");
-    }
-    if (e == ERR_OK && w->frame == NULL) {
-        w->frame = store_frame_begin(b->store);
-        e = w->frame == NULL ? ERR_NO_MEMORY : ERR_OK;
+    if (e == ERR_OK) {
+        e = frame_ready(w, ec);
     }
     if (e == ERR_OK) {
         e = store_frame_batch(w->frame, part->part, batch, ec);

@@ -2,19 +2,28 @@
  * Producer ids and producer state in the log (tag STORE_TAG_PRODUCERS).
  *
  * Producer ids are leased in blocks:   fact  = u8 1, le64 first id that is not leased
- * Producer state needs no facts: it is in the batches, which recovery shows through `batch`.
- * Batches before the last checkpoint are not shown, so the state is a section of its image: image
- * = le64 first id that is not leased, le32 count of partitions, partition each partition = le32
- * part id, le32 count, producer each producer = le64 id, le16 epoch, le64 idle time in ms, le64
- * last timestamp, u8 count, batch each batch    = le32 base sequence, le32 last offset delta, le64
- * base offset, le64 answered timestamp
+ * A batch that the gate knew, so that it is in the log under another sequence, or without one:
+ *                                      fact  = u8 2, le32 part id, le64 producer id, le16 epoch,
+ *     le32 base sequence, le32 last offset delta, le64 base offset of the original (-1: not known),
+ *     le64 largest timestamp
+ * Other producer state needs no facts: it is in the batches, which recovery shows through `batch`,
+ * in one order with the facts. Batches before the last checkpoint are not shown, so the state is a
+ * section of its image: image = le64 first id that is not leased, le32 count of partitions,
+ * partition each partition = le32 part id, le32 count, producer each producer = le64 id, le16
+ * epoch, le64 idle time in ms, le64 last timestamp, u8 count, batch each batch    = le32 base
+ * sequence, le32 last offset delta, le64 base offset, le64 answered timestamp
  */
 #include "broker/broker_int.h"
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/mem.h"
 
-enum { FACT_LEASE = 1, LEASE_FRAME_MIN = 64 /* bytes of a frame and an item around a lease */ };
+enum {
+    FACT_LEASE = 1,
+    FACT_KNOWN = 2,
+    KNOWN_BYTES = 39,
+    LEASE_FRAME_MIN = 64 /* bytes of a frame and an item around a lease */
+};
 
 /* ---- Handing out ids
  * ------------------------------------------------------------------------------- */
@@ -114,13 +123,64 @@ static enum err damaged(struct ectx *ec)
     return ectx_fail(ec, ERR_DAMAGED, "producers: the state cannot be read");
 }
 
+enum err producer_known(struct store_frame *f, const struct partition *p,
+                        const struct store_batch_info *info)
+{
+    uint8_t bytes[KNOWN_BYTES];
+    struct buf fact = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
+    buf_put_u8(&fact, FACT_KNOWN);
+    buf_put_le32(&fact, store_part_id(p->part));
+    buf_put_le64(&fact, (uint64_t)info->producer_id);
+    buf_put_le16(&fact, (uint16_t)info->producer_epoch);
+    buf_put_le32(&fact, (uint32_t)info->base_sequence);
+    buf_put_le32(&fact, (uint32_t)info->last_offset_delta);
+    buf_put_le64(&fact, (uint64_t)info->base_offset);
+    buf_put_le64(&fact, (uint64_t)info->max_timestamp);
+    CHECK(!buf_failed(&fact) && fact.n == KNOWN_BYTES);
+    return store_frame_fact(f, STORE_TAG_PRODUCERS, buf_str(&fact));
+}
+
+static enum err apply_known(struct broker *b, struct slice *in, struct ectx *ec)
+{
+    uint32_t part_id, sequence, delta;
+    uint64_t id, offset, timestamp;
+    uint16_t epoch;
+    if (!slice_le32(in, &part_id) || !slice_le64(in, &id) || !slice_le16(in, &epoch) ||
+        !slice_le32(in, &sequence) || !slice_le32(in, &delta) || !slice_le64(in, &offset) ||
+        !slice_le64(in, &timestamp) || slice_left(in) != 0) {
+        return damaged(ec);
+    }
+    const struct store_batch_info info = {.base_offset = (int64_t)offset,
+                                          .last_offset_delta = (int32_t)delta,
+                                          .max_timestamp = (int64_t)timestamp,
+                                          .producer_id = (int64_t)id,
+                                          .producer_epoch = (int16_t)epoch,
+                                          .base_sequence = (int32_t)sequence};
+    struct store_part *part = store_part_find(b->store, part_id);
+    struct partition *p = part == NULL ? NULL : store_part_user(part);
+    if (p == NULL) {
+        return ERR_OK; /* of a topic that is gone */
+    }
+    if (producer_reserve(b, p->state, info.producer_id) != ERR_OK) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "producers: out of memory");
+    }
+    producer_note(b, p->state, &info, -1);
+    return ERR_OK;
+}
+
 static enum err apply(void *ctx, uint64_t position, struct slice body, struct ectx *ec)
 {
     struct broker *b = ctx;
     uint8_t kind;
     uint64_t leased;
     (void)position;
-    if (!slice_u8(&body, &kind) || kind != FACT_LEASE || !slice_le64(&body, &leased)) {
+    if (!slice_u8(&body, &kind)) {
+        return damaged(ec);
+    }
+    if (kind == FACT_KNOWN) {
+        return apply_known(b, &body, ec);
+    }
+    if (kind != FACT_LEASE || !slice_le64(&body, &leased)) {
         return damaged(ec);
     }
     /* Which ids of a block were given out is not recorded: all of them may have been. */
