@@ -7,7 +7,7 @@
  * attempt is recognised by the store. Once in the log, whatever crashes:
  *
  *   served version     its events from live_from on: rows that may be sent (gated 0)
- *   any other version  events that the served one has not reached: rows that wait (gated 1). Those
+ *   any other version  those that the served one has not reached: rows that wait (gated 1). Those
  *                      that it has reached are its own affair: they are deleted
  *   the switch         in its transaction: of the other version's rows those below the served one's
  *                      position go, the rest may be sent from now on
@@ -43,6 +43,14 @@ static bool take_served(void *ctx, const struct mapping_value *values, size_t co
     return false;
 }
 
+static enum err position_of(struct apply *a, uint32_t version, struct str shard,
+                            struct position_row *row, struct ectx *ec)
+{
+    const struct mapping_value params[] = {apply_name(a), apply_int(version), apply_text(shard)};
+    return a->driver->query(a->meta[META_CHECK_SHARD], params, ARRAY_LEN(params), take_position,
+                            row, ec);
+}
+
 /* From which offset of the shard on actions follow, as of this transaction. */
 static enum err look_at_gate(struct apply *a, struct str shard, struct ectx *ec)
 {
@@ -52,16 +60,16 @@ static enum err look_at_gate(struct apply *a, struct str shard, struct ectx *ec)
     struct mapping_value name = apply_name(a);
     uint32_t served = 0;
     enum err e = a->driver->query(a->meta[META_SERVED], &name, 1, take_served, &served, ec);
-    struct position_row row = {0};
-    const struct mapping_value params[] = {name, apply_int(served), apply_text(shard)};
-    e = e != ERR_OK ? e
-                    : a->driver->query(a->meta[META_CHECK_SHARD], params, ARRAY_LEN(params),
-                                       take_position, &row, ec);
+    bool direct = served == a->d->version;
+    struct position_row own = {0};
+    struct position_row reached = {0};
+    e = e != ERR_OK ? e : position_of(a, a->d->version, shard, &own, ec);
+    e = e != ERR_OK || direct ? e : position_of(a, served, shard, &reached, ec);
     if (e == ERR_OK) {
         a->gate.known = true;
         a->gate.shard = shard;
-        a->gate.direct = served == a->d->version;
-        a->gate.from = a->gate.direct ? row.live_from : row.position;
+        a->gate.direct = direct;
+        a->gate.from = own.live_from > reached.position ? own.live_from : reached.position;
     }
     return e;
 }

@@ -213,8 +213,8 @@ static enum err claim_in_transaction(struct apply *a, struct apply_claim *c, str
     if (e != ERR_OK) {
         return e;
     }
-    /* Events from before there was any version are history: nothing live follows from them. */
-    int64_t live_from = served == 0 || served == a->d->version ? c->end_offset : 0;
+    bool first = served == 0 || served == a->d->version;
+    int64_t live_from = c->live_known ? c->live_from : first ? c->end_offset : 0;
     const struct mapping_value made[] = {apply_name(a),
                                          apply_version(a),
                                          apply_text(c->shard),

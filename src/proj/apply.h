@@ -46,6 +46,8 @@ struct apply_claim {
     uint64_t epoch; /* in and out */
     bool force;
     int64_t start_offset, end_offset; /* of the partition, now */
+    bool live_known;                  /* else what follows is up to what is served */
+    int64_t live_from;                /* events below are history */
     int64_t now_ms;
     int64_t next_offset; /* out */
 };

@@ -41,6 +41,9 @@ static void applied(struct registry_change *change)
     }
     e = e != ERR_OK ? e : run_create(pr, d, &r);
     if (e == ERR_OK) {
+        since_free(pr->since);
+        pr->since = change->since;
+        change->since = NULL;
         change->add = NULL;
         c->created = true;
         c->version = d->version;
@@ -119,6 +122,18 @@ static enum err check_next(struct projection *pr, const struct def *d, struct ec
     return ERR_OK;
 }
 
+/* What is history, as of now: a new projection begins to know it, a new version adds its topics. */
+static enum err look_since(struct proj *p, const struct projection *pr, const struct def *d,
+                           struct registry_change *change)
+{
+    if (pr != NULL && pr->since == NULL) {
+        return ERR_OK;
+    }
+    change->since = since_new();
+    bool room = change->since != NULL && (pr == NULL || since_copy(pr->since, change->since));
+    return room ? since_add(change->since, p->e, d) : ERR_NO_MEMORY;
+}
+
 static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
 {
     struct projection *pr = projection_find(p, d->name);
@@ -143,13 +158,18 @@ static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
     e = e != ERR_OK || pr == NULL ? e : check_next(pr, d, &c->ec);
     e = e != ERR_OK ? e : check_views(p, pr, d, &c->ec);
     struct registry_change *change = e != ERR_OK ? NULL : registry_change_new(pr, d->name);
-    if (change == NULL) {
-        def_destroy(d);
-        if (e == ERR_OK) {
-            no_memory(c);
-        } else {
-            answer(c, e);
+    if (e == ERR_OK) {
+        e = change == NULL ? ERR_NO_MEMORY : look_since(p, pr, d, change);
+        if (e != ERR_OK) {
+            (void)ectx_fail(&c->ec, e, "the ends of its topics: %s", err_text(e));
         }
+    }
+    if (e != ERR_OK) {
+        def_destroy(d);
+        if (change != NULL) {
+            registry_change_free(change);
+        }
+        answer(c, e);
         return;
     }
     c->internal = p;

@@ -18,6 +18,7 @@
 #include "proj/apply.h"
 #include "proj/changes.h"
 #include "proj/proj.h"
+#include "json/json.h"
 
 #define LANES_MAX        4u
 #define LANE_READS_MAX   64u
@@ -152,6 +153,7 @@ struct run {
     unsigned calls; /* retries of keys under way */
 };
 
+struct since;
 struct projection {
     struct list link;
     struct proj *p;
@@ -164,7 +166,8 @@ struct projection {
     unsigned lane_count;
     struct list runs; /* ascending versions */
     uint32_t served, previous;
-    bool known; /* what is served was read from the target */
+    bool known;          /* what is served was read from the target */
+    struct since *since; /* NULL: a record from before there was such a thing */
     bool paused, removing;
     bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */
     struct proj_command *remove_command;
@@ -270,6 +273,17 @@ void run_drop_go(struct run *r);
 void actions_send(struct projection *pr);
 void sending_free(struct sending *s); /* no job will run, no append will be done */
 
+/* since.c: what was history when a projection was declared */
+struct since *since_new(void); /* or NULL */
+void since_free(struct since *s);
+bool since_copy(const struct since *from, struct since *to);
+/* The topics of d that are not in it yet, as they end now. */
+MUST_USE enum err since_add(struct since *s, struct engine *e, const struct def *d);
+/* The first offset of a partition that is live. */
+int64_t since_of(const struct since *s, struct str topic, struct uuid id, int32_t partition);
+void since_write(const struct since *s, struct json_writer *w);
+MUST_USE enum err since_read(struct since *s, const struct json *v);
+
 /* registry.c: the topic with the definitions */
 MUST_USE enum err registry_create(struct proj *p, struct registry **out);
 void registry_destroy(struct registry *g);
@@ -283,6 +297,7 @@ struct registry_change {
     struct str name;
     struct projection *pr; /* NULL: a new one */
     struct def *add;       /* a version more; owned until done has taken it */
+    struct since *since;   /* with `add`; owned likewise */
     uint32_t without;      /* a version less; 0: none */
     bool paused, removing, removed;
     void (*done)(struct registry_change *c); /* durable, or err; frees c (registry_change_free) */

@@ -88,6 +88,7 @@ void projection_destroy(struct projection *pr)
 {
     wait_forget(pr);
     feed_free(pr->feed);
+    since_free(pr->since);
     sending_free(pr->sending);
     for (unsigned i = 0; i < pr->lane_count; i++) {
         lane_close(&pr->lanes[i]);

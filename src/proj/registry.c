@@ -3,7 +3,7 @@
  * it (key: its name; null: it is gone). What was there last counts. Read once at the start; from
  * then on this process is the one that writes.
  *
- *     {"paused": false, "removing": false,
+ *     {"paused": false, "removing": false, "since": [...],
  *      "versions": [{"version": 1, "file": "orders.yaml", "text": "projection: orders\n..."}]}
  */
 #include <string.h>
@@ -149,6 +149,14 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
             def_destroy(d);
         }
     }
+    const struct json *since = json_get(v, "since");
+    if (pr != NULL && since != NULL && e == ERR_OK) {
+        pr->since = since_new();
+        e = pr->since == NULL ? ERR_NO_MEMORY : since_read(pr->since, since);
+        if (e != ERR_OK) {
+            return ectx_fail(ec, e, "the record of projection '%s' cannot be read", f->name);
+        }
+    }
     if (pr != NULL) {
         const struct json *paused = json_get(v, "paused");
         const struct json *removing = json_get(v, "removing");
@@ -289,6 +297,7 @@ void registry_change_free(struct registry_change *c)
 {
     list_remove(&c->link);
     def_destroy(c->add);
+    since_free(c->since);
     buf_deinit(&c->text);
     mem_free(c);
 }
@@ -322,6 +331,11 @@ static void write_text(struct registry_change *c)
     json_write_begin(&w, '{');
     json_write_member_bool(&w, "paused", c->paused);
     json_write_member_bool(&w, "removing", c->removing);
+    const struct since *since = c->since != NULL ? c->since : c->pr == NULL ? NULL : c->pr->since;
+    if (since != NULL) {
+        json_write_name(&w, "since");
+        since_write(since, &w);
+    }
     json_write_name(&w, "versions");
     json_write_begin(&w, '[');
     if (c->pr != NULL) {

@@ -237,6 +237,9 @@ static void claim(struct shard *s)
     s->claim = CLAIM_PENDING;
     s->claim_call.shard = str_of(s->name);
     s->claim_call.topic_id = topic.id;
+    const struct since *since = s->run->pr->since;
+    s->claim_call.live_known = since != NULL;
+    s->claim_call.live_from = since == NULL ? 0 : since_of(since, s->topic, topic.id, s->partition);
     s->claim_call.epoch = s->epoch;
     s->claim_call.force = s->fenced >= FENCED_MAX;
     s->claim_call.now_ms = env_wall_ms(p->env);

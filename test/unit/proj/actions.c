@@ -113,6 +113,99 @@ TEST_ON_BOTH(actions_follow_from_live_events_only)
     world_deinit(&w);
 }
 
+static void count_one(void *ctx, const struct record *r)
+{
+    (void)r;
+    ++*(int64_t *)ctx;
+}
+
+/* Nobody waits between declaration and event; then the target loses all that it had, perhaps. */
+static void live_at_once(uint64_t seed, bool topic_first, bool lost)
+{
+    struct worst_config cfg;
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    int64_t from[WORLD_PARTS] = {0};
+    worst_config_good(&cfg, seed);
+    world_init(&w, seed, &cfg);
+    w.actions = true;
+    if (topic_first) {
+        worst_topic_make(w.log, "events", WORLD_PARTS);
+        world_say(&w, 60, 0); /* history */
+    }
+    world_up(&w, 0);
+    world_run(&w, 500);
+    for (int32_t p = 0; topic_first && p < WORLD_PARTS; p++) {
+        (void)worst_each(w.log, "events", p, count_one, &from[p]);
+    }
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY, world_definition(&w, 1, text, sizeof(text)), &ec), ERR_OK);
+    if (!topic_first) {
+        worst_topic_make(w.log, "events", WORLD_PARTS);
+    }
+    world_say(&w, 40, 0);
+    if (lost) {
+        world_until(&w, none_waits, 60000);
+        world_kill(&w, 0);
+        assert_int_equal(remove(w.db), 0);
+        snprintf(text, sizeof(text), "%s-wal", w.db);
+        (void)remove(text);
+        map_deinit(&w.appended); /* as if none had been sent before */
+        map_init(&w.appended);
+        world_up(&w, 0);
+    }
+    world_until(&w, none_waits, 60000);
+    check_actions(&w, from);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+TEST(what_comes_after_the_declaration_is_live)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        live_at_once(seed, true, false);
+        live_at_once(seed, false, false);
+        live_at_once(seed, true, true);
+        live_at_once(seed, false, true);
+    }
+}
+
+/* Version 2 also reads a topic that was full before: that is history too. */
+TEST(a_topic_that_a_later_version_adds_begins_with_history)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    char more[2100];
+    int64_t from[WORLD_PARTS];
+    begin(&w, 7, false, from);
+    worst_topic_make(w.log, "more", 1);
+    for (int i = 0; i < 20; i++) {
+        (void)worst_produce(w.log, "more", 0, STR_LIT("k1"),
+                            STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":900}}"),
+                            env_wall_ms(w.env));
+    }
+    world_definition(&w, 2, text, sizeof(text));
+    char *at = strstr(text, "[events]");
+    assert_non_null(at);
+    *at = 0;
+    snprintf(more, sizeof(more), "%s[events, more]%s", text, at + strlen("[events]"));
+    assert_int_equal(world_command(&w, PROJ_APPLY, more, &ec), ERR_OK);
+    world_say(&w, 40, 0);
+    world_until(&w, two_is_served, 600000);
+    world_until(&w, none_waits, 60000);
+    check_actions(&w, from);
+    char got[64];
+    assert_string_equal(world_rows(&w,
+                                   "SELECT COUNT(*) FROM leat_checkpoint WHERE shard = 'more/0' "
+                                   "AND position = 20 AND live_from = 20",
+                                   got, sizeof(got)),
+                        "1\n");
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 static bool one_is_sent(struct world *w)
 {
     return w->nodes[0].append != NULL;
@@ -128,7 +221,8 @@ TEST(actions_that_come_while_others_are_sent_are_sent_too)
     world_say(&w, 10, 0);
     world_until(&w, one_is_sent, 60000);
     world_say(&w, 10, 0);
-    world_until(&w, world_settled, 60000); /* their rows are there, and the first append still waits */
+    world_until(&w, world_settled,
+                60000); /* their rows are there, and the first append still waits */
     w.appends_held = false;
     world_until(&w, none_waits, 60000);
     check_actions(&w, from);

@@ -38,7 +38,7 @@ struct world {
     struct map appended; /* ids in the event store that there would be */
     uint64_t appends, again;
     bool appends_held, appends_good; /* none is answered; none is refused */
-    char target[256]; /* "sqlite:views.db" if empty */
+    char target[256];                /* "sqlite:views.db" if empty */
     uint64_t rng;
     uint64_t ticked_ns;
     const char *keep;     /* of the definition; "24h" if NULL */
