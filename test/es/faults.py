@@ -40,21 +40,27 @@ def writer(me, server, acked, stop, errors):
             stop.wait(0.05)
 
 
-def run(count, server, kills, seed):
+def run(count, server, kills, seed, scene):
+    """scene: read models that are judged beside it (models.py)."""
     chance = random.Random(seed)
     acked, errors, stop = [], [], threading.Event()
     lists = [[] for _ in range(WRITERS)]
     threads = [threading.Thread(target=writer, args=(i, server, lists[i], stop, errors)) for i in range(WRITERS)]
     for t in threads:
         t.start()
+    scene.begin(count)
     for _ in range(kills):
         stop.wait(chance.uniform(0.05, 0.6))
+        scene.before_crash()
         server.kill()
+        scene.look()
         server.start()
+        scene.started()
     stop.wait(0.3)
     stop.set()
     for t in threads:
         t.join()
+    scene.finish(count, f"{kills} kills (seed {seed})")
     for one in lists:
         acked += one
     client = Client(server)
