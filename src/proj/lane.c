@@ -164,7 +164,7 @@ void lane_pump(struct lane *l)
         start(l, CONTAINER_OF(link, struct work, link));
         return;
     }
-    if (l->db == NULL || l->broken || list_empty(&l->pr->runs)) {
+    if (!l->connected || l->broken || list_empty(&l->pr->runs)) {
         return;
     }
     /* The runs take turns, beginning behind the one that was last. */

@@ -166,6 +166,7 @@ static void open_done(struct work *w)
     struct projection *pr = l->pr;
     struct opening *o = &l->open;
     bool good = w->err == ERR_OK;
+    l->connected = l->db != NULL;
     l->opening = false;
     l->broken = l->broken && !o->fresh;
     if (!good) {
@@ -203,12 +204,15 @@ void lane_open(struct lane *l)
 {
     struct projection *pr = l->pr;
     struct opening *o = &l->open;
-    if (l->opening) {
+    bool fresh = !l->connected || l->broken;
+    /* What is prepared on the old connection goes with it, and a job may be using it: the tick
+     * comes again. */
+    if (l->opening || (fresh && l->current != NULL)) {
         return;
     }
     o->count = 0;
     o->served = 0;
-    o->fresh = l->db == NULL || l->broken;
+    o->fresh = fresh;
     o->now_ms = env_wall_ms(pr->p->env);
     o->known_count = 0;
     o->closing_count = 0;
@@ -232,6 +236,7 @@ void lane_open(struct lane *l)
             r->apply[l->index] = NULL;
         }
     }
+    l->connected = l->connected && !fresh;
     l->opening = true;
     o->work = (struct work){.run = open_run_all, .done = open_done};
     lane_submit(l, &o->work);
@@ -252,4 +257,5 @@ void lane_close(struct lane *l)
     l->pr->driver->close(l->db);
     l->db = NULL;
     changes_deinit(&l->changes);
+    l->connected = false;
 }

@@ -49,12 +49,13 @@ struct work {
 struct lane {
     struct projection *pr;
     unsigned index;
-    struct target_db *db;
+    struct target_db *db; /* the worker's, while there is a job */
     struct env_job job;
     struct work *current; /* NULL: idle */
     struct list queue;
-    bool broken;  /* the connection is of no use: it is opened anew */
-    bool opening; /* see open.c */
+    bool connected; /* as the last opening left it */
+    bool broken;    /* the connection is of no use: it is opened anew */
+    bool opening;   /* see open.c */
     struct opening {
         struct work work;
         bool fresh; /* a new connection */

@@ -139,7 +139,7 @@ void projection_close(struct projection *pr)
 
 static bool needs_opening(const struct lane *l)
 {
-    if (l->db == NULL || l->broken) {
+    if (!l->connected || l->broken) {
         return true;
     }
     LIST_FOR_EACH (link, next, &l->pr->runs) {

@@ -211,7 +211,7 @@ void actions_send(struct projection *pr)
 {
     struct proj *p = pr->p;
     if (pr->sending != NULL || p->stopping || pr->removing || pr->gone || !pr->known ||
-        p->config.append == NULL || pr->lanes[0].db == NULL || pr->lanes[0].broken ||
+        p->config.append == NULL || !pr->lanes[0].connected || pr->lanes[0].broken ||
         !has_actions(pr) || env_mono_ns(p->env) < pr->actions_retry_ns) {
         return;
     }

@@ -128,7 +128,7 @@ def many_writers(count, server):
                         taken.append((seat, me, body["position"]))
                     elif status != 409 or body["code"] != "append-conflict":
                         errors.append((status, body))
-                for _ in range(200):
+                for _ in range(2000):
                     status, page, _ = client.call("GET", "/api/v1/streams/mcount-1/events?from=end&dir=back&limit=1")
                     expected = page["last_revision"] if status == 200 else "no_stream"
                     status, body, _ = client.append("mcount-1", [event(f"c{me}-{batch}")], expected)
