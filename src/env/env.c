@@ -57,6 +57,11 @@ enum err env_file_pread_cached(struct env_file *f, void *p, size_t n, uint64_t o
     return f->ops->file_pread_cached(f, p, n, offset, got, ec);
 }
 
+bool env_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset)
+{
+    return f->ops->file_peek(f, p, n, offset);
+}
+
 enum err env_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                           uint64_t offset, struct ectx *ec)
 {

@@ -72,6 +72,10 @@ MUST_USE enum err env_file_pread(struct env_file *f, void *p, size_t n, uint64_t
  * (then do it on a worker). May return less than asked for. */
 MUST_USE enum err env_file_pread_cached(struct env_file *f, void *p, size_t n, uint64_t offset,
                                         size_t *got, struct ectx *ec);
+/* Copies n bytes, if that takes no system call and no wait. False: they are not in memory, not all
+ * in the file, or there is no such way; env_file_pread_cached says more. For a few KiB at most: a
+ * file that is often asked is mapped. */
+MUST_USE bool env_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset);
 /* Writes all of iov or fails (short writes are continued). iov is not changed. */
 MUST_USE enum err env_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                                    uint64_t offset, struct ectx *ec);

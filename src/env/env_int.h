@@ -65,6 +65,7 @@ struct env_ops {
                            struct ectx *ec);
     enum err (*file_pread_cached)(struct env_file *f, void *p, size_t n, uint64_t offset,
                                   size_t *got, struct ectx *ec);
+    bool (*file_peek)(struct env_file *f, void *p, size_t n, uint64_t offset);
     enum err (*file_pwritev)(struct env_file *f, const struct iovec *iov, int iov_count,
                              uint64_t offset, struct ectx *ec);
     enum err (*file_datasync)(struct env_file *f, struct ectx *ec);

@@ -3,8 +3,8 @@
  * itself.
  *
  * env_linux_create changes the process: SIGPIPE and SIGXFSZ are ignored (both come back as errors
- * of the call), the soft limit of open files is raised to the hard one, and core/log writes to
- * standard error with the wall clock.
+ * of the call), SIGBUS of a mapped file is caught (linux_view.c), the soft limit of open files is
+ * raised to the hard one, and core/log writes to standard error with the wall clock.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -170,6 +170,7 @@ enum err env_linux_create(struct env **out, struct ectx *ec)
     env->base.ops = &linux_ops;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    linux_view_start();
     env->open_files_limit = raise_open_files();
     CHECK(pthread_mutex_init(&env->folders, NULL) == 0); /* Linux: it cannot fail */
     log_set_sink(log_line, log_clock, &env->base);
@@ -196,6 +197,7 @@ const struct env_ops linux_ops = {
     .file_path = linux_file_path,
     .file_pread = linux_file_pread,
     .file_pread_cached = linux_file_pread_cached,
+    .file_peek = linux_file_peek,
     .file_pwritev = linux_file_pwritev,
     .file_datasync = linux_file_datasync,
     .file_allocate = linux_file_allocate,

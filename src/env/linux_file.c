@@ -21,6 +21,7 @@
 #include "env/linux_int.h"
 
 #define CONTINUE_PIECES 64
+#define PEEK_BYTES      4096 /* a read up to this is tried without a system call first */
 
 static int open_flags(unsigned flags)
 {
@@ -67,6 +68,7 @@ enum err linux_file_open(struct env *env, const char *path, unsigned flags, stru
     }
     f->env = linux_env_of(env);
     CHECK(pthread_mutex_init(&f->flushing, NULL) == 0); /* Linux: it cannot fail */
+    linux_view_init(f);
     *out = &f->base;
     return ERR_OK;
 }
@@ -74,6 +76,7 @@ enum err linux_file_open(struct env *env, const char *path, unsigned flags, stru
 void linux_file_close(struct env_file *file)
 {
     struct linux_file *f = linux_file_of(file);
+    linux_view_deinit(f);
     close(f->fd);
     pthread_mutex_destroy(&f->flushing);
     mem_free(f);
@@ -116,10 +119,15 @@ enum err linux_file_pread_cached(struct env_file *file, void *p, size_t n, uint6
 {
     struct linux_file *f = linux_file_of(file);
     struct iovec piece = {.iov_base = p, .iov_len = n};
+    if (n <= PEEK_BYTES && linux_file_peek(file, p, n, offset)) {
+        *got = n;
+        return ERR_OK;
+    }
     while (!f->no_nowait) {
         ssize_t part = preadv2(f->fd, &piece, 1, (off_t)offset, RWF_NOWAIT);
         if (part >= 0) {
             *got = (size_t)part;
+            linux_view_note(f, offset, *got);
             return ERR_OK;
         }
         if (errno == EAGAIN) {
@@ -221,6 +229,7 @@ enum err linux_file_truncate(struct env_file *file, uint64_t size, struct ectx *
             return linux_fail(ec, errno, "set the size of", f->path);
         }
     }
+    linux_view_cut(f, size);
     return ERR_OK;
 }
 
@@ -237,6 +246,8 @@ enum err linux_file_size(struct env_file *file, uint64_t *out, struct ectx *ec)
 
 void linux_file_drop_cache(struct env_file *file, uint64_t offset, uint64_t n)
 {
+    /* What is mapped would stay. */
+    linux_view_forget(linux_file_of(file));
     /* A hint: when it is refused, reads are only slower or faster. */
     (void)posix_fadvise(linux_file_of(file)->fd, (off_t)offset, (off_t)n, POSIX_FADV_DONTNEED);
 }

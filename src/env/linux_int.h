@@ -19,18 +19,32 @@ struct linux_env {
     struct env base;
     uint64_t open_files_limit;
     _Atomic(bool) flush_failed;
-    pthread_mutex_t folders; /* one flush of a folder or file system at a time */
+    _Atomic(uint64_t) view_bytes; /* of all mappings */
+    pthread_mutex_t folders;      /* one flush of a folder or file system at a time */
 };
 static inline struct linux_env *linux_env_of(const struct env *env)
 {
     return CONTAINER_OF((uintptr_t)env, struct linux_env, base);
 }
 
+/* linux_view.c: the mapping of a file that is read in small pieces. */
+struct view_block;
+struct linux_view {
+    pthread_mutex_t lock;
+    uint8_t *at; /* NULL: not mapped */
+    size_t size;
+    uint64_t file_size; /* at least; it may have grown */
+    struct view_block *blocks;
+    uint32_t asked; /* how often, until it was mapped */
+    bool refused;   /* it cannot be mapped */
+};
+
 /* linux_file.c, linux_space.c */
 struct linux_file {
     struct env_file base;
     struct linux_env *env;
     pthread_mutex_t flushing;
+    struct linux_view view;
     int fd;
     bool direct, dsync;
     _Atomic(bool) no_nowait; /* the file system knows no RWF_NOWAIT */
@@ -49,6 +63,16 @@ enum err linux_file_pread(struct env_file *f, void *p, size_t n, uint64_t offset
                           struct ectx *ec);
 enum err linux_file_pread_cached(struct env_file *f, void *p, size_t n, uint64_t offset,
                                  size_t *got, struct ectx *ec);
+bool linux_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset);
+/* Catches what a mapping cannot give. */
+void linux_view_start(void);
+void linux_view_init(struct linux_file *f);
+/* These bytes were in memory just now. */
+void linux_view_note(struct linux_file *f, uint64_t offset, size_t n);
+/* The file was cut, or made longer. */
+void linux_view_cut(struct linux_file *f, uint64_t size);
+void linux_view_forget(struct linux_file *f);
+void linux_view_deinit(struct linux_file *f);
 enum err linux_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                             uint64_t offset, struct ectx *ec);
 enum err linux_file_datasync(struct env_file *f, struct ectx *ec);

@@ -33,6 +33,7 @@ int linux_thread_create(pthread_t *out, const char *name, void *(*fn)(void *ctx)
     sigset_t before;
     pthread_t id;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* of a mapping that cannot be read: linux_view.c */
     /* A new thread inherits the mask, so there is no moment in which it could be interrupted. */
     CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     int failed = pthread_create(&id, NULL, fn, ctx);

@@ -176,6 +176,21 @@ enum err sim_file_pread_cached(struct env_file *file, void *p, size_t n, uint64_
     return sim_file_pread(file, p, n, offset, got, ec);
 }
 
+bool sim_file_peek(struct env_file *file, void *p, size_t n, uint64_t offset)
+{
+    struct sim_file *f = file_of(file);
+    if (f->generation != f->w->generation || f->w->is_cut || (f->flags & ENV_DIRECT) != 0 ||
+        sim_rng_chance(&f->w->rng_sched, 1, 4)) {
+        return false;
+    }
+    const struct sim_inode *ino = sim_inode(&f->w->disk, f->inode);
+    if (offset > ino->now_size || n > ino->now_size - offset) {
+        return false;
+    }
+    sim_tree_read(&ino->now, offset, p, n);
+    return true;
+}
+
 enum err sim_file_size(struct env_file *file, uint64_t *out, struct ectx *ec)
 {
     struct sim_file *f = file_of(file);

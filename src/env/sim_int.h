@@ -128,6 +128,7 @@ enum err sim_file_pread(struct env_file *f, void *p, size_t n, uint64_t offset, 
                         struct ectx *ec);
 enum err sim_file_pread_cached(struct env_file *f, void *p, size_t n, uint64_t offset, size_t *got,
                                struct ectx *ec);
+bool sim_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset);
 enum err sim_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                           uint64_t offset, struct ectx *ec);
 enum err sim_file_datasync(struct env_file *f, struct ectx *ec);

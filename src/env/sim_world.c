@@ -465,6 +465,7 @@ const struct env_ops sim_ops = {
     .file_path = sim_file_path,
     .file_pread = sim_file_pread,
     .file_pread_cached = sim_file_pread_cached,
+    .file_peek = sim_file_peek,
     .file_pwritev = sim_file_pwritev,
     .file_datasync = sim_file_datasync,
     .file_allocate = sim_file_allocate,
