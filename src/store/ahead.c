@@ -122,7 +122,7 @@ static void ahead_done(struct env_job *job)
     while ((n = list_pop_front(&a->waiting)) != NULL) {
         list_push_back(&waiting, n);
     }
-    if (a->err != ERR_OK || a->task.ref_count == 0 || p->removed) {
+    if (a->err != ERR_OK || a->task.ref_count == 0 || p->removed || a->stale) {
         ahead_drop(a);
     } else {
         if (!a->end_known) {
@@ -286,6 +286,18 @@ void ahead_note(struct store_part *p, struct segment *g, const struct read_task 
     piece = piece < last ? last : piece;
     if (in_blocks(t) && piece <= AHEAD_PIECE_MAX) {
         ahead_go_on(p, g, t->next_offset, t->next_position, piece);
+    }
+}
+
+void ahead_forget(struct store_part *p)
+{
+    LIST_FOR_EACH (n, tmp, &p->aheads) {
+        struct read_ahead *a = ahead_of(n);
+        if (a->ready_ns > 0) {
+            ahead_drop(a);
+        } else {
+            a->stale = true;
+        }
     }
 }
 

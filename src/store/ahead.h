@@ -38,6 +38,7 @@ struct read_ahead {
     int64_t end_offset;    /* where the piece behind it begins */
     uint64_t end_position; /* ... in the segment */
     uint64_t ready_ns;     /* 0: under way */
+    bool stale;            /* what it reads is being replaced: nobody gets it */
     enum err err;
 };
 
@@ -52,6 +53,7 @@ struct ahead_waiter {
 bool ahead_wait(struct store_part *p, const struct read_task *t, struct ahead_waiter *w);
 /* A read of g has ended well; starts the next ones if it looks like one of many. */
 void ahead_note(struct store_part *p, struct segment *g, const struct read_task *t);
+void ahead_forget(struct store_part *p); /* a batch in a file was replaced */
 void ahead_free(struct store_part *p); /* the partition goes; nothing may be under way */
 void ahead_tick(struct store *s);      /* every second */
 

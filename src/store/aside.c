@@ -165,7 +165,7 @@ enum err aside_batch(struct store *s, const struct entry *e, int64_t segment_bas
         payload = copy;
     }
     if (err == ERR_OK && good) {
-        err = aside_write(s, a, payload, e->payload_size, ec);
+        err = aside_write(s, a, payload, entry_batch_size(e, payload), ec);
     }
     if (err == ERR_OK) {
         a->batches += good ? 1 : 0;

@@ -376,7 +376,7 @@ static void snapshot_noted(struct store *s)
 
 void checkpoint_barrier_check(struct store *s)
 {
-    if (!s->barrier || s->failed || s->work != WORK_IDLE || !frames_idle(s)) {
+    if (!s->barrier || s->failed || s->work != WORK_IDLE || !frames_idle(s) || s->rewriting) {
         return;
     }
     struct ectx ec;

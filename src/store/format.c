@@ -7,6 +7,7 @@
 
 #include "core/bytes.h"
 #include "core/crc32c.h"
+#include "record/batch.h"
 
 #define META_MAGIC  "LEATDATA"
 #define ENTRY_MAGIC 0x3145544Cu /* "LTE1" */
@@ -71,6 +72,15 @@ bool entry_decode(const uint8_t in[ENTRY_HEADER_SIZE], const struct segment_iden
     }
     *out = e;
     return true;
+}
+
+uint32_t entry_batch_size(const struct entry *e, const uint8_t *payload)
+{
+    if ((e->flags & ENTRY_PADDED) == 0) {
+        return e->payload_size;
+    }
+    const uint64_t size = (uint64_t)get_be32(payload + BATCH_AT_LENGTH) + BATCH_LENGTH_END;
+    return size < e->payload_size ? (uint32_t)size : e->payload_size;
 }
 
 void item_encode(const struct item *it, uint8_t out[ITEM_HEADER_SIZE])

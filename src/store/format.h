@@ -49,7 +49,8 @@ enum entry_flags {
     ENTRY_ABORTED = 4,        /* reserved: an aborted-transaction entry, not a batch */
     ENTRY_DELETE_HORIZON = 8, /* reserved: the batch carries a delete horizon */
     ENTRY_BLOCKS = 16,        /* begins at a multiple of ENTRY_BLOCK; its last block is its own */
-    ENTRY_FLAGS_KNOWN = 19,
+    ENTRY_PADDED = 32,        /* the batch is shorter than the payload; zeros follow it */
+    ENTRY_FLAGS_KNOWN = 51,
 };
 
 struct entry {
@@ -81,6 +82,8 @@ static inline uint64_t entry_end(const struct entry *e)
     const uint64_t end = e->position + ENTRY_HEADER_SIZE + e->payload_size;
     return (e->flags & ENTRY_BLOCKS) != 0 ? entry_block_up(end) : end;
 }
+/* Of the batch in an entry's payload, which was checked. */
+uint32_t entry_batch_size(const struct entry *e, const uint8_t *payload);
 static inline int64_t entry_next_offset(const struct entry *e)
 {
     return e->base_offset + e->last_offset_delta + 1;
@@ -95,6 +98,7 @@ enum item_type {
     ITEM_LOG_START = 4, /* part; number: offset */
     ITEM_LEASE = 5,     /* part; number: offset below which durability=os may tell offsets */
     ITEM_NOTHING = 6,   /* moves the log on */
+    ITEM_REWRITE = 7,   /* as ITEM_BATCH: an entry that takes the place of one that is stored */
 };
 struct item {
     uint8_t type;

@@ -36,7 +36,8 @@ struct frame_item {
     struct segment *seg;     /* referenced; of batches */
     struct store_batch *batch;
     struct entry entry;
-    int64_t number;   /* log start, lease */
+    const uint8_t *bytes; /* an entry that replaces another one: text_size of them */
+    int64_t number;       /* log start, lease */
     uint32_t body_at; /* of the item in the frame's body */
     uint32_t text, text_size;
     uint8_t head[ITEM_HEADER_SIZE];
@@ -194,6 +195,22 @@ enum err store_frame_log_start(struct store_frame *f, struct store_part *p, int6
         return ERR_NO_MEMORY;
     }
     frame_part_item(f, ITEM_LOG_START, p, offset);
+    return ERR_OK;
+}
+
+enum err frame_rewrite(struct store_frame *f, struct store_part *p, int64_t segment_base,
+                       const uint8_t *entry, size_t size)
+{
+    if (!frame_fits(f, ITEM_HEADER_SIZE + size)) {
+        return ERR_LIMIT;
+    }
+    if (!frame_reserve(f, 1)) {
+        return ERR_NO_MEMORY;
+    }
+    struct frame_item *it = frame_item_add(f, ITEM_REWRITE, p, ITEM_HEADER_SIZE + size);
+    it->bytes = entry;
+    it->text_size = (uint32_t)size;
+    item_encode(&(struct item){ITEM_REWRITE, 0, (uint32_t)size, segment_base}, it->head);
     return ERR_OK;
 }
 
@@ -546,6 +563,10 @@ static void frame_item_iov(struct store_frame *f, struct frame_item *it)
     case ITEM_FACT:
         v[n++] = (struct iovec){f->text.p + it->text, it->text_size};
         break;
+    case ITEM_REWRITE:
+        /* The log only reads what it is given. */
+        v[n++] = (struct iovec){(void *)(uintptr_t)it->bytes, it->text_size};
+        break;
     case ITEM_LOG_START:
     case ITEM_LEASE:
         v[n++] = (struct iovec){it->header, 4};
@@ -756,6 +777,7 @@ static void frame_apply(struct store_frame *f)
             p->lease_end = it->number > p->lease_end ? it->number : p->lease_end;
             break;
         case ITEM_FACT:
+        case ITEM_REWRITE:
         case ITEM_NOTHING:
             break;
         }
@@ -776,7 +798,8 @@ static void frame_done(struct wal_frame *wf)
     const struct store_part *last = NULL;
     for (uint32_t i = 0; i < f->count && s->hooks.on_advance != NULL; i++) {
         struct store_part *p = f->items[i].part;
-        if (p != NULL && p != last && !p->removed && f->items[i].type != ITEM_LEASE) {
+        if (p != NULL && p != last && !p->removed && f->items[i].type != ITEM_LEASE &&
+            f->items[i].type != ITEM_REWRITE) {
             s->hooks.on_advance(s->hooks.ctx, p);
             last = p;
         }

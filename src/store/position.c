@@ -36,7 +36,8 @@ struct position_look {
     int64_t base, next; /* its offsets */
     uint64_t commit;
     enum err err;
-    bool missing; /* the file */
+    bool missing;  /* the file */
+    uint32_t turn; /* part.rewrite_turn when the job began */
     struct ectx ec;
 };
 
@@ -114,6 +115,11 @@ static void look_done(struct env_job *job)
     struct position_look *l = CONTAINER_OF(job, struct position_look, job);
     list_remove(&l->pending.link);
     seg_open_finish(&l->open);
+    if (!l->missing && part_rewritten(l->part, l->turn)) {
+        l->err = ERR_OK; /* a header may have been passed over: the same once more */
+        look_step(l);
+        return;
+    }
     if (l->missing) {
         const struct damage_range whole = {l->id.base, l->range_end};
         const bool deleted = l->part->removed || l->range_end <= l->part->log_start;
@@ -150,6 +156,7 @@ static void look_submit(struct position_look *l, struct segment *g, uint64_t pos
     l->range_begin = begin;
     l->range_end = to;
     l->found = false;
+    l->turn = l->part->rewrite_turn;
     l->job = (struct env_job){.run = look_run, .done = look_done};
     pending_add(l->part->store, &l->pending, look_abandon);
     env_job_submit(l->part->store->poll, ENV_LANE_ANY, &l->job);

@@ -208,7 +208,8 @@ static enum err task_take(struct read_task *t, const struct entry *e, bool *stop
         return ERR_DAMAGED;
     }
     const struct read_ref ref = {.at = (uint32_t)(i + ENTRY_HEADER_SIZE),
-                                 .size = e->payload_size,
+                                 .size =
+                                     entry_batch_size(e, t->chunk->bytes + i + ENTRY_HEADER_SIZE),
                                  .base_offset = e->base_offset,
                                  .next_offset = entry_next_offset(e),
                                  .next_position = entry_end(e),
@@ -563,6 +564,7 @@ struct read_job {
     unsigned how;
     struct store_read_job *user;
     struct ahead_waiter waiter; /* somebody reads the same ahead already */
+    uint32_t turn; /* part.rewrite_turn when it was submitted */
     enum err err;
     bool missing; /* the file: not quarantined for good, somebody may put it back */
 };
@@ -683,6 +685,19 @@ static void read_finish(struct read_job *j)
 }
 
 static void read_next(struct store *s);
+static void read_submit(struct read_job *j);
+
+/* A batch was being replaced while it was read. */
+static void read_again(struct read_job *j)
+{
+    struct read_task *t = &j->task;
+    read_task_free(t);
+    t->ref_cap = t->stalls = 0;
+    t->have = t->bytes = t->block_bytes = 0;
+    t->next_offset = 0;
+    j->submitted = false;
+    read_submit(j);
+}
 
 static void read_job_done(struct env_job *job)
 {
@@ -695,6 +710,11 @@ static void read_job_done(struct env_job *job)
     }
     if (j->seg == NULL || user->err != ERR_OK) {
         read_finish(j);
+        read_next(s);
+        return;
+    }
+    if (j->err == ERR_DAMAGED && part_rewritten(j->part, j->turn)) {
+        read_again(j);
         read_next(s);
         return;
     }
@@ -736,6 +756,7 @@ static void read_start(struct read_job *j)
         s->reads_running++;
     }
     j->submitted = true;
+    j->turn = j->part->rewrite_turn;
     j->job = (struct env_job){.run = read_job_run, .done = read_job_done};
     env_job_submit(s->poll, ENV_LANE_ANY, &j->job);
 }
@@ -852,6 +873,9 @@ enum err store_batch_position(struct store_part *p, int64_t offset, uint64_t *po
         return ectx_fail(ec, ERR_NOT_FOUND, "no batch holds offset %lld", (long long)offset);
     }
     if (g->file == NULL || (!g->index.loaded && g->index.stored > 0)) {
+        return ERR_AGAIN;
+    }
+    if (p->rewrite_turn % 2 != 0) {
         return ERR_AGAIN;
     }
     uint8_t buffer[4096];

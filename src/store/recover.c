@@ -458,6 +458,19 @@ static enum err replay_batch(struct replay *r, const struct item *it, struct sli
     return recover_batch_hooks(p, &e, bytes.p + ENTRY_HEADER_SIZE, ec);
 }
 
+static enum err replay_rewrite(const struct replay *r, const struct item *it, struct slice bytes,
+                               struct ectx *ec)
+{
+    struct segment_identity id;
+    struct entry e;
+    uint64_t position;
+    if (!decode_entry_item(r->store, it, bytes, &id, &e, &position)) {
+        return ectx_fail(ec, ERR_DAMAGED,
+                         "a frame of the log has a valid checksum but holds no valid batch");
+    }
+    return rewrite_replay(r->store, it, &e, bytes, r->flushed, ec);
+}
+
 static enum err replay_fact(const struct store *s, uint64_t position, const struct item *it,
                             struct slice bytes, struct ectx *ec)
 {
@@ -494,6 +507,8 @@ static enum err replay_item(struct replay *r, uint64_t position, const struct it
             p->lease_end = p->lease_asked = it->number;
         }
         return ERR_OK;
+    case ITEM_REWRITE:
+        return replay_rewrite(r, it, bytes, ec);
     case ITEM_NOTHING:
         return ERR_OK;
     }

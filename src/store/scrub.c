@@ -44,6 +44,7 @@ struct scrub_step {
     uint64_t at, end;          /* file positions */
     int64_t next;              /* offset that must come next */
     int64_t limit;             /* offsets from here on may be on their way to the disk */
+    uint32_t turn;             /* part.rewrite_turn when it began */
     size_t step;
     /* results */
     uint64_t bytes;
@@ -243,7 +244,14 @@ static void segment_unreadable(struct scrub_step *st)
 static void segment_stepped(struct scrub_step *st)
 {
     struct store *s = st->store;
-    found_damage(st);
+    const bool again = st->err == ERR_OK && part_rewritten(st->part, st->turn);
+    if (again) { /* a batch was being replaced: the same step once more */
+        st->finished = false;
+        st->at = s->scrub.at;
+        st->next = s->scrub.next;
+    } else {
+        found_damage(st);
+    }
     if (st->err != ERR_OK) {
         segment_unreadable(st);
     } else if (st->finished) {
@@ -330,19 +338,6 @@ static bool pass_begin(struct store *s)
     return true;
 }
 
-/* The first batch that is not in its file yet; NULL: all are. Those that are only kept in memory
- * for readers that follow closely are in their files, too. */
-static const struct tail_entry *first_unfiled(const struct store_part *p)
-{
-    for (uint32_t i = 0; i < p->tail.count; i++) {
-        const struct tail_entry *e = tail_at(&p->tail, i);
-        if (!e->filed) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
 /* The segment at the cursor, or the next one that has bytes; moves the cursor there. */
 static struct segment *segment_at_cursor(struct store *s, const struct store_part *p,
                                          const struct tail_entry *unfiled)
@@ -390,6 +385,7 @@ static void step_start(struct store *s, struct store_part *p, struct segment *g,
         if (unfiled != NULL && unfiled->base < st->limit) {
             st->limit = unfiled->base;
         }
+        st->turn = p->rewrite_turn;
     }
     struct scrub *c = &s->scrub;
     if (g != NULL && c->file_part == g->part_id && c->file_base == g->base) {
@@ -429,7 +425,7 @@ void scrub_tick(struct store *s)
     c->next_ns = now - c->next_ns < SCRUB_CATCH_UP_NS ? c->next_ns : now - SCRUB_CATCH_UP_NS;
     for (uint32_t looked = 0; c->index < c->id_count && looked < SCRUB_LOOK_MAX; looked++) {
         struct store_part *p = store_part_find(s, c->ids[c->index]);
-        const struct tail_entry *unfiled = p == NULL ? NULL : first_unfiled(p);
+        const struct tail_entry *unfiled = p == NULL ? NULL : tail_first_unfiled(p);
         struct segment *g = p == NULL ? NULL : segment_at_cursor(s, p, unfiled);
         if (g != NULL) {
             step_start(s, p, g, unfiled);

@@ -86,6 +86,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     list_init(&s->drops);
     list_init(&s->waiting);
     list_init(&s->reads_waiting);
+    list_init(&s->rewrites);
     list_init(&s->flying);
     list_init(&s->pending);
     s->dir = str_dup_z(str_of(cfg->dir));
@@ -132,6 +133,7 @@ static void store_free(struct store *s)
         list_remove(n);
         p->abandon(p);
     }
+    rewrites_free(s);
     part_free_all(s);
     LIST_FOR_EACH (n, tmp, &s->drops) {
         struct dropped_file *d = CONTAINER_OF(n, struct dropped_file, link);
@@ -225,7 +227,7 @@ void store_close(struct store *s)
     while (!list_empty(&s->pending) && env_job_pending(s->poll) > 0) {
         (void)env_poll_run(s->poll, 100u * 1000 * 1000);
     }
-    if (!s->failed && s->work == WORK_IDLE && frames_idle(s)) {
+    if (!s->failed && s->work == WORK_IDLE && frames_idle(s) && !s->rewriting) {
         struct ectx ec;
         if (checkpoint_now(s, true, &ec) != ERR_OK) {
             LOG_WARN("store.unclean_stop", KV_ERR(&ec));
@@ -286,6 +288,7 @@ void store_kick(struct store *s, bool may_block)
     if (s->failed) {
         return;
     }
+    rewrite_tick(s);
     wal_kick(s->wal, may_block);
     checkpoint_tick(s);
     store_ready_check(s);
@@ -312,6 +315,7 @@ void store_tick(struct store *s)
     }
     checkpoint_tick(s);
     scrub_tick(s);
+    rewrite_tick(s);
     frames_submit(s);
     wal_kick(s->wal, false);
     store_ready_check(s);

@@ -268,6 +268,34 @@ void store_frame_drop(struct store_frame *f);
 /* Largest body of facts and inline batches one frame can carry. */
 size_t store_frame_max_bytes(const struct store *s);
 
+/* ---- Rewriting ------------------------------------------------------------------------------ */
+
+/*
+ * Puts another batch in the place of a stored one (rewrite.c): the same offsets, number of records,
+ * times, producer and commit position, other bytes in its records, and not more of them. After
+ * `done` with ERR_OK readers and the segment's file have the new bytes only, also after a crash; if
+ * it stops before, they have either.
+ *
+ * ERR_ABORTED: the stored batch has another checksum than `old_crc`; look again.
+ * ERR_MESSAGE_TOO_LARGE: larger than the stored one, or than a frame. ERR_INVALID_RECORD: it
+ * differs in more than its records. ERR_OFFSET_OUT_OF_RANGE, ERR_DAMAGED, ERR_NO_MEMORY, ERR_LIMIT
+ * (STORE_REWRITES_MAX wait already). Nothing has changed after an error. A batch that no image
+ * covers yet waits for a checkpoint, which is asked for.
+ */
+struct store_rewrite {
+    int64_t base_offset;
+    uint32_t old_crc;  /* BATCH_AT_CRC of the stored batch */
+    struct str batch;  /* the new one; stays valid until done */
+    void (*done)(struct store_rewrite *r); /* on the loop, never within the call */
+    void *ctx;
+    enum err err; /* out */
+    struct ectx ec;
+};
+/* One after the other, in the order of the calls. After store_close, and after a failure of the
+ * store, `done` is not called any more. */
+void store_rewrite(struct store_part *p, struct store_rewrite *r);
+#define STORE_REWRITES_MAX 1024u
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 /*
@@ -358,6 +386,7 @@ struct store_stats {
     bool out_of_space;                /* refusing batches */
     uint64_t segment_bytes, segment_files, open_files;
     uint64_t cold_reads, damaged_reads;
+    uint64_t rewrites;       /* batches replaced in their place */
     uint64_t ahead_reads;    /* answered from what was read ahead */
     uint64_t damaged_ranges; /* quarantined now */
     uint64_t scrub_bytes, scrub_passes, scrub_damaged;

@@ -73,6 +73,9 @@ struct store_faults {
     bool believe_old_image;   /* an image of a clean stop is believed to be the end of the log */
     bool drop_orphans;        /* batches of a partition whose making was lost are passed over */
     bool forget_quarantine;   /* images do not keep what was found damaged */
+    bool rewrite_unlogged;    /* a batch is written over without a frame that could do it again */
+    bool rewrite_unflushed;   /* ... counts as done before it is on stable storage */
+    bool rewrite_forgotten;   /* a start does not do again what a frame says was rewritten */
     bool reuse_after_damage;  /* after damage in the ring partitions go on where they are known */
 };
 #ifdef LEAT_DEBUG
@@ -184,6 +187,7 @@ struct store_part {
     bool strengthening;  /* from os to fsync with the running checkpoint */
     bool retain_pending; /* a retention frame is in flight */
     bool packing;        /* a pack in flight reads its tail */
+    uint32_t rewrite_turn; /* odd: a batch of it is being written over; grows */
     int64_t log_start, high_watermark, log_end;
     int64_t lease_end, lease_asked; /* durable; sequenced */
     int64_t max_timestamp_floor;
@@ -394,6 +398,9 @@ struct store {
     struct list reads_waiting; /* struct read_job: more than run at once */
     uint32_t reads_running;
     struct scrub scrub;
+    struct list rewrites; /* struct rewrite, the first one is under way */
+    uint32_t rewrite_count;
+    bool rewriting; /* a file is being written over: no image, whose frames would not say so */
     struct stall stall;
     bool failed, recovering;
     atomic_bool harmed;      /* as `failed`, for workers */
@@ -498,6 +505,11 @@ uint32_t tail_find(const struct tail *t,
                    int64_t offset);              /* first entry with last >= offset; count: none */
 void tail_pop(struct store_part *p, uint32_t n); /* and those that follow without memory */
 void tail_clear(struct store_part *p);
+/* The first batch that is not in its file yet; NULL: all are. Those that are only kept in memory
+ * for readers that follow closely are in their files, too. */
+const struct tail_entry *tail_first_unfiled(const struct store_part *p);
+/* The memory of a batch that is in its file goes: readers look there. */
+void tail_forget(struct store_part *p, int64_t offset);
 /* How many entries from the front have to be packed: up to the last durable one that is in no file.
  */
 uint32_t tail_to_pack(const struct store_part *p);
@@ -511,6 +523,9 @@ void chunk_unref(struct chunk *c);
 /* frame.c */
 void frames_submit(struct store *s);
 bool frames_idle(const struct store *s);
+/* An item that replaces a stored entry; `entry` stays valid until the frame is done. */
+enum err frame_rewrite(struct store_frame *f, struct store_part *p, int64_t segment_base,
+                       const uint8_t *entry, size_t size);
 void frames_abandon(struct store *s); /* after the log is closed: frees what never got done */
 
 /* pending jobs: store.c */
@@ -625,6 +640,19 @@ enum err relaxed_recover(struct store *s, struct ectx *ec);
 /* Recovery: takes over the valid entries that follow the known end in the partition's files, up to
  * an offset. Only entries with a commit position below `before`. */
 enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t before, struct ectx *ec);
+
+/* rewrite.c */
+void rewrite_tick(struct store *s);
+void rewrites_free(struct store *s);
+/* Recovery: does again what the frame says. */
+enum err rewrite_replay(struct store *s, const struct item *it, const struct entry *e,
+                        struct slice bytes, bool flushed, struct ectx *ec);
+/* Whether what a job has read of the partition's files since `turn` may be half of an old batch and
+ * half of a new one: what it has found missing says nothing, it must look again. */
+static inline bool part_rewritten(const struct store_part *p, uint32_t turn)
+{
+    return p->rewrite_turn != turn || turn % 2 != 0;
+}
 
 /* retain.c */
 void retain_tick(struct store *s);

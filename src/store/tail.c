@@ -190,6 +190,32 @@ uint32_t tail_find(const struct tail *t, int64_t offset)
     return lo;
 }
 
+const struct tail_entry *tail_first_unfiled(const struct store_part *p)
+{
+    for (uint32_t i = 0; i < p->tail.count; i++) {
+        const struct tail_entry *e = tail_at(&p->tail, i);
+        if (!e->filed) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+void tail_forget(struct store_part *p, int64_t offset)
+{
+    const uint32_t i = tail_find(&p->tail, offset);
+    struct tail_entry *e = i < p->tail.count ? tail_at(&p->tail, i) : NULL;
+    if (e != NULL && e->base <= offset && e->filed && e->memory != NULL) {
+        count_memory(p, e, false);
+        chunk_unref(e->chunk);
+        e->chunk = NULL;
+        e->memory = NULL;
+        if (!p->packing) { /* a pack counts entries from the front */
+            tail_pop(p, 0);
+        }
+    }
+}
+
 static void tail_pop_one(struct store_part *p)
 {
     struct tail *t = &p->tail;

@@ -38,6 +38,7 @@ struct time_look {
     enum err err;
     bool missing; /* the file */
     struct damage_range damage;
+    uint32_t turn; /* part.rewrite_turn when the job began */
     struct ectx ec;
 };
 
@@ -148,6 +149,11 @@ static void look_done(struct env_job *job)
     struct time_look *l = CONTAINER_OF(job, struct time_look, job);
     list_remove(&l->pending.link);
     seg_open_finish(&l->open);
+    if (!l->missing && !l->found && part_rewritten(l->part, l->turn)) {
+        l->err = ERR_OK; /* a batch was being replaced: the same range once more */
+        look_step(l);
+        return;
+    }
     l->cursor = l->range_end;
     if (l->missing) {
         const struct damage_range whole = {l->id.base, l->range_end};
@@ -177,6 +183,7 @@ static void look_submit(struct time_look *l, struct segment *g, uint64_t positio
     l->position = position;
     l->end = end;
     l->range_end = range_end;
+    l->turn = l->part->rewrite_turn;
     l->job = (struct env_job){.run = look_run, .done = look_done};
     pending_add(l->part->store, &l->pending, look_abandon);
     env_job_submit(l->part->store->poll, ENV_LANE_ANY, &l->job);

@@ -14,6 +14,14 @@
 
 enum { VERIFY_WALK = 1 << 20 };
 
+struct rewritten {
+    uint32_t part_id;
+    int64_t base;           /* of the segment */
+    uint64_t position, end; /* in it */
+    int64_t next;           /* offset behind it */
+    bool blocks;
+};
+
 struct verify {
     struct env *env;
     const char *dir;
@@ -26,6 +34,8 @@ struct verify {
     uint8_t *buffer, *payload;
     size_t payload_cap;
     const struct image_part *part;
+    struct rewritten *rewritten; /* entries that frames of the ring replace */
+    size_t rewritten_count;
     enum err err;
     struct ectx ec;
     char topic[STORE_PATH_MAX / 4];
@@ -62,6 +72,19 @@ static bool quarantined(const struct image_part *ip, int64_t offset)
         }
     }
     return false;
+}
+
+/* The entry that the ring says was rewritten, if it is the one at this place. */
+static const struct rewritten *rewritten_at(const struct verify *v, int64_t base, uint64_t at)
+{
+    for (size_t i = 0; i < v->rewritten_count; i++) {
+        const struct rewritten *r = &v->rewritten[i];
+        if (r->part_id == v->part->id && r->base == base &&
+            (r->position == at || (r->blocks && r->position == entry_block_up(at)))) {
+            return r;
+        }
+    }
+    return NULL;
 }
 
 static enum err verify_payload(struct verify *v, struct env_file *f, const struct entry *e,
@@ -104,7 +127,15 @@ static enum err verify_entries(struct verify *v, const char *name, struct env_fi
             return err;
         }
         const int64_t upto = err == ERR_OK ? e.base_offset : is->end;
-        if (upto > next && !quarantined(v->part, next) && (skipped > 0 || err == ERR_NOT_FOUND)) {
+        const bool missing = upto > next && (skipped > 0 || err == ERR_NOT_FOUND);
+        const struct rewritten *r = missing ? rewritten_at(v, is->base, from) : NULL;
+        if (r != NULL) { /* half of it may be written: the next start writes it again */
+            v->report.batches++;
+            next = r->next;
+            at = r->end;
+            continue;
+        }
+        if (missing && !quarantined(v->part, next)) {
             say(v, true, "%s: bytes %llu on are damaged: offsets %lld to %lld cannot be read", name,
                 (unsigned long long)from, (long long)next, (long long)(upto - 1));
         }
@@ -116,7 +147,8 @@ static enum err verify_entries(struct verify *v, const char *name, struct env_fi
         if (err != ERR_OK) {
             return err;
         }
-        if (!good && !quarantined(v->part, e.base_offset)) {
+        if (!good && !quarantined(v->part, e.base_offset) &&
+            rewritten_at(v, is->base, e.position) == NULL) {
             say(v, true, "%s: the batch at byte %llu (offsets %lld to %lld) failed its checksum",
                 name, (unsigned long long)e.position, (long long)e.base_offset,
                 (long long)(entry_next_offset(&e) - 1));
@@ -252,13 +284,25 @@ static bool entry_there(struct verify *v, const struct item *it, struct slice by
     return entry_decode(bytes.p, &id, get_le64(bytes.p + 40), e);
 }
 
+/* The entry at its place: as the frame says, or rewritten since. */
+static bool place_holds(const struct verify *v, const struct item *it, const struct entry *e,
+                        const uint8_t *there, struct entry *now)
+{
+    struct segment_identity id = {.store_id = v->id, .part_id = e->part_id, .base = it->number};
+    segment_identity_seal(&id);
+    return entry_decode(there, &id, e->position, now) &&
+           now->commit_position == e->commit_position && now->generation == e->generation &&
+           now->base_offset == e->base_offset && now->payload_size == e->payload_size;
+}
+
 /* The bytes that a place item names. ERR_DAMAGED: not there, and nothing proves that they were. */
 static enum err verify_place(struct verify *v, const struct item *it, const struct entry *e,
-                             const uint8_t *header, bool flushed, struct ectx *ec)
+                             bool flushed, struct ectx *ec)
 {
     const char *part = map_get_u64(&v->parts, e->part_id);
     char name[STORE_PATH_MAX / 2], path[STORE_PATH_MAX];
     uint8_t there[ENTRY_HEADER_SIZE];
+    struct entry now;
     struct env_file *f = NULL;
     enum err err = ERR_NOT_FOUND;
     (void)snprintf(name, sizeof(name), "the segment of partition id %u", e->part_id);
@@ -274,8 +318,8 @@ static enum err verify_place(struct verify *v, const struct item *it, const stru
     if (err == ERR_OK) {
         size_t got = 0;
         err = env_file_pread(f, there, sizeof(there), e->position, &got, ec);
-        if (err == ERR_OK && got == sizeof(there) && memcmp(there, header, sizeof(there)) == 0) {
-            err = verify_payload(v, f, e, &good);
+        if (err == ERR_OK && got == sizeof(there) && place_holds(v, it, e, there, &now)) {
+            err = verify_payload(v, f, &now, &good);
         }
         env_file_close(f);
         if (err != ERR_OK && err != ERR_IO) {
@@ -293,6 +337,40 @@ static enum err verify_place(struct verify *v, const struct item *it, const stru
     return ERR_OK;
 }
 
+/* Before anything else: which entries of segments the ring replaces. */
+static enum err learn_frame(void *ctx, uint64_t position, struct slice body, bool flushed,
+                            struct ectx *ec)
+{
+    struct verify *v = ctx;
+    struct item it;
+    struct slice bytes;
+    struct entry e;
+    (void)position;
+    (void)flushed;
+    while (slice_left(&body) > 0 && item_decode(&body, &it, &bytes)) {
+        if (it.type != ITEM_REWRITE || !entry_there(v, &it, bytes, &e)) {
+            continue;
+        }
+        struct rewritten *grown =
+            mem_realloc(v->rewritten, (v->rewritten_count + 1) * sizeof(*grown));
+        if (grown == NULL) {
+            return ectx_fail(ec, ERR_NO_MEMORY, "no memory");
+        }
+        v->rewritten = grown;
+        v->rewritten[v->rewritten_count++] =
+            (struct rewritten){e.part_id,    it.number,     e.position,
+                               entry_end(&e), entry_next_offset(&e), (e.flags & ENTRY_BLOCKS) != 0};
+    }
+    return ERR_OK;
+}
+
+static void learn_damage(void *ctx, uint64_t from, uint64_t to)
+{
+    (void)ctx; /* the second walk says it */
+    (void)from;
+    (void)to;
+}
+
 static enum err verify_frame(void *ctx, uint64_t position, struct slice body, bool flushed,
                              struct ectx *ec)
 {
@@ -306,14 +384,14 @@ static enum err verify_frame(void *ctx, uint64_t position, struct slice body, bo
                 (unsigned long long)position);
             break;
         }
-        if (it.type == ITEM_BATCH || it.type == ITEM_PLACE) {
+        if (it.type == ITEM_BATCH || it.type == ITEM_PLACE || it.type == ITEM_REWRITE) {
             struct entry e;
-            v->report.batches++;
+            v->report.batches += it.type == ITEM_REWRITE ? 0 : 1;
             if (!entry_there(v, &it, bytes, &e)) {
                 say(v, true, "wal: the frame at position %llu holds a batch that cannot be read",
                     (unsigned long long)position);
             } else if (it.type == ITEM_PLACE) {
-                const enum err err = verify_place(v, &it, &e, bytes.p, flushed, ec);
+                const enum err err = verify_place(v, &it, &e, flushed, ec);
                 if (err != ERR_OK) {
                     return err;
                 }
@@ -463,16 +541,8 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
         say(v, true, "the image lacks the section of the store");
         return ERR_OK;
     }
-    enum err e = image_parse_parts(body, verify_part, verify_drop, &guard_ms, v);
-    e = v->err != ERR_OK ? v->err : e;
-    if (e == ERR_DAMAGED && v->ec.text[0] == '\0') {
-        say(v, true, "the image's section of the store cannot be read");
-        return ERR_OK;
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
     bool clean = view->info.clean && !other_bad;
+    enum err e = ERR_OK;
     if (clean) {
         e = image_is_end(v->env, v->dir, m, &view->info, &clean, &v->ec);
         if (e != ERR_OK) {
@@ -487,6 +557,22 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
     store_wal_config(m, path, &view->info, &cfg);
     cfg.generation += other_bad ? 1 : 0;
     cfg.clean = clean;
+    if (!clean) {
+        const struct wal_visitor learn = {v, learn_frame, learn_damage};
+        e = wal_verify(v->env, &cfg, &learn, &v->ec); /* refuses a ring of impossible size */
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    e = image_parse_parts(body, verify_part, verify_drop, &guard_ms, v);
+    e = v->err != ERR_OK ? v->err : e;
+    if (e == ERR_DAMAGED && v->ec.text[0] == '\0') {
+        say(v, true, "the image's section of the store cannot be read");
+        return ERR_OK;
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
     const struct wal_visitor visitor = {v, verify_frame, verify_damage};
     e = wal_verify(v->env, &cfg, &visitor, &v->ec); /* refuses a ring of impossible size */
     if (e == ERR_OK && !clean) {
@@ -571,6 +657,7 @@ enum err store_verify(struct env *env, const char *dir,
     parts_free(&v);
     mem_free(v.buffer);
     mem_free(v.payload);
+    mem_free(v.rewritten);
     if (lock != NULL) {
         env_lock_release(lock);
     }
