@@ -94,14 +94,12 @@ void rewrites_free(struct store *s)
 
 /* ---- Worker: looking ------------------------------------------------------------------------ */
 
-/* Nothing but the records may differ, and how they are packed. */
+/* Nothing but the records may differ, and how they are packed. Base offset and leader epoch are the
+ * store's. */
 static bool same_but_records(const uint8_t *old, const uint8_t *new)
 {
     const uint16_t codec = BATCH_ATTR_CODEC;
-    return memcmp(old, new, BATCH_AT_LENGTH) == 0 &&
-           memcmp(old + BATCH_AT_LEADER_EPOCH, new + BATCH_AT_LEADER_EPOCH,
-                  BATCH_AT_CRC - BATCH_AT_LEADER_EPOCH) == 0 &&
-           ((get_be16(old + BATCH_AT_ATTRIBUTES) ^ get_be16(new + BATCH_AT_ATTRIBUTES)) & ~codec) ==
+    return ((get_be16(old + BATCH_AT_ATTRIBUTES) ^ get_be16(new + BATCH_AT_ATTRIBUTES)) & ~codec) ==
                0 &&
            memcmp(old + BATCH_AT_LAST_OFFSET_DELTA, new + BATCH_AT_LAST_OFFSET_DELTA,
                   BATCH_HEADER_SIZE - BATCH_AT_LAST_OFFSET_DELTA) == 0;
@@ -129,7 +127,10 @@ static enum err make_entry(struct rewrite *w)
     if (e != ERR_OK) {
         return e;
     }
+    const uint32_t leader_epoch = get_be32(payload + BATCH_AT_LEADER_EPOCH);
     memcpy(payload, new, batch.n);
+    put_be64(payload + BATCH_AT_BASE_OFFSET, (uint64_t)w->entry.base_offset);
+    put_be32(payload + BATCH_AT_LEADER_EPOCH, leader_epoch);
     memset(payload + batch.n, 0, w->entry.payload_size - batch.n);
     w->entry.flags &= (uint16_t)~ENTRY_PADDED;
     w->entry.flags |= batch.n < w->entry.payload_size ? ENTRY_PADDED : 0;

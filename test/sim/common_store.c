@@ -252,14 +252,14 @@ void flight_done(void *ctx, uint64_t position)
 /* ---- Batches ------------------------------------------------------------------------------------
  */
 
-void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid)
+static void batch_fill_at(uint8_t *b, uint32_t size, int32_t count, uint64_t uid, uint64_t time)
 {
     memset(b, 0, BATCH_HEAD);
     put_be32(b + 8, size - 12);
     b[16] = 2;
     put_be32(b + 23, (uint32_t)count - 1);
-    put_be64(b + 27, uid % 100000);
-    put_be64(b + 35, uid % 100000);
+    put_be64(b + 27, time % 100000);
+    put_be64(b + 35, time % 100000);
     put_be64(b + 43, UINT64_MAX);
     put_be16(b + 51, 0xffff);
     put_be32(b + 53, 0xffffffff);
@@ -269,15 +269,104 @@ void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid)
     put_be32(b + 17, crc32c(0, b + 21, size - 21));
 }
 
-bool batch_same(const uint8_t *b, size_t n, const struct mbatch *mb)
+void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid)
+{
+    batch_fill_at(b, size, count, uid, uid);
+}
+
+static bool batch_is(const uint8_t *b, size_t n, const struct mbatch *mb, uint64_t uid,
+                     uint32_t size)
 {
     static uint8_t want[64 << 10];
-    if (n != mb->size || n > sizeof(want)) {
+    if (uid == 0 || n != size || n > sizeof(want)) {
         return false;
     }
-    batch_fill(want, mb->size, mb->count, mb->uid);
+    batch_fill_at(want, size, mb->count, uid, mb->time);
     return (int64_t)get_be64(b) == mb->base && memcmp(b + 8, want + 8, 4) == 0 &&
            memcmp(b + 16, want + 16, n - 16) == 0;
+}
+
+bool batch_same(const struct model *m, const uint8_t *b, size_t n, const struct mbatch *mb)
+{
+    return batch_is(b, n, mb, mb->uid, mb->size) || batch_is(b, n, mb, mb->next_uid, mb->next_size) ||
+           (mb->taken_look == m->look && batch_is(b, n, mb, mb->before_uid, mb->before_size));
+}
+
+/* A start has found one of the two: from now on it is that. */
+static void batch_settle(const uint8_t *b, size_t n, struct mbatch *mb)
+{
+    if (batch_is(b, n, mb, mb->next_uid, mb->next_size)) {
+        mb->uid = mb->next_uid;
+        mb->size = mb->next_size;
+        count_kind(KIND_DID_REWRITE_AGAIN);
+    }
+    mb->next_uid = 0;
+}
+
+static void rewriting_free(struct rewriting *r)
+{
+    list_remove(&r->link);
+    free(r->bytes);
+    free(r);
+}
+
+static void rewrite_done(struct store_rewrite *job)
+{
+    struct rewriting *r = job->ctx;
+    struct proc *p = r->proc;
+    struct model *m = p->m;
+    struct mpart *mp = mpart_find(m, r->id);
+    struct mbatch *mb = mp == NULL ? NULL : mbatch_at(mp, job->base_offset);
+    const bool gone = job->err == ERR_OFFSET_OUT_OF_RANGE ||
+                      job->err == ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (job->err != ERR_OK && !gone && !m->may_fail &&
+        !(job->err == ERR_NO_MEMORY && m->may_lose_memory)) {
+        model_bad(m, "part %u: rewriting offset %lld: %s: %s", r->id, (long long)job->base_offset,
+                  err_name(job->err), job->ec.text);
+    }
+    if (mb != NULL && job->err == ERR_OK) {
+        mb->before_uid = mb->uid;
+        mb->before_size = mb->size;
+        mb->taken_look = m->look;
+        mb->uid = mb->next_uid;
+        mb->size = mb->next_size;
+        count_kind(KIND_DID_REWRITE);
+    }
+    if (mb != NULL) {
+        mb->next_uid = 0;
+    }
+    rewriting_free(r);
+}
+
+void batch_rewrite(struct proc *p, struct mpart *mp, struct store_part *part, uint32_t n)
+{
+    struct model *m = p->m;
+    struct mbatch *mb = &mp->b[n];
+    struct rewriting *r = calloc(1, sizeof(*r));
+    if (r == NULL || mb->next_uid != 0) {
+        free(r);
+        return;
+    }
+    static uint8_t old[64 << 10];
+    mb->cap = mb->cap == 0 ? mb->size : mb->cap;
+    mb->next_uid = m->uid++;
+    mb->next_size = model_rnd(m, 3) == 0 ? 70 + (uint32_t)model_rnd(m, mb->cap - 70) : mb->cap;
+    r->bytes = malloc(mb->next_size);
+    if (r->bytes == NULL) {
+        abort();
+    }
+    batch_fill_at(old, mb->size, mb->count, mb->uid, mb->time);
+    batch_fill_at(r->bytes, mb->next_size, mb->count, mb->next_uid, mb->time);
+    r->proc = p;
+    r->id = mp->id;
+    r->job = (struct store_rewrite){.base_offset = mb->base,
+                                    .old_crc = get_be32(old + 17),
+                                    .batch = str_make(r->bytes, mb->next_size),
+                                    .done = rewrite_done,
+                                    .ctx = r};
+    list_init(&r->link);
+    list_push_back(&p->rewritings, &r->link);
+    store_rewrite(part, &r->job);
 }
 
 /* ---- Reading and judging -------------------------------------------------------------------- */
@@ -342,13 +431,16 @@ static uint32_t judge_part(struct proc *p, struct mpart *mp, struct store_part *
         }
         for (size_t c = 0; c < r.chunk_count && !m->bad; c++, i++) {
             const uint8_t *b = (const uint8_t *)r.chunks[c].p;
-            if (i >= mp->n || !batch_same(b, r.chunks[c].n, &mp->b[i])) {
+            if (i >= mp->n || !batch_same(m, b, r.chunks[c].n, &mp->b[i])) {
                 model_bad(m,
                           "part %u: found a batch at offset %lld (%zu bytes), expected offset %lld "
                           "(%u bytes) of %u",
                           mp->id, (long long)get_be64(b), r.chunks[c].n,
                           i < mp->n ? (long long)mp->b[i].base : -1LL,
                           i < mp->n ? mp->b[i].size : 0, mp->n);
+            }
+            if (i < mp->n) {
+                batch_settle(b, r.chunks[c].n, &mp->b[i]);
             }
             offset = mp->b[i < mp->n ? i : 0].base + mp->b[i < mp->n ? i : 0].count;
         }
@@ -536,6 +628,7 @@ enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean
     struct ectx ec = {0};
     *p = (struct proc){.env = env, .m = m, .jumped_ns = UINT64_MAX};
     list_init(&p->flights);
+    list_init(&p->rewritings);
     arena_init(&p->arena, 64 << 20);
     struct store_config cfg;
     store_config_init(&cfg);
@@ -580,6 +673,9 @@ void proc_end(struct proc *p)
     store_close(p->store);
     LIST_FOR_EACH (n, tmp, &p->flights) {
         flight_free(CONTAINER_OF(n, struct flight, link));
+    }
+    LIST_FOR_EACH (k, tmp2, &p->rewritings) {
+        rewriting_free(CONTAINER_OF(k, struct rewriting, link));
     }
     arena_deinit(&p->arena);
     if (p->poll != NULL) {

@@ -24,12 +24,16 @@
 
 struct mbatch {
     int64_t base;
-    uint64_t uid;
+    uint64_t uid, time; /* time: the uid that it had first */
     uint32_t size, frame;
     int32_t count;
     uint64_t position; /* of its commit; 0: it was not acknowledged */
     bool kept;         /* a finished recovery or a clean stop has it: it must never go */
-    uint64_t born_ns;  /* monotonic */
+    /* Another batch that is to take its place, and the one whose place it has taken. */
+    uint64_t next_uid, before_uid; /* 0: none */
+    uint32_t next_size, before_size, cap;
+    uint64_t taken_look; /* the look in which it has: it may have begun before */
+    uint64_t born_ns;    /* monotonic */
     uint32_t jumps;    /* of the wall clock before it was appended */
 };
 struct mpart {
@@ -60,6 +64,7 @@ struct model {
     uint32_t jumps; /* of the wall clock, so far */
     bool calm;      /* few checkpoints and hours, so that packing gets a chance */
     uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
+    uint64_t look; /* count of reads while everything goes on */
     bool bad, may_lose_memory, may_lose_space, may_fail, reads_may_hang, given_up;
     char why[240];
 };
@@ -81,12 +86,19 @@ struct flight { /* a frame between commit and done */
     struct brought brought[PER_FRAME];
     uint32_t ids[PER_FRAME];
 };
+struct rewriting { /* a batch that takes the place of another, not done yet */
+    struct list link;
+    struct proc *proc;
+    struct store_rewrite job;
+    uint32_t id;
+    uint8_t *bytes;
+};
 struct proc {
     struct env *env;
     struct env_poll *poll;
     struct store *store;
     struct model *m;
-    struct list flights;
+    struct list flights, rewritings;
     bool dead, told; /* it cannot go on; its store has said so */
     /* the participant's state, as the node has it */
     uint32_t count;
@@ -111,8 +123,11 @@ void flight_free(struct flight *f);
 /* Of a frame: what was promised is noted, the fact takes effect. */
 void flight_done(void *ctx, uint64_t position);
 void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid);
-/* The bytes are those of this batch, with its offset. */
-bool batch_same(const uint8_t *b, size_t n, const struct mbatch *mb);
+/* The bytes are those of this batch, with its offset; or of the one that was to take its place, or
+ * had it when the look began. */
+bool batch_same(const struct model *m, const uint8_t *b, size_t n, const struct mbatch *mb);
+/* Asks for the n-th batch of a partition to be replaced by one with other bytes, perhaps fewer. */
+void batch_rewrite(struct proc *p, struct mpart *mp, struct store_part *part, uint32_t n);
 /* On a worker if need be. ERR_STOPPED: the world was cut meanwhile. */
 enum err proc_read(struct proc *p, struct store_part *part, int64_t offset, size_t max,
                    struct store_read *out);

@@ -16,6 +16,8 @@
  * jumped;
  *   - a device that does not answer makes the store push back; nothing is told that it has not
  * done;
+ *   - a batch that was replaced by another is that one from the acknowledgement on, before it one
+ * of the two, whole, and what a start has found it stays;
  *   - a crash alone is never reported as damage;
  *   - a recovery that finished is never taken back by the next crash.
  * The same with a planted fault (faults.def): one that this program does not notice fails the run.
@@ -183,7 +185,8 @@ static void produce(struct proc *p)
         if (part == NULL || mp->n >= BATCHES) {
             continue;
         }
-        struct mbatch mb = {.uid = m->uid++,
+        struct mbatch mb = {.uid = m->uid,
+                            .time = m->uid++,
                             .size = batch_size(m),
                             .count = 1 + (int32_t)model_rnd(m, 3),
                             .frame = f->frame,
@@ -329,6 +332,7 @@ static void look(struct proc *p)
     const int64_t offset =
         info.log_start + (int64_t)model_rnd(m, (uint64_t)(info.high_watermark - info.log_start));
     struct store_read r;
+    m->look++;
     enum err e = proc_read(p, part, offset, 1 + model_rnd(m, 5000), &r);
     if (e != ERR_OK) {
         if (!env_sim_is_cut(p->env) && !p->dead && e != ERR_OFFSET_OUT_OF_RANGE && e != ERR_IO &&
@@ -350,7 +354,7 @@ static void look(struct proc *p)
     }
     for (size_t c = 0; c < r.chunk_count; c++, i++) {
         const uint8_t *b = (const uint8_t *)r.chunks[c].p;
-        if (i >= mp->n || !batch_same(b, r.chunks[c].n, &mp->b[i])) {
+        if (i >= mp->n || !batch_same(m, b, r.chunks[c].n, &mp->b[i])) {
             model_bad(m, "part %u: reading offset %lld gave other bytes", mp->id,
                       (long long)offset);
             break;
@@ -362,6 +366,25 @@ static void look(struct proc *p)
         }
     }
     store_read_release(&r);
+}
+
+/* A batch that everybody can read gets other bytes. */
+static void rewrite(struct proc *p)
+{
+    struct model *m = p->m;
+    struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
+    struct store_part *part =
+        mp->id == 0 || mp->removed != UINT32_MAX ? NULL : store_part_find(p->store, mp->id);
+    if (part == NULL || mp->n == 0) {
+        return;
+    }
+    struct store_part_info info;
+    store_part_info_get(part, &info);
+    const uint32_t n = (uint32_t)model_rnd(m, mp->n);
+    if (mp->b[n].base >= info.log_start &&
+        mp->b[n].base + mp->b[n].count <= info.high_watermark) {
+        batch_rewrite(p, mp, part, n);
+    }
 }
 
 static void work(struct proc *p, uint64_t turns)
@@ -402,6 +425,9 @@ static void work(struct proc *p, uint64_t turns)
             env_sim_advance_ns(p->env, UINT64_C(1800000000000) * model_rnd(m, 5));
             store_tick(p->store);
         }
+        if (model_rnd(m, m->calm ? 100 : 12) == 0) {
+            rewrite(p);
+        }
         if (model_rnd(m, 3) != 0) {
             store_kick(p->store, model_rnd(m, 2) == 0);
         }
@@ -416,7 +442,8 @@ static void work(struct proc *p, uint64_t turns)
 /* Until everything is done, so that a clean end is one. */
 static void drain(struct proc *p)
 {
-    for (int i = 0; i < 1000 && !p->dead && !env_sim_is_cut(p->env) && !list_empty(&p->flights);
+    for (int i = 0; i < 1000 && !p->dead && !env_sim_is_cut(p->env) &&
+                    !(list_empty(&p->flights) && list_empty(&p->rewritings));
          i++) {
         store_kick(p->store, true);
         store_tick(p->store);
@@ -482,7 +509,7 @@ static void crash_again(struct env *env, struct model *m, uint64_t choice, int d
         if (started && !env_sim_is_cut(env) && !p.dead) {
             if (model_rnd(m, 4) == 0) {
                 drain(&p);
-                clean = list_empty(&p.flights);
+                clean = list_empty(&p.flights) && list_empty(&p.rewritings);
                 if (!clean && !env_sim_is_cut(env) && !p.dead) {
                     model_bad(m, "frames hang: the store does not come to rest");
                 }
