@@ -78,6 +78,10 @@ static void on_changed(struct es_stream_change *ch)
         json_write_name(&w, "revision");
         json_write_u64(&w, ch->revision);
         json_write_member_bool(&w, "redacted", true);
+        json_write_member_bool(&w, "erased", ch->erased);
+        if (!ch->erased) {
+            json_write_member_str(&w, "not_erased_because", str_of(ch->ec.text));
+        }
         json_write_end(&w, '}');
         api_reply(x->c, 200, NULL, 0, &b);
     } else {
@@ -428,7 +432,9 @@ static const struct api_schema SCHEMAS[] = {
      "\"reason\":{\"type\":\"string\"},\"fields\":{\"type\":\"array\",\"items\":{\"type\":"
      "\"string\"},\"maxItems\":64}}}"},
     {"Redacted", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
-                 "\"revision\":{\"type\":\"integer\"},\"redacted\":{\"type\":\"boolean\"}}}"},
+                 "\"revision\":{\"type\":\"integer\"},\"redacted\":{\"type\":\"boolean\"},"
+                 "\"erased\":{\"type\":\"boolean\"},\"not_erased_because\":{\"type\":"
+                 "\"string\"}}}"},
     {"CategoryList",
      "{\"type\":\"object\",\"properties\":{\"categories\":{\"type\":\"array\",\"items\":{"
      "\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"topic\":{\"type\":"

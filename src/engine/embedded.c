@@ -164,6 +164,7 @@ static void destroy(struct engine *e)
     broker_topic_unwatch(&m->watch);
     broker_gate_set(m->broker, NULL);
     appends_free(m);
+    rewrites_end(m);
     reads_free(m);
     seeks_free(m);
     ensures_free(m);
@@ -183,6 +184,7 @@ static const struct engine_ops OPS = {
     .bounds = bounds,
     .append = embedded_append,
     .append_max_bytes = embedded_append_max_bytes,
+    .rewrite = embedded_rewrite,
     .read = embedded_read,
     .read_cancel = embedded_read_cancel,
     .read_release = embedded_read_release,
@@ -211,7 +213,8 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     }
     m->base = (struct engine){.ops = &OPS,
                               .name = "embedded",
-                              .capabilities = ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE,
+                              .capabilities = ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE |
+                                              ENGINE_REWRITE,
                               .env = env,
                               .poll = poll};
     m->store = store;
@@ -219,6 +222,7 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     m->groups = groups;
     list_init(&m->room_watches);
     list_init(&m->appends);
+    list_init(&m->rewrites);
     list_init(&m->reads);
     list_init(&m->seeks);
     list_init(&m->ensures);

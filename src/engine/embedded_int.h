@@ -35,7 +35,7 @@ struct embedded {
     struct broker *broker;
     struct groups *groups;
     struct list room_watches;                   /* of engine_room_watch */
-    struct list appends, reads, seeks, ensures; /* operations under way */
+    struct list appends, rewrites, reads, seeks, ensures; /* operations under way */
     struct list members;
     bool members_due; /* some wait for room in the log */
     struct engine_gate gate;
@@ -73,6 +73,10 @@ void ensures_free(struct embedded *m);
 void embedded_append(struct engine *e, struct engine_append *a);
 size_t embedded_append_max_bytes(const struct engine *e);
 void appends_free(struct embedded *m);
+
+/* embedded_rewrite.c */
+void embedded_rewrite(struct engine *e, struct engine_rewrite *r);
+void rewrites_end(struct embedded *m);
 
 /* embedded_read.c */
 void embedded_read(struct engine *e, struct engine_read *r);

@@ -19,6 +19,7 @@ enum err engine_require(const struct engine *e, unsigned capabilities, const cha
         {ENGINE_GLOBAL_ORDER, "one order over all topics"},
         {ENGINE_SEQUENCES, "an order that is made within the call (conditional append)"},
         {ENGINE_GATE, "a gate for what plain producers send"},
+        {ENGINE_REWRITE, "batches that can be replaced"},
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if ((capabilities & ~e->capabilities & names[i].bit) != 0) {
@@ -96,6 +97,12 @@ void engine_append(struct engine *e, struct engine_append *a)
 size_t engine_append_max_bytes(const struct engine *e)
 {
     return e->ops->append_max_bytes(e);
+}
+
+void engine_rewrite(struct engine *e, struct engine_rewrite *r)
+{
+    CHECK((e->capabilities & ENGINE_REWRITE) != 0);
+    e->ops->rewrite(e, r);
 }
 
 void engine_read(struct engine *e, struct engine_read *r)

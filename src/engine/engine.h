@@ -38,6 +38,8 @@ enum {
     ENGINE_SEQUENCES = 2,
     /* Batches of plain producers pass a gate (engine_gate_set). */
     ENGINE_GATE = 4,
+    /* What is stored can be replaced in its place (engine_rewrite). */
+    ENGINE_REWRITE = 8,
 };
 unsigned engine_capabilities(const struct engine *e);
 /* ERR_UNSUPPORTED_VERSION naming what `who` needs and this engine lacks. */
@@ -148,6 +150,29 @@ void engine_room_watch(struct engine *e, struct engine_room_watch *w);
 void engine_room_unwatch(struct engine_room_watch *w); /* harmless if it is in no list */
 /* Largest sum of bytes of one append. */
 size_t engine_append_max_bytes(const struct engine *e);
+
+/*
+ * Puts another batch in the place of a stored one, so that nobody can read the old one any more,
+ * nor find it in the log's files: the same records but for their bytes, and not larger. Bytes that
+ * nobody else may change: those of the batch outside of its records. ENGINE_REWRITE.
+ */
+struct engine_rewrite {
+    struct str topic;
+    int32_t partition;
+    int64_t base_offset;
+    uint32_t old_crc; /* the checksum in the header of the batch that is there */
+    struct str batch; /* lives until done */
+    /* ERR_OK: durable, and all that a reader gets from now on. ERR_ABORTED: another batch is there
+     * now, look again. ERR_MESSAGE_TOO_LARGE: larger than the one that is there, or than one append
+     * may be. ERR_INVALID_RECORD, ERR_OFFSET_OUT_OF_RANGE, ERR_DAMAGED, ERR_NO_MEMORY, ERR_LIMIT:
+     * nothing was done. May wait for a checkpoint, as long as the disk is full. */
+    void (*done)(struct engine_rewrite *r);
+    void *ctx;
+    enum err err; /* out */
+    struct ectx ec;
+    void *internal;
+};
+void engine_rewrite(struct engine *e, struct engine_rewrite *r);
 
 /* ---- Reading
  * ---------------------------------------------------------------------------------------- */

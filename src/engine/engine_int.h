@@ -22,6 +22,8 @@ struct engine_ops {
     /* NULL: always */
     bool (*append_ready)(const struct engine *e);
     void (*room_watch)(struct engine *e, struct engine_room_watch *w);
+    /* NULL without ENGINE_REWRITE */
+    void (*rewrite)(struct engine *e, struct engine_rewrite *r);
     void (*read)(struct engine *e, struct engine_read *r);
     void (*read_cancel)(struct engine *e, struct engine_read *r);
     void (*read_release)(struct engine *e, struct engine_read *r);

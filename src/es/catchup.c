@@ -67,7 +67,7 @@ static enum err put_event(struct es_catchup *c, const struct target *t, const st
     return es_entry_put(es, &x);
 }
 
-static enum err put_fact(struct es_catchup *c, const struct record *r)
+static enum err put_fact(struct es_catchup *c, int32_t partition, const struct record *r)
 {
     struct es *es = c->es;
     struct es_fact *f;
@@ -89,7 +89,7 @@ static enum err put_fact(struct es_catchup *c, const struct record *r)
     struct es_hash stream = es_hash_stream(es, r->key);
     struct es_hash slot = es_hash_slot(es, &stream, f->schema);
     return es_fact_put(es, &stream, (int)f->kind, &f->status, f->revision, f->field_count == 0,
-                       &slot, r->offset);
+                       &slot, partition, r->offset);
 }
 
 /* One batch. Stops in front of the record whose entries the index did not take. */
@@ -112,7 +112,7 @@ static enum err take_batch(struct es_catchup *c, struct target *t, const struct 
             continue;
         }
         struct es_position position = {b->position, (uint32_t)(r.offset - h.base_offset)};
-        e = t->cat == NULL ? put_fact(c, &r) : put_event(c, t, &r, position);
+        e = t->cat == NULL ? put_fact(c, t->partition, &r) : put_event(c, t, &r, position);
         if (e != ERR_OK) {
             return ERR_AGAIN;
         }

@@ -6,6 +6,7 @@
  * Changes of one stream are made one after the other: the next is tried when the one before is
  * durable, so that it is decided on what the index has.
  */
+#include "es/erase.h"
 #include "es/write.h"
 
 struct change_op {
@@ -18,12 +19,14 @@ struct change_op {
     bool slot_known, has_slot;
     uint64_t slot_revision;
     struct es_position created;
+    struct es_erase erase;
 };
 
 static void change_answer(struct change_op *o, enum es_problem p)
 {
     struct es_stream_change *c = o->c;
     list_remove(&o->wait.link);
+    es_erase_leave(o->op.es, &o->erase);
     if (o->head != NULL) {
         es_head_give(o->op.es, o->head);
     }
@@ -256,6 +259,29 @@ static void fill_info(struct change_op *o, const struct es_status *status)
     }
 }
 
+/* Durable in any case; whether it is out of the log is told, not a failure. */
+static void told_erased(struct es_erase *x, enum err e, const struct ectx *ec)
+{
+    struct change_op *o = CONTAINER_OF(x, struct change_op, erase);
+    o->c->erased = e == ERR_OK;
+    if (e != ERR_OK) {
+        o->c->ec = *ec;
+    }
+    change_answer(o, ES_OK);
+}
+
+static void erase(struct change_op *o)
+{
+    const struct es_flight_part *p = &o->op.flight->parts[0];
+    o->erase.stream = o->hash;
+    o->erase.revision = o->c->revision;
+    o->erase.fact = p->base_offset;
+    o->erase.partition = p->partition;
+    o->erase.told = told_erased;
+    o->op.flight = NULL; /* it is freed while we wait */
+    es_erase_ask(o->op.es, &o->erase);
+}
+
 static void told_durable(struct es_flight_wait *w)
 {
     struct change_op *o = CONTAINER_OF(w, struct change_op, op.flight_wait);
@@ -271,6 +297,10 @@ static void told_durable(struct es_flight_wait *w)
     o->c->info.updated = (struct es_position){o->op.flight->parts[0].position, 0};
     if (o->c->kind == ES_CHANGE_TOMBSTONE) {
         es_reader_tombstoned(o->op.es, o->c->stream);
+    }
+    if (o->c->kind == ES_CHANGE_REDACT) {
+        erase(o);
+        return;
     }
     change_answer(o, ES_OK);
 }
@@ -451,6 +481,7 @@ void es_stream_change(struct es *es, struct es_stream_change *c)
     o->wait.told = head_told;
     o->wait.ctx = o;
     list_init(&o->wait.link);
+    list_init(&o->erase.link);
     o->hash = es_hash_stream(es, c->stream);
     o->slot = es_hash_slot(es, &o->hash, c->schema);
     c->internal = o;

@@ -45,7 +45,7 @@ enum err es_entry_put(struct es *es, const struct es_entry *x)
 
 enum err es_fact_put(struct es *es, const struct es_hash *stream, int kind,
                      const struct es_status *status, uint64_t revision, bool whole,
-                     const struct es_hash *slot, int64_t offset)
+                     const struct es_hash *slot, int32_t partition, int64_t offset)
 {
     uint8_t key[INDEX_KEY_MAX];
     uint8_t value[INDEX_VALUE_MAX];
@@ -56,7 +56,7 @@ enum err es_fact_put(struct es *es, const struct es_hash *stream, int kind,
         return index_put(es->index, ES_T_FACTS, stream->b, value);
     }
     if (kind == ES_FACT_REDACTION) {
-        value[0] = whole;
+        es_value_redaction(value, &(struct es_redaction_value){whole, false, partition});
         es_key_redaction(key, stream, revision, offset);
         return index_put(es->index, ES_T_REDACTIONS, key, value);
     }

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "es/define.h"
+#include "es/erase.h"
 #include "es/write.h"
 
 #define COVER_NS     1000000000u /* the index is told how far it is, so often */
@@ -67,7 +68,7 @@ enum err es_create(struct engine *e, const struct config *config, struct metrics
     es->dir = str_dup_z(str_of(dir));
     if (es->dir == NULL || es_gauges_create(es) != ERR_OK || es_writer_create(es) != ERR_OK ||
         es_reader_create(es, &es->reader) != ERR_OK || es_defs_create(es) != ERR_OK ||
-        es_autos_create(es) != ERR_OK) {
+        es_autos_create(es) != ERR_OK || es_eraser_create(es) != ERR_OK) {
         es_destroy(es);
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the event store");
     }
@@ -186,6 +187,7 @@ void es_started(struct es *es, enum err e, const struct ectx *ec)
     if (e == ERR_OK && es->life == ES_CATCHING_UP) {
         es->life = ES_READY;
         es_query_events_end(es, (struct es_position){es_head(es).commit + 1, 0});
+        es_eraser_start(es);
         es_reader_advanced(es);
     } else if (e != ERR_OK) {
         es->failure = *ec;
@@ -307,12 +309,13 @@ static void rebuild_step(struct es *es)
     es_wops_fail(es);
     es_reader_stop(es, false);
     es_catchup_stop(es);
+    es_eraser_stop(es);
     LIST_FOR_EACH (l, tmp, &es->writer->flights) {
         if (!CONTAINER_OF(l, struct es_flight, link)->ended) {
             return;
         }
     }
-    if (es->looks > 0 || !list_empty(&es->writer->peeks)) {
+    if (es->looks > 0 || !list_empty(&es->writer->peeks) || !es_eraser_idle(es)) {
         return;
     }
     es_flights_free(es);
@@ -360,6 +363,7 @@ void es_tick(struct es *es)
         es_gate_tick(es);
         es_reader_tick(es);
         es_auto_tick(es);
+        es_eraser_tick(es);
     }
 }
 
@@ -377,6 +381,7 @@ void es_stop(struct es *es)
     es_cats_stop(es);
     es_reader_stop(es, true);
     es_catchup_stop(es);
+    es_eraser_stop(es);
     if (es->watching) {
         engine_topic_unwatch(es->engine, &es->watch);
         es->watching = false;
@@ -395,6 +400,7 @@ void es_destroy(struct es *es)
     if (es->index != NULL) {
         close_index(es, es->failure.code == ERR_OK);
     }
+    es_eraser_destroy(es);
     es_reader_destroy(es->reader);
     es_writer_destroy(es);
     es_gauges_destroy(es);

@@ -75,7 +75,7 @@ static inline bool es_hash_eq(const struct es_hash *a, const struct es_hash *b)
  * terms       (tag or type) 16, commit 8, index 4    -> category 8, partition 4, offset 8, type 8
  * streams     category 8, commit 8, index 4          -> partition 4, offset 8: first events
  * facts       stream 16                              -> struct es_status, 32
- * redactions  stream 16, revision 8, fact's offset 8 -> 1: all of the data
+ * redactions  stream 16, revision 8, fact's offset 8 -> flags 1, fact's partition 4
  * snapshots   (stream, schema) 16                    -> revision 8, fact's offset 8
  *
  * Numbers are big-endian. Events are in es.CATEGORY, partition by the stream's name; facts in
@@ -104,11 +104,23 @@ enum {
     ES_KEY_FACT = 16,
     ES_VALUE_FACT = 32,
     ES_KEY_REDACTION = 32,
-    ES_VALUE_REDACTION = 1,
+    ES_VALUE_REDACTION = 5,
     ES_KEY_SNAPSHOT = 16,
     ES_VALUE_SNAPSHOT = 16,
 };
 extern const struct index_table es_tables[ES_T_COUNT];
+
+/* The body of an id whose event was erased: whatever is sent again with it is that event. */
+#define ES_BODY_ANY 0u
+
+struct es_redaction_value {
+    bool whole;        /* all of the data, else fields that the fact names */
+    bool erased;       /* known to be out of the log (erase.h) */
+    int32_t partition; /* of the fact */
+};
+void es_value_redaction(uint8_t out[ES_VALUE_REDACTION], const struct es_redaction_value *v);
+void es_value_redaction_read(const uint8_t value[ES_VALUE_REDACTION],
+                             struct es_redaction_value *out);
 
 struct es_place { /* of an event */
     int64_t offset;
@@ -280,6 +292,7 @@ enum es_life {
 
 struct es_defs;   /* define.h: folds and upcasts */
 struct es_autos;  /* define.h: snapshots that folds ask for */
+struct es_eraser; /* erase.h: redacted data goes out of the log */
 struct es_writer; /* write side: frames in flight, heads, what waits */
 struct es_reader; /* read side: reads that are out, subscriptions */
 
@@ -312,6 +325,7 @@ struct es {
     struct es_reader *reader;
     struct es_defs *defs;
     struct es_autos *autos;
+    struct es_eraser *eraser;
     struct es_catchup *catchup;
     void (*ready)(void *ctx, enum err e, const struct ectx *ec);
     void *ready_ctx;

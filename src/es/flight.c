@@ -327,7 +327,8 @@ static bool flight_put(struct es_flight *f)
     const struct es_flight_fact *fact = &f->fact;
     return !f->has_fact ||
            es_fact_put(es, &fact->head->hash, fact->kind, &fact->status, fact->revision,
-                       fact->whole, &fact->slot, f->parts[fact->part].base_offset) == ERR_OK;
+                       fact->whole, &fact->slot, f->parts[fact->part].partition,
+                       f->parts[fact->part].base_offset) == ERR_OK;
 }
 
 /* It is in the index: nothing depends on it any more, except memos. */

@@ -8,6 +8,7 @@ struct es_gauges {
     struct metric *originals;
     struct metric *conflicts;
     struct metric *refused; /* anything else */
+    struct metric *erased, *not_erased;
     struct metric *in_flight, *waiting, *heads, *index_bytes, *index_bytes_per_event;
 };
 
@@ -15,6 +16,14 @@ static struct metric *outcome(struct es *es, const char *labels)
 {
     return metrics_counter(es->metrics, "leat_es_appends_total",
                            "Appends to the event store, by their outcome.", labels);
+}
+
+static struct metric *erasure(struct es *es, const char *labels)
+{
+    return metrics_counter(es->metrics, "leat_es_redactions_total",
+                           "Redactions that were carried out: erased from the log, or only hidden "
+                           "from readers of the event store.",
+                           labels);
 }
 
 enum err es_gauges_create(struct es *es)
@@ -29,6 +38,8 @@ enum err es_gauges_create(struct es *es)
     g->originals = outcome(es, "outcome=\"known\"");
     g->conflicts = outcome(es, "outcome=\"conflict\"");
     g->refused = outcome(es, "outcome=\"refused\"");
+    g->erased = erasure(es, "outcome=\"erased\"");
+    g->not_erased = erasure(es, "outcome=\"hidden\"");
     g->in_flight = metrics_gauge(es->metrics, "leat_es_events_in_flight",
                                  "Events that are sequenced and not yet in the index.", NULL);
     g->waiting =
@@ -64,6 +75,11 @@ void es_gauges_append(struct es *es, const struct es_append *a, enum es_problem 
     } else {
         metric_add(g->refused, 1);
     }
+}
+
+void es_gauges_erased(struct es *es, bool erased)
+{
+    metric_add(erased ? es->gauges->erased : es->gauges->not_erased, 1);
 }
 
 void es_gauges_tick(struct es *es)

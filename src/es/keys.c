@@ -164,6 +164,22 @@ int64_t es_key_redaction_fact(const uint8_t key[ES_KEY_REDACTION])
     return (int64_t)get_be64(key + 24);
 }
 
+enum { REDACTION_WHOLE = 1, REDACTION_ERASED = 2 };
+
+void es_value_redaction(uint8_t out[ES_VALUE_REDACTION], const struct es_redaction_value *v)
+{
+    out[0] = (uint8_t)((v->whole ? REDACTION_WHOLE : 0) | (v->erased ? REDACTION_ERASED : 0));
+    put_be32(out + 1, (uint32_t)v->partition);
+}
+
+void es_value_redaction_read(const uint8_t value[ES_VALUE_REDACTION],
+                             struct es_redaction_value *out)
+{
+    *out = (struct es_redaction_value){.whole = (value[0] & REDACTION_WHOLE) != 0,
+                                       .erased = (value[0] & REDACTION_ERASED) != 0,
+                                       .partition = (int32_t)get_be32(value + 1)};
+}
+
 void es_value_snapshot(uint8_t out[ES_VALUE_SNAPSHOT], uint64_t revision, int64_t fact)
 {
     put_be64(out, revision);

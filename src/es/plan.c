@@ -202,7 +202,7 @@ static enum err look_id(struct es_plan *p, struct es_plan_event *x, struct es_ru
             x->memo = ES_MEMO_ABSENT;
         }
     }
-    out->same_body = out->known && body == x->body;
+    out->same_body = out->known && (body == x->body || body == ES_BODY_ANY);
     return !out->known && asks_event(p, x) ? ERR_AGAIN : ERR_OK;
 }
 

@@ -222,6 +222,10 @@ void es_sieve_cancel(struct es_sieve *s);
 
 /* The data without what `fields` point to (null in its place). Data that is no JSON, or a pointer
  * that is none: nothing is left. */
+/* What stands in the log in the data's place, written to out[0..data.n): JSON as long as the data
+ * was. ERR_NO_MEMORY. */
+MUST_USE enum err es_redact_in_place(struct str data, const struct str *fields, size_t field_count,
+                                     struct arena *a, char *out, struct ectx *ec);
 MUST_USE enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
                             struct arena *a, struct ectx *ec);
 

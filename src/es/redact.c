@@ -1,6 +1,6 @@
 /*
  * What a redaction leaves of an event's data. Fields are JSON pointers; `null` stands where they
- * pointed to, every other byte stays as it was. Whatever cannot be understood (data that is not
+ * pointed to, every other byte stays as it was (spaces at the end go). Whatever cannot be understood (data that is not
  * JSON, a pointer that is none) hides all of the data: a redaction is a promise.
  */
 #include "es/read_int.h"
@@ -56,22 +56,75 @@ static struct str splice(struct str text, const struct cut *cuts, size_t n, stru
         from = cuts[i].end;
     }
     memcpy(out + to, text.p + from, text.n - from);
-    return str_make(out, to + text.n - from);
+    to += text.n - from;
+    while (to > 0 && out[to - 1] == ' ') {
+        to--; /* of data that was erased in its place */
+    }
+    return str_make(out, to);
+}
+
+/* The data as long as it was: `null` where it fits, 0 in the place of shorter values if there is no
+ * room for more, spaces behind it. */
+static void splice_in_place(struct str text, const struct cut *cuts, size_t n, char *out)
+{
+    size_t size = text.n, from = 0, to = 0;
+    for (size_t i = 0; i < n; i++) {
+        size = size - (cuts[i].end - cuts[i].begin) + 4;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(out + to, text.p + from, cuts[i].begin - from);
+        to += cuts[i].begin - from;
+        const bool fits = size <= text.n || cuts[i].end - cuts[i].begin >= 4;
+        memcpy(out + to, fits ? "null" : "0", fits ? 4 : 1);
+        to += fits ? 4 : 1;
+        from = cuts[i].end;
+    }
+    memcpy(out + to, text.p + from, text.n - from);
+    to += text.n - from;
+    memset(out + to, ' ', text.n - to);
+}
+
+static enum err find_cuts(struct str data, const struct str *fields, size_t field_count,
+                          struct arena *a, struct cut *cuts, size_t *n, struct ectx *ec)
+{
+    struct json *root;
+    bool understood = field_count > 0 && field_count <= ES_FIELDS_MAX;
+    for (size_t i = 0; i < field_count && understood; i++) {
+        understood = json_pointer_check(fields[i], NULL) == ERR_OK;
+    }
+    const enum err err = understood ? json_parse(data, NULL, a, &root, ec) : ERR_MALFORMED;
+    if (err == ERR_OK) {
+        *n = cuts_find(root, data, fields, field_count, cuts);
+    }
+    return err;
+}
+
+enum err es_redact_in_place(struct str data, const struct str *fields, size_t field_count,
+                            struct arena *a, char *out, struct ectx *ec)
+{
+    struct cut cuts[ES_FIELDS_MAX];
+    size_t n = 0;
+    const enum err err = find_cuts(data, fields, field_count, a, cuts, &n, ec);
+    if (err == ERR_NO_MEMORY) {
+        return err;
+    }
+    if (err != ERR_OK) {
+        cuts[0] = (struct cut){0, data.n};
+        n = 1;
+    }
+    splice_in_place(data, cuts, n, out);
+    return ERR_OK;
 }
 
 enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
                    struct arena *a, struct ectx *ec)
 {
-    struct json *root;
     struct cut cuts[ES_FIELDS_MAX];
+    size_t n = 0;
     if (e->data.p == NULL) {
         return ERR_OK;
     }
-    bool understood = field_count > 0 && field_count <= ES_FIELDS_MAX;
-    for (size_t i = 0; i < field_count && understood; i++) {
-        understood = json_pointer_check(fields[i], NULL) == ERR_OK;
-    }
-    enum err err = understood ? json_parse(e->data, NULL, a, &root, ec) : ERR_MALFORMED;
+    const enum err err = find_cuts(e->data, fields, field_count, a, cuts, &n, ec);
     if (err == ERR_NO_MEMORY) {
         return err;
     }
@@ -79,7 +132,6 @@ enum err es_redact(struct es_event *e, const struct str *fields, size_t field_co
         e->data = STR_NULL;
         return ERR_OK;
     }
-    size_t n = cuts_find(root, e->data, fields, field_count, cuts);
     struct str data = splice(e->data, cuts, n, a);
     if (data.p == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a redacted event");

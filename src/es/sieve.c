@@ -253,7 +253,9 @@ static bool step_redactions(struct es_sieve *s)
         return true;
     }
     e->redacted = true;
-    if (s->values[0][0] == 1) {
+    struct es_redaction_value value;
+    es_value_redaction_read(s->values[0], &value);
+    if (value.whole) {
         e->data = STR_NULL;
         next(s, true);
         return true;

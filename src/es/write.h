@@ -168,7 +168,7 @@ struct es_entry {
 MUST_USE enum err es_entry_put(struct es *es, const struct es_entry *x);
 MUST_USE enum err es_fact_put(struct es *es, const struct es_hash *stream, int kind,
                               const struct es_status *status, uint64_t revision, bool whole,
-                              const struct es_hash *slot, int64_t offset);
+                              const struct es_hash *slot, int32_t partition, int64_t offset);
 
 /* ---- Ops
  * --------------------------------------------------------------------------------------------- */
@@ -399,6 +399,7 @@ enum es_problem es_write_problem(enum err e);
 MUST_USE enum err es_gauges_create(struct es *es);
 void es_gauges_destroy(struct es *es);
 void es_gauges_append(struct es *es, const struct es_append *a, enum es_problem p);
+void es_gauges_erased(struct es *es, bool erased);
 void es_gauges_tick(struct es *es);
 /* append_check.c: ES_OK, or the problem with its words in a->ec. */
 enum es_problem es_append_check(const struct es *es, struct es_append *a);
