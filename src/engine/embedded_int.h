@@ -34,7 +34,7 @@ struct embedded {
     struct store *store;
     struct broker *broker;
     struct groups *groups;
-    struct list room_watches;                   /* of engine_room_watch */
+    struct list room_watches;                             /* of engine_room_watch */
     struct list appends, rewrites, reads, seeks, ensures; /* operations under way */
     struct list members;
     bool members_due; /* some wait for room in the log */

@@ -181,13 +181,10 @@ static bool step_pick(struct es_eraser *x)
     if (!x->sweeping) {
         return false;
     }
-    x->look = (struct es_look){.kind = ES_LOOK_SCAN,
-                               .table = ES_T_REDACTIONS,
-                               .scan = {.from = x->from,
-                                        .to = x->to,
-                                        .max = PAGE,
-                                        .keys = x->keys,
-                                        .values = x->values}};
+    x->look = (struct es_look){
+        .kind = ES_LOOK_SCAN,
+        .table = ES_T_REDACTIONS,
+        .scan = {.from = x->from, .to = x->to, .max = PAGE, .keys = x->keys, .values = x->values}};
     x->at = PAGE_LOOK;
     return ask_look(x);
 }
@@ -217,7 +214,8 @@ static bool step_fact(struct es_eraser *x)
     arena_reset(&x->arena, 1 << 16);
     x->stream = STR_NULL;
     x->at = FACT_READ;
-    return ask_read(x, STR_LIT(ES_STREAMS_TOPIC), x->value.partition, es_key_redaction_fact(x->key));
+    return ask_read(x, STR_LIT(ES_STREAMS_TOPIC), x->value.partition,
+                    es_key_redaction_fact(x->key));
 }
 
 /* The record of the fact, parsed, in the arena. */
@@ -397,10 +395,11 @@ static bool step_mark(struct es_eraser *x)
 static void run(struct es_eraser *x)
 {
     static bool (*const steps[])(struct es_eraser *) = {
-        [PICK] = step_pick,   [PAGE_LOOK] = step_page,        [FACT] = step_fact,
-        [FACT_READ] = step_fact_read, [PLACE] = step_place,   [PLACE_LOOK] = step_place_look,
-        [EVENT] = step_event, [EVENT_READ] = step_event_read, [REWRITE] = step_rewrite,
-        [MARK] = step_mark,
+        [PICK] = step_pick,       [PAGE_LOOK] = step_page,
+        [FACT] = step_fact,       [FACT_READ] = step_fact_read,
+        [PLACE] = step_place,     [PLACE_LOOK] = step_place_look,
+        [EVENT] = step_event,     [EVENT_READ] = step_event_read,
+        [REWRITE] = step_rewrite, [MARK] = step_mark,
     };
     const struct es *es = x->es;
     if (x->running) {
@@ -420,9 +419,9 @@ void es_erase_ask(struct es *es, struct es_erase *x)
 {
     if ((engine_capabilities(es->engine) & ENGINE_REWRITE) == 0) {
         struct ectx ec = {.code = ERR_OK};
-        const enum err e = ectx_fail(&ec, ERR_UNSUPPORTED_VERSION,
-                                     "the engine '%s' cannot replace what it has stored",
-                                     engine_name(es->engine));
+        const enum err e =
+            ectx_fail(&ec, ERR_UNSUPPORTED_VERSION,
+                      "the engine '%s' cannot replace what it has stored", engine_name(es->engine));
         x->told(x, e, &ec);
         return;
     }

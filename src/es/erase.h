@@ -31,8 +31,8 @@ void es_erase_leave(struct es *es, struct es_erase *x); /* waits no more; harmle
 
 MUST_USE enum err es_eraser_create(struct es *es);
 void es_eraser_destroy(struct es *es);
-void es_eraser_start(struct es *es); /* the index is there: looks for what is left to do */
-void es_eraser_stop(struct es *es);  /* begins nothing any more until the next start */
+void es_eraser_start(struct es *es);      /* the index is there: looks for what is left to do */
+void es_eraser_stop(struct es *es);       /* begins nothing any more until the next start */
 bool es_eraser_idle(const struct es *es); /* nothing is out */
 void es_eraser_tick(struct es *es);
 

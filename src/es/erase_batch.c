@@ -18,7 +18,8 @@ static enum err unpack(const struct es_erasure *x, const struct batch_header *h,
 {
     const struct str packed = str_make(x->old.p + BATCH_HEADER_SIZE, h->size - BATCH_HEADER_SIZE);
     struct str plain;
-    enum err e = record_decompress(x->scratch, batch_codec(h), packed, ES_DECOMPRESS_MAX, &plain, ec);
+    enum err e =
+        record_decompress(x->scratch, batch_codec(h), packed, ES_DECOMPRESS_MAX, &plain, ec);
     if (e != ERR_OK) {
         return e;
     }

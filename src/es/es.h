@@ -345,7 +345,7 @@ struct es_stream_change {
     enum es_problem problem;
     struct ectx ec;
     struct es_stream_info info; /* as it is now */
-    bool erased; /* REDACT: nor is it in the log any more; if not, ec says why */
+    bool erased;                /* REDACT: nor is it in the log any more; if not, ec says why */
     void *internal;
 };
 void es_stream_change(struct es *es, struct es_stream_change *c);

@@ -1,7 +1,8 @@
 /*
  * What a redaction leaves of an event's data. Fields are JSON pointers; `null` stands where they
- * pointed to, every other byte stays as it was (spaces at the end go). Whatever cannot be understood (data that is not
- * JSON, a pointer that is none) hides all of the data: a redaction is a promise.
+ * pointed to, every other byte stays as it was (spaces at the end go). Whatever cannot be
+ * understood (data that is not JSON, a pointer that is none) hides all of the data: a redaction is
+ * a promise.
  */
 #include "es/read_int.h"
 

@@ -54,7 +54,7 @@ bool ahead_wait(struct store_part *p, const struct read_task *t, struct ahead_wa
 /* A read of g has ended well; starts the next ones if it looks like one of many. */
 void ahead_note(struct store_part *p, struct segment *g, const struct read_task *t);
 void ahead_forget(struct store_part *p); /* a batch in a file was replaced */
-void ahead_free(struct store_part *p); /* the partition goes; nothing may be under way */
-void ahead_tick(struct store *s);      /* every second */
+void ahead_free(struct store_part *p);   /* the partition goes; nothing may be under way */
+void ahead_tick(struct store *s);        /* every second */
 
 #endif

@@ -38,7 +38,7 @@ struct frame_item {
     struct entry entry;
     const uint8_t *bytes; /* an entry that replaces another one: text_size of them */
     int64_t number;       /* log start, lease */
-    uint32_t body_at; /* of the item in the frame's body */
+    uint32_t body_at;     /* of the item in the frame's body */
     uint32_t text, text_size;
     uint8_t head[ITEM_HEADER_SIZE];
     uint8_t header[ENTRY_HEADER_SIZE];

@@ -303,16 +303,18 @@ static bool task_peek(struct read_task *t, struct pool *pool)
         return false;
     }
     t->chunk = chunk_new(pool, e.payload_size);
-    const struct read_ref ref = {.size = e.payload_size,
-                                 .base_offset = e.base_offset,
-                                 .next_offset = entry_next_offset(&e),
-                                 .next_position = position,
-                                 .commit_position = e.commit_position,
-                                 .blocks = (e.flags & ENTRY_BLOCKS) != 0};
     if (t->chunk != NULL &&
-        env_file_peek(t->file, t->chunk->bytes, ref.size, e.position + ENTRY_HEADER_SIZE) &&
-        crc32c(0, t->chunk->bytes, ref.size) == e.payload_crc && read_task_add(t, &ref)) {
-        return true;
+        env_file_peek(t->file, t->chunk->bytes, e.payload_size, e.position + ENTRY_HEADER_SIZE) &&
+        crc32c(0, t->chunk->bytes, e.payload_size) == e.payload_crc) {
+        const struct read_ref ref = {.size = entry_batch_size(&e, t->chunk->bytes),
+                                     .base_offset = e.base_offset,
+                                     .next_offset = entry_next_offset(&e),
+                                     .next_position = position,
+                                     .commit_position = e.commit_position,
+                                     .blocks = (e.flags & ENTRY_BLOCKS) != 0};
+        if (read_task_add(t, &ref)) {
+            return true;
+        }
     }
     chunk_unref(t->chunk);
     t->chunk = NULL;
@@ -564,7 +566,7 @@ struct read_job {
     unsigned how;
     struct store_read_job *user;
     struct ahead_waiter waiter; /* somebody reads the same ahead already */
-    uint32_t turn; /* part.rewrite_turn when it was submitted */
+    uint32_t turn;              /* part.rewrite_turn when it was submitted */
     enum err err;
     bool missing; /* the file: not quarantined for good, somebody may put it back */
 };

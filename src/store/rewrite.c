@@ -4,17 +4,16 @@
  * it stands in the log; only the batch's records, and the checksums over them, change. A batch that
  * is smaller (its records are compressed) is followed by zeros in the entry (ENTRY_PADDED).
  *
- *   loop    WAITS   until an image covers the batch: no frame that is still needed holds the old one
- *   worker  LOOKS   finds the entry, checks old and new, makes the new entry
- *   loop    LOGS    a frame with the new entry: from its flush on a start does the rest again
- *   worker  WRITES  over the old one, and flushes the file
- *   loop            memory that has the old one goes; done
+ *   loop    WAITS   until an image covers the batch: no frame that is still needed holds the old
+ * one worker  LOOKS   finds the entry, checks old and new, makes the new entry loop    LOGS    a
+ * frame with the new entry: from its flush on a start does the rest again worker  WRITES  over the
+ * old one, and flushes the file loop            memory that has the old one goes; done
  *
- * Why it is sound. The entry is written over only after the frame is on stable storage, and no image
- * is taken between that and the flush of the file: so the frame is in the ring until the file has
- * the new bytes. A torn write is repaired by the replay before anybody reads. If the frame that first
- * held the batch is replayed too (the newest image was damaged), it comes before this one in the
- * log, and what it brings back is replaced again, in memory or in the file.
+ * Why it is sound. The entry is written over only after the frame is on stable storage, and no
+ * image is taken between that and the flush of the file: so the frame is in the ring until the file
+ * has the new bytes. A torn write is repaired by the replay before anybody reads. If the frame that
+ * first held the batch is replayed too (the newest image was damaged), it comes before this one in
+ * the log, and what it brings back is replaced again, in memory or in the file.
  *
  * Readers are not stopped. A read beside the write may see half of each: its checksums say so, and
  * it looks again instead of crying damage (part.rewrite_turn).
@@ -358,8 +357,8 @@ static void rewrite_logged(void *ctx, uint64_t position)
     struct store *s = w->part->store;
     (void)position;
     if (w->part->removed || w->seg->dropped || w->seg->file == NULL) {
-        rewrite_end(w, ectx_fail(&w->ec, ERR_OFFSET_OUT_OF_RANGE,
-                                 "the batch was deleted meanwhile"));
+        rewrite_end(w,
+                    ectx_fail(&w->ec, ERR_OFFSET_OUT_OF_RANGE, "the batch was deleted meanwhile"));
         return;
     }
     w->at = REWRITE_WRITES;
@@ -402,10 +401,10 @@ void store_rewrite(struct store_part *p, struct store_rewrite *user)
     user->ec = (struct ectx){.code = ERR_OK};
     struct rewrite *w = s->rewrite_count < STORE_REWRITES_MAX ? mem_new(struct rewrite) : NULL;
     if (w == NULL) {
-        user->err = s->rewrite_count < STORE_REWRITES_MAX
-                        ? ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a rewrite")
-                        : ectx_fail(&user->ec, ERR_LIMIT, "%u rewrites wait already",
-                                    STORE_REWRITES_MAX);
+        user->err =
+            s->rewrite_count < STORE_REWRITES_MAX
+                ? ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a rewrite")
+                : ectx_fail(&user->ec, ERR_LIMIT, "%u rewrites wait already", STORE_REWRITES_MAX);
         env_poll_post(s->poll, rewrite_refused, user);
         return;
     }

@@ -284,8 +284,8 @@ size_t store_frame_max_bytes(const struct store *s);
  */
 struct store_rewrite {
     int64_t base_offset;
-    uint32_t old_crc;  /* BATCH_AT_CRC of the stored batch */
-    struct str batch;  /* the new one; stays valid until done */
+    uint32_t old_crc;                      /* BATCH_AT_CRC of the stored batch */
+    struct str batch;                      /* the new one; stays valid until done */
     void (*done)(struct store_rewrite *r); /* on the loop, never within the call */
     void *ctx;
     enum err err; /* out */

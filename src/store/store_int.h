@@ -182,11 +182,11 @@ struct store_part {
     void *user;
     uint32_t refs;
     bool removed;
-    bool relaxed;        /* durability os is in effect */
-    bool touched;        /* os appends since the last snapshot */
-    bool strengthening;  /* from os to fsync with the running checkpoint */
-    bool retain_pending; /* a retention frame is in flight */
-    bool packing;        /* a pack in flight reads its tail */
+    bool relaxed;          /* durability os is in effect */
+    bool touched;          /* os appends since the last snapshot */
+    bool strengthening;    /* from os to fsync with the running checkpoint */
+    bool retain_pending;   /* a retention frame is in flight */
+    bool packing;          /* a pack in flight reads its tail */
     uint32_t rewrite_turn; /* odd: a batch of it is being written over; grows */
     int64_t log_start, high_watermark, log_end;
     int64_t lease_end, lease_asked; /* durable; sequenced */

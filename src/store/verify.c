@@ -357,9 +357,12 @@ static enum err learn_frame(void *ctx, uint64_t position, struct slice body, boo
             return ectx_fail(ec, ERR_NO_MEMORY, "no memory");
         }
         v->rewritten = grown;
-        v->rewritten[v->rewritten_count++] =
-            (struct rewritten){e.part_id,    it.number,     e.position,
-                               entry_end(&e), entry_next_offset(&e), (e.flags & ENTRY_BLOCKS) != 0};
+        v->rewritten[v->rewritten_count++] = (struct rewritten){e.part_id,
+                                                                it.number,
+                                                                e.position,
+                                                                entry_end(&e),
+                                                                entry_next_offset(&e),
+                                                                (e.flags & ENTRY_BLOCKS) != 0};
     }
     return ERR_OK;
 }

@@ -288,7 +288,8 @@ static bool batch_is(const uint8_t *b, size_t n, const struct mbatch *mb, uint64
 
 bool batch_same(const struct model *m, const uint8_t *b, size_t n, const struct mbatch *mb)
 {
-    return batch_is(b, n, mb, mb->uid, mb->size) || batch_is(b, n, mb, mb->next_uid, mb->next_size) ||
+    return batch_is(b, n, mb, mb->uid, mb->size) ||
+           batch_is(b, n, mb, mb->next_uid, mb->next_size) ||
            (mb->taken_look == m->look && batch_is(b, n, mb, mb->before_uid, mb->before_size));
 }
 
@@ -317,8 +318,8 @@ static void rewrite_done(struct store_rewrite *job)
     struct model *m = p->m;
     struct mpart *mp = mpart_find(m, r->id);
     struct mbatch *mb = mp == NULL ? NULL : mbatch_at(mp, job->base_offset);
-    const bool gone = job->err == ERR_OFFSET_OUT_OF_RANGE ||
-                      job->err == ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    const bool gone =
+        job->err == ERR_OFFSET_OUT_OF_RANGE || job->err == ERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (job->err != ERR_OK && !gone && !m->may_fail &&
         !(job->err == ERR_NO_MEMORY && m->may_lose_memory)) {
         model_bad(m, "part %u: rewriting offset %lld: %s: %s", r->id, (long long)job->base_offset,

@@ -34,7 +34,7 @@ struct mbatch {
     uint32_t next_size, before_size, cap;
     uint64_t taken_look; /* the look in which it has: it may have begun before */
     uint64_t born_ns;    /* monotonic */
-    uint32_t jumps;    /* of the wall clock before it was appended */
+    uint32_t jumps;      /* of the wall clock before it was appended */
 };
 struct mpart {
     uint32_t id; /* 0: free */
@@ -64,7 +64,7 @@ struct model {
     uint32_t jumps; /* of the wall clock, so far */
     bool calm;      /* few checkpoints and hours, so that packing gets a chance */
     uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
-    uint64_t look; /* count of reads while everything goes on */
+    uint64_t look;  /* count of reads while everything goes on */
     bool bad, may_lose_memory, may_lose_space, may_fail, reads_may_hang, given_up;
     char why[240];
 };

@@ -381,8 +381,7 @@ static void rewrite(struct proc *p)
     struct store_part_info info;
     store_part_info_get(part, &info);
     const uint32_t n = (uint32_t)model_rnd(m, mp->n);
-    if (mp->b[n].base >= info.log_start &&
-        mp->b[n].base + mp->b[n].count <= info.high_watermark) {
+    if (mp->b[n].base >= info.log_start && mp->b[n].base + mp->b[n].count <= info.high_watermark) {
         batch_rewrite(p, mp, part, n);
     }
 }
