@@ -437,8 +437,9 @@ static enum err first_change(struct merge *m, struct merge_table *t, const struc
                              const struct mapping_value *params, uint64_t hash, bool *taken,
                              struct ectx *ec)
 {
-    struct change c = {.effect = op->effect};
+    struct change c;
     struct merge_shape *shape = NULL;
+    memset(c.states, STATE_NONE, t->t->column_count); /* values only where there is a state */
     if (!put_params(&c, t, op, params) || !shape_of(m, t, op->effect, c.states, &shape)) {
         return no_memory(ec);
     }
@@ -467,6 +468,27 @@ static enum err first_change(struct merge *m, struct merge_table *t, const struc
     return ERR_OK;
 }
 
+/* One more of a row that is held back. *taken false: the two cannot be one; the first has gone. */
+static enum err next_change(struct merge *m, struct merge_table *t, struct merge_row *r,
+                            const struct def_op *op, const struct mapping_value *params,
+                            bool *taken, struct ectx *ec)
+{
+    struct change c;
+    struct merge_shape *shape = NULL;
+    if (!join(&c, t, r, op, params)) {
+        return merge_flush_table(m, t, ec);
+    }
+    if (!shape_of(m, t, c.effect, c.states, &shape)) {
+        return no_memory(ec);
+    }
+    if (shape == NULL) {
+        return merge_flush_table(m, t, ec);
+    }
+    r->shape = shape;
+    *taken = take(m, r, &c, op);
+    return *taken ? ERR_OK : no_memory(ec);
+}
+
 MUST_USE enum err merge_op(struct merge *m, const struct def_op *op,
                            const struct mapping_value *params, bool *taken, struct ectx *ec)
 {
@@ -483,18 +505,6 @@ MUST_USE enum err merge_op(struct merge *m, const struct def_op *op,
     }
     uint64_t hash = hash_key(op, params);
     struct merge_row *r = find_row(t, op, params, hash);
-    struct change c;
-    struct merge_shape *shape = NULL;
-    if (r != NULL && join(&c, t, r, op, params)) {
-        if (!shape_of(m, t, c.effect, c.states, &shape)) {
-            return no_memory(ec);
-        }
-        if (shape != NULL) {
-            r->shape = shape;
-            *taken = take(m, r, &c, op);
-            return *taken ? ERR_OK : no_memory(ec);
-        }
-    }
-    enum err e = r == NULL ? ERR_OK : merge_flush_table(m, t, ec);
-    return e != ERR_OK ? e : first_change(m, t, op, params, hash, taken, ec);
+    enum err e = r == NULL ? ERR_OK : next_change(m, t, r, op, params, taken, ec);
+    return e != ERR_OK || *taken ? e : first_change(m, t, op, params, hash, taken, ec);
 }
