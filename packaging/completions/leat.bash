@@ -52,7 +52,7 @@ _leat() {
     'upcast show') kind='' options="--output --http --timeout --help" ;;
     'upcast apply') kind='' options="--http --timeout --help" ;;
     'upcast delete') kind='' options="--http --timeout --help" ;;
-    'projection ') words="ls show check apply rebuild switch rollback cancel drop pause resume parked retry skip delete" ;;
+    'projection ') words="ls show check apply rebuild switch rollback cancel drop pause resume watch parked retry skip delete" ;;
     'projection ls') kind='' options="--output --http --timeout --help" ;;
     'projection show') kind='' options="--output --http --timeout --help" ;;
     'projection check') kind='' options="--against-log --output --http --timeout --help" ;;
@@ -64,6 +64,7 @@ _leat() {
     'projection drop') kind='' options="--version --http --timeout --help" ;;
     'projection pause') kind='' options="--output --http --timeout --help" ;;
     'projection resume') kind='' options="--output --http --timeout --help" ;;
+    'projection watch') kind='' options="--http --timeout --help" ;;
     'projection parked') kind='' options="--output --http --timeout --help" ;;
     'projection retry') kind='' options="--output --http --timeout --help" ;;
     'projection skip') kind='' options="--output --http --timeout --help" ;;

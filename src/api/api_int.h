@@ -108,7 +108,7 @@ struct api_resource {
 };
 /* streams.c, ...: listed in table.c */
 extern const struct api_resource api_streams, api_appends, api_events, api_live, api_snapshots,
-    api_folds, api_projections, api_views, api_topics, api_records, api_about;
+    api_folds, api_projections, api_views, api_view_changes, api_topics, api_records, api_about;
 
 /* table.c: the resources that these services offer, one after the other; NULL: no more. */
 const struct api_resource *api_resource_at(const struct api_services *s, size_t i);

@@ -537,7 +537,7 @@ static const struct api_route ROUTES[] = {
      "dropProjectionVersion",
      "Drop a version that is not served, with its tables: kept ones go before their time.",
      DROP_PARAMS, ARRAY_LEN(DROP_PARAMS), NULL, NULL, 204, 0,
-     "projection-not-found projection-behind", NULL},
+     "projection-not-found projection-version-conflict projection-behind", NULL},
     COMMAND("/pause", "pauseProjection", "Apply nothing for the moment."),
     COMMAND("/resume", "resumeProjection", "Go on."),
     {"GET", "/api/v1/projections/{name}/parked", get_parked, "listParkedKeys",

@@ -20,7 +20,7 @@ static const struct {
     {&api_about, NEED_NOTHING},    {&api_topics, NEED_NOTHING}, {&api_records, NEED_NOTHING},
     {&api_streams, NEED_ES},       {&api_appends, NEED_ES},     {&api_events, NEED_ES},
     {&api_live, NEED_ES},          {&api_snapshots, NEED_ES},   {&api_folds, NEED_ES},
-    {&api_projections, NEED_PROJ}, {&api_views, NEED_PROJ},
+    {&api_projections, NEED_PROJ}, {&api_views, NEED_PROJ},     {&api_view_changes, NEED_PROJ},
 };
 
 const struct api_resource *api_resource_at(const struct api_services *s, size_t i)

@@ -3,14 +3,12 @@
  * `at_least` the answer waits until the view has applied everything up to a position: read your
  * writes.
  */
-#include "api/api_int.h"
+#include "api/views.h"
 #include "es/es.h"
-#include "proj/proj.h"
 
 #define ANSWER_BYTES    (32u * 1024 * 1024)
-#define FILTERS_MAX     32u
 #define ORDER_MAX       8u
-#define COLUMNS_MAX     128u
+#define ROWS_BYTES      (PROJ_QUERY_BYTES_MAX * 2u + (1u << 20)) /* a page and a row, its cursor */
 #define ROWS_DEFAULT    100u
 #define WAIT_DEFAULT_NS (2ull * 1000 * 1000 * 1000)
 #define WAIT_MAX_NS     (60ull * 1000 * 1000 * 1000)
@@ -62,20 +60,22 @@ static void get_views(struct api_call *c)
 struct view_call {
     struct api_call *c;
     struct proj_query query;
+    struct arena rows; /* a page is larger than what a request may have of its own */
     struct proj_wait wait;
-    struct proj_filter filters[FILTERS_MAX];
+    struct proj_filter filters[VIEW_FILTERS_MAX];
     struct proj_order order[ORDER_MAX];
 };
 
+const char *view_problem_of(enum err e)
+{
+    return e == ERR_NOT_FOUND ? "view-not-found"
+           : e == ERR_AGAIN   ? "unavailable"
+                              : api_problem_of(e);
+}
+
 static void fail(struct api_call *c, enum err e, const struct ectx *ec)
 {
-    if (e == ERR_NOT_FOUND) {
-        api_problem(c, "view-not-found", ec, STR_NULL);
-    } else if (e == ERR_AGAIN) {
-        api_problem(c, "unavailable", ec, STR_NULL);
-    } else {
-        api_fail(c, e, ec);
-    }
+    api_problem(c, view_problem_of(e), ec, STR_NULL);
 }
 
 static void on_rows(struct proj_query *q)
@@ -84,6 +84,7 @@ static void on_rows(struct proj_query *q)
     struct buf b;
     struct json_writer w;
     if (q->err != ERR_OK) {
+        arena_deinit(&x->rows);
         fail(x->c, q->err, &q->ec);
         return;
     }
@@ -98,6 +99,7 @@ static void on_rows(struct proj_query *q)
         json_write_member_str(&w, "next_cursor", q->next_cursor);
     }
     json_write_end(&w, '}');
+    arena_deinit(&x->rows);
     api_reply(x->c, 200, NULL, 0, &b);
 }
 
@@ -145,25 +147,23 @@ static bool filter_parse(struct str text, struct proj_filter *out)
     return false;
 }
 
-static bool read_filters(struct view_call *x)
+bool view_filters_read(struct api_call *c, struct proj_filter filters[VIEW_FILTERS_MAX],
+                       size_t *count)
 {
     struct str *texts;
-    size_t count;
     struct ectx ec = {0};
-    if (!api_query_list(x->c, "filter", FILTERS_MAX, &texts, &count)) {
+    if (!api_query_list(c, "filter", VIEW_FILTERS_MAX, &texts, count)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!filter_parse(texts[i], &x->filters[i])) {
+    for (size_t i = 0; i < *count; i++) {
+        if (!filter_parse(texts[i], &filters[i])) {
             IGNORE(ectx_fail(&ec, ERR_MALFORMED, "filter '%.*s': must be COLUMN:OP:VALUE",
                              STR(texts[i])));
             ectx_hint(&ec, "OP is eq, ne, lt, lte, gt, gte or prefix; or COLUMN:is_null");
-            api_fail(x->c, ERR_MALFORMED, &ec);
+            api_fail(c, ERR_MALFORMED, &ec);
             return false;
         }
     }
-    x->query.filters = x->filters;
-    x->query.filter_count = count;
     return true;
 }
 
@@ -223,10 +223,11 @@ static void get_rows(struct api_call *c)
     }
     const struct str at_least = api_query(c, "at_least");
     x->c = c;
-    if (!read_filters(x) || !read_order(x) ||
+    x->query.filters = x->filters;
+    if (!view_filters_read(c, x->filters, &x->query.filter_count) || !read_order(x) ||
         !api_query_u64(c, "limit", ROWS_DEFAULT, PROJ_QUERY_ROWS_MAX, &limit) ||
         !api_query_duration(c, "timeout", WAIT_DEFAULT_NS, WAIT_MAX_NS, &timeout) ||
-        !api_query_list(c, "columns", COLUMNS_MAX, &columns, &x->query.column_count)) {
+        !api_query_list(c, "columns", VIEW_COLUMNS_MAX, &columns, &x->query.column_count)) {
         return;
     }
     if (!str_is_null(at_least) && !es_position_parse(at_least, &position)) {
@@ -238,7 +239,8 @@ static void get_rows(struct api_call *c)
     x->query.columns = columns;
     x->query.limit = (size_t)limit;
     x->query.cursor = api_query(c, "cursor");
-    x->query.arena = c->arena;
+    arena_init(&x->rows, ROWS_BYTES);
+    x->query.arena = &x->rows;
     x->query.done = on_rows;
     x->query.ctx = x;
     const struct proj_view *view = view_find(c, x->query.view);

@@ -373,6 +373,11 @@ const struct command COMMANDS[] = {
      false, true, true, run_projection_pause},
     {"projection", "resume", "NAME", 1, 1, "Go on", NULL, NULL, NO_OPTIONS, false, true, true,
      run_projection_resume},
+    {"projection", "watch", "VIEW", 1, 1, "Show rows of a view as they change",
+     "From now on, until Ctrl-C. Each line is a row that was changed, as it is now, or the key of\n"
+     "one that is gone. A line that says `read the view again` means it.",
+     "leat projection watch orders\twhat a front end would see", NO_OPTIONS, false, true, false,
+     run_projection_watch},
     {"projection", "parked", "NAME", 1, 1, "Show the keys whose events wait, and why", NULL, NULL,
      NO_OPTIONS, false, true, true, run_projection_parked},
     {"projection", "retry", "NAME KEY", 2, 2, "Apply the parked events of a key again", NULL, NULL,

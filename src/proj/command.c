@@ -276,8 +276,7 @@ static enum err check_drop(struct projection *pr, uint32_t version, struct ectx 
         return ectx_fail(ec, ERR_AGAIN, "the target of '%.*s' is not open yet", STR(pr->name));
     }
     if (version == pr->served) {
-        enum err e =
-            ectx_fail(ec, ERR_INVALID_REQUEST, "version %u is the one that is served", version);
+        enum err e = ectx_fail(ec, ERR_EXISTS, "version %u is the one that is served", version);
         ectx_hint(ec, "serve another one first, or delete the projection");
         return e;
     }

@@ -78,6 +78,20 @@ void proj_ready(struct proj *p, enum err e, const struct ectx *ec)
     }
 }
 
+bool proj_is_serving(const struct proj *p)
+{
+    const struct list *head = &p->projections;
+    for (const struct list *link = head->next; link != head; link = link->next) {
+        const struct projection *pr =
+            (const struct projection *)(const void *)((const char *)link -
+                                                      offsetof(struct projection, link));
+        if (!pr->known && !pr->gone) {
+            return false;
+        }
+    }
+    return p->ready;
+}
+
 /* Called at the end of everything that can be under way. */
 void proj_ended(struct proj *p)
 {

@@ -77,6 +77,8 @@ MUST_USE enum err proj_create(const struct proj_config *config, struct proj **ou
 void proj_start(struct proj *p, void (*ready)(void *ctx, enum err e, const struct ectx *ec),
                 void *ctx);
 void proj_tick(struct proj *p); /* about every 100 ms */
+/* The definitions are known, and every target was opened once: what is served is known. */
+bool proj_is_serving(const struct proj *p);
 /* Every call that waits is answered ERR_STOPPED. `stopped` when no job is under way any more; it
  * must not destroy p, but may say that it can be. */
 void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx);
@@ -95,7 +97,7 @@ enum proj_command_kind {
     PROJ_SWITCH,   /* serve the version that was built; ERR_AGAIN while it lags (ec: how far) */
     PROJ_ROLLBACK, /* serve the version before this one again; it has been kept up to date */
     PROJ_CANCEL,   /* drop the version that is being built */
-    /* `for_version`: drop it now, before its time; ERR_INVALID_REQUEST: it is the served one. */
+    /* `for_version`: drop it now, before its time; ERR_EXISTS: it is the served one. */
     PROJ_DROP_VERSION,
     PROJ_PAUSE,
     PROJ_RESUME,
@@ -322,6 +324,8 @@ struct proj_watching;
 MUST_USE enum err proj_watch(struct proj *p, const struct proj_watch *w, struct proj_watching **out,
                              struct ectx *ec);
 void proj_watch_resume(struct proj_watching *w);
+/* The id of what was told last: a watch after it misses nothing. */
+struct str proj_watch_id(const struct proj_watching *w, char out[PROJ_CHANGE_ID]);
 void proj_unwatch(struct proj_watching *w); /* NULL is fine; within `deliver` too */
 
 /* ---- Check

@@ -399,6 +399,11 @@ void proj_watch_resume(struct proj_watching *x)
     (void)pump(x);
 }
 
+struct str proj_watch_id(const struct proj_watching *x, char out[PROJ_CHANGE_ID])
+{
+    return id_format(x->feed, x->seq - 1, out);
+}
+
 void proj_unwatch(struct proj_watching *x)
 {
     if (x != NULL) {

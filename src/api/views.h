@@ -1,0 +1,17 @@
+/* What the resources of views share. */
+#ifndef LEAT_API_VIEWS_H
+#define LEAT_API_VIEWS_H
+
+#include "api/api_int.h"
+#include "proj/proj.h"
+
+#define VIEW_FILTERS_MAX 32u
+#define VIEW_COLUMNS_MAX 128u
+
+/* The parameters `filter`. False: answered. */
+bool view_filters_read(struct api_call *c, struct proj_filter filters[VIEW_FILTERS_MAX],
+                       size_t *count);
+/* The code of an error of proj about a view. */
+const char *view_problem_of(enum err e);
+
+#endif
