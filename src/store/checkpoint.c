@@ -168,6 +168,7 @@ static void parts_at_snapshot(struct store *s)
 {
     LIST_FOR_EACH (n, tmp, &s->part_list) {
         struct store_part *p = CONTAINER_OF(n, struct store_part, link);
+        p->image_end = p->log_end; /* nothing is in flight */
         if (!p->relaxed) {
             continue;
         }
@@ -187,6 +188,9 @@ static void parts_after_checkpoint(struct store *s, bool ok)
 {
     LIST_FOR_EACH (n, tmp, &s->part_list) {
         struct store_part *p = CONTAINER_OF(n, struct store_part, link);
+        if (ok && p->image_end > p->synced_end) {
+            p->synced_end = p->image_end;
+        }
         if (p->strengthening) {
             p->strengthening = false;
             if (!ok && !p->relaxed) {

@@ -788,6 +788,9 @@ enum err recover_run(struct store *s, struct ectx *ec)
         /* What was accepted may be in the page cache only; the checkpoint flushes it, with the new
          * generation. */
         e = checkpoint_now(s, false, ec);
+        /* From an image before the gap nobody would find what is behind it. Both know it, before
+         * anything there is told to be on stable storage (store_sync). */
+        e = e == ERR_OK && s->diverged ? checkpoint_now(s, false, ec) : e;
     }
     if (e == ERR_OK && s->recovery.created) {
         e = store_dir_ready(s, ec);

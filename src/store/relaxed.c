@@ -167,6 +167,7 @@ static enum err continue_above(struct store_part *p, int64_t end, struct ectx *e
         g->sealed = true;
     }
     const int64_t kept = p->log_end;
+    p->store->diverged = true;
     p->log_end = end;
     p->store->changes++;
     if (part_epoch_add(p, part_epoch(p) + 1, kept) != ERR_OK) {
@@ -198,6 +199,7 @@ enum err relaxed_recover(struct store *s, struct ectx *ec)
             return e;
         }
         p->lease_end = p->lease_asked = p->log_end;
+        p->synced_end = p->log_end; /* what a start accepts it flushes */
     }
     return ERR_OK;
 }

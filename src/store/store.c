@@ -89,6 +89,7 @@ static enum err store_new(struct env *env, struct env_poll *poll, const struct s
     list_init(&s->rewrites);
     list_init(&s->flying);
     list_init(&s->pending);
+    list_init(&s->syncs);
     s->dir = str_dup_z(str_of(cfg->dir));
     s->participant_copy = mem_zalloc(count + 1, sizeof(*participants));
     if (s->dir == NULL || s->participant_copy == NULL) {
@@ -127,6 +128,7 @@ static void store_free(struct store *s)
         wal_close(s->wal);
     }
     frames_abandon(s);
+    sync_free(s);
     scrub_free(s);
     LIST_FOR_EACH (n, tmp, &s->pending) {
         struct pending *p = CONTAINER_OF(n, struct pending, link);

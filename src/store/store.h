@@ -296,6 +296,24 @@ struct store_rewrite {
 void store_rewrite(struct store_part *p, struct store_rewrite *r);
 #define STORE_REWRITES_MAX 1024u
 
+/* ---- Flushing on demand ---------------------------------------------------------------------- */
+
+/*
+ * What partitions with durability os hold up to now (below their high watermarks), on stable
+ * storage: then a power cut takes it no more than what other partitions hold. `done` may be called
+ * before the call returns (nothing is to be flushed); never, if the flush fails: then the store
+ * stops. ERR_NO_MEMORY, ERR_NO_DESCRIPTORS: nothing was flushed. Those who ask while a flush is on
+ * its way share the next one.
+ */
+struct store_sync_job {
+    enum err err;
+    struct ectx ec;
+    void (*done)(struct store_sync_job *job);
+    void *ctx;
+};
+void store_sync(struct store *s, struct store_part *const *parts, size_t count,
+                struct store_sync_job *job);
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 /*
@@ -387,6 +405,7 @@ struct store_stats {
     uint64_t segment_bytes, segment_files, open_files;
     uint64_t cold_reads, damaged_reads;
     uint64_t rewrites;       /* batches replaced in their place */
+    uint64_t syncs;          /* rounds of store_sync */
     uint64_t ahead_reads;    /* answered from what was read ahead */
     uint64_t damaged_ranges; /* quarantined now */
     uint64_t scrub_bytes, scrub_passes, scrub_damaged;

@@ -72,6 +72,7 @@ struct store_faults {
     bool believe_old_meta;    /* a meta file from before the first start's end is believed */
     bool believe_old_image;   /* an image of a clean stop is believed to be the end of the log */
     bool drop_orphans;        /* batches of a partition whose making was lost are passed over */
+    bool sync_forgotten;      /* a flush that was asked for is not made */
     bool forget_quarantine;   /* images do not keep what was found damaged */
     bool rewrite_unlogged;    /* a batch is written over without a frame that could do it again */
     bool rewrite_unflushed;   /* ... counts as done before it is on stable storage */
@@ -190,6 +191,8 @@ struct store_part {
     uint32_t rewrite_turn; /* odd: a batch of it is being written over; grows */
     int64_t log_start, high_watermark, log_end;
     int64_t lease_end, lease_asked; /* durable; sequenced */
+    int64_t synced_end;             /* what is below it was flushed (durability os) */
+    int64_t sync_target, image_end; /* what the running flush, the running checkpoint flushes */
     int64_t max_timestamp_floor;
     struct segment **segs; /* ascending; the last one is written */
     uint32_t seg_count, seg_cap;
@@ -370,6 +373,9 @@ struct store {
     uint32_t place_count;
     bool was_ready;
 
+    struct list syncs; /* struct sync_wait: the next round of sync.c */
+    bool syncing;
+
     /* work */
     enum work_state work;
     struct list pending; /* struct pending */
@@ -407,6 +413,7 @@ struct store {
     struct map image_parts;  /* recovery: id -> struct image_part, not adopted yet */
     struct map removed;      /* recovery: ids of partitions that frames removed */
     bool removed_incomplete; /* no memory for one of them */
+    bool diverged;           /* a partition goes on above what it may have told */
     struct map asides;       /* recovery: id of a partition that is lost -> struct aside */
     uint64_t ring_damaged_bytes, ring_damaged_from, ring_damaged_to; /* from, to: of the last */
     uint32_t image_generation; /* of the image that was restored */
@@ -634,6 +641,9 @@ enum err aside_refuse(struct store *s, const struct entry *e, struct ectx *ec);
  * has given up what cannot be read. */
 enum err recover_read(struct store *s, const struct segment *g, uint64_t at, enum err e,
                       struct ectx *ec);
+
+/* sync.c */
+void sync_free(struct store *s);
 
 /* relaxed.c */
 enum err relaxed_recover(struct store *s, struct ectx *ec);

@@ -249,6 +249,39 @@ void flight_done(void *ctx, uint64_t position)
     flight_free(f);
 }
 
+static void flush_done(struct store_sync_job *job)
+{
+    struct flush *f = job->ctx;
+    struct model *m = f->proc->m;
+    struct mpart *mp = mpart_find(m, f->id);
+    if (job->err != ERR_OK && !(job->err == ERR_NO_MEMORY && m->may_lose_memory) && !m->may_fail) {
+        model_bad(m, "part %u: a flush failed: %s: %s", f->id, err_name(job->err), job->ec.text);
+    }
+    for (uint32_t i = 0; job->err == ERR_OK && mp != NULL && i < mp->n; i++) {
+        if (mp->b[i].base + mp->b[i].count <= f->upto) {
+            mp->b[i].kept = true;
+        }
+    }
+    count_kind_n(KIND_DID_SYNC, job->err == ERR_OK);
+    list_remove(&f->link);
+    free(f);
+}
+
+void proc_flush(struct proc *p, struct store_part *part, const struct mpart *mp)
+{
+    struct store_part_info info;
+    struct flush *f = calloc(1, sizeof(*f));
+    if (f == NULL) {
+        abort();
+    }
+    store_part_info_get(part, &info);
+    *f = (struct flush){.proc = p, .id = mp->id, .upto = info.high_watermark};
+    f->job = (struct store_sync_job){.done = flush_done, .ctx = f};
+    list_init(&f->link);
+    list_push_back(&p->flushes, &f->link);
+    store_sync(p->store, &part, 1, &f->job);
+}
+
 /* ---- Batches ------------------------------------------------------------------------------------
  */
 
@@ -630,6 +663,7 @@ enum err proc_start(struct proc *p, struct env *env, struct model *m, bool clean
     *p = (struct proc){.env = env, .m = m, .jumped_ns = UINT64_MAX};
     list_init(&p->flights);
     list_init(&p->rewritings);
+    list_init(&p->flushes);
     arena_init(&p->arena, 64 << 20);
     struct store_config cfg;
     store_config_init(&cfg);
@@ -677,6 +711,9 @@ void proc_end(struct proc *p)
     }
     LIST_FOR_EACH (k, tmp2, &p->rewritings) {
         rewriting_free(CONTAINER_OF(k, struct rewriting, link));
+    }
+    LIST_FOR_EACH (n, tmp, &p->flushes) {
+        free(CONTAINER_OF(n, struct flush, link));
     }
     arena_deinit(&p->arena);
     if (p->poll != NULL) {

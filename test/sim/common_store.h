@@ -93,12 +93,19 @@ struct rewriting { /* a batch that takes the place of another, not done yet */
     uint32_t id;
     uint8_t *bytes;
 };
+struct flush { /* asked for, of a partition with durability os */
+    struct list link;
+    struct store_sync_job job;
+    struct proc *proc;
+    uint32_t id;
+    int64_t upto; /* its high watermark then */
+};
 struct proc {
     struct env *env;
     struct env_poll *poll;
     struct store *store;
     struct model *m;
-    struct list flights, rewritings;
+    struct list flights, rewritings, flushes;
     bool dead, told; /* it cannot go on; its store has said so */
     /* the participant's state, as the node has it */
     uint32_t count;
@@ -122,6 +129,8 @@ int64_t mpart_end(const struct mpart *mp);
 void flight_free(struct flight *f);
 /* Of a frame: what was promised is noted, the fact takes effect. */
 void flight_done(void *ctx, uint64_t position);
+/* Asks for a flush of this partition; what it is told of is kept from then on. */
+void proc_flush(struct proc *p, struct store_part *part, const struct mpart *mp);
 void batch_fill(uint8_t *b, uint32_t size, int32_t count, uint64_t uid);
 /* The bytes are those of this batch, with its offset; or of the one that was to take its place, or
  * had it when the look began. */

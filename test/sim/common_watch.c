@@ -42,6 +42,7 @@ uint64_t store_watch_going(const struct store *s)
                      : s->work == WORK_CHECKPOINT ? going_bit(KIND_IN_CHECKPOINT)
                                                   : 0;
     going |= s->rewriting ? going_bit(KIND_IN_REWRITE) : 0;
+    going |= s->syncing ? going_bit(KIND_IN_SYNC) : 0;
     going |= s->drop_count > 0 ? going_bit(KIND_IN_DROPS) : 0;
     LIST_FOR_EACH (n, tmp, &s->part_list) {
         const struct store_part *p = CONTAINER_OF(n, struct store_part, link);

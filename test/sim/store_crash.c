@@ -11,7 +11,8 @@
  *   - the batches of each partition are exactly those of the recovered frames: offsets, bytes,
  * order;
  *   - log starts and partitions added or removed follow their frames;
- *   - durability os: what is left is a prefix, and no offset that was told is given again;
+ *   - durability os: what is left is a prefix, no offset that was told is given again, and what a
+ *     flush on demand was told of is in it;
  *   - retention by time takes nothing before its time, and nothing for an hour after the clock
  * jumped;
  *   - a device that does not answer makes the store push back; nothing is told that it has not
@@ -315,6 +316,19 @@ static void delete_records(struct proc *p)
     flight_go(p, f, sf);
 }
 
+/* Some of the partitions with durability os are flushed on demand. */
+static void flush_some(struct proc *p)
+{
+    struct model *m = p->m;
+    for (int i = 0; i < PARTS; i++) {
+        struct mpart *mp = &m->parts[i];
+        struct store_part *part = mp->id == 0 || !mp->os ? NULL : store_part_find(p->store, mp->id);
+        if (part != NULL && model_rnd(m, 2) == 0) {
+            proc_flush(p, part, mp);
+        }
+    }
+}
+
 /* Reads somewhere while everything goes on: what is visible must be what was appended. */
 static void look(struct proc *p)
 {
@@ -429,6 +443,9 @@ static void work(struct proc *p, uint64_t turns)
         }
         if (model_rnd(m, 3) != 0) {
             store_kick(p->store, model_rnd(m, 2) == 0);
+        }
+        if (model_rnd(m, 6) == 0) {
+            flush_some(p);
         }
         let_run(p, model_rnd(m, 6));
         if (!env_sim_is_cut(p->env) && !p->dead) {
