@@ -19,6 +19,7 @@ struct append_op {
     struct broker_append append;
     struct group_op *commit; /* the inputs; NULL: none */
     struct buf bytes;        /* the batches, one behind the other */
+    struct store_sync_job sync;
     struct broker_append_part parts[];
 };
 
@@ -43,6 +44,41 @@ void appends_free(struct embedded *m)
     }
 }
 
+static void finish(struct append_op *op)
+{
+    struct engine_append *a = op->a;
+    a->err = ERR_OK;
+    a->internal = NULL;
+    op_free(op);
+    if (!ENGINE_FAULT(done_early)) {
+        a->done(a);
+    }
+}
+
+static void on_flushed(struct store_sync_job *job)
+{
+    struct append_op *op = job->ctx;
+    op->a->flushed = job->err == ERR_OK;
+    finish(op);
+}
+
+/* What is durable by its frame is so already: only topics with durability os are flushed here. */
+static void flush(struct append_op *op)
+{
+    const size_t count = op->a->part_count;
+    struct store_part **parts = mem_zalloc(count, sizeof(struct store_part *));
+    op->sync = (struct store_sync_job){.done = on_flushed, .ctx = op, .err = ERR_NO_MEMORY};
+    if (parts == NULL) {
+        on_flushed(&op->sync);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = op->parts[i].partition->part;
+    }
+    store_sync(op->m->store, parts, count, &op->sync);
+    mem_free(parts);
+}
+
 static void on_durable(struct broker_append *ba)
 {
     struct append_op *op = ba->ctx;
@@ -54,12 +90,12 @@ static void on_durable(struct broker_append *ba)
         groups_carried(op->commit);
     }
     a->position = ba->position;
-    a->err = ERR_OK;
-    a->internal = NULL;
-    op_free(op);
-    if (!ENGINE_FAULT(done_early)) {
-        a->done(a);
+    if (a->flush && a->part_count > 0) {
+        flush(op);
+        return;
     }
+    a->flushed = a->flush;
+    finish(op);
 }
 
 static enum err put_records(struct embedded *m, const struct engine_part *part, int64_t now_ms,
@@ -167,6 +203,7 @@ void embedded_append(struct engine *e, struct engine_append *a)
     enum err err = ERR_OK;
     a->ec = (struct ectx){.code = ERR_OK};
     a->position = 0;
+    a->flushed = false;
     if (op == NULL) {
         err = ectx_fail(&a->ec, ERR_NO_MEMORY, "no memory for an append");
     } else {

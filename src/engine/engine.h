@@ -123,6 +123,9 @@ struct engine_append {
     struct engine_member *member; /* NULL: no inputs */
     const struct engine_input *inputs;
     size_t input_count;
+    /* `done` waits until all of it is on stable storage, also where the topic asks for less
+     * (leat.durability=os; it may be visible before). */
+    bool flush;
     /*
      * ERR_OK: all of it is durable and visible. ERR_ABORTED: none of it is; execute it again.
      * ERR_FENCED: another member has these partitions now; stop. ERR_AGAIN: the log has no room
@@ -134,6 +137,8 @@ struct engine_append {
     enum err err; /* out */
     struct ectx ec;
     uint64_t position; /* out: highest commit position of it; 0 without ENGINE_GLOBAL_ORDER */
+    bool flushed;      /* out, with `flush`: false: no memory or descriptor to see to that; it is
+                          stored as the topic asks */
     void *internal;
 };
 /* With ENGINE_SEQUENCES an error is told by `done` before the call returns. The records' bytes are
