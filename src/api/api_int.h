@@ -148,10 +148,11 @@ bool api_accepts(const struct api_call *c, const char *media_type);
 bool api_content_is(const struct api_call *c, const char *media_type);
 /* The request's traceparent, if it has a valid one; else null. */
 struct str api_traceparent(const struct api_call *c);
-/* Prefer: durability=fsync or os (RFC 7240). `has`: what the data will have; if there was a wish,
- * the header for the answer says it (*count is 1). False: answered (another value). */
-bool api_prefer_durability(struct api_call *c, struct str has, struct http_header *applied,
-                           size_t *count);
+/* Prefer: durability=fsync or os (RFC 7240); null: there is no such wish, or another value, which
+ * is ignored. */
+struct str api_prefer_durability(const struct api_call *c);
+/* `has`: what the data has. If there was a wish, the header for the answer says it: 1, else 0. */
+size_t api_prefer_applied(const struct api_call *c, struct str has, struct http_header *applied);
 /* If-None-Match holds this ETag (with its quotes)? Then the answer is 304. */
 bool api_none_match(const struct api_call *c, struct str etag);
 

@@ -298,7 +298,7 @@ struct answer_head {
 static void make_head(const struct append_call *x, struct answer_head *h)
 {
     const struct es_append *a = &x->append;
-    size_t n = 0, applied = 0;
+    size_t n = 0;
     if (!str_is_null(x->stream) && a->stream_count > 0) {
         const struct es_appended *s = &a->streams[0];
         h->headers[n++] = (struct http_header){STR_LIT("ETag"), es_etag(s->last_revision, h->etag)};
@@ -311,7 +311,7 @@ static void make_head(const struct append_call *x, struct answer_head *h)
             h->headers[n++] = (struct http_header){STR_LIT("Location"), buf_str(&b)};
         }
     }
-    IGNORE(api_prefer_durability(x->c, STR_LIT("fsync"), &h->headers[n], &applied)); /* checked */
+    const size_t applied = api_prefer_applied(x->c, STR_LIT("fsync"), &h->headers[n]);
     h->head = (struct http_head){
         .status = a->idempotent ? 200 : 201, .headers = h->headers, .header_count = n + applied};
 }
@@ -374,11 +374,6 @@ static void start(struct append_call *x, struct es *es)
 
 static struct append_call *call_new(struct api_call *c)
 {
-    struct http_header applied;
-    size_t count;
-    if (!api_prefer_durability(c, STR_LIT("fsync"), &applied, &count)) {
-        return NULL;
-    }
     struct append_call *x = arena_new(c->arena, struct append_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);

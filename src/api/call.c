@@ -183,7 +183,7 @@ static struct str preference(struct str prefer, const char *name)
         struct str value;
         const struct str item = str_cut(rest, ',', &rest);
         const struct str key = str_trim(str_cut(item, '=', &value));
-        if (str_eq_z(key, name)) {
+        if (key.n == strlen(name) && strncasecmp(key.p, name, key.n) == 0) {
             struct str more;
             const struct str v = str_trim(str_cut(value, ';', &more));
             const bool quoted = v.n >= 2 && v.p[0] == '"' && v.p[v.n - 1] == '"';
@@ -193,19 +193,30 @@ static struct str preference(struct str prefer, const char *name)
     return STR_NULL;
 }
 
-bool api_prefer_durability(struct api_call *c, struct str has, struct http_header *applied,
-                           size_t *count)
+struct str api_prefer_durability(const struct api_call *c)
 {
-    const struct str wish = preference(http_header_get(c->request, "Prefer"), "durability");
-    *count = 0;
-    if (!str_eq_z(wish, "fsync") && !str_eq_z(wish, "os")) {
-        return true; /* a preference that is not understood is ignored (RFC 7240, 2) */
+    const struct http_request *r = c->request;
+    for (size_t i = 0; i < r->header_count; i++) { /* there may be several */
+        if (r->headers[i].name.n != 6 || strncasecmp(r->headers[i].name.p, "Prefer", 6) != 0) {
+            continue;
+        }
+        const struct str wish = preference(r->headers[i].value, "durability");
+        if (!str_is_null(wish)) {
+            return str_eq_z(wish, "fsync") || str_eq_z(wish, "os") ? wish : STR_NULL;
+        }
+    }
+    return STR_NULL;
+}
+
+size_t api_prefer_applied(const struct api_call *c, struct str has, struct http_header *applied)
+{
+    if (str_is_null(api_prefer_durability(c))) {
+        return 0;
     }
     *applied = (struct http_header){STR_LIT("Preference-Applied"),
                                     str_eq_z(has, "os") ? STR_LIT("durability=os")
                                                         : STR_LIT("durability=fsync")};
-    *count = 1;
-    return true;
+    return 1;
 }
 
 bool api_none_match(const struct api_call *c, struct str etag)

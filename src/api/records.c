@@ -244,9 +244,13 @@ static bool write_answer(struct produce *x)
 
 static void head_of(const struct produce *x, struct http_head *head, struct http_header *applied)
 {
-    size_t n = 0;
-    const struct str durability = api_topic_durability(x->c, x->topic.name);
-    IGNORE(api_prefer_durability(x->c, durability, applied, &n)); /* checked before */
+    /* A wish makes it stronger, never weaker; if there was no memory for that, it is said. */
+    const bool stored = x->append.done != NULL;
+    const struct str durability = !stored || !x->append.flush
+                                      ? api_topic_durability(x->c, x->topic.name)
+                                  : x->append.flushed ? STR_LIT("fsync")
+                                                      : STR_LIT("os");
+    const size_t n = api_prefer_applied(x->c, durability, applied);
     *head = (struct http_head){
         .status = x->bad == 0 ? 201 : 200, .headers = applied, .header_count = n};
 }
@@ -295,6 +299,7 @@ static void start(struct produce *x)
     }
     x->append = (struct engine_append){.parts = x->parts,
                                        .part_count = x->part_count + (has_key ? 1 : 0),
+                                       .flush = str_eq_z(api_prefer_durability(x->c), "fsync"),
                                        .done = on_appended,
                                        .ctx = x};
     engine_append(x->c->api->services.engine, &x->append);
@@ -302,19 +307,13 @@ static void start(struct produce *x)
 
 static bool check(struct api_call *c, struct produce *x)
 {
-    struct http_header applied;
-    size_t n;
     struct ectx ec = {0};
     const struct str name = api_path(c, 0);
     if (!api_topic_writable(c, name) || !api_topic_get(c, name, &x->topic) ||
         !api_query_bool(c, "atomic", true, &x->atomic)) {
         return false;
     }
-    const struct str durability = api_topic_durability(c, name);
-    if (!api_prefer_durability(c, durability, &applied, &n)) {
-        return false;
-    }
-    if (c->idempotency != NULL && str_eq_z(durability, "os")) {
+    if (c->idempotency != NULL && str_eq_z(api_topic_durability(c, name), "os")) {
         IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST,
                          "topic '%.*s' has leat.durability=os: its records may be lost while the "
                          "key is remembered",
@@ -357,7 +356,8 @@ static const struct api_param POST_PARAMS[] = {
     {"atomic", API_QUERY, API_BOOLEAN, false, "true",
      "true: all records or none; false: those that are valid (true)."},
     {"Prefer", API_HEADER, API_STRING, false, "durability=fsync",
-     "durability=fsync or os; Preference-Applied says what the topic has."},
+     "durability=fsync: answered when it is on stable storage, also if the topic has "
+     "leat.durability=os; Preference-Applied says what it is."},
 };
 static const struct api_param GET_PARAMS[] = {
     {"topic", API_PATH, API_STRING, true, "orders", "The topic's name."},

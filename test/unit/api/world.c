@@ -133,7 +133,7 @@ void world_reopen(struct world *w, enum reopen how)
     if (how == REOPEN_KILL) {
         env_sim_process_kill(w->env);
     } else if (how == REOPEN_POWER_CUT) {
-        env_sim_power_cut(w->env, 5);
+        env_sim_power_cut(w->env, 5 + w->choice);
     }
     halt(w);
     boot(w);

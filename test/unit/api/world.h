@@ -33,6 +33,7 @@ struct world {
     struct env_addr addr;
     struct env_sock *sock;
     uint64_t keys_bytes; /* leat.idempotency.max.bytes; 0: the default */
+    uint64_t choice;     /* of what a power cut loses; 0: the first */
     bool closed;
     bool hold;       /* the log writes nothing */
     struct buf in;   /* the last answer */
