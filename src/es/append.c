@@ -339,9 +339,12 @@ static void answer_conflict(struct append_op *o)
             add_violation(o, i, &r->streams[x->stream], NULL);
         }
     }
-    IGNORE(ectx_fail(&a->ec, ERR_EXISTS, "%s",
-                     own ? "the stream is at another revision than was expected"
-                         : "checks of the append do not hold"));
+    if (own) {
+        es_rules_say(a->expected, o->plan.streams[r->expectations[0].stream].name,
+                     &r->streams[r->expectations[0].stream], &a->ec);
+    } else {
+        IGNORE(ectx_fail(&a->ec, ERR_EXISTS, "checks of the append do not hold"));
+    }
     append_decide(o, own ? ES_REVISION_CONFLICT : ES_APPEND_CONFLICT);
 }
 

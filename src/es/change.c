@@ -150,7 +150,8 @@ static enum es_problem judge_state(struct change_op *o)
     const struct es_rule_stream s = {
         .has_events = h->has_events, .head = h->last, .status = h->status};
     if (c->expected != NULL && !es_rules_hold(c->expected, &s)) {
-        return refuse(o, ES_REVISION_CONFLICT, "is at another revision than was expected");
+        es_rules_say(c->expected, c->stream, &s, &o->c->ec);
+        return ES_REVISION_CONFLICT;
     }
     return ES_OK;
 }

@@ -48,6 +48,24 @@ bool es_rules_hold(const struct es_expected *e, const struct es_rule_stream *s)
     return false;
 }
 
+void es_rules_say(const struct es_expected *e, struct str stream, const struct es_rule_stream *s,
+                  struct ectx *ec)
+{
+    static const char *const names[] = {"any", "no_stream", "exists"};
+    const enum es_state now = es_state_now(&s->status, s->has_events, s->head);
+    const bool there = now == ES_ACTIVE && s->has_events;
+    char digits[STR_U64_MAX];
+    const struct str expected =
+        e->kind == ES_REVISION ? str_of_u64(e->revision, digits) : str_of(names[e->kind]);
+    if (there) {
+        IGNORE(ectx_fail(ec, ERR_EXISTS, "stream '%.*s' is at revision %llu, expected was %.*s",
+                         STR(stream), (unsigned long long)s->head, STR(expected)));
+    } else {
+        IGNORE(ectx_fail(ec, ERR_EXISTS, "stream '%.*s' %s, expected was %.*s", STR(stream),
+                         now == ES_ACTIVE ? "has no events" : "was deleted", STR(expected)));
+    }
+}
+
 /* Could an append with this expectation have put its first event there? */
 static bool implies(const struct es_expected *e, const struct es_rule_stream *s, uint64_t first)
 {

@@ -44,5 +44,8 @@ enum es_ruling {
 enum es_ruling es_rules_judge(const struct es_rules *r, size_t *culprit);
 /* Does it hold now? */
 bool es_rules_hold(const struct es_expected *e, const struct es_rule_stream *s);
+/* That it does not: what was expected, and what is there. */
+void es_rules_say(const struct es_expected *e, struct str stream, const struct es_rule_stream *s,
+                  struct ectx *ec);
 
 #endif

@@ -1,5 +1,6 @@
 """Conditions, several streams at once, tag queries, limits, and many writers on the same streams and tags."""
 import json
+import subprocess
 import threading
 import time
 
@@ -28,6 +29,13 @@ def conditions(count, server):
     count.show("expected in the body: 409", status == 409 and body["code"] == "revision-conflict" and body["actual"] == 1, (status, body))
     status, body, _ = client.append("cond-2", [event("c")], "exists")
     count.show("exists, but there is none: 409", status == 409 and body["actual"] == "no_stream", (status, body))
+    told = subprocess.run([server.binary, "stream", "append", "cond-1", "T", "1", "--expected", "7", "--http", server.http],
+                          capture_output=True, text=True, timeout=20, check=False)
+    count.show("the command line says what was expected and what is there", told.returncode != 0 and
+               "is at revision 1, expected was 7" in told.stderr, told)
+    told = subprocess.run([server.binary, "stream", "append", "cond-2", "T", "1", "--expected", "exists", "--http", server.http],
+                          capture_output=True, text=True, timeout=20, check=False)
+    count.show("also of a stream that is not there", told.returncode != 0 and "has no events, expected was exists" in told.stderr, told)
     status, body, _ = client.append("cond-1", [event("c")], 1, {"If-Match": '"r1"'})
     count.show("two expectations at once are refused", status == 400 and "more than one" in body["detail"], (status, body))
     lines = "\n".join(json.dumps(event(f"l{i}")) for i in range(5)) + "\n"
@@ -100,6 +108,15 @@ def several(count, server):
                body["violations"][0]["type"] == "SeatTaken", (status, body))
     status, body, _ = append([event("t3", "SeatTaken", stream="seat-x", tags=["show:1", "seat:9"])], [{"query": query, "after": first}])
     count.show("none after that position: appended", status == 201, (status, body))
+    everything = {"items": [{}]}
+    status, body, _ = append([event("t5", stream="seat-y")], [{"query": everything, "after": first}])
+    met = body.get("violations", [{}])[0]
+    count.show("an item without types and tags is met by any event", status == 409 and met.get("first_match"), (status, body))
+    last = client.call("GET", "/api/v1/events?dir=back&from=end&limit=1")[1]["events"][0]["position"]
+    status, body, _ = append([event("t5", stream="seat-y")], [{"query": everything, "after": last}])
+    count.show("nothing has happened since the last event: it is appended", status == 201, (status, body))
+    status, body, _ = append([event("t6", stream="seat-y")], [{"query": everything, "after": last}])
+    count.show("then something has", status == 409 and body["violations"][0]["first_match"], (status, body))
     status, body, _ = append([event("t1", "SeatTaken", stream="seat-9", tags=["show:1", "seat:9"])], [{"query": query}])
     count.show("the same append again is a repetition, whatever the query finds", status == 200 and body["idempotent"] and
                body["position"] == first, (status, body))
