@@ -157,6 +157,15 @@ static bool add_block(struct arena *a, size_t need)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
+    void *p = arena_take(a, size);
+    if (p != NULL) {
+        memset(p, 0, size);
+    }
+    return p;
+}
+
+void *arena_take(struct arena *a, size_t size)
+{
     size_t rounded;
     if (__builtin_add_overflow(size == 0 ? 1 : size, ALIGN - 1, &rounded)) {
         return NULL;
@@ -176,7 +185,6 @@ void *arena_alloc(struct arena *a, size_t size)
     b->used += need;
     a->used += rounded;
     ASAN_UNPOISON_MEMORY_REGION(p, size);
-    memset(p, 0, size);
     return p;
 }
 
@@ -194,13 +202,14 @@ struct str arena_str(struct arena *a, struct str s)
     if (str_is_null(s) || s.n == SIZE_MAX) {
         return STR_NULL;
     }
-    char *p = arena_alloc(a, s.n + 1);
+    char *p = arena_take(a, s.n + 1);
     if (p == NULL) {
         return STR_NULL;
     }
     if (s.n > 0) {
         memcpy(p, s.p, s.n);
     }
+    p[s.n] = '\0';
     return (struct str){p, s.n};
 }
 

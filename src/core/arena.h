@@ -27,6 +27,8 @@ void arena_deinit(struct arena *a);
 void arena_reset(struct arena *a, size_t keep);
 /* `size` zeroed bytes aligned to 16, or NULL: over budget or out of memory. */
 void *arena_alloc(struct arena *a, size_t size);
+/* The same, with unspecified content: for what is written over at once. */
+void *arena_take(struct arena *a, size_t size);
 /* n * size with overflow checked. */
 void *arena_array(struct arena *a, size_t n, size_t size);
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))

@@ -130,15 +130,34 @@ static inline bool plain(uint8_t c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
+/* Not 0: one of eight bytes is not plain. */
+static inline uint64_t unplain(uint64_t w)
+{
+    return unprintable(w) | zero_bytes(w ^ (EACH_BYTE * '"')) | zero_bytes(w ^ (EACH_BYTE * '\\'));
+}
+
+bool utf8_json_plain(struct str s)
+{
+    const uint8_t *p = (const uint8_t *)s.p;
+    if (s.n >= 8) {
+        uint64_t found = unplain(get_le64(p + s.n - 8)); /* the rest, and of the others again */
+        for (size_t i = 0; i + 8 < s.n; i += 8) {
+            found |= unplain(get_le64(p + i));
+        }
+        return found == 0;
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        if (!plain(p[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The first byte from p on that is not plain, or end. */
 static inline const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end)
 {
-    while (end - p >= 8) {
-        const uint64_t w = get_le64(p);
-        if ((unprintable(w) | zero_bytes(w ^ (EACH_BYTE * '"')) |
-             zero_bytes(w ^ (EACH_BYTE * '\\'))) != 0) {
-            break;
-        }
+    while (end - p >= 8 && unplain(get_le64(p)) == 0) {
         p += 8;
     }
     while (p < end && plain(*p)) {

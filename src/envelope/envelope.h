@@ -44,12 +44,14 @@ struct envelope {
     struct str content_type;
     struct str data_schema;
     /* Extension attributes that are none of the above, and members of the envelope's `metadata`. */
+    size_t other_count;
     struct {
         struct str name, value;
-    } other[ENVELOPE_OTHER_MAX];
-    size_t other_count;
+    } other[ENVELOPE_OTHER_MAX]; /* beyond other_count: not cleared, not copied */
 };
 void envelope_init(struct envelope *e);
+/* What there is of it: a fraction of the struct. */
+void envelope_copy(struct envelope *to, const struct envelope *from);
 
 /* What was found around the data. */
 enum envelope_form {

@@ -45,8 +45,9 @@ extern const struct field_row envelope_fields[FIELD_COUNT];
 /* The field that this name means in a list, and its rank there; FIELD_NONE. */
 enum name_list { NAMES_MEMBERS, NAMES_ATTRIBUTES, NAMES_TEAM, NAMES_HEADERS };
 enum field field_find(enum name_list list, struct str name, bool any_case, size_t *rank);
-/* Is it one of the names of this field, in any case? */
-bool field_is(enum field f, enum name_list list, struct str name);
+/* The same for a header of a record, in any case: an attribute (without ce_), or a plain one. Those
+ * that we write are found at once. *at: where to look first; 0 at the first header of a record. */
+enum field field_of_header(bool attribute, struct str name, size_t *at);
 
 /* Of a field that is text. */
 struct str *field_str(struct envelope *e, enum field f);

@@ -73,7 +73,13 @@ const struct field_row envelope_fields[FIELD_COUNT] = {
 
 void envelope_init(struct envelope *e)
 {
-    *e = (struct envelope){.time_ns = INT64_MIN};
+    memset(e, 0, offsetof(struct envelope, other));
+    e->time_ns = INT64_MIN;
+}
+
+void envelope_copy(struct envelope *to, const struct envelope *from)
+{
+    memcpy(to, from, offsetof(struct envelope, other) + from->other_count * sizeof(from->other[0]));
 }
 
 static bool same_any_case(struct str s, const char *z)
@@ -126,15 +132,39 @@ enum field field_find(enum name_list list, struct str name, bool any_case, size_
     return FIELD_NONE;
 }
 
-bool field_is(enum field f, enum name_list list, struct str name)
+/* In the order in which envelope_write_headers writes them. */
+static const struct {
+    struct str name;
+    enum field field;
+} written_attributes[] = {
+    {STR_LIT("id"), FIELD_ID},
+    {STR_LIT("type"), FIELD_TYPE},
+    {STR_LIT("source"), FIELD_SOURCE},
+    {STR_LIT("subject"), FIELD_SUBJECT},
+    {STR_LIT("time"), FIELD_TIME},
+    {STR_LIT("dataversion"), FIELD_VERSION},
+    {STR_LIT("dataschema"), FIELD_DATA_SCHEMA},
+    {STR_LIT("correlationid"), FIELD_CORRELATION},
+    {STR_LIT("causationid"), FIELD_CAUSATION},
+    {STR_LIT("tenantid"), FIELD_TENANT},
+    {STR_LIT("traceparent"), FIELD_TRACEPARENT},
+    {STR_LIT("tracestate"), FIELD_TRACESTATE},
+};
+
+enum field field_of_header(bool attribute, struct str name, size_t *at)
 {
-    const char *const *names = names_of(f, list);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (same_any_case(name, names[i])) {
-            return true;
+    size_t rank;
+    if (attribute) {
+        for (size_t i = *at; i < ARRAY_LEN(written_attributes); i++) {
+            if (str_eq(name, written_attributes[i].name)) {
+                *at = i + 1;
+                return written_attributes[i].field;
+            }
         }
+        return field_find(NAMES_ATTRIBUTES, name, true, &rank);
     }
-    return false;
+    return str_eq(name, STR_LIT("content-type")) ? FIELD_CONTENT_TYPE
+                                                 : field_find(NAMES_HEADERS, name, true, &rank);
 }
 
 struct str *field_str(struct envelope *e, enum field f)

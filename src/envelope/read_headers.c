@@ -3,6 +3,8 @@
 #include "core/utf8.h"
 #include "envelope/envelope_int.h"
 
+enum { PLAIN_MAX = 8 };
+
 /* Kafka binding: "ce_"; HTTP binding: "ce-". In any case, as HTTP headers are. */
 static bool attribute_of(struct str header, char separator, struct str *name)
 {
@@ -16,15 +18,14 @@ static bool attribute_of(struct str header, char separator, struct str *name)
 
 /* A header of the event itself. */
 static enum err read_attribute(const struct reading *r, struct envelope *e, struct str name,
-                               struct str value, struct str written, bool *spec)
+                               struct str value, struct str written, size_t *at, bool *spec)
 {
-    size_t rank;
-    if (str_eq_z(name, "specversion")) {
+    if (str_eq(name, STR_LIT("specversion"))) {
         *spec = true;
         return str_eq_z(value, "1.0") ? ERR_OK
                                       : field_fail(r, written, "only CloudEvents 1.0 is supported");
     }
-    enum field f = field_find(NAMES_ATTRIBUTES, name, true, &rank);
+    enum field f = field_of_header(true, name, at);
     if (str_is_null(value)) {
         return ERR_OK;
     }
@@ -32,12 +33,10 @@ static enum err read_attribute(const struct reading *r, struct envelope *e, stru
                            : field_set(r, e, f, value, written);
 }
 
-/* A header beside it: fills in what is absent. */
-static enum err read_plain(const struct reading *r, struct envelope *e, struct str name,
-                           struct str value)
+/* A header beside it, which means field `f`: fills in what is absent. */
+static enum err set_plain(const struct reading *r, struct envelope *e, enum field f,
+                          struct str name, struct str value)
 {
-    size_t rank;
-    enum field f = field_find(NAMES_HEADERS, name, true, &rank);
     if (f == FIELD_NONE || !field_absent(e, f)) {
         return ERR_OK;
     }
@@ -48,24 +47,66 @@ static enum err read_plain(const struct reading *r, struct envelope *e, struct s
     return field_set(r, e, f, value, name);
 }
 
+static enum err read_plain(const struct reading *r, struct envelope *e, struct str name,
+                           struct str value)
+{
+    size_t rank;
+    return set_plain(r, e, field_find(NAMES_HEADERS, name, true, &rank), name, value);
+}
+
 /* ---- Kafka ----------------------------------------------------------------------------------- */
 
-static enum err read_record_headers(const struct reading *r, const struct record *record,
-                                    bool plain, struct envelope *e, bool *attributes)
+/* Headers beside the event that say something of it, in their order. */
+struct plain {
+    size_t count;
+    struct {
+        enum field field;
+        struct str name, value;
+    } list[PLAIN_MAX];
+    bool more; /* they did not fit: look again */
+    struct str content_type;
+};
+
+static void plain_note(struct plain *p, const struct record_header *h)
+{
+    size_t at = 0;
+    const enum field f = str_starts(h->key, "leat-") ? FIELD_NONE /* the event store's own */
+                                                     : field_of_header(false, h->key, &at);
+    if (f == FIELD_NONE) {
+        return;
+    }
+    if (f == FIELD_CONTENT_TYPE) {
+        p->content_type = h->value;
+    }
+    p->more = p->count == PLAIN_MAX;
+    if (!p->more) {
+        p->list[p->count].field = f;
+        p->list[p->count].name = h->key;
+        p->list[p->count].value = h->value;
+        p->count++;
+    }
+}
+
+/* What the event says of itself; what stands beside it is noted. */
+static enum err read_attributes(const struct reading *r, const struct record *record,
+                                struct envelope *e, bool *attributes, struct plain *beside)
 {
     struct slice headers = record->headers;
     struct record_header h;
+    size_t at = 0;
     bool spec = false;
     *attributes = false;
+    beside->count = 0;
+    beside->more = false;
+    beside->content_type = STR_NULL;
     while (record_header_next(&headers, &h)) {
         struct str name;
-        enum err err = ERR_OK;
         if (!attribute_of(h.key, '_', &name)) {
-            err = plain ? read_plain(r, e, h.key, h.value) : ERR_OK;
-        } else if (!plain) {
-            *attributes = true;
-            err = read_attribute(r, e, name, h.value, h.key, &spec);
+            plain_note(beside, &h);
+            continue;
         }
+        *attributes = true;
+        enum err err = read_attribute(r, e, name, h.value, h.key, &at, &spec);
         if (err != ERR_OK) {
             return err;
         }
@@ -76,17 +117,20 @@ static enum err read_record_headers(const struct reading *r, const struct record
     return ERR_OK;
 }
 
-static struct str content_type_of(const struct record *record)
+static enum err read_beside(const struct reading *r, const struct record *record,
+                            struct envelope *e, const struct plain *beside)
 {
     struct slice headers = record->headers;
     struct record_header h;
-    struct str found = STR_NULL;
-    while (record_header_next(&headers, &h)) {
-        if (field_is(FIELD_CONTENT_TYPE, NAMES_HEADERS, h.key)) {
-            found = h.value;
-        }
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < beside->count && err == ERR_OK && !beside->more; i++) {
+        err = set_plain(r, e, beside->list[i].field, beside->list[i].name, beside->list[i].value);
     }
-    return found;
+    while (beside->more && err == ERR_OK && record_header_next(&headers, &h)) {
+        struct str name;
+        err = attribute_of(h.key, '_', &name) ? ERR_OK : read_plain(r, e, h.key, h.value);
+    }
+    return err;
 }
 
 /* A value that may be an event in JSON; *form NONE: it is not. */
@@ -131,20 +175,20 @@ MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
     struct reading reading = {.at = "", .form = ENVELOPE_NONE, .arena = a, .ec = ec};
     struct envelope found;
     struct str found_data = r->value;
+    struct plain beside;
     bool attributes;
     envelope_init(&found);
-    enum err e = read_record_headers(&reading, r, false, &found, &attributes);
-    struct str content_type = content_type_of(r);
+    enum err e = read_attributes(&reading, r, &found, &attributes, &beside);
     if (e == ERR_OK && attributes) {
         reading.form = ENVELOPE_BINARY;
     } else if (e == ERR_OK) {
-        e = read_value(&reading, r, content_type, &found, &found_data);
+        e = read_value(&reading, r, beside.content_type, &found, &found_data);
     }
     /* The header of a structured event is the type of all of it, not of its data. */
     bool whole = reading.form == ENVELOPE_STRUCTURED || reading.form == ENVELOPE_JSON;
     struct str inner_type = found.content_type;
     if (e == ERR_OK) {
-        e = read_record_headers(&reading, r, true, &found, &attributes);
+        e = read_beside(&reading, r, &found, &beside);
     }
     if (e != ERR_OK) {
         return e;
@@ -153,7 +197,7 @@ MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
         found.content_type = inner_type;
     }
     fields_settle(&found);
-    *out = found;
+    envelope_copy(out, &found);
     *data = found_data;
     *form = reading.form;
     return ERR_OK;
@@ -202,6 +246,7 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
     struct reading r = {.at = "", .form = ENVELOPE_BINARY, .arena = a, .ec = ec};
     struct envelope found;
     bool spec = false, attributes = false;
+    size_t at = 0;
     envelope_init(&found);
     enum err e = ERR_OK;
     for (size_t i = 0; i < h->count && e == ERR_OK; i++) {
@@ -212,7 +257,7 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
         attributes = true;
         value = header_decode(a, value);
         e = str_is_null(value) ? ectx_fail(ec, ERR_NO_MEMORY, "event: no memory")
-                               : read_attribute(&r, &found, name, value, h->headers[i].name, &spec);
+                               : read_attribute(&r, &found, name, value, h->headers[i].name, &at, &spec);
     }
     for (size_t i = 0; i < h->count && e == ERR_OK; i++) {
         e = read_plain(&r, &found, h->headers[i].name, h->headers[i].value);
@@ -225,7 +270,7 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
     }
     if (e == ERR_OK) {
         fields_settle(&found);
-        *out = found;
+        envelope_copy(out, &found);
     }
     return e;
 }

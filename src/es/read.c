@@ -281,7 +281,8 @@ bool es_events_room(struct es_event **events, int64_t **times, size_t *cap, size
     }
     size_t wanted = *cap * 2 > count + more ? *cap * 2 : count + more;
     wanted = wanted < ES_EVENTS_FIRST ? ES_EVENTS_FIRST : wanted;
-    struct es_event *e = arena_new_n(a, struct es_event, wanted);
+    /* Not cleared: an event is written when it is there, and has much room that it never needs. */
+    struct es_event *e = arena_take(a, wanted * sizeof(*e)); /* `wanted` is bounded by a page */
     int64_t *t = e == NULL ? NULL : arena_new_n(a, int64_t, wanted);
     if (t == NULL) {
         return false;

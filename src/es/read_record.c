@@ -92,16 +92,20 @@ enum err es_record_read(const struct record *record, const struct es_record_plac
     if (!record_keep(&r, &head.meta, a)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for an event of %zu bytes", r.size);
     }
-    *out = (struct es_event){
-        .stream = r.key,
-        .revision = head.revision,
-        .position = {.commit = place->commit, .index = (uint32_t)r.offset_delta},
-        .meta = head.meta,
-        .tag_count = head.tag_count,
-        .topic = place->topic,
-        .partition = place->partition,
-        .offset = r.offset,
-    };
+    /* Field by field: the envelope has room for much that is hardly ever there. */
+    out->stream = r.key;
+    out->revision = head.revision;
+    out->position =
+        (struct es_position){.commit = place->commit, .index = (uint32_t)r.offset_delta};
+    envelope_init(&out->envelope);
+    out->data = STR_NULL;
+    out->meta = head.meta;
+    out->tags = NULL;
+    out->tag_count = head.tag_count;
+    out->redacted = false;
+    out->topic = place->topic;
+    out->partition = place->partition;
+    out->offset = r.offset;
     if (head.tag_count > 0 && !tags_read(&r, out, a)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the tags of an event");
     }

@@ -85,6 +85,7 @@ struct json_writer {
 void json_write_init(struct json_writer *w, struct buf *out);
 void json_write_begin(struct json_writer *w, char open); /* '{' or '[' */
 void json_write_end(struct json_writer *w, char close);
+/* A name of our own: printable ASCII without quotes and backslashes. */
 void json_write_name(struct json_writer *w, const char *name);
 void json_write_name_str(struct json_writer *w, struct str name);
 void json_write_str(struct json_writer *w, struct str s); /* null string: null */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/utf8.h"
 #include "json/json.h"
 
@@ -40,6 +41,24 @@ static void put_string(struct json_writer *w, struct str s)
     buf_put_u8(w->out, '"');
 }
 
+/* A text in which nothing is to be escaped, or the name of a member: at once. */
+static void put_plain(struct json_writer *w, struct str s, bool name)
+{
+    uint8_t *p = buf_extend(w->out, s.n + 2 + (w->comma ? 1 : 0) + (name ? 1 : 0));
+    if (p != NULL) {
+        if (w->comma) {
+            *p++ = ',';
+        }
+        *p++ = '"';
+        memcpy(p, s.p, s.n);
+        p[s.n] = '"';
+        if (name) {
+            p[s.n + 1] = ':';
+        }
+    }
+    w->comma = !name;
+}
+
 void json_write_name_str(struct json_writer *w, struct str name)
 {
     before_value(w);
@@ -50,13 +69,19 @@ void json_write_name_str(struct json_writer *w, struct str name)
 
 void json_write_name(struct json_writer *w, const char *name)
 {
-    json_write_name_str(w, str_of(name));
+    const struct str s = str_of(name);
+    DCHECK(utf8_json_plain(s));
+    put_plain(w, s, true);
 }
 
 void json_write_str(struct json_writer *w, struct str s)
 {
     if (str_is_null(s)) {
         json_write_null(w);
+        return;
+    }
+    if (utf8_json_plain(s) && s.n > 0) {
+        put_plain(w, s, false);
         return;
     }
     before_value(w);
