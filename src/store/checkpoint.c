@@ -446,7 +446,8 @@ void checkpoint_tick(struct store *s)
     const bool full = !wal_has_room(s->wal, s->frame_max + 4096); /* as store_ready asks */
     if (s->checkpoint_asked || full || span >= checkpoint_span(s) ||
         s->placed_since >= s->cfg.checkpoint_bytes ||
-        (late && (s->changes != s->changes_at_checkpoint || drops_due(s)))) {
+        (late && (s->changes != s->changes_at_checkpoint || drops_due(s) ||
+                  s->erase_ring_to > wal_tail(s->wal) - wal_used_bytes(s->wal)))) {
         s->barrier = true;
         checkpoint_barrier_check(s);
     } else if (s->tail_bytes >= s->cfg.tail_memory_bytes / 8 * 3) {

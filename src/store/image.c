@@ -93,6 +93,7 @@ static enum err store_snapshot(const struct store *s, struct buf *b)
     }
     const uint64_t now = env_mono_ns(s->env);
     buf_put_le64(b, s->guard_until_ns > now ? (s->guard_until_ns - now) / 1000000u : 0);
+    buf_put_le64(b, s->erase_ring_to);
     return ERR_OK;
 }
 
@@ -392,7 +393,7 @@ static bool take_part(struct slice *s, struct image_part *ip)
 enum err image_parse_parts(struct slice section,
                            bool (*part)(void *ctx, const struct image_part *ip),
                            bool (*drop)(void *ctx, struct str path, uint64_t sequence),
-                           uint64_t *guard_ms, void *ctx)
+                           struct image_more *more, void *ctx)
 {
     uint32_t n;
     if (!slice_le32(&section, &n)) {
@@ -422,8 +423,10 @@ enum err image_parse_parts(struct slice section,
             return ERR_NO_MEMORY;
         }
     }
-    if (!slice_le64(&section, guard_ms)) {
-        *guard_ms = 0; /* written before there was this field */
+    /* Older images end before these. */
+    *more = (struct image_more){0};
+    if (slice_le64(&section, &more->guard_ms)) {
+        IGNORE(!slice_le64(&section, &more->erase_ring_to));
     }
     return ERR_OK;
 }

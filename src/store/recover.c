@@ -129,12 +129,14 @@ static enum err restore_image(struct store *s, const struct image_view *v, struc
     if (!image_section(v, STORE_TAG_STORE, &body)) {
         return ectx_fail(ec, ERR_DAMAGED, "the image of the internal state lacks a section");
     }
-    uint64_t guard_ms;
-    enum err e = image_parse_parts(body, keep_image_part, keep_drop, &guard_ms, s);
+    struct image_more more;
+    enum err e = image_parse_parts(body, keep_image_part, keep_drop, &more, s);
     if (e != ERR_OK) {
         return ectx_fail(ec, e, "the image of the internal state cannot be read");
     }
-    guard_ms = guard_ms < STORE_CLOCK_JUMP_MS ? guard_ms : STORE_CLOCK_JUMP_MS;
+    const uint64_t guard_ms =
+        more.guard_ms < STORE_CLOCK_JUMP_MS ? more.guard_ms : STORE_CLOCK_JUMP_MS;
+    s->erase_ring_to = more.erase_ring_to;
     s->guard_until_ns = guard_ms == 0 ? 0 : env_mono_ns(s->env) + guard_ms * 1000000u;
     for (size_t i = 0; i < s->participant_count; i++) {
         const struct store_participant *pt = &s->participants[i];
@@ -784,6 +786,9 @@ enum err recover_run(struct store *s, struct ectx *ec)
             for (uint32_t i = 0; i < p->seg_count; i++) {
                 p->segs[i]->settled = p->segs[i]->size;
             }
+        }
+        if (s->erase_ring_to > wal_tail(s->wal)) {
+            s->erase_ring_to = wal_tail(s->wal);
         }
         /* What was accepted may be in the page cache only; the checkpoint flushes it, with the new
          * generation. */

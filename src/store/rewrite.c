@@ -338,6 +338,7 @@ static void write_done(struct env_job *job)
     }
     tail_forget(p, w->entry.base_offset);
     ahead_forget(p);
+    s->erase_ring_to = wal_tail(s->wal);
     s->stats.rewrites++;
     rewrite_end(w, ERR_OK);
     checkpoint_barrier_check(s);
@@ -385,6 +386,26 @@ void rewrite_tick(struct store *s)
             return;
         }
         rewrite_end(w, e);
+    }
+}
+
+/* The ring still has the frames of what was written over until it comes round, which may take for
+ * ever. They go when no image needs them any more: checkpoint_tick sees to that. */
+static void ring_erase(struct store *s)
+{
+    const uint64_t released = wal_tail(s->wal) - wal_used_bytes(s->wal);
+    const uint64_t to = s->erase_ring_to;
+    if (to > 0 && to <= released && wal_erase(s->wal, to) && s->erase_ring_to == to) {
+        s->erase_ring_to = 0;
+        s->stats.ring_erasures++;
+    }
+}
+
+void rewrite_tick_slow(struct store *s)
+{
+    if (!s->failed && !s->closing) {
+        ring_erase(s);
+        rewrite_tick(s);
     }
 }
 
@@ -461,5 +482,6 @@ enum err rewrite_replay(struct store *s, const struct item *it, const struct ent
         err = env_file_pwrite(g->file, bytes.p, size, e->position, ec);
     }
     segment_mark_dirty(g); /* the start's checkpoint flushes it */
+    s->erase_ring_to = UINT64_MAX;
     return err;
 }

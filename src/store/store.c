@@ -317,7 +317,7 @@ void store_tick(struct store *s)
     }
     checkpoint_tick(s);
     scrub_tick(s);
-    rewrite_tick(s);
+    rewrite_tick_slow(s);
     frames_submit(s);
     wal_kick(s->wal, false);
     store_ready_check(s);
@@ -345,6 +345,7 @@ void store_stats_get(const struct store *s, struct store_stats *out)
     st.free_bytes = s->free_bytes;
     st.total_bytes = s->total_bytes;
     st.out_of_space = s->out_of_space;
+    st.ring_erasure_due = s->erase_ring_to > 0;
     st.open_files = s->open_count;
     st.part_count = s->part_count;
     st.relaxed_parts = s->relaxed_parts;

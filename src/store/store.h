@@ -406,6 +406,8 @@ struct store_stats {
     uint64_t cold_reads, damaged_reads;
     uint64_t rewrites;       /* batches replaced in their place */
     uint64_t syncs;          /* rounds of store_sync */
+    uint64_t ring_erasures;  /* times that the ring was cleared of what they replaced */
+    bool ring_erasure_due;   /* it still has some of it */
     uint64_t ahead_reads;    /* answered from what was read ahead */
     uint64_t damaged_ranges; /* quarantined now */
     uint64_t scrub_bytes, scrub_passes, scrub_damaged;

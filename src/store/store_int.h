@@ -406,6 +406,7 @@ struct store {
     struct scrub scrub;
     struct list rewrites; /* struct rewrite, the first one is under way */
     uint32_t rewrite_count;
+    uint64_t erase_ring_to; /* frames below it may hold what was written over; 0: none does */
     bool rewriting; /* a file is being written over: no image, whose frames would not say so */
     struct stall stall;
     bool failed, recovering;
@@ -594,12 +595,15 @@ struct image_part {
     struct slice epochs, damage, segs;
     uint32_t epoch_count, damage_count, seg_count;
 };
-/* The store's own section. false from a callback stops (no memory). *guard_ms: for how long nothing
- * may go by age, because the clock had jumped. */
+struct image_more {
+    uint64_t guard_ms;      /* for how long nothing may go by age, because the clock had jumped */
+    uint64_t erase_ring_to; /* as of the store */
+};
+/* The store's own section. false from a callback stops (no memory). */
 enum err image_parse_parts(struct slice section,
                            bool (*part)(void *ctx, const struct image_part *ip),
                            bool (*drop)(void *ctx, struct str path, uint64_t sequence),
-                           uint64_t *guard_ms, void *ctx);
+                           struct image_more *more, void *ctx);
 struct image_seg {
     int64_t base, end, max_timestamp, first_append_ms, last_append_ms;
     uint64_t size;
@@ -652,7 +656,8 @@ enum err relaxed_recover(struct store *s, struct ectx *ec);
 enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t before, struct ectx *ec);
 
 /* rewrite.c */
-void rewrite_tick(struct store *s);
+void rewrite_tick(struct store *s); /* each turn of the loop */
+void rewrite_tick_slow(struct store *s); /* of store_tick */
 void rewrites_free(struct store *s);
 /* Recovery: does again what the frame says. */
 enum err rewrite_replay(struct store *s, const struct item *it, const struct entry *e,

@@ -539,7 +539,7 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
 {
     struct slice body;
     char path[STORE_PATH_MAX];
-    uint64_t guard_ms;
+    struct image_more more;
     if (!image_section(view, STORE_TAG_STORE, &body)) {
         say(v, true, "the image lacks the section of the store");
         return ERR_OK;
@@ -567,7 +567,7 @@ static enum err verify_image(struct verify *v, const struct image_view *view, bo
             return e;
         }
     }
-    e = image_parse_parts(body, verify_part, verify_drop, &guard_ms, v);
+    e = image_parse_parts(body, verify_part, verify_drop, &more, v);
     e = v->err != ERR_OK ? v->err : e;
     if (e == ERR_DAMAGED && v->ec.text[0] == '\0') {
         say(v, true, "the image's section of the store cannot be read");

@@ -125,6 +125,10 @@ uint64_t wal_tail(const struct wal *w);    /* where the next group will begin */
 uint32_t wal_generation(const struct wal *w);
 /* Frames below `position` are not needed any more (the older of the two checkpoints passed it). */
 void wal_release(struct wal *w, uint64_t position);
+/* Zeros over all that the ring's files still have of frames below `position`, which was released:
+ * some at each call, until it says true (they are on stable storage then). What is written is not
+ * held up by more than one step. */
+bool wal_erase(struct wal *w, uint64_t position);
 /* Bytes between the released position and the tail; the ring's size. */
 uint64_t wal_used_bytes(const struct wal *w);
 uint64_t wal_capacity_bytes(const struct wal *w);

@@ -179,6 +179,7 @@ struct wal_group *wal_pool_take(struct wal_pool *p,
 #define WAL_RESERVE_BYTES \
     (4u * ENV_BLOCK) /* never given to frames: the START of the next generation must fit */
 #define WAL_PREWRITE_STEP   (64u * 1024)  /* a write of the log may wait for one */
+#define WAL_ERASE_STEPS     16u           /* of each call of wal_erase, one after the other */
 #define WAL_PREWRITE_MARGIN (512u * 1024) /* distance kept from the tail */
 #define WAL_PREWRITE_NEAR   (4u << 20)    /* so far ahead at once; beyond it as the tail moves */
 
@@ -222,6 +223,10 @@ struct wal_prewrite {
     uint32_t file;
     uint64_t from, to; /* offsets in the file */
     uint64_t due;      /* the tail at which the next step far ahead may begin */
+    /* Behind the tail: positions of released frames that are to become zeros. */
+    uint64_t erase_at, erase_to;
+    uint32_t erase_steps; /* that may follow */
+    bool erases;          /* the step is one of these */
     uint8_t *zeros;
     enum err err;
     struct ectx ec;

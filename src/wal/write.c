@@ -167,7 +167,9 @@ static void prewrite_done(struct env_job *job)
         return;
     }
     const bool wrote = atomic_load(&p->turn) == WAL_TURN_WRITING;
-    if (wrote && w->ring.written[p->file] < p->to) {
+    if (wrote && p->erases) {
+        p->erase_at += p->to - p->from;
+    } else if (wrote && w->ring.written[p->file] < p->to) {
         w->ring.written[p->file] = p->to;
     }
     if (w->failed) {
@@ -235,15 +237,54 @@ static bool prewrite_is_due(struct wal *w)
     return true;
 }
 
+/* The next range of released frames that are to be erased. What was submitted has its place in the
+ * ring from then on, so no step begins there; what is submitted while one is under way waits for it
+ * (wal_prewrite_in_way). */
+static bool erase_pick(struct wal *w)
+{
+    struct wal_prewrite *p = &w->pre;
+    const struct wal_ring *r = &w->ring;
+    const uint64_t bytes = wal_ring_bytes(r);
+    const uint64_t low = w->tail > bytes ? w->tail - bytes : 0;
+    p->erase_at = p->erase_at < low ? low : p->erase_at;
+    if (p->erase_at >= p->erase_to || p->erase_steps == 0) {
+        return false;
+    }
+    p->erase_steps--;
+    const uint64_t end = wal_ring_file_end(r, p->erase_at);
+    uint64_t to = p->erase_at + WAL_PREWRITE_STEP;
+    to = to < end ? to : end;
+    to = to < p->erase_to ? to : p->erase_to;
+    p->file = wal_ring_file(r, p->erase_at);
+    p->from = wal_ring_offset(r, p->erase_at);
+    p->to = p->from + (to - p->erase_at);
+    return true;
+}
+
+bool wal_erase(struct wal *w, uint64_t position)
+{
+    struct wal_prewrite *p = &w->pre;
+    ENV_CHECK_LOOP(w->poll);
+    CHECK(position <= w->released && position % ENV_BLOCK == 0);
+    if (position > p->erase_to) {
+        p->erase_to = position;
+    }
+    p->erase_steps = WAL_ERASE_STEPS;
+    wal_prewrite_next(w);
+    return !p->busy && p->erase_at >= p->erase_to;
+}
+
 void wal_prewrite_next(struct wal *w)
 {
     struct wal_prewrite *p = &w->pre;
     if (p->busy || p->stopped || w->failed) {
         return;
     }
-    if (!prewrite_pick(w) || !prewrite_is_due(w)) {
+    const bool ahead = prewrite_pick(w) && prewrite_is_due(w);
+    if (!ahead && !erase_pick(w)) {
         return;
     }
+    p->erases = !ahead;
     if (p->zeros == NULL) {
         p->zeros = mem_alloc_aligned(ENV_BLOCK, WAL_PREWRITE_STEP);
         if (p->zeros == NULL) {

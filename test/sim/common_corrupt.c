@@ -536,7 +536,7 @@ static bool read_drop(void *ctx, struct str path, uint64_t sequence)
 
 void cor_layout_read(struct env *env, struct cor_model *m, struct cor_layout *out)
 {
-    uint64_t guard_ms;
+    struct image_more more;
     struct reader r = {.env = env, .m = m, .l = out};
     struct ectx ec = {0};
     struct meta meta;
@@ -569,7 +569,7 @@ void cor_layout_read(struct env *env, struct cor_model *m, struct cor_layout *ou
     }
     struct slice body;
     if (!image_section(&v[slot], STORE_TAG_STORE, &body) ||
-        image_parse_parts(body, read_image_part, read_drop, &guard_ms, &r) != ERR_OK ||
+        image_parse_parts(body, read_image_part, read_drop, &more, &r) != ERR_OK ||
         env_dir_list(env, COR_DIR "/topics", read_topic_dir, &r, &ec) != ERR_OK) {
         abort();
     }

@@ -1,6 +1,7 @@
 /* See fake_engine.h. */
 #include "fake_engine.h"
 
+#include "core/bytes.h"
 #include "core/hash.h"
 #include "core/mem.h"
 #include "record/builder.h"
@@ -42,6 +43,17 @@ struct late {
     struct engine_read *read;
     struct engine_seek *seek;
 };
+/* A rewrite that was asked for. */
+struct rewriting {
+    struct list link;
+    struct engine *e;
+    struct engine_rewrite *r; /* NULL: forgotten */
+};
+/* Bytes of a batch that was replaced: a read may hold them. */
+struct grave {
+    struct list link;
+    uint8_t *bytes;
+};
 struct engine {
     struct env *env;
     struct env_poll *poll;
@@ -52,6 +64,10 @@ struct engine {
     bool hold, posted, full;
     enum record_codec codec;
     struct record_scratch scratch;
+    struct list rewritings, graves;
+    enum err fail_rewrites;
+    unsigned fail_rewrites_left;
+    uint64_t rewrites;
     struct list pending, late, watches, topic_watches, room_watches;
     struct engine_gate gate;
     bool has_gate;
@@ -75,6 +91,8 @@ struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64
     *e = (struct engine){.env = env, .poll = poll, .rng = seed * 2 + 1, .position = 1000};
     e->visible = e->position;
     list_init(&e->pending);
+    list_init(&e->rewritings);
+    list_init(&e->graves);
     list_init(&e->late);
     list_init(&e->watches);
     list_init(&e->topic_watches);
@@ -98,6 +116,11 @@ void engine_destroy(struct engine *e)
             test_free(part->batches);
         }
         test_free(e->topics[i]);
+    }
+    LIST_FOR_EACH (l, tmp, &e->graves) {
+        struct grave *g = CONTAINER_OF(l, struct grave, link);
+        test_free(g->bytes);
+        test_free(g);
     }
     record_scratch_deinit(&e->scratch);
     test_free(e);
@@ -137,7 +160,7 @@ size_t fake_engine_held(const struct engine *e)
 unsigned engine_capabilities(const struct engine *e)
 {
     (void)e;
-    return ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE;
+    return ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE | ENGINE_REWRITE;
 }
 
 enum err engine_require(const struct engine *e, unsigned capabilities, const char *who,
@@ -163,6 +186,97 @@ struct env *engine_env(const struct engine *e)
 struct env_poll *engine_poll(const struct engine *e)
 {
     return e->poll;
+}
+
+/* ---- Rewriting ---- */
+
+static struct fake_part *part_of(struct engine *e, struct str topic, int32_t partition);
+
+/* As the store does it: it must be the batch that was read, and not grow. */
+static enum err rewrite(struct engine *e, struct engine_rewrite *r)
+{
+    struct fake_part *p = part_of(e, r->topic, r->partition);
+    for (size_t i = 0; i < p->count; i++) {
+        struct held_batch *b = &p->batches[i];
+        if (b->base != r->base_offset) {
+            continue;
+        }
+        if (get_be32(b->bytes + BATCH_AT_CRC) != r->old_crc) {
+            return ectx_fail(&r->ec, ERR_ABORTED, "another batch is there");
+        }
+        struct batch_header h;
+        if (r->batch.n > b->size || batch_header_parse((const uint8_t *)r->batch.p, r->batch.n, &h,
+                                                       &r->ec) != ERR_OK) {
+            return ectx_fail(&r->ec, ERR_MESSAGE_TOO_LARGE, "it is too large");
+        }
+        assert_int_equal(batch_verify_crc((const uint8_t *)r->batch.p, &h, &r->ec), ERR_OK);
+        assert_int_equal(h.base_offset, b->base);
+        assert_int_equal(h.size, r->batch.n);
+        struct grave *g = test_calloc(1, sizeof(*g));
+        list_init(&g->link);
+        g->bytes = b->bytes;
+        list_push_back(&e->graves, &g->link);
+        b->bytes = test_malloc(r->batch.n);
+        b->size = r->batch.n;
+        memcpy(b->bytes, r->batch.p, b->size);
+        e->rewrites++;
+        return ERR_OK;
+    }
+    return ectx_fail(&r->ec, ERR_NOT_FOUND, "no batch begins there");
+}
+
+static void rewrite_now(void *ctx)
+{
+    struct rewriting *x = ctx;
+    struct engine *e = x->e;
+    struct engine_rewrite *r = x->r;
+    list_remove(&x->link);
+    test_free(x);
+    if (r == NULL) {
+        return;
+    }
+    if (e->fail_rewrites_left > 0) {
+        e->fail_rewrites_left--;
+        r->err = ectx_fail(&r->ec, e->fail_rewrites, "the test says so");
+    } else {
+        r->err = rewrite(e, r);
+    }
+    r->done(r);
+}
+
+void engine_rewrite(struct engine *e, struct engine_rewrite *r)
+{
+    struct rewriting *x = test_calloc(1, sizeof(*x));
+    *x = (struct rewriting){.e = e, .r = r};
+    list_init(&x->link);
+    list_push_back(&e->rewritings, &x->link);
+    env_poll_post(e->poll, rewrite_now, x);
+}
+
+void fake_engine_fail_rewrites(struct engine *e, enum err err, unsigned count)
+{
+    e->fail_rewrites = err;
+    e->fail_rewrites_left = count;
+}
+
+uint64_t fake_engine_rewrites(const struct engine *e)
+{
+    return e->rewrites;
+}
+
+bool fake_engine_has(const struct engine *e, struct str text)
+{
+    for (size_t t = 0; t < e->topic_count; t++) {
+        for (int p = 0; p < PARTITIONS_MAX; p++) {
+            const struct fake_part *part = &e->topics[t]->parts[p];
+            for (size_t i = 0; i < part->count; i++) {
+                if (memmem(part->batches[i].bytes, part->batches[i].size, text.p, text.n) != NULL) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
 }
 
 /* ---- Topics ---- */
@@ -685,6 +799,9 @@ void fake_engine_restart(struct engine *e, struct env_poll *poll)
     }
     while ((l = list_pop_front(&e->late)) != NULL) {
         test_free(CONTAINER_OF(l, struct late, link));
+    }
+    while ((l = list_pop_front(&e->rewritings)) != NULL) {
+        test_free(CONTAINER_OF(l, struct rewriting, link));
     }
     for (size_t i = 0; i < e->topic_count; i++) {
         for (int p = 0; p < PARTITIONS_MAX; p++) {

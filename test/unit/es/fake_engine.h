@@ -18,6 +18,11 @@ void fake_engine_hold(struct engine *e, bool hold);
 void fake_engine_set_full(struct engine *e, bool full);
 /* The next `count` reads end with `err`. */
 void fake_engine_fail_reads(struct engine *e, enum err err, unsigned count);
+/* The next `count` rewrites end with `err`. */
+void fake_engine_fail_rewrites(struct engine *e, enum err err, unsigned count);
+uint64_t fake_engine_rewrites(const struct engine *e);
+/* Whether any (uncompressed) batch of it holds these bytes. */
+bool fake_engine_has(const struct engine *e, struct str text);
 /* Forgets what is not committed and everything that was asked for; another poll. */
 void fake_engine_restart(struct engine *e, struct env_poll *poll);
 /* What batches are compressed with from now on. */
