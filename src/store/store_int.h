@@ -656,7 +656,7 @@ enum err relaxed_recover(struct store *s, struct ectx *ec);
 enum err relaxed_scan(struct store_part *p, int64_t until_offset, uint64_t before, struct ectx *ec);
 
 /* rewrite.c */
-void rewrite_tick(struct store *s); /* each turn of the loop */
+void rewrite_tick(struct store *s);      /* each turn of the loop */
 void rewrite_tick_slow(struct store *s); /* of store_tick */
 void rewrites_free(struct store *s);
 /* Recovery: does again what the frame says. */

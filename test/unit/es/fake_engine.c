@@ -205,8 +205,8 @@ static enum err rewrite(struct engine *e, struct engine_rewrite *r)
             return ectx_fail(&r->ec, ERR_ABORTED, "another batch is there");
         }
         struct batch_header h;
-        if (r->batch.n > b->size || batch_header_parse((const uint8_t *)r->batch.p, r->batch.n, &h,
-                                                       &r->ec) != ERR_OK) {
+        if (r->batch.n > b->size ||
+            batch_header_parse((const uint8_t *)r->batch.p, r->batch.n, &h, &r->ec) != ERR_OK) {
             return ectx_fail(&r->ec, ERR_MESSAGE_TOO_LARGE, "it is too large");
         }
         assert_int_equal(batch_verify_crc((const uint8_t *)r->batch.p, &h, &r->ec), ERR_OK);

@@ -1,0 +1,324 @@
+/* Erasure: what is redacted goes out of the log's records too, and nothing else does. */
+#include <stdio.h>
+
+#include "es/erase.h"
+#include "es/read_int.h"
+#include "es_world.h"
+
+struct done {
+    bool ended;
+};
+
+static void change_done(struct es_stream_change *c)
+{
+    ((struct done *)c->ctx)->ended = true;
+}
+
+static struct es_stream_change redact(struct es_world *w, const char *stream, uint64_t revision,
+                                      const char *field)
+{
+    struct done done = {false};
+    struct str fields = str_of(field);
+    struct es_stream_change c = {.kind = ES_CHANGE_REDACT,
+                                 .stream = str_of(stream),
+                                 .revision = revision,
+                                 .reason = STR_LIT("asked for"),
+                                 .fields = &fields,
+                                 .field_count = field != NULL,
+                                 .arena = &w->arena,
+                                 .done = change_done,
+                                 .ctx = &done};
+    es_stream_change(w->es, &c);
+    for (int i = 0; i < 200 && !done.ended; i++) {
+        es_world_settle(w);
+        env_sim_advance_ns(w->env, 1000000000);
+    }
+    assert_true(done.ended);
+    return c;
+}
+
+static void read_done(struct engine_read *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+/* The value of a record as a Kafka client sees it. */
+static struct str value_at(struct es_world *w, const char *stream, int64_t offset)
+{
+    struct record_scratch scratch;
+    struct str category, out = STR_NULL;
+    bool ended = false;
+    assert_true(es_stream_name_check(str_of(stream), &category, NULL));
+    const struct es_cat *cat = es_cat_find(w->es, category);
+    assert_non_null(cat);
+    struct engine_read r = {.topic = cat->topic,
+                            .partition = es_cat_partition(cat, str_of(stream)),
+                            .offset = offset,
+                            .max_bytes = 1,
+                            .arena = &w->arena,
+                            .done = read_done,
+                            .ctx = &ended};
+    engine_read(w->engine, &r);
+    es_world_settle(w);
+    assert_true(ended && r.err == ERR_OK && r.batch_count == 1);
+    struct batch_header h;
+    struct record_iter it;
+    struct record record;
+    const uint8_t *p = (const uint8_t *)r.batches[0].bytes.p;
+    record_scratch_init(&scratch, RECORD_DECOMPRESSED_MAX);
+    assert_int_equal(batch_header_parse(p, r.batches[0].bytes.n, &h, NULL), ERR_OK);
+    assert_int_equal(batch_verify_crc(p, &h, NULL), ERR_OK);
+    assert_int_equal(record_iter_init(&it, &h, p, &scratch, 1 << 20, NULL), ERR_OK);
+    while (record_next(&it, &record)) {
+        if (record.offset == offset) {
+            out = arena_str(&w->arena, record.value);
+        }
+    }
+    assert_int_equal(record_iter_end(&it, NULL), ERR_OK);
+    record_scratch_deinit(&scratch);
+    engine_read_release(w->engine, &r);
+    return out;
+}
+
+static void check_value(struct es_world *w, const char *stream, int64_t offset, const char *want)
+{
+    struct str v = value_at(w, stream, offset);
+    while (v.n > 0 && v.p[v.n - 1] == ' ') {
+        v.n--;
+    }
+    if (!str_eq_z(v, want)) {
+        fail_msg("offset %lld: '%.*s', not '%s'", (long long)offset, STR(v), want);
+    }
+}
+
+/* Three events of one stream in one batch. */
+static const char *append_three(struct es_world *w, const char *stream)
+{
+    static const char *const data[] = {"{\"email\":\"SECRETONE@x.org\",\"keep\":1}",
+                                       "{\"email\":\"SECRETTWO@x.org\",\"keep\":2}",
+                                       "{\"email\":\"STAYS@x.org\",\"keep\":3}"};
+    static char said[64];
+    struct es_shot *s = es_shot_make(stream, "any", "");
+    es_shot_add(s, stream, "a", data[0]);
+    es_shot_add(s, stream, "b", data[1]);
+    es_shot_add(s, stream, "c", data[2]);
+    es_shot_go(w, s);
+    es_world_settle(w);
+    snprintf(said, sizeof(said), "%s", es_shot_said(s));
+    es_shot_free(s);
+    return said;
+}
+
+TEST(redacted_data_is_in_the_log_no_more_and_its_neighbours_are)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    fake_engine_set_late(w.engine, 2);
+    assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+    const size_t n = value_at(&w, "c-1", 0).n;
+    assert_true(redact(&w, "c-1", 0, NULL).erased);
+    assert_true(redact(&w, "c-1", 1, "/email").erased);
+    assert_int_equal(fake_engine_rewrites(w.engine), 2);
+    assert_false(fake_engine_has(w.engine, STR_LIT("SECRET")));
+    assert_int_equal(value_at(&w, "c-1", 0).n, n);
+    check_value(&w, "c-1", 0, "null");
+    check_value(&w, "c-1", 1, "{\"email\":null,\"keep\":2}");
+    check_value(&w, "c-1", 2, "{\"email\":\"STAYS@x.org\",\"keep\":3}");
+    /* Again, and more of it: there is nothing left of what was asked for first. */
+    assert_true(redact(&w, "c-1", 0, "/email").erased);
+    assert_int_equal(fake_engine_rewrites(w.engine), 2);
+    assert_true(redact(&w, "c-1", 1, "/keep").erased);
+    check_value(&w, "c-1", 1, "{\"email\":null,\"keep\":0}");
+    es_world_deinit(&w);
+}
+
+TEST(a_compressed_batch_is_packed_again_without_the_data)
+{
+    for (int codec = RECORD_CODEC_NONE; codec < RECORD_CODEC_COUNT; codec++) {
+        struct es_world w;
+        es_world_init(&w, 2);
+        fake_engine_set_codec(w.engine, (enum record_codec)codec);
+        assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+        assert_true(redact(&w, "c-1", 0, NULL).erased);
+        assert_true(redact(&w, "c-1", 1, "/email").erased);
+        check_value(&w, "c-1", 0, "null");
+        check_value(&w, "c-1", 1, "{\"email\":null,\"keep\":2}");
+        check_value(&w, "c-1", 2, "{\"email\":\"STAYS@x.org\",\"keep\":3}");
+        es_world_deinit(&w);
+    }
+}
+
+TEST(a_retry_of_an_erased_event_is_answered_as_the_first_time)
+{
+    /* Nobody can compare what it says with what is not there any more: its id decides. */
+    static const enum es_world_how how[] = {ES_WORLD_CLEAN, ES_WORLD_KILL, ES_WORLD_REBUILD};
+    for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+        struct es_world w;
+        es_world_init(&w, 3);
+        assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+        assert_true(redact(&w, "c-1", 0, NULL).erased);
+        assert_string_equal(append_three(&w, "c-1"), "same 0-2");
+        es_world_restart(&w, how[i]);
+        es_world_settle(&w);
+        assert_string_equal(append_three(&w, "c-1"), "same 0-2");
+        assert_int_equal(fake_engine_rewrites(w.engine), 1);
+        es_world_deinit(&w);
+    }
+}
+
+TEST(a_start_carries_out_what_was_not)
+{
+    /* The fact is durable, the erasure failed: the answer says so, and the next start does it, with
+     * the same index and with a new one. */
+    static const enum es_world_how how[] = {ES_WORLD_CLEAN, ES_WORLD_KILL, ES_WORLD_REBUILD};
+    for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+        struct es_world w;
+        char stream[16];
+        es_world_init(&w, 4);
+        for (int k = 0; k < 40; k++) { /* more than one page of them */
+            snprintf(stream, sizeof(stream), "c-%d", k);
+            assert_string_equal(append_three(&w, stream), "ok 0-2");
+            if (k % 3 == 0) {
+                fake_engine_fail_rewrites(w.engine, ERR_DAMAGED, 1);
+            }
+            const struct es_stream_change c = redact(&w, stream, 0, NULL);
+            assert_int_equal(c.problem, ES_OK);
+            assert_int_equal(c.erased, k % 3 != 0);
+            assert_true(c.erased || c.ec.code == ERR_DAMAGED);
+            assert_true(redact(&w, stream, 1, "/email").erased);
+        }
+        assert_true(fake_engine_has(w.engine, STR_LIT("SECRETONE")));
+        const uint64_t before = fake_engine_rewrites(w.engine);
+        es_world_restart(&w, how[i]);
+        es_world_settle(&w);
+        assert_false(fake_engine_has(w.engine, STR_LIT("SECRET")));
+        assert_int_equal(fake_engine_rewrites(w.engine), before + 14);
+        es_world_restart(&w, how[i]);
+        es_world_settle(&w);
+        assert_int_equal(fake_engine_rewrites(w.engine), before + 14);
+        es_world_deinit(&w);
+    }
+}
+
+TEST(what_passes_is_tried_again)
+{
+    static const enum err passes[] = {ERR_ABORTED, ERR_NO_MEMORY, ERR_AGAIN, ERR_LIMIT};
+    for (size_t i = 0; i < ARRAY_LEN(passes); i++) {
+        struct es_world w;
+        es_world_init(&w, 5);
+        assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+        fake_engine_fail_rewrites(w.engine, passes[i], 3);
+        assert_true(redact(&w, "c-1", 0, NULL).erased);
+        fake_engine_fail_rewrites(w.engine, passes[i], 1000);
+        const struct es_stream_change c = redact(&w, "c-1", 1, NULL);
+        assert_int_equal(c.problem, ES_OK);
+        assert_false(c.erased);
+        assert_int_equal(c.ec.code, passes[i]);
+        fake_engine_fail_rewrites(w.engine, ERR_OK, 0);
+        es_world_deinit(&w);
+    }
+}
+
+TEST(a_stop_beside_an_erasure)
+{
+    /* At any moment of it: the call is answered, nothing is left behind, the next start ends it. */
+    for (int steps = 0; steps < 24; steps++) {
+        struct es_world w;
+        struct done done = {false};
+        es_world_init(&w, 6);
+        fake_engine_set_late(w.engine, 2);
+        assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+        struct es_stream_change c = {.kind = ES_CHANGE_REDACT,
+                                     .stream = STR_LIT("c-1"),
+                                     .reason = STR_LIT("asked for"),
+                                     .arena = &w.arena,
+                                     .done = change_done,
+                                     .ctx = &done};
+        es_stream_change(w.es, &c);
+        for (int i = 0; i < steps; i++) {
+            es_tick(w.es);
+            (void)env_poll_run(w.poll, 0);
+        }
+        const bool erased = done.ended;
+        es_world_restart(&w, steps % 2 == 0 ? ES_WORLD_CLEAN : ES_WORLD_KILL);
+        assert_true(done.ended);
+        es_world_settle(&w);
+        if (erased || fake_engine_has(w.engine, STR_LIT("\"redaction\""))) {
+            assert_false(fake_engine_has(w.engine, STR_LIT("SECRETONE")));
+        }
+        assert_int_equal(fake_engine_held(w.engine), 0);
+        es_world_deinit(&w);
+    }
+}
+
+static bool try_redact(uint64_t n)
+{
+    struct es_world w;
+    struct done done = {false};
+    es_world_init(&w, 7);
+    fake_engine_set_codec(w.engine, RECORD_CODEC_ZSTD);
+    assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+    struct es_stream_change c = {.kind = ES_CHANGE_REDACT,
+                                 .stream = STR_LIT("c-1"),
+                                 .reason = STR_LIT("asked for"),
+                                 .arena = &w.arena,
+                                 .done = change_done,
+                                 .ctx = &done};
+    test_fail_alloc(n);
+    es_stream_change(w.es, &c);
+    for (int i = 0; i < 20 && !done.ended; i++) {
+        es_world_settle(&w);
+        env_sim_advance_ns(w.env, 1000000000);
+    }
+    const bool reached = test_fail_alloc_end() != 0;
+    assert_true(done.ended);
+    assert_true(c.problem == ES_OK || c.problem == ES_UNAVAILABLE);
+    assert_true(c.problem != ES_OK || c.erased); /* memory that comes back is enough */
+    if (c.problem == ES_OK) {
+        check_value(&w, "c-1", 0, "null");
+    }
+    check_value(&w, "c-1", 1, "{\"email\":\"SECRETTWO@x.org\",\"keep\":2}");
+    es_world_deinit(&w);
+    return reached;
+}
+
+TEST(an_erasure_without_memory_is_made_later)
+{
+    uint64_t n = 1;
+    while (try_redact(n)) {
+        n++;
+    }
+    assert_true(n > 10);
+}
+
+static void in_place(const char *data, const char *field, const char *want)
+{
+    struct arena a;
+    char out[128];
+    struct str fields = str_of(field);
+    arena_init(&a, 1 << 20);
+    const size_t n = strlen(data);
+    assert_int_equal(strlen(want), n);
+    assert_int_equal(es_redact_in_place(str_of(data), &fields, field != NULL, &a, out, NULL),
+                     ERR_OK);
+    if (memcmp(out, want, n) != 0) {
+        fail_msg("'%s' without '%s': '%.*s', not '%s'", data, field, (int)n, out, want);
+    }
+    arena_deinit(&a);
+}
+
+TEST(what_stands_in_the_place_of_redacted_data_is_as_long_as_it_was)
+{
+    in_place("{\"email\":\"ann@x\",\"n\":1}", NULL, "null                   ");
+    in_place("{\"email\":\"ann@x\",\"n\":1}", "/email", "{\"email\":null,\"n\":1}   ");
+    /* No room for `null`. */
+    in_place("{\"n\":1}", "/n", "{\"n\":0}");
+    in_place("{\"n\":12}", "/n", "{\"n\":0} ");
+    in_place("{\"n\":\"\"}", "/n", "{\"n\":0} ");
+    in_place("7", NULL, "0");
+    in_place("\"ab", NULL, "0  ");
+    in_place("not JSON", "/n", "null    ");
+    in_place("{\"a\":[1,2,3]}", "/a/1", "{\"a\":[1,0,3]}");
+    in_place("{\"a\":[1,2,3]}", "/a", "{\"a\":null}   ");
+    in_place("{\"a\":[1,2,3]}", "/b", "{\"a\":[1,2,3]}");
+}
