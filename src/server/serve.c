@@ -10,6 +10,7 @@
 
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "server/server.h"
 #include "server/server_int.h"
 
@@ -343,7 +344,9 @@ static int serve(struct env *env, struct server *s)
     }
     s->ready = true;
     print_ready(s);
+    mem_keep_begin();
     run(s);
+    mem_keep_end();
     s->ready = false;
     bool failed = s->failed;
     close_all(s);

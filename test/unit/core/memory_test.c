@@ -41,6 +41,55 @@ TEST(mem_hook_fails_every_allocator)
     mem_free(p);
 }
 
+TEST(mem_kept_blocks_are_given_again_and_bounded)
+{
+    /* A thread that keeps: the same block again, zeroed where that is asked for; never more than
+     * the limit, nothing large; all of it goes back. With a sanitizer nothing is kept. */
+    static void *blocks[MEM_KEEP_BYTES / 4096 + 100];
+    mem_keep_begin();
+    mem_keep_begin(); /* once more is no harm */
+    uint8_t *p = mem_alloc(100);
+    memset(p, 0xAB, 100);
+    mem_free(p);
+    const bool keeps = mem_kept_bytes() > 0;
+    assert_int_equal(mem_kept_bytes() % 64, 0);
+    uint8_t *q = mem_zalloc(1, 100);
+    assert_true(!keeps || q == p || mem_kept_bytes() > 0);
+    for (size_t i = 0; i < 100; i++) {
+        assert_int_equal(q[i], 0);
+    }
+    test_fail_alloc(1);
+    assert_null(mem_alloc(100)); /* the hook comes first */
+    test_fail_alloc_end();
+    q = mem_realloc(q, 3000);
+    assert_non_null(q);
+    mem_free(q);
+    const size_t before = mem_kept_bytes();
+    p = mem_alloc(MEM_KEEP_LARGEST + 64);
+    mem_free(p);
+    assert_int_equal(mem_kept_bytes(), before);
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+        blocks[i] = mem_alloc(4000);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], 1, 4000);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+        mem_free(blocks[i]);
+    }
+    assert_in_range(mem_kept_bytes(), keeps ? MEM_KEEP_BYTES - 4096 : 0,
+                    keeps ? MEM_KEEP_BYTES : 0);
+    for (size_t size = 1; size < 5000; size += 61) { /* what a list holds is as large as asked */
+        p = mem_alloc(size);
+        memset(p, 2, size);
+        mem_free(p);
+    }
+    mem_keep_end();
+    assert_int_equal(mem_kept_bytes(), 0);
+    p = mem_alloc(100);
+    mem_free(p);
+    assert_int_equal(mem_kept_bytes(), 0);
+}
+
 TEST(arena_gives_zeroed_aligned_memory_within_its_budget)
 {
     /* The budget is exact: the last byte is given, the next one is not. */
