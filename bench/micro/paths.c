@@ -41,6 +41,7 @@
 struct client {
     struct env_sock *sock;
     struct buf in;
+    struct buf own; /* what it sends, if it is not what all do */
 };
 
 struct world {
@@ -212,6 +213,7 @@ static void world_deinit(struct world *w)
         if (w->clients[i].sock != NULL) {
             env_sock_close(w->clients[i].sock);
             buf_deinit(&w->clients[i].in);
+            buf_deinit(&w->clients[i].own);
         }
     }
     buf_deinit(&w->request);
@@ -272,6 +274,7 @@ static void clients_open(struct world *w, int count)
 {
     for (int i = 0; i < count; i++) {
         buf_init(&w->clients[i].in, REQUEST_MAX);
+        buf_init(&w->clients[i].own, REQUEST_MAX);
         const struct env_addr *addr = w->over_http ? &w->http_addr : &w->addr;
         need(env_connect(w->env, addr, &w->clients[i].sock, NULL), "connect");
         turn(w);
@@ -280,14 +283,15 @@ static void clients_open(struct world *w, int count)
 
 static bool send_some(struct world *w, struct client *c, size_t *at)
 {
-    struct iovec iov = {w->request.p + *at, w->request.n - *at};
+    const struct buf *request = c->own.n > 0 ? &c->own : &w->request;
+    struct iovec iov = {request->p + *at, request->n - *at};
     size_t sent = 0;
-    enum err e = *at < w->request.n ? env_sendv(c->sock, &iov, 1, &sent) : ERR_OK;
+    enum err e = *at < request->n ? env_sendv(c->sock, &iov, 1, &sent) : ERR_OK;
     if (e != ERR_AGAIN) {
         need(e, "send");
         *at += sent;
     }
-    return *at == w->request.n;
+    return *at == request->n;
 }
 
 static bool receive_some(const struct world *w, struct client *c)
@@ -577,41 +581,69 @@ static void http_post(struct world *w, int times)
     expect(w, HTTP_ANSWER + 100);
 }
 
-/* Each expects the revision that the one before has made; numbers have a fixed width. */
-static void append_event(struct world *w, int times)
+/* The `round`th append of a client to its stream: it expects the revision that the one before has
+ * made. */
+static void append_request(struct world *w, int client, int round, int events)
 {
-    char body[1400];
-    memset(body, 'x', sizeof(body));
-    const int head = snprintf(body, sizeof(body),
-                              "{\"expected\":%20s,\"events\":[{\"id\":\"e-%06d\",\"type\":"
-                              "\"OrderPlaced\",\"data\":{\"text\":\"",
-                              "\"no_stream\"", 0);
-    body[head] = 'x';
-    memcpy(body + head + 1024, "\"}}]}", 6);
-    char *const expected = strstr(body, "\"expected\":") + strlen("\"expected\":");
-    char *const id = strstr(body, "\"e-") + 3;
+    static char text[1024];
+    struct buf body;
+    memset(text, 'x', sizeof(text));
+    buf_init(&body, REQUEST_MAX);
+    buf_put_z(&body, "{\"expected\":");
+    if (round == 0) {
+        buf_put_z(&body, "\"no_stream\"");
+    } else {
+        buf_printf(&body, "%11d", round * events - 1);
+    }
+    buf_put_z(&body, ",\"events\":[");
+    for (int i = 0; i < events; i++) {
+        buf_printf(&body, "%s{\"id\":\"e-%06d\",\"type\":\"OrderPlaced\",\"data\":{\"text\":\"",
+                   i == 0 ? "" : ",", round * events + i);
+        buf_put(&body, text, sizeof(text));
+        buf_put_z(&body, "\"}}");
+    }
+    buf_put_z(&body, "]}");
+    struct buf *out = &w->clients[client].own;
+    buf_clear(out);
+    buf_printf(out,
+               "POST /api/v1/streams/order-%06d/events HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
+               "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+               client, body.n);
+    buf_put(out, body.p, body.n);
+    buf_deinit(&body);
+}
+
+static void append_events(struct world *w, int times, int clients, int events)
+{
     for (int i = 0; i < 1000 && !w->es_ready; i++) {
         turn(w);
     }
-    for (int i = -10; i < times; i++) {
-        char text[24];
-        if (i > -10) {
-            snprintf(text, sizeof(text), "%20d", i + 9);
-            memcpy(expected, text, 20);
+    for (int i = 0; i < times + 10; i++) {
+        for (int c = 0; c < clients; c++) {
+            append_request(w, c, i, events);
         }
-        snprintf(text, sizeof(text), "%06d", i + 10);
-        memcpy(id, text, 6);
-        buf_clear(&w->request);
-        buf_printf(&w->request,
-                   "POST /api/v1/streams/order-123456/events HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
-                   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-                   head + 1024 + 5);
-        buf_put(&w->request, body, (size_t)head + 1024 + 5);
-        i < 0 ? uncounted(w, 1) : count_this(w, 1);
-        if (memcmp(w->clients[0].in.p, "HTTP/1.1 201", 12) != 0) {
-            die("append", (const char *)w->clients[0].in.p);
+        i < 10 ? uncounted(w, clients) : count_this(w, clients);
+        for (int c = 0; c < clients; c++) {
+            if (memcmp(w->clients[c].in.p, "HTTP/1.1 201", 12) != 0) {
+                die("append", (const char *)w->clients[c].in.p);
+            }
         }
     }
+}
+
+static void append_event(struct world *w, int times)
+{
+    append_events(w, times, 1, 1);
+}
+
+static void append_many(struct world *w, int times)
+{
+    append_events(w, times, CLIENTS_MAX, 1);
+}
+
+static void append_batch(struct world *w, int times)
+{
+    append_events(w, times, 1, 100);
 }
 
 static const struct {
@@ -630,6 +662,8 @@ static const struct {
     {"offset-commit", "OffsetCommit of one partition", offset_commit, 1, 400},
     {"http-post", "HTTP POST of 1 KiB, answered with 200 B", http_post, 1, 400},
     {"es-append", "conditional append of one event of 1 KiB over HTTP", append_event, 1, 400},
+    {"es-append-64", "the same from 64 connections at once", append_many, CLIENTS_MAX, 20},
+    {"es-append-100", "conditional append of 100 events of 1 KiB over HTTP", append_batch, 1, 20},
 };
 
 int main(int argc, char **argv)
@@ -639,7 +673,8 @@ int main(int argc, char **argv)
             printf("%s %d %s\n", paths[i].name, paths[i].times, paths[i].what);
         } else if (strcmp(argv[1], paths[i].name) == 0) {
             static struct world w;
-            world_init(&w, paths[i].run == append_event);
+            mem_keep_begin(); /* as a server does */
+            world_init(&w, strncmp(paths[i].name, "es-", 3) == 0);
             w.over_http = paths[i].run == http_post || w.engine != NULL;
             clients_open(&w, paths[i].clients);
             paths[i].run(&w, argc > 2 ? atoi(argv[2]) : paths[i].times);
