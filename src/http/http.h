@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/arena.h"
 #include "core/buf.h"
@@ -36,6 +37,7 @@ struct http_request {
     struct str query;  /* raw, without '?' */
     struct http_header *headers;
     size_t header_count;
+    uint64_t name_lengths; /* bit n: a header's name has n bytes (63: or more); 0: not known */
     struct str body;
     struct str
         params[HTTP_PARAMS_MAX]; /* what `{...}` in the route's path matched, decoded, in order */
@@ -45,8 +47,19 @@ struct http_request {
     struct arena *arena; /* lives until the reply is out */
     void *internal;
 };
-struct str http_header_get(const struct http_request *r,
-                           const char *name); /* case-insensitive; null: absent */
+/* The first header of this name, whatever its case; null: absent. */
+struct str http_header_find(const struct http_request *r, const char *name, size_t n);
+static inline uint64_t http_name_length(size_t n)
+{
+    return 1ull << (n < 63 ? n : 63);
+}
+/* Handlers ask for many that are not there: mostly the length of the name says so. */
+static inline struct str http_header_get(const struct http_request *r, const char *name)
+{
+    const size_t n = strlen(name);
+    const bool may = r->name_lengths == 0 || (r->name_lengths & http_name_length(n)) != 0;
+    return may ? http_header_find(r, name, n) : STR_NULL;
+}
 /* The decoded value of a query parameter; null: absent. */
 struct str http_query_get(const struct http_request *r, const char *name);
 

@@ -99,6 +99,7 @@ static bool make_headers(struct http_exchange *x, const uint8_t *p)
     for (uint32_t i = 0; i < x->field_count; i++) {
         const struct http_field *f = &fields[i];
         r->headers[i].name = str_make(p + f->name_at, f->name_n);
+        r->name_lengths |= http_name_length(f->name_n);
         r->headers[i].value = f->value_n == 0 ? STR_LIT("") : str_make(p + f->value_at, f->value_n);
     }
     r->header_count = x->field_count;
@@ -149,9 +150,8 @@ bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
     return join_chunks(x, p, n);
 }
 
-struct str http_header_get(const struct http_request *r, const char *name)
+struct str http_header_find(const struct http_request *r, const char *name, size_t n)
 {
-    size_t n = strlen(name);
     for (size_t i = 0; i < r->header_count; i++) {
         if (r->headers[i].name.n == n && strncasecmp(r->headers[i].name.p, name, n) == 0) {
             return r->headers[i].value;

@@ -4,6 +4,8 @@
  */
 #include "record/builder.h"
 
+#include <string.h>
+
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/crc32c.h"
@@ -50,14 +52,17 @@ void batch_builder_set_base_timestamp(struct batch_builder *b, int64_t base_time
     b->has_base_timestamp = true;
 }
 
+/* ---- Records: their size first, then their bytes, without a look at the room for each */
+
+static uint64_t zigzag(int64_t v)
+{
+    return ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0);
+}
+
 static size_t varint_size(int64_t v)
 {
-    uint64_t zigzag = ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0);
-    size_t n = 1;
-    for (; zigzag >= 0x80; zigzag >>= 7) {
-        n++;
-    }
-    return n;
+    const uint64_t z = zigzag(v);
+    return z < 0x80 ? 1 : (size_t)(63 - __builtin_clzll(z)) / 7 + 1;
 }
 
 static size_t bytes_size(struct str s)
@@ -65,10 +70,23 @@ static size_t bytes_size(struct str s)
     return str_is_null(s) ? varint_size(-1) : varint_size((int64_t)s.n) + s.n;
 }
 
-static void put_bytes(struct buf *b, struct str s)
+static uint8_t *put_varint(uint8_t *at, int64_t v)
 {
-    buf_put_varint(b, str_is_null(s) ? -1 : (int64_t)s.n);
-    buf_put_str(b, s);
+    uint64_t z = zigzag(v);
+    for (; z >= 0x80; z >>= 7) {
+        *at++ = (uint8_t)(z | 0x80);
+    }
+    *at++ = (uint8_t)z;
+    return at;
+}
+
+static uint8_t *put_bytes(uint8_t *at, struct str s)
+{
+    at = put_varint(at, str_is_null(s) ? -1 : (int64_t)s.n);
+    if (s.n > 0) {
+        memcpy(at, s.p, s.n);
+    }
+    return at + s.n;
 }
 
 /* A record but for its headers, which are `headers_size` bytes that the caller puts behind it. */
@@ -85,8 +103,8 @@ static bool too_long(struct str s)
     return s.n > INT32_MAX;
 }
 
-/* Writes it up to the headers. ERR_OK: the headers fit too. */
-static enum err begin_record(struct batch_builder *b, const struct draft *d)
+/* Writes it up to the headers, which go to *at: there is room for headers_size bytes. */
+static enum err begin_record(struct batch_builder *b, const struct draft *d, uint8_t **at)
 {
     if (d->offset_delta <= b->last_delta || b->count == INT32_MAX || too_long(d->key) ||
         too_long(d->value) || d->headers_size > INT32_MAX) {
@@ -109,13 +127,14 @@ static enum err begin_record(struct batch_builder *b, const struct draft *d)
         b->records.failed = false;
         return ERR_NO_MEMORY;
     }
-    buf_put_varint(&b->records, (int64_t)body);
-    buf_put_u8(&b->records, 0);
-    buf_put_varint(&b->records, delta);
-    buf_put_varint(&b->records, d->offset_delta);
-    put_bytes(&b->records, d->key);
-    put_bytes(&b->records, d->value);
-    buf_put_varint(&b->records, d->header_count);
+    uint8_t *p = put_varint(b->records.p + b->records.n, (int64_t)body);
+    *p++ = 0;
+    p = put_varint(p, delta);
+    p = put_varint(p, d->offset_delta);
+    p = put_bytes(p, d->key);
+    p = put_bytes(p, d->value);
+    *at = put_varint(p, d->header_count);
+    b->records.n += all;
     b->has_base_timestamp = true;
     b->count++;
     b->last_delta = d->offset_delta;
@@ -140,10 +159,11 @@ enum err batch_builder_append_at(struct batch_builder *b, int32_t offset_delta, 
         }
         d.headers_size += bytes_size(headers[i].key) + bytes_size(headers[i].value);
     }
-    enum err e = begin_record(b, &d);
+    uint8_t *at = NULL;
+    enum err e = begin_record(b, &d, &at);
     for (size_t i = 0; e == ERR_OK && i < header_count; i++) {
-        put_bytes(&b->records, headers[i].key);
-        put_bytes(&b->records, headers[i].value);
+        at = put_bytes(at, headers[i].key);
+        at = put_bytes(at, headers[i].value);
     }
     return e;
 }
@@ -165,9 +185,10 @@ enum err batch_builder_append_record(struct batch_builder *b, int32_t offset_del
     size_t headers_size = slice_left(&record->headers);
     struct draft d = {offset_delta,  record->timestamp,    record->key,
                       record->value, record->header_count, headers_size};
-    enum err e = begin_record(b, &d);
-    if (e == ERR_OK) {
-        buf_put(&b->records, record->headers.p, headers_size);
+    uint8_t *at = NULL;
+    enum err e = begin_record(b, &d, &at);
+    if (e == ERR_OK && headers_size > 0) {
+        memcpy(at, record->headers.p, headers_size);
     }
     return e;
 }
