@@ -313,7 +313,7 @@ const struct command COMMANDS[] = {
      OPTIONS(STREAM_DELETE), false, true, true, run_stream_delete},
     {"stream", "redact", "STREAM REVISION", 2, 2, "Take the data of one event away",
      "The event stays, with its id and revision; its data (or the named fields) are gone for all\n"
-     "readers of the event store.",
+     "readers of the event store and, when it says `erased`, for Kafka clients and in the files.",
      "leat stream redact customer-7 3 --field /email --reason 'asked to be forgotten'\tone field",
      OPTIONS(STREAM_REDACT), false, true, true, run_stream_redact},
     {"stream", "upcast", "FILE", 1, 1, "Try upcasts on the events that are stored",

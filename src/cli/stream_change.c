@@ -317,7 +317,14 @@ int run_stream_redact(struct cli *cli)
     }
     enum err e = str_is_null(full) ? ERR_NO_MEMORY : body_send(cli, &x, "POST", full.p, &v);
     if (e == ERR_OK && !cli->json) {
-        e = out_write(STR_LIT("redacted\n"), &cli->ec);
+        const struct json *erased = json_get(v, "erased");
+        const struct json *why = json_get(v, "not_erased_because");
+        if (why != NULL && why->kind == JSON_STRING) {
+            out_printf("redacted, but still in the topic: %.*s\n", STR(why->string));
+        } else {
+            const bool gone = erased != NULL && erased->kind == JSON_BOOL && erased->boolean;
+            e = out_write(gone ? STR_LIT("erased\n") : STR_LIT("redacted\n"), &cli->ec);
+        }
     }
     return cli_report(e, &cli->ec);
 }
