@@ -11,6 +11,8 @@
 #include "core/mem.h"
 #include "es/write.h"
 
+#define PREFETCH_AHEAD 4 /* events whose places in the index are on their way */
+
 #ifdef LEAT_DEBUG
 struct es_faults es_faults;
 #endif
@@ -300,11 +302,23 @@ void es_flight_ended(struct es_flight *f, enum err e, const struct ectx *ec)
     }
 }
 
+/* Ids lie anywhere in the index's memory; what else is put lies beside what was put before. */
+static void prefetch_id(const struct es_flight *f, size_t event)
+{
+    if (event < f->event_count && f->events[event].needs_id_entry) {
+        index_prefetch(f->es->index, ES_T_IDS, f->events[event].id.b);
+    }
+}
+
 /* Entries of what is durable. False: the index takes no more for now. */
 static bool flight_put(struct es_flight *f)
 {
     struct es *es = f->es;
+    if (f->link.next != &es->writer->flights) {
+        prefetch_id(CONTAINER_OF(f->link.next, struct es_flight, link), 0);
+    }
     while (f->put < f->event_count) {
+        prefetch_id(f, f->put + PREFETCH_AHEAD);
         const struct es_flight_event *x = &f->events[f->put];
         const struct es_flight_part *p = &f->parts[x->part];
         const struct es_entry entry = {

@@ -80,6 +80,9 @@ void es_plan_event(struct es_plan *p, size_t i)
     if (!str_is_null(x->id)) {
         x->id_hash = es_hash_id(es, &s->hash, x->id);
         x->carries = es_id_place(s->name, x->id, &x->carried);
+        if (es->index != NULL) {
+            index_prefetch(es->index, ES_T_IDS, x->id_hash.b); /* look_id comes soon */
+        }
     }
     if (s->event_count++ == 0) {
         s->first_event = i;

@@ -86,6 +86,9 @@ bool index_ready(const struct index *ix);
 /* About every 100 ms: tries again what failed. index_cover does it, too. */
 void index_tick(struct index *ix);
 
+/* A get or put of this key will follow soon: what memory has near it is brought nearer. Nothing
+ * depends on it. */
+void index_prefetch(struct index *ix, unsigned table, const void *key);
 /* The value of a key. ERR_NOT_FOUND; ERR_AGAIN. */
 MUST_USE enum err index_get(struct index *ix, unsigned table, const void *key, void *value);
 /* The greatest key that begins with `prefix` and is at most `key` (NULL: any), with its value.

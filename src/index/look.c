@@ -42,6 +42,14 @@ struct sources sources_of(struct index *ix, unsigned table, const uint8_t *from,
 /* ---- One key ----------------------------------------------------------------------------------
  */
 
+void index_prefetch(struct index *ix, unsigned table, const void *key)
+{
+    tree_prefetch(&ix->active->trees[table], key);
+    if (ix->frozen != NULL) {
+        tree_prefetch(&ix->frozen->trees[table], key);
+    }
+}
+
 const uint8_t *tree_get(const struct tree *t, const uint8_t *key)
 {
     if (t == NULL) {

@@ -49,6 +49,9 @@ static inline uint64_t tree_pool_bytes(const struct tree_pool *p)
 void tree_init(struct tree *t, struct tree_pool *pool, uint8_t key_bytes, uint8_t value_bytes);
 /* Adds or replaces. false: out of memory, nothing was changed. */
 MUST_USE bool tree_put(struct tree *t, const void *key, const void *value);
+/* A look at this key or a put of it will follow: its leaf comes into the processor's cache
+ * meanwhile. */
+void tree_prefetch(const struct tree *t, const void *key);
 /* The first entry that is not below `key`. */
 struct tree_at tree_seek(const struct tree *t, const void *key);
 /* The last entry that is not above `key`. */
