@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "core/hash.h"
 #include "core/mem.h"
 #include "core/utf8.h"
 #include "proj/apply_int.h"
@@ -440,6 +441,22 @@ static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t
     return e;
 }
 
+/* Two connections must not miss each other's rows: an order that looks for its customer, beside a
+ * customer who is written into the orders that there are. */
+static enum err begin(struct apply *a, struct ectx *ec)
+{
+    enum err e = a->driver->exec(a->db, a->driver->begin, ec);
+    if (e != ERR_OK || !a->d->looks_around || a->driver->lock == NULL) {
+        return e;
+    }
+    e = a->driver->lock(a->db, (int32_t)hash_murmur2(a->d->name.p, a->d->name.n),
+                        (int32_t)a->d->version, ec);
+    if (e != ERR_OK) {
+        roll_back(a);
+    }
+    return e;
+}
+
 /* One attempt at the transaction. */
 static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t *ends,
                         size_t count, bool *again, struct ectx *ec)
@@ -457,7 +474,7 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
         reads[i].next_offset = ends[i];
     }
     enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
-    e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
+    e = e != ERR_OK ? e : begin(a, ec);
     if (e != ERR_OK) {
         return e;
     }
@@ -643,7 +660,7 @@ MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, 
         changes_clear(a->changes);
     }
     enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
-    e = e != ERR_OK ? e : a->driver->exec(a->db, a->driver->begin, ec);
+    e = e != ERR_OK ? e : begin(a, ec);
     if (e != ERR_OK) {
         return e;
     }

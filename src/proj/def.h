@@ -127,6 +127,7 @@ struct def {
     struct str *statements;
     size_t statement_count;
     bool has_actions;
+    bool looks_around; /* what an event does depends on other rows than its own, by key */
 };
 
 /* `version`: of the tables' names; 0: as the text says. The arena holds everything; ERR_CONFIG with

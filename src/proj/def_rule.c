@@ -42,6 +42,7 @@ static enum err parse_lookups(struct def_parser *p, const struct json *v, struct
         if (e != ERR_OK) {
             return e;
         }
+        p->d->looks_around = true;
         rule->row_names[rule->lookup_count++] =
             (struct mapping_row){.name = l->name, .columns = l->columns, .count = l->column_count};
     }
@@ -70,6 +71,7 @@ static enum err parse_ops(struct def_parser *p, const struct json *v, struct def
             if (e != ERR_OK) {
                 return e;
             }
+            p->d->looks_around = p->d->looks_around || !rule->ops[rule->op_count].by_key;
             rule->op_count++;
         }
     }

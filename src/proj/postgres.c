@@ -426,6 +426,14 @@ static enum err postgres_set_durable(struct target_db *db, bool durable, struct 
         db, durable ? "SET synchronous_commit = on" : "SET synchronous_commit = off", ec);
 }
 
+static enum err postgres_lock(struct target_db *db, int32_t high, int32_t low, struct ectx *ec)
+{
+    char sql[96];
+    (void)snprintf(sql, sizeof(sql), "SELECT pg_advisory_xact_lock(%ld, %ld)", (long)high,
+                   (long)low);
+    return postgres_exec(db, sql, ec);
+}
+
 const struct target_driver target_postgres = {
     .name = "postgres",
     .lanes = 2,
@@ -443,6 +451,7 @@ const struct target_driver target_postgres = {
     .copy_rows = postgres_copy_rows,
     .set_timeout = postgres_set_timeout,
     .set_durable = postgres_set_durable,
+    .lock = postgres_lock,
     .begin = "BEGIN",
     .types = {"TEXT", "BIGINT", "DOUBLE PRECISION", "BOOLEAN", "JSON"},
     .table_suffix = "",

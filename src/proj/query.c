@@ -299,7 +299,8 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l)
         "SELECT f.event_key, f.shard, f.event_id, f.event_type, f.reason, f.shard, "
         "f.record_offset, f.parked_at, g.events FROM (SELECT event_key, MIN(parked_at) AS at, "
         "MIN(record_offset) AS first, COUNT(*) AS events FROM leat_parked WHERE projection = $1 "
-        "AND version = $2 AND ($3 IS NULL OR event_key > $3) GROUP BY event_key ORDER BY event_key "
+        "AND version = $2 AND (CAST($3 AS TEXT) IS NULL OR event_key > $3) GROUP BY event_key "
+        "ORDER BY event_key "
         "LIMIT $4) g "
         "JOIN leat_parked f ON f.projection = $1 AND f.version = $2 AND f.event_key = g.event_key "
         "AND f.record_offset = g.first ORDER BY f.event_key";

@@ -81,6 +81,9 @@ struct target_driver {
     /* Transactions that commit from now on are on stable storage when they have (true), or may be
      * taken back whole by a loss of power (false, the default of a target that has the choice). */
     enum err (*set_durable)(struct target_db *db, bool durable, struct ectx *ec);
+    /* NULL: transactions that write are one after the other anyhow. Until the transaction ends no
+     * other one has these numbers, on whatever connection: it sees what the one before did. */
+    enum err (*lock)(struct target_db *db, int32_t high, int32_t low, struct ectx *ec);
     const char *begin;        /* of a transaction that will write */
     const char *types[5];     /* of enum def_type */
     const char *table_suffix; /* " STRICT" */

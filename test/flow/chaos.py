@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The order flow under a rough hand: random interleavings, kill -9 of leat and of every service, rebuilds while it runs.
 
-    test/flow/chaos.py SECONDS [SEED]
+    test/flow/chaos.py [--postgres] SECONDS [SEED]
 
-At the end everybody is left in peace; then each order was decided once, and views and tables equal a fold of the log.
+--postgres: the read models are in PostgreSQL, which is killed too. At the end everybody is left in peace; then each order was decided once, and views and tables equal a fold of the log.
 """
 import json
 import os
@@ -17,6 +17,7 @@ import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), "test/net"]
 import tiny  # noqa: E402
+from database import BIN, Database  # noqa: E402
 from services import FLOW, Cast, SteadyServer  # noqa: E402
 from customers import Customers  # noqa: E402
 from server import Client  # noqa: E402
@@ -24,25 +25,31 @@ from server import Client  # noqa: E402
 PROJECTIONS = [p.stem for p in sorted((FLOW / "projections").glob("*.yaml"))]
 
 
-def prepare(count, cast):
+def prepare(count, cast, database):
     status, text = cast.run("node", "setup.js")
     count.show("categories, products, topics", status == 0, text)
     for kind in ("fold", "projection"):
         for path in sorted((FLOW / f"{kind}s").glob("*.yaml")):
             definition = cast.work / path.name
-            definition.write_text(path.read_text().replace("keep: 1m", "keep: 3s"))  # a few versions at a time, not more
+            text = path.read_text().replace("keep: 1m", "keep: 3s")  # a few versions at a time, not more
+            if database is not None:
+                text = text.replace("target: sqlite:order-flow.db", f'target: "{database.target}"')
+            definition.write_text(text)
             status, text = cast.leat(kind, "apply", str(definition))
             count.show(f"{kind} {path.stem} is declared", status == 0, text)
 
 
-def rough_hand(cast, server, seconds, seed):
+def rough_hand(cast, server, database, seconds, seed):
     """What it did, by name."""
+    blows = ["leat", "service", "service", "both", "rebuild", "rebuild"] + ["database"] * (database is not None)
     rng, did, deck = random.Random(seed), {"leat": 0, "service": 0, "rebuild": 0}, []
+    if database is not None:
+        did["database"] = 0
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         time.sleep(0.2 + rng.random())
         if not deck:
-            deck = ["leat", "service", "service", "both", "rebuild", "rebuild"]
+            deck = list(blows)
             rng.shuffle(deck)
         what = deck.pop()
         if what in ("service", "both"):
@@ -53,25 +60,34 @@ def rough_hand(cast, server, seconds, seed):
             time.sleep(rng.random() * 0.3)
             server.start()
             did["leat"] += 1
+        if what == "database":
+            database.kill()
+            database.start()
+            did["database"] += 1
         if what == "rebuild":  # refused if one is on its way
             did["rebuild"] += cast.leat("projection", "rebuild", rng.choice(PROJECTIONS))[0] == 0
         cast.again()
     return did
 
 
-def tables_and_views(count, server):
-    """The rows of the file are the rows over HTTP."""
-    client = Client(server)
+def sqlite_rows(server, select):
     with sqlite3.connect(f"file:{server.data}/derived/views/order-flow.db?mode=ro", uri=True) as db:
         db.row_factory = sqlite3.Row
-        for view in client.call("GET", "/api/v1/views")[1]["views"]:
-            name, key = view["name"], view["key"]
-            status, body, _ = client.call("GET", f"/api/v1/views/{name}?limit=10000")
-            table = f"{name}__v{body['version']}"
-            stored = [dict(row) for row in db.execute(f"SELECT {', '.join(view['columns'])} FROM {table}")]
-            order = lambda row: [row[k] for k in key]  # noqa: E731
-            count.show(f"table {table} is the view, {len(stored)} rows", status == 200 and stored != [] and
-                       sorted(stored, key=order) == sorted(body["rows"], key=order), (len(stored), len(body["rows"])))
+        return [dict(row) for row in db.execute(select)]
+
+
+def tables_and_views(count, server, database):
+    """The rows of the database are the rows over HTTP."""
+    client = Client(server)
+    for view in client.call("GET", "/api/v1/views")[1]["views"]:
+        name, key = view["name"], view["key"]
+        status, body, _ = client.call("GET", f"/api/v1/views/{name}?limit=10000")
+        table = f"{name}__v{body['version']}"
+        select = f"SELECT {', '.join(view['columns'])} FROM {table}"
+        stored = sqlite_rows(server, select) if database is None else database.rows(select)
+        order = lambda row: [row[k] for k in key]  # noqa: E731
+        count.show(f"table {table} is the view, {len(stored)} rows", status == 200 and stored != [] and
+                   sorted(stored, key=order) == sorted(body["rows"], key=order), (len(stored), len(body["rows"])))
     client.close()
 
 
@@ -87,6 +103,8 @@ def rebuild(cast, name):
 
 def check(count, cast, when):
     status, text = cast.run("node", "check.js", limit_s=120, CHECK_SECONDS="45")
+    if status != 0:
+        text += cast.leat("projection", "ls")[1]
     count.show(f"{when}: {text.splitlines()[0] if text else 'nothing'}", status == 0, text)
 
 
@@ -114,13 +132,13 @@ def bad_event(count, cast, server):
     client.close()
 
 
-def play(count, cast, server, seconds, seed):
-    prepare(count, cast)
+def play(count, cast, server, database, seconds, seed):
+    prepare(count, cast, database)
     cast.again()
     crowd = [Customers(server, seed, n) for n in range(4)]
     for customers in crowd:
         customers.start()
-    did = rough_hand(cast, server, seconds, seed)
+    did = rough_hand(cast, server, database, seconds, seed)
     cast.dismiss("shop")
     for customers in crowd:
         customers.stopping = True
@@ -129,16 +147,15 @@ def play(count, cast, server, seconds, seed):
     total = {k: sum(getattr(c, k) for c in crowd) for k in ("cancelled", "conflicts", "too_late", "repeated")}
     count.show(f"no customer saw what may not be: {total}", all(c.problem is None for c in crowd), [c.problem for c in crowd])
     count.show("commands met on the same orders", min(total["cancelled"], total["conflicts"], total["too_late"]) > 0, total)
-    count.show(f"seed {seed} killed leat {did['leat']} times and services {did['service']} times, rebuilt {did['rebuild']} times",
-               all(did.values()), did)
+    count.show(f"seed {seed}: killed or rebuilt, how often: {did}", all(did.values()), did)
     count.show("no service ended by itself", cast.fallen == [], "\n".join(cast.fallen))
     check(count, cast, "after it")
-    tables_and_views(count, server)
+    tables_and_views(count, server, database)
     for name in PROJECTIONS:
         status, text = rebuild(cast, name)
         count.show(f"{name} is rebuilt", status == 0, text)
     check(count, cast, "after rebuilds")
-    tables_and_views(count, server)
+    tables_and_views(count, server, database)
     parked(count, server)
     bad_event(count, cast, server)
 
@@ -146,15 +163,21 @@ def play(count, cast, server, seconds, seed):
 def main():
     count = tiny.Count()
     build = os.path.abspath(os.environ.get("LEAT_BUILD", "build"))
-    seconds = float(sys.argv[1])
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
+    postgres = sys.argv[1] == "--postgres"
+    numbers = sys.argv[1 + postgres:]
+    seconds = float(numbers[0])
+    seed = int(numbers[1]) if len(numbers) > 1 else int(time.time())
+    if postgres and BIN is None:
+        count.skip("the flow into PostgreSQL", "PostgreSQL is not installed (package postgresql)")
+        count.finish()
     print(f"seed {seed}", flush=True)
     work = pathlib.Path(tempfile.mkdtemp(prefix="leat-flow-"))
-    server = cast = None
+    server = cast = database = None
     try:
         server = SteadyServer(f"{build}/release/leat", work)
         cast = Cast(build, work, server, seed)
-        play(count, cast, server, seconds, seed)
+        database = Database() if postgres else None
+        play(count, cast, server, database, seconds, seed)
     except Exception as error:  # pylint: disable=broad-except
         count.show("the test itself", False, f"{type(error).__name__}: {error} at line {error.__traceback__.tb_next.tb_lineno}")
     finally:
@@ -162,6 +185,8 @@ def main():
             cast.end()
         if server is not None:
             server.end()
+        if database is not None:
+            database.end()
         if os.environ.get("LEAT_KEEP") is None:
             shutil.rmtree(work, ignore_errors=True)
     count.finish()

@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "core/compiler.h"
+#include "core/hash.h"
 #include "server.h"
 #include "world.h"
 
@@ -69,6 +70,46 @@ TEST(postgres_applies_parks_and_fences)
     assert_int_equal(other.counts.parked_now, 1);
     bench_deinit(&other);
     bench_deinit(&b);
+}
+
+/* A definition that looks at other rows has one transaction at a time, on whatever connection: an
+ * order that finds no customer yet, and a customer who finds no order yet, would miss each other.
+ */
+TEST(postgres_transactions_that_look_around_are_one_after_the_other)
+{
+    char target[256];
+    char text[8192];
+    char plain[1024];
+    struct bench looks;
+    struct bench by_key;
+    struct bench other;
+    server_schema(target, sizeof(target));
+    orders_into(target, text, sizeof(text));
+    snprintf(plain, sizeof(plain),
+             "{\"projection\":\"plain\",\"version\":1,\"source\":{\"category\":\"order\"},"
+             "\"target\":\"%s\",\"tables\":{\"seen\":{\"columns\":{\"id\":\"text\"},\"key\":"
+             "\"id\"}},\"maps\":[{\"type\":\"CustomerNamed\",\"upsert\":{\"table\":\"seen\","
+             "\"key\":{\"id\":\"$key\"}}}]}",
+             target);
+    bench_init_text(&looks, text);
+    bench_init_text(&other, text);
+    bench_init_text(&by_key, plain);
+    bench_claim(&looks, 1);
+    bench_claim(&by_key, 1);
+    struct ectx ec;
+    assert_int_equal(target_postgres.exec(looks.db, "SET lock_timeout = '20ms'", &ec), ERR_OK);
+    assert_int_equal(target_postgres.exec(other.db, "BEGIN", &ec), ERR_OK);
+    int32_t high = (int32_t)hash_murmur2("orders", 6);
+    assert_int_equal(target_postgres.lock(other.db, high, 1, &ec), ERR_OK);
+    const struct base_event event[] = {
+        {"CustomerNamed", "customer-c1", "{\"id\":\"c1\",\"name\":\"Ada\"}"}};
+    assert_int_equal(bench_apply(&looks, event, 1), ERR_AGAIN);
+    assert_int_equal(bench_apply(&by_key, event, 1), ERR_OK);
+    assert_int_equal(target_postgres.exec(other.db, "ROLLBACK", &ec), ERR_OK);
+    assert_int_equal(bench_apply(&looks, event, 1), ERR_OK);
+    bench_deinit(&by_key);
+    bench_deinit(&other);
+    bench_deinit(&looks);
 }
 
 TEST(target_is_shown_without_its_password)
