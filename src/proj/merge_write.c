@@ -28,10 +28,12 @@ static int compare_rows(const void *left, const void *right)
 {
     const struct merge_row *a = *(const struct merge_row *const *)left;
     const struct merge_row *b = *(const struct merge_row *const *)right;
-    if (a->shape != b->shape) {
-        return a->shape < b->shape ? -1 : 1;
-    }
     const struct def_table *t = a->table->t;
+    if (a->shape != b->shape) { /* the same order on every connection */
+        int order = memcmp(a->shape->states, b->shape->states, t->column_count);
+        return a->shape->effect != b->shape->effect ? (a->shape->effect < b->shape->effect ? -1 : 1)
+                                                    : order;
+    }
     for (size_t i = 0; i < t->key_count; i++) {
         int order = compare_values(&a->values[t->key[i]], &b->values[t->key[i]]);
         if (order != 0) {

@@ -436,7 +436,7 @@ static enum err postgres_lock(struct target_db *db, int32_t high, int32_t low, s
 
 const struct target_driver target_postgres = {
     .name = "postgres",
-    .lanes = 2,
+    .lanes = 4,
     .load = postgres_load,
     .unload = postgres_unload,
     .open = postgres_open,
