@@ -397,8 +397,8 @@ static void get_wait(struct api_call *c)
     if (!api_query_duration(c, "timeout", WAIT_DEFAULT_NS, WAIT_MAX_NS, &timeout)) {
         return;
     }
-    if (!es_position_parse(api_query(c, "position"), &position)) {
-        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "position: is none that this server gave"));
+    if (!es_position_parse(api_query(c, "at_least"), &position)) {
+        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "at_least: is no position that this server gave"));
         api_fail(c, ERR_MALFORMED, &ec);
         return;
     }
@@ -493,8 +493,8 @@ static const struct api_param PARKED_PARAMS[] = {
     {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."}};
 static const struct api_param WAIT_PARAMS[] = {
     NAME_PARAM,
-    {"position", API_QUERY, API_POSITION, true, "p:000000000000000000000000",
-     "That an append was answered with."},
+    {"at_least", API_QUERY, API_POSITION, true, "p:000000000000000000000000",
+     "A position that an append was answered with."},
     {"timeout", API_QUERY, API_DURATION, false, "2s", "How long at most (2s, 60s)."}};
 static const struct api_param CHECK_PARAMS[] = {
     {"file", API_QUERY, API_STRING, false, "orders.yaml", "What errors call it."},

@@ -279,7 +279,7 @@ class Scene:
 
     def caught_up(self, client, limit_s):
         position = max(w.position for w in self.writers)
-        return {m.name: client.call("GET", f"/api/v1/projections/{m.name}/wait?position={urllib.parse.quote(position)}"
+        return {m.name: client.call("GET", f"/api/v1/projections/{m.name}/wait?at_least={urllib.parse.quote(position)}"
                                     f"&timeout={limit_s}s")[1] for m in self.models}
 
     def notes(self, client, name, enough):

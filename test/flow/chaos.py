@@ -121,7 +121,7 @@ def bad_event(count, cast, server):
     client = Client(server)
     path = "/api/v1/projections/customer_orders/parked"
     appended = client.append("order-bad", [{"id": "bad", "type": "OrderPlaced", "data": {"total": 1}}], "no_stream")[1]
-    status, text, _ = client.call("GET", f"/api/v1/projections/customer_orders/wait?position={appended['position']}&timeout=10s")
+    status, text, _ = client.call("GET", f"/api/v1/projections/customer_orders/wait?at_least={appended['position']}&timeout=10s")
     count.show("the projection gets beyond a bad event", status == 200, text)
     keys = client.call("GET", path)[1]["parked"]
     count.show("a bad event is parked, with its reason", [k["key"] for k in keys] == ["order-bad"] and
