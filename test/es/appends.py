@@ -180,6 +180,37 @@ def many_writers(count, server):
     client.close()
 
 
+def same_key(count, server):
+    """A thousand requests with one Idempotency-Key, and another thousand with a second one, at the same time: each key has one
+    effect; who comes while it is being made is told so, who comes later gets the same answer."""
+    answers = {"one": [], "two": []}
+    lock = threading.Lock()
+
+    def work(me):
+        client = Client(server)
+        key = "one" if me % 2 else "two"
+        for _ in range(50):
+            status, body, headers = client.call("POST", f"/api/v1/streams/key-{key}/events", {"events": [{"type": "Keyed", "data": key}]},
+                                                {"Idempotency-Key": f"parallel-{key}"})
+            with lock:
+                answers[key].append((status, json.dumps(body) if status == 201 else body["code"], headers.get("idempotency-replayed")))
+        client.close()
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(WRITERS)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    client = Client(server)
+    for key, got in answers.items():
+        made = [a for a in got if a[0] == 201 and a[2] is None]
+        again = [a for a in got if a[0] == 201 and a[2] == "true"]
+        meanwhile = [a for a in got if a[:2] == (409, "idempotency-in-progress")]
+        count.show(f"a key from {WRITERS // 2} clients at once has one effect", len(client.events(f"key-{key}")) == len(made) == 1 and
+                   {a[1] for a in again} == {made[0][1]} and len(made) + len(again) + len(meanwhile) == len(got) == 1000,
+                   (len(made), len(again), len(meanwhile), got[:3]))
+    client.close()
+
+
 def place(text):
     """Positions are opaque to clients; this test may know that they are numbers in hexadecimal."""
     return tuple(int(part, 16) for part in text[2:].replace(".", "-").split("-"))
@@ -222,4 +253,5 @@ def run(count, server):
     refusals(count, server)
     several(count, server)
     many_writers(count, server)
+    same_key(count, server)
     register(count, server)

@@ -1,5 +1,7 @@
 """Pages, moments, filters, deletion, redaction, snapshots, folds, subscriptions."""
 import json
+import os
+import subprocess
 import time
 
 from server import Client, Stream, event
@@ -17,6 +19,17 @@ maps:
     increment: { /balance: /data/amount }
   - type: Withdrawn
     increment: { /balance: 0 - /data/amount }
+"""
+
+# Without a schema tag of its own: name and a hash of the rules are the tag.
+TALLY = """
+fold: tally
+category: tally
+snapshot_every: 10
+initial: { sum: 0 }
+maps:
+  - type: Counted
+    increment: { /sum: RULE }
 """
 
 
@@ -139,6 +152,46 @@ def states(count, server):
     client.close()
 
 
+def changed_rules(count, server):
+    """A fold's rules change, and change back: what one form has folded is never taken for the other's."""
+    client = Client(server)
+    for n in range(25):
+        client.append("tally-1", [event(f"t{n}", "Counted", {"n": n})], "any")
+    for rule, factor, before in (("/data/n", 1, 25), ("/data/n + /data/n", 2, 25), ("/data/n", 1, 37)):
+        status, body, _ = client.call("PUT", "/api/v1/folds/tally?file=tally.yaml", TALLY.replace("RULE", rule),
+                                      {"Content-Type": "application/yaml"})
+        for n in range(before, before + 12):  # so that a snapshot is made under these rules
+            client.append("tally-1", [event(f"t{n}", "Counted", {"n": n})], "any")
+        wanted = factor * sum(range(client.events("tally-1")[-1]["revision"] + 1))
+        time.sleep(0.3)
+        _, state, _ = client.call("GET", "/api/v1/streams/tally-1/state")
+        count.show(f"the state under the rule {rule} is that of all events", status in (200, 201) and state["state"]["sum"] == wanted,
+                   (status, body, state, wanted))
+    client.close()
+
+
+def old_forms(count, server):
+    """Upcasts are tried on the whole log before they are declared."""
+    client = Client(server)
+    client.append("form-1", [event("f1", "Form.v1", {"name": "Ann Lee", "price": 2}), event("f2", "Form.v1", {"name": "Bo", "price": 3}),
+                             event("f3", "Form.v3", {"names": {"first": "Cy"}, "cents": 4})])
+    path = os.path.join(server.work, "form.yaml")
+
+    def tried(text):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return subprocess.run([server.binary, "stream", "upcast", path, "--against-log", "-o", "json", "--http", server.http],
+                              capture_output=True, text=True, timeout=20, check=False)
+    chain = ("upcasts:\n  - from: Form.v1\n    to: Form.v2\n    move: { /data/name: /data/names/first }\n"
+             "  - from: Form.v2\n    to: Form.v3\n    set: { /data/cents: /data/price * 100 }\n")
+    told = tried(chain)
+    count.show("a chain of upcasts fits to every event of the log", told.returncode == 0, told)
+    count.show("nothing is declared by trying", [e["type"] for e in client.events("form-1")] == ["Form.v1", "Form.v1", "Form.v3"])
+    wrong = tried(chain.replace("/data/price", "/data/prize"))
+    count.show("one that does not fit is told with the event", wrong.returncode != 0 and "prize" in wrong.stdout + wrong.stderr, wrong)
+    client.close()
+
+
 def live(count, server):
     client = Client(server)
     client.append("live-1", [event(f"v{n}") for n in range(5)])
@@ -185,4 +238,6 @@ def run(count, server):
     pages(count, server)
     ends(count, server)
     states(count, server)
+    changed_rules(count, server)
+    old_forms(count, server)
     live(count, server)

@@ -1,7 +1,9 @@
 """Which append is a repetition and which a conflict. One table, tried on streams that are warm, after a clean stop, after a
-kill, and with an index that is made anew from the log."""
+kill, when their events are in segments that were rolled, and with an index that is made anew from the log."""
+import glob
 import os
 import shutil
+import subprocess
 
 from server import Client, event
 
@@ -69,6 +71,20 @@ def judge(client, count, when):
                body["original_revision"] == 0, (status, body))
 
 
+def roll(client, count, server):
+    """Each partition's events so far are in a segment behind the active one."""
+    def segments():
+        return sorted(glob.glob(os.path.join(server.data, "**", "es.vector-*", "*.log"), recursive=True))
+    before = segments()
+    told = subprocess.run([server.binary, "topic", "config", "es.vector", "--set", "segment.bytes=4096", "-b", server.kafka],
+                          capture_output=True, text=True, timeout=20, check=False)
+    for n in range(64):
+        for _ in range(2):
+            client.append(f"vector-roll{n}", [event(data="x" * 3000)], "any")
+    rolled = [path for path in before if sum(os.path.dirname(path) == os.path.dirname(other) for other in segments()) > 1]
+    count.show("the segments are rolled", told.returncode == 0 and before and rolled == before, (told, before, segments()))
+
+
 def run(count, server):
     client = Client(server)
     fill(client, count)
@@ -81,6 +97,12 @@ def run(count, server):
     server.kill()
     server.start()
     judge(client, count, "after a kill")
+    roll(client, count, server)
+    judge(client, count, "in a rolled segment")
+    client.close()
+    server.kill()
+    server.start()
+    judge(client, count, "in a rolled segment, after a kill")
     # Other events between, so that the index has more than one run, and truncation, which hides events but forgets no id.
     for n in range(300):
         client.append("vector-filler", [event(f"x{n}-{i}") for i in range(20)])

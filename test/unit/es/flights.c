@@ -217,6 +217,61 @@ TEST(a_query_that_waits_for_the_disk_misses_nothing_that_comes_meanwhile)
     assert_true(waited > 20);
 }
 
+static void snapshot_done(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+static void snapshot_shown(struct es_read_stream *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+/* It is asked for while its events are in flight: it is never there without them. */
+TEST(a_snapshot_does_not_outlive_the_events_that_it_folds)
+{
+    struct es_world w;
+    es_world_init(&w, 12);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    fake_engine_hold(w.engine, true);
+    struct es_shot *s = fire(&w, "order-1", "0", "b c");
+    bool done = false;
+    struct es_stream_change c = {.kind = ES_CHANGE_SNAPSHOT,
+                                 .stream = STR_LIT("order-1"),
+                                 .revision = 2,
+                                 .schema = STR_LIT("S.v1"),
+                                 .state = STR_LIT("3"),
+                                 .arena = &w.arena,
+                                 .done = snapshot_done,
+                                 .ctx = &done};
+    es_stream_change(w.es, &c);
+    turn(&w);
+    assert_false(done);
+    es_world_restart(&w, ES_WORLD_KILL); /* what was not durable is gone */
+    assert_true(done);
+    assert_int_equal(c.problem, ES_UNAVAILABLE);
+    fake_engine_hold(w.engine, false);
+    done = false;
+    struct es_read_stream r = {.stream = STR_LIT("order-1"),
+                               .to = UINT64_MAX,
+                               .until_ns = INT64_MAX,
+                               .limit = 10,
+                               .limit_bytes = 1 << 20,
+                               .snapshot_schema = STR_LIT("S.v1"),
+                               .arena = &w.arena,
+                               .done = snapshot_shown,
+                               .ctx = &done};
+    es_read_stream(w.es, &r);
+    es_world_settle(&w);
+    assert_true(done);
+    assert_int_equal(r.problem, ES_OK);
+    assert_false(r.has_snapshot);
+    assert_int_equal(r.event_count, 1);
+    es_read_stream_release(w.es, &r);
+    es_shot_free(s);
+    es_world_deinit(&w);
+}
+
 /* ---- Ids that the server made ---- */
 
 static void read_done(struct es_read_stream *r)

@@ -145,6 +145,64 @@ TEST(any_event_sees_what_is_in_flight_and_one_of_many_wins)
     es_world_deinit(&w);
 }
 
+/* ---- What readers no longer get ---- */
+
+static void change_order(struct es_world *w, struct es_stream_change c)
+{
+    bool done = false;
+    c.stream = STR_LIT("order-1");
+    c.arena = &w->arena;
+    c.done = changed;
+    c.ctx = &done;
+    es_stream_change(w->es, &c);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(c.problem, ES_OK);
+}
+
+static void still_met(struct es_world *w, struct es_position at)
+{
+    for (int i = 0; i < 2; i++) {
+        struct es_shot *s = es_shot_make("seat-1", NULL, "-");
+        es_shot_query(s, "", "seat:7", i == 0 ? START : at);
+        es_shot_go(w, s);
+        es_world_settle(w);
+        assert_string_equal(es_problem_code(s->a.problem), i == 0 ? "append-conflict" : "ok");
+        if (i == 0) {
+            assert_int_equal(es_position_cmp(s->a.violations[0].first_match, at), 0);
+        }
+        es_shot_free(s);
+    }
+}
+
+/* A condition counts what has happened: a fact of the log stays one when it is redacted, truncated,
+ * or its stream deleted, before and after a restart. */
+TEST(what_is_hidden_from_readers_has_happened)
+{
+    static const struct es_stream_change changes[] = {
+        {.kind = ES_CHANGE_REDACT, .revision = 1, .reason = {"asked for", 9}},
+        {.kind = ES_CHANGE_SET, .set_truncate_before = true, .truncate_before = 3},
+        {.kind = ES_CHANGE_SOFT_DELETE},
+        {.kind = ES_CHANGE_TOMBSTONE},
+    };
+    struct es_world w;
+    es_world_init(&w, 14);
+    struct es_shot *s = es_shot_make("order-1", NULL, "a b c d");
+    es_shot_tag(s, 1, "seat:7");
+    es_shot_go(&w, s);
+    es_world_settle(&w);
+    const struct es_position at = {s->a.position.commit, 1};
+    es_shot_free(s);
+    still_met(&w, at);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        change_order(&w, changes[i]);
+        still_met(&w, at);
+        es_world_restart(&w, i % 2 == 0 ? ES_WORLD_REBUILD : ES_WORLD_CLEAN);
+        still_met(&w, at);
+    }
+    es_world_deinit(&w);
+}
+
 /* ---- Many entries ---- */
 
 enum { BULK = 10000, MANY = 200000 };
