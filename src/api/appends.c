@@ -483,17 +483,19 @@ static const struct api_schema SCHEMAS[] = {
      "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
      "\"first_revision\":{\"type\":\"integer\"},\"last_revision\":{\"type\":\"integer\"},"
      "\"position\":{\"type\":\"string\"},\"idempotent\":{\"type\":\"boolean\"}}}"},
-    {"Append", "{\"type\":\"object\",\"properties\":{"
-               "\"records\":{\"type\":\"array\",\"maxItems\":10000,"
-               "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}},"
-               "\"checks\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"object\","
-               "\"properties\":{\"stream\":{\"type\":\"string\"},"
-               "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
-               "\"query\":{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\","
-               "\"items\":{\"type\":\"object\",\"properties\":{"
-               "\"types\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-               "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}}}},"
-               "\"after\":{\"type\":\"string\"}}}}}}"},
+    {"Append",
+     "{\"type\":\"object\",\"properties\":{"
+     "\"records\":{\"type\":\"array\",\"maxItems\":10000,"
+     "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}},"
+     "\"checks\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"object\","
+     "\"properties\":{\"stream\":{\"type\":\"string\"},"
+     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"},"
+     "\"query\":{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\","
+     "\"maxItems\":32,\"items\":{\"type\":\"object\",\"description\":\"Met by an event of any of "
+     "the types with all of the tags; with neither, by any event.\",\"properties\":{"
+     "\"types\":{\"type\":\"array\",\"maxItems\":64,\"items\":{\"type\":\"string\"}},"
+     "\"tags\":{\"type\":\"array\",\"maxItems\":64,\"items\":{\"type\":\"string\"}}}}}}},"
+     "\"after\":{\"type\":\"string\"}}}}}}"},
     {"Appended",
      "{\"type\":\"object\",\"properties\":{\"streams\":{\"type\":\"array\",\"items\":"
      "{\"$ref\":\"#/components/schemas/StreamAppended\"}},\"position\":{\"type\":\"string\"},"

@@ -86,7 +86,8 @@ static enum err read_item(const struct json *v, struct arena *a, struct es_query
 {
     struct str *types, *tags;
     if (v->kind != JSON_OBJECT) {
-        return ectx_fail(ec, ERR_MALFORMED, "items: each must be an object with types or tags");
+        return ectx_fail(ec, ERR_MALFORMED,
+                         "items: each must be an object, with types, tags, both or neither");
     }
     enum err e = event_texts_read(v, "types", ES_TAGS_MAX, a, &types, &out->type_count, ec);
     e = e == ERR_OK ? event_texts_read(v, "tags", ES_TAGS_MAX, a, &tags, &out->tag_count, ec) : e;
