@@ -13,7 +13,8 @@ bool utf8_printable_ascii(struct str s);
 /* Appends `s` with control characters and invalid bytes as \xNN, so that nothing a peer sends can
  * move a terminal's cursor or forge a log line. */
 void utf8_escape(struct buf *b, struct str s);
-/* `s` is the inside of a JSON string as it stands: printable ASCII without quotes and backslashes. */
+/* `s` is the inside of a JSON string as it stands: printable ASCII without quotes and backslashes.
+ */
 bool utf8_json_plain(struct str s);
 /* Appends `s` as the inside of a JSON string (RFC 8259): quotes, backslash, control characters
  * escaped; invalid UTF-8 becomes U+FFFD. */

@@ -256,8 +256,9 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
         }
         attributes = true;
         value = header_decode(a, value);
-        e = str_is_null(value) ? ectx_fail(ec, ERR_NO_MEMORY, "event: no memory")
-                               : read_attribute(&r, &found, name, value, h->headers[i].name, &at, &spec);
+        e = str_is_null(value)
+                ? ectx_fail(ec, ERR_NO_MEMORY, "event: no memory")
+                : read_attribute(&r, &found, name, value, h->headers[i].name, &at, &spec);
     }
     for (size_t i = 0; i < h->count && e == ERR_OK; i++) {
         e = read_plain(&r, &found, h->headers[i].name, h->headers[i].value);

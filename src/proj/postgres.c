@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/check.h"
 #include "core/compiler.h"
@@ -18,10 +20,11 @@
 #include "proj/postgres_int.h"
 #include "proj/target.h"
 
-#define VERSION_MIN  140000 /* pipeline mode */
-#define PENDING_MAX  256u   /* statements sent and not yet answered */
-#define PARAMS_BYTES (160u << 20)
-#define ARENA_KEEP   (256u << 10)
+#define VERSION_MIN     140000 /* pipeline mode */
+#define PENDING_MAX     256u   /* statements sent and not yet answered */
+#define PARAMS_BYTES    (160u << 20)
+#define ARENA_KEEP      (256u << 10)
+#define CONNECT_SECONDS "5" /* for each address, with the greeting of the server */
 
 struct target_stmt {
     struct target_db *db;
@@ -179,9 +182,56 @@ static void be_silent(void *ctx, const char *text)
     (void)text;
 }
 
+/* ---- Breaking off
+ *
+ * libpq waits for an answer for ever, and a server that is stopped or cut off never gives one. So
+ * the socket is shut down, from another thread: that the peer is gone is something libpq can deal
+ * with. It is our duplicate, as libpq closes its own whenever it likes. */
+
+static void take_socket(atomic_int *at, bool shut)
+{
+    int taken = at == NULL ? 0 : atomic_exchange(at, 0);
+    if (taken != 0) {
+        IGNORE(!shut || shutdown(taken - 1, SHUT_RDWR) == 0);
+        (void)close(taken - 1);
+    }
+}
+
+static enum err put_socket(struct target_db *db, struct ectx *ec)
+{
+    int copy = dup(db->l->PQsocket(db->conn));
+    if (copy < 0) {
+        return ectx_fail(ec, ERR_AGAIN, "no descriptor for a connection to PostgreSQL");
+    }
+    for (size_t i = 0; i < POSTGRES_SOCKETS_MAX && db->socket == NULL; i++) {
+        int none = 0;
+        if (atomic_compare_exchange_strong(&db->l->sockets[i], &none, copy + 1)) {
+            db->socket = &db->l->sockets[i];
+        }
+    }
+    if (db->socket == NULL) {
+        (void)close(copy);
+        return ectx_fail(ec, ERR_AGAIN, "more than %u connections to PostgreSQL",
+                         POSTGRES_SOCKETS_MAX);
+    }
+    if (atomic_load(&db->l->interrupted)) { /* perhaps it did not see this one */
+        take_socket(db->socket, true);
+    }
+    return ERR_OK;
+}
+
+static void postgres_interrupt(struct target_library *l)
+{
+    atomic_store(&l->interrupted, true);
+    for (size_t i = 0; i < POSTGRES_SOCKETS_MAX; i++) {
+        take_socket(&l->sockets[i], true);
+    }
+}
+
 static void postgres_close(struct target_db *db)
 {
     if (db != NULL) {
+        take_socket(db->socket, false);
         db->l->PQfinish(db->conn);
         arena_deinit(&db->arena);
         buf_deinit(&db->bulk);
@@ -219,7 +269,10 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
     db->l = l;
     arena_init(&db->arena, PARAMS_BYTES);
     buf_init(&db->bulk, POSTGRES_BULK_BYTES);
-    db->conn = l->PQconnectdb(text);
+    /* What the target says comes last, and may say otherwise. */
+    const char *const names[] = {"connect_timeout", "dbname", NULL};
+    const char *const values[] = {CONNECT_SECONDS, text, NULL};
+    db->conn = l->PQconnectdbParams(names, values, 1);
     mem_free(text);
     enum err e = ERR_OK;
     if (db->conn == NULL) {
@@ -228,12 +281,16 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
         e = postgres_lost(db, ec);
     } else {
         (void)l->PQsetNoticeProcessor(db->conn, be_silent, NULL);
-        e = run_text(db,
-                     (flags & TARGET_READ_ONLY) != 0
-                         ? "SET client_encoding = 'UTF8'; SET default_transaction_read_only = on"
-                         : "SET client_encoding = 'UTF8'; SET synchronous_commit = off; "
-                           "SET lock_timeout = '5s'",
-                     ec);
+        e = put_socket(db, ec);
+        e = e != ERR_OK
+                ? e
+                : run_text(
+                      db,
+                      (flags & TARGET_READ_ONLY) != 0
+                          ? "SET client_encoding = 'UTF8'; SET default_transaction_read_only = on"
+                          : "SET client_encoding = 'UTF8'; SET synchronous_commit = off; "
+                            "SET lock_timeout = '5s'",
+                      ec);
     }
     if (e != ERR_OK) {
         postgres_close(db);
@@ -439,6 +496,7 @@ const struct target_driver target_postgres = {
     .lanes = 4,
     .load = postgres_load,
     .unload = postgres_unload,
+    .interrupt = postgres_interrupt,
     .open = postgres_open,
     .close = postgres_close,
     .exec = postgres_exec,

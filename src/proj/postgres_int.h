@@ -3,12 +3,16 @@
 #define LEAT_PROJ_POSTGRES_INT_H
 
 #include <postgresql/libpq-fe.h>
+#include <stdatomic.h>
 
 #include "core/buf.h"
 #include "proj/target.h"
 
+#define POSTGRES_SOCKETS_MAX 2048u /* connections at once */
+
 #define POSTGRES_FUNCTIONS(X) \
-    X(PQconnectdb)            \
+    X(PQconnectdbParams)      \
+    X(PQsocket)               \
     X(PQfinish)               \
     X(PQstatus)               \
     X(PQerrorMessage)         \
@@ -37,6 +41,9 @@
     X(PQlibVersion)
 
 struct target_library {
+    /* Duplicates of the connections' sockets, plus 1; 0: free. Who takes one out closes it. */
+    atomic_int sockets[POSTGRES_SOCKETS_MAX];
+    atomic_bool interrupted;
 #define POSTGRES_DECLARE(name) __typeof__(name) *name;
     POSTGRES_FUNCTIONS(POSTGRES_DECLARE)
 #undef POSTGRES_DECLARE
@@ -58,6 +65,7 @@ enum {
 struct target_db {
     struct target_library *l;
     PGconn *conn;
+    atomic_int *socket;  /* of the library; NULL: none yet */
     unsigned statements; /* names given so far */
     unsigned pending;
     bool pipeline;

@@ -154,6 +154,27 @@ void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx)
     proj_ended(p);
 }
 
+void proj_interrupt(struct proj *p)
+{
+    LIST_FOR_EACH (link, next, &p->projections) {
+        const struct projection *pr = CONTAINER_OF(link, struct projection, link);
+        if (!projection_idle(pr)) {
+            LOG_WARN("projection.busy", KV_STR("projection", pr->name),
+                     KV_Z("work", projection_work(pr)), KV_U64("queries", pr->query_count),
+                     KV_Z("action", "stopping: what is under way is broken off and rolled back"));
+        }
+    }
+    if (p->check_count > 0) {
+        LOG_WARN("projection.checks_busy", KV_U64("checks", p->check_count));
+    }
+    if (p->sqlite != NULL) {
+        target_sqlite.interrupt(p->sqlite);
+    }
+    if (p->postgres != NULL) {
+        target_postgres.interrupt(p->postgres);
+    }
+}
+
 /* After proj_stop, or when the process it belongs to is dead (simulated): no job will run. */
 void proj_destroy(struct proj *p)
 {

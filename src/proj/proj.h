@@ -82,6 +82,9 @@ bool proj_is_serving(const struct proj *p);
 /* Every call that waits is answered ERR_STOPPED. `stopped` when no job is under way any more; it
  * must not destroy p, but may say that it can be. */
 void proj_stop(struct proj *p, void (*stopped)(void *ctx), void *ctx);
+/* After proj_stop: what is under way in databases is broken off. A transaction is rolled back then,
+ * and done again by the next start. Says in the log what it was that took so long. */
+void proj_interrupt(struct proj *p);
 void proj_destroy(struct proj *p); /* stopped, or never started */
 
 /* ---- Commands

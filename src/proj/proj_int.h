@@ -331,6 +331,7 @@ void projection_go(struct projection *pr);
 void projection_tick(struct projection *pr, uint64_t now);
 void projection_close(struct projection *pr); /* at the end: leaves, closes connections */
 bool projection_idle(const struct projection *pr);
+const char *projection_work(const struct projection *pr);    /* what its lanes do, for the log */
 void projection_moved(struct projection *pr, struct run *r); /* it has applied something */
 
 void gauges_register(struct proj *p); /* gauges.c */

@@ -124,6 +124,22 @@ bool projection_idle(const struct projection *pr)
     return pr->work_pending == 0 && pr->query_count == 0 && pr->sending == NULL && !feed_busy(pr);
 }
 
+const char *projection_work(const struct projection *pr)
+{
+    for (unsigned i = 0; i < pr->lane_count; i++) {
+        const struct lane *l = &pr->lanes[i];
+        if (l->current != NULL) {
+            return l->opening                ? "opening its target"
+                   : l->current == &l->batch ? "a transaction of events"
+                   : pr->switching           ? "a switch"
+                                             : "a change of its tables";
+        }
+    }
+    return pr->sending != NULL   ? "an action on its way"
+           : pr->query_count > 0 ? "queries"
+                                 : "positions on their way to its group";
+}
+
 void projection_close(struct projection *pr)
 {
     struct ectx ec;

@@ -49,6 +49,11 @@ static void sqlite_unload(struct target_library *l)
     }
 }
 
+static void sqlite_interrupt(struct target_library *l)
+{
+    atomic_store_explicit(&l->interrupted, true, memory_order_relaxed); /* see progress */
+}
+
 static enum err sqlite_load(struct target_library **out, struct ectx *ec)
 {
 #define SQLITE_FIND(name) LIBRARY_FUNCTION(struct target_library, name),
@@ -117,7 +122,8 @@ static enum err fail(struct target_db *db, int code, struct ectx *ec)
 static int progress(void *ctx)
 {
     const struct target_db *db = ctx;
-    return db->deadline_ns != 0 && now_ns() > db->deadline_ns;
+    return atomic_load_explicit(&db->l->interrupted, memory_order_relaxed) ||
+           (db->deadline_ns != 0 && now_ns() > db->deadline_ns);
 }
 
 static void sqlite_close(struct target_db *db)
@@ -345,6 +351,7 @@ const struct target_driver target_sqlite = {
     .lanes = 1,
     .load = sqlite_load,
     .unload = sqlite_unload,
+    .interrupt = sqlite_interrupt,
     .open = sqlite_open,
     .close = sqlite_close,
     .exec = sqlite_exec,

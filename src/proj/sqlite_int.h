@@ -3,6 +3,7 @@
 #define LEAT_PROJ_SQLITE_INT_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #define SQLITE_FUNCTIONS(X)         \
     X(sqlite3_open_v2)              \
@@ -36,6 +37,7 @@
     X(sqlite3_threadsafe)
 
 struct target_library {
+    atomic_bool interrupted;
 #define SQLITE_DECLARE(name) __typeof__(name) *name;
     SQLITE_FUNCTIONS(SQLITE_DECLARE)
 #undef SQLITE_DECLARE

@@ -53,6 +53,9 @@ struct target_driver {
     /* Loads the library; kept for the life of the process. */
     enum err (*load)(struct target_library **out, struct ectx *ec);
     void (*unload)(struct target_library *l);
+    /* From any thread, while others work: what is under way on connections of this library ends
+     * soon with an error, and so does what begins later. For the end of the process. */
+    void (*interrupt)(struct target_library *l);
     enum err (*open)(struct target_library *l, struct str where, unsigned flags,
                      struct target_db **out, struct ectx *ec);
     void (*close)(struct target_db *db); /* NULL is fine */

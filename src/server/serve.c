@@ -6,6 +6,7 @@
  * hand-overs), then replies are sent.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/hash.h"
@@ -205,6 +206,8 @@ static enum err open_all(struct server *s, struct ectx *ec)
     return e;
 }
 
+/* Ends with everything that must be on the disk on it; what was memory is given back, unless a job
+ * that never ended still uses it. */
 static void close_all(struct server *s)
 {
     server_services_stop(s);
@@ -213,6 +216,9 @@ static void close_all(struct server *s)
         groups_stop(s->groups);
     }
     store_close(s->store);
+    if (s->stuck) {
+        return;
+    }
     server_services_destroy(s);
     http_destroy(s->http);
     kafka_destroy(s->kafka);
@@ -351,7 +357,11 @@ static int serve(struct env *env, struct server *s)
     bool failed = s->failed;
     close_all(s);
     LOG_INFO("server.stopped", KV_Z("how", failed ? "store failed" : "clean"));
-    return failed ? EXIT_STORAGE : EXIT_OK;
+    int status = failed ? EXIT_STORAGE : EXIT_OK;
+    if (s->stuck) {
+        _Exit(status); /* not by way of what waits for threads */
+    }
+    return status;
 }
 
 int server_serve(int argc, char **argv, char *const *environ_block)

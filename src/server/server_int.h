@@ -40,6 +40,7 @@ struct server {
     struct es *es;
     struct proj *proj;
     bool proj_stopped;
+    bool stuck; /* a job did not end: nothing that it may use is freed */
     struct api *api;
     struct env_addr kafka_bound, http_bound;
     uint64_t started_ns;

@@ -9,10 +9,11 @@
 #include "core/log.h"
 #include "server/server_int.h"
 
-#define DERIVED_DIR  "derived"
-#define PATH_MAX_    4096u
-#define STOP_MOST_NS 20000000000u /* PROJ_QUERY_NS_MAX, and as much again */
-#define STOP_WAIT_NS 10000000u /* between two looks whether what works on read models has ended */
+#define DERIVED_DIR   "derived"
+#define PATH_MAX_     4096u
+#define STOP_GRACE_NS 2000000000u /* then what works on read models is broken off */
+#define STOP_MOST_NS  7000000000u /* then it is left to the end of the process */
+#define STOP_WAIT_NS  10000000u /* between two looks whether what works on read models has ended */
 
 static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
 {
@@ -110,22 +111,28 @@ static void on_proj_stopped(void *ctx)
     s->proj_stopped = true;
 }
 
-/* Transactions that are under way end first. What does not end in time is left to the end of the
- * process: its memory is in use. */
+/* Transactions that are under way end first, for a while; then they are broken off. A job that ends
+ * not even then (a disk that never answers) keeps what it uses, and the process ends around it. */
 static void stop_projections(struct server *s)
 {
     const uint64_t begun = env_mono_ns(s->env);
+    bool interrupted = false;
     proj_stop(s->proj, on_proj_stopped, s);
     while (!s->proj_stopped && env_mono_ns(s->env) - begun < STOP_MOST_NS) {
         store_kick(s->store, false);
         (void)engine_tick(s->engine, env_mono_ns(s->env));
         env_poll_run(s->poll, STOP_WAIT_NS);
         proj_tick(s->proj);
+        if (!interrupted && env_mono_ns(s->env) - begun > STOP_GRACE_NS) {
+            interrupted = true;
+            proj_interrupt(s->proj);
+        }
     }
     if (!s->proj_stopped) {
-        LOG_WARN("projections.busy", KV_Z("action", "stopping all the same; a transaction that has "
-                                                    "not ended is rolled back"));
-        s->proj = NULL;
+        LOG_ERROR("projections.stuck",
+                  KV_Z("action", "the process ends all the same; a transaction "
+                                 "that has not ended is rolled back"));
+        s->stuck = true;
     }
 }
 

@@ -229,3 +229,13 @@ TEST(apply_copes_without_memory)
     buf_deinit(&o.bytes);
     bench_deinit(&o.b);
 }
+
+TEST(sqlite_that_takes_long_is_broken_off)
+{
+    char where[600];
+    snprintf(where, sizeof(where), "%s/long.db", test_dir());
+    base_interrupt(&target_sqlite, where,
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+                   "2000000000) SELECT max(i) FROM n",
+                   ERR_REQUEST_TIMED_OUT);
+}

@@ -1,7 +1,10 @@
 /* Batches of events, a definition on a file, rows as text: what the tests of projections share. */
 #include "base.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "core/compiler.h"
 #include "record/builder.h"
@@ -175,4 +178,45 @@ const char *bench_rows(struct bench *b, const char *sql)
 {
     static char out[16384];
     return base_rows(b->d->driver, b->db, sql, out, sizeof(out));
+}
+
+/* ---- Interrupts */
+
+struct interrupted {
+    const struct target_driver *driver;
+    struct target_db *db;
+    const char *sql;
+    enum err err;
+};
+static void *run_long(void *ctx)
+{
+    struct interrupted *x = ctx;
+    x->err = x->driver->exec(x->db, x->sql, NULL);
+    return NULL;
+}
+
+void base_interrupt(const struct target_driver *driver, const char *where, const char *sql,
+                    enum err expected)
+{
+    struct interrupted x = {.driver = driver, .sql = sql};
+    struct target_library *l = NULL;
+    struct ectx ec;
+    pthread_t thread;
+    assert_int_equal(driver->load(&l, &ec), ERR_OK);
+    assert_int_equal(driver->open(l, str_of(where), 0, &x.db, &ec), ERR_OK);
+    time_t begun = time(NULL);
+    assert_int_equal(pthread_create(&thread, NULL, run_long, &x), 0);
+    assert_int_equal(usleep(50000), 0);
+    driver->interrupt(l);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(x.err, expected);
+    driver->close(x.db);
+    x.db = NULL;
+    if (driver->open(l, str_of(where), 0, &x.db, &ec) == ERR_OK) {
+        (void)run_long(&x);
+        assert_int_equal(x.err, expected);
+        driver->close(x.db);
+    }
+    assert_true(time(NULL) - begun < 20);
+    driver->unload(l);
 }

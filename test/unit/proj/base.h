@@ -45,4 +45,9 @@ void bench_claim(struct bench *b, uint64_t epoch);
 enum err bench_apply(struct bench *b, const struct base_event *events, size_t count);
 const char *bench_rows(struct bench *b, const char *sql);
 
+/* A statement that takes a minute ends soon, with this error, when another thread interrupts; what
+ * begins after that does too. */
+void base_interrupt(const struct target_driver *driver, const char *where, const char *sql,
+                    enum err expected);
+
 #endif

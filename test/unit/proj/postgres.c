@@ -72,6 +72,13 @@ TEST(postgres_applies_parks_and_fences)
     bench_deinit(&b);
 }
 
+TEST(postgres_that_does_not_answer_is_broken_off)
+{
+    char target[256];
+    server_schema(target, sizeof(target));
+    base_interrupt(&target_postgres, target, "SELECT pg_sleep(60)", ERR_CLOSED);
+}
+
 /* A definition that looks at other rows has one transaction at a time, on whatever connection: an
  * order that finds no customer yet, and a customer who finds no order yet, would miss each other.
  */
