@@ -224,7 +224,7 @@ void es_catchup_step(struct es *es)
             catchup_end(c, ectx_wrap(&ec, e, "the event store could not follow the log"), &ec);
             return;
         }
-        if (c->bytes > COVER_BYTES || e == ERR_AGAIN) {
+        if (c->bytes > COVER_BYTES || e == ERR_AGAIN || !index_ready(es->index)) {
             c->bytes = 0;
             IGNORE(es_covered_tell(es, false)); /* the next time, then */
         }

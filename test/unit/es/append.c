@@ -127,3 +127,29 @@ TEST(the_index_follows_a_log_that_takes_many_reads)
     test_free(data);
     es_world_deinit(&w);
 }
+
+/* More than the memory of the index should hold, and less than it takes, when a read ends: it is
+ * emptied only when it is told how far it is. */
+TEST(a_start_that_fills_the_memory_of_the_index_goes_on)
+{
+    struct es_world w;
+    es_world_init(&w, 11);
+    assert_int_equal(config_set(&w.config, STR_LIT("leat.es.index.memory.bytes"), STR_LIT("65536"),
+                                CONFIG_FROM_STATIC, NULL),
+                     ERR_OK);
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    for (int n = 0; n < 60; n++) {
+        struct es_shot *s = es_shot_make("order-1", NULL, NULL);
+        for (int i = 0; i < 50; i++) {
+            char id[16];
+            snprintf(id, sizeof(id), "e%d", n * 50 + i);
+            es_shot_add(s, "order-1", id, "{}");
+        }
+        es_shot_go(&w, s);
+        es_world_settle(&w);
+        assert_int_equal(s->a.problem, ES_OK);
+        es_shot_free(s);
+        es_world_restart(&w, ES_WORLD_REBUILD);
+    }
+    es_world_deinit(&w);
+}
