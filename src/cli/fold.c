@@ -22,7 +22,7 @@ int run_definition_ls(struct cli *cli)
     enum err e = http_api(cli, "GET", base_of(cli), STR_NULL, &status, &v);
     const struct json *list = json_get(v, "definitions");
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, v->raw);
+        e = print_answer(cli, v);
     } else if (e == ERR_OK && (list == NULL || list->first == NULL)) {
         e = out_write(STR_LIT("none\n"), &cli->ec);
     } else if (e == ERR_OK) {
@@ -42,7 +42,7 @@ int run_definition_show(struct cli *cli)
     enum err e =
         str_is_null(path) ? ERR_NO_MEMORY : http_api(cli, "GET", path.p, STR_NULL, &status, &v);
     if (e == ERR_OK) {
-        e = cli->json ? print_raw(cli, v->raw)
+        e = cli->json ? print_answer(cli, v)
                       : print_raw(cli, str_trim(member_str(v, "definition")));
     }
     return cli_report(e, &cli->ec);
@@ -96,7 +96,7 @@ int run_stream_upcast(struct cli *cli)
     }
     const int64_t failed = e == ERR_OK ? member_i64(v, "failed", 0) : 0;
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, v->raw);
+        e = print_answer(cli, v);
     } else if (e == ERR_OK) {
         const struct json *list = json_get(v, "failures");
         out_printf("%lld events read, %lld brought into a newer form (%lld events), %lld failed\n",

@@ -63,7 +63,7 @@ int run_projection_ls(struct cli *cli)
     enum err e = http_api(cli, "GET", "/api/v1/projections", STR_NULL, &status, &v);
     const struct json *list = json_get(v, "projections");
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, v->raw);
+        e = print_answer(cli, v);
     } else if (e == ERR_OK && (list == NULL || list->first == NULL)) {
         e = out_write(STR_LIT("no projections\n"), &cli->ec);
     } else if (e == ERR_OK) {
@@ -84,7 +84,7 @@ int run_projection_show(struct cli *cli)
     struct json *v;
     enum err e = get_status(cli, &v);
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, v->raw);
+        e = print_answer(cli, v);
     } else if (e == ERR_OK) {
         const struct json *views = json_get(v, "views");
         out_printf("target: %.*s\nserved: version %lld\nviews: %.*s\n\n",
@@ -192,7 +192,7 @@ static enum err follow_build(struct cli *cli, int64_t version)
 static enum err print_version(struct cli *cli, const struct json *v, const char *what)
 {
     if (cli->json) {
-        return print_raw(cli, v == NULL ? STR_LIT("{}") : v->raw);
+        return print_answer(cli, v);
     }
     out_printf("%s: %.*s, version %lld\n", what, STR(member_str(v, "name")),
                (long long)member_i64(v, "version", 0));
@@ -316,7 +316,7 @@ int run_projection_check(struct cli *cli)
         e = str_is_null(path) ? ERR_NO_MEMORY : http_api(cli, "POST", path.p, d.text, &status, &v);
     }
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, v->raw);
+        e = print_answer(cli, v);
     } else if (e == ERR_OK) {
         const struct json *result = json_get(v, "result");
         const struct json *tables = json_get(result, "tables");
@@ -348,7 +348,7 @@ int run_projection_parked(struct cli *cli)
     enum err e = path == NULL ? ERR_NO_MEMORY : http_api(cli, "GET", path, STR_NULL, &status, &v);
     const struct json *list = json_get(v, "parked");
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, v->raw);
+        e = print_answer(cli, v);
     } else if (e == ERR_OK && (list == NULL || list->first == NULL)) {
         e = out_write(STR_LIT("nothing is parked\n"), &cli->ec);
     } else if (e == ERR_OK) {

@@ -19,6 +19,8 @@ struct str member_str(const struct json *v, const char *name);
 int64_t member_i64(const struct json *v, const char *name, int64_t missing);
 /* The page of the answer as it came, in one line. */
 MUST_USE enum err print_raw(struct cli *cli, struct str raw);
+/* An answer as it came; {} if it was empty. */
+MUST_USE enum err print_answer(struct cli *cli, const struct json *v);
 
 /* The folded state at a moment (encoded; "": now). *out NULL: the category has no fold. */
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,

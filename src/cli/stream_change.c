@@ -28,7 +28,7 @@ static enum err body_send(struct cli *cli, struct body *x, const char *method, c
                      : http_api(cli, method, path, buf_str(&x->b), &status, answer);
     buf_deinit(&x->b);
     if (e == ERR_OK && cli->json) {
-        e = print_raw(cli, *answer == NULL ? STR_LIT("{}") : (*answer)->raw);
+        e = print_answer(cli, *answer);
     }
     return e;
 }

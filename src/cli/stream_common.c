@@ -64,6 +64,11 @@ MUST_USE enum err print_raw(struct cli *cli, struct str raw)
     return e == ERR_OK ? out_write(STR_LIT("\n"), &cli->ec) : e;
 }
 
+MUST_USE enum err print_answer(struct cli *cli, const struct json *v)
+{
+    return print_raw(cli, v == NULL ? STR_LIT("{}") : v->raw);
+}
+
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,
                                struct json **out)
 {
