@@ -116,6 +116,7 @@ static void on_proj_stopped(void *ctx)
 static void stop_projections(struct server *s)
 {
     const uint64_t begun = env_mono_ns(s->env);
+    uint64_t tick = begun;
     bool interrupted = false;
     proj_stop(s->proj, on_proj_stopped, s);
     while (!s->proj_stopped && env_mono_ns(s->env) - begun < STOP_MOST_NS) {
@@ -123,6 +124,11 @@ static void stop_projections(struct server *s)
         (void)engine_tick(s->engine, env_mono_ns(s->env));
         env_poll_run(s->poll, STOP_WAIT_NS);
         proj_tick(s->proj);
+        if (env_mono_ns(s->env) - tick >= SERVER_TICK_NS) {
+            tick = env_mono_ns(s->env); /* an append on its way may need room that these make */
+            store_tick(s->store);
+            es_tick(s->es);
+        }
         if (!interrupted && env_mono_ns(s->env) - begun > STOP_GRACE_NS) {
             interrupted = true;
             proj_interrupt(s->proj);
