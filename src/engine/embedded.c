@@ -224,6 +224,7 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     list_init(&m->appends);
     list_init(&m->rewrites);
     list_init(&m->reads);
+    list_init(&m->reads_idle);
     list_init(&m->seeks);
     list_init(&m->ensures);
     list_init(&m->members);

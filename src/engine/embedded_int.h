@@ -36,6 +36,8 @@ struct embedded {
     struct groups *groups;
     struct list room_watches;                             /* of engine_room_watch */
     struct list appends, rewrites, reads, seeks, ensures; /* operations under way */
+    struct list reads_idle;                               /* memory of reads, for the next ones */
+    size_t reads_idle_count;
     struct list members;
     bool members_due; /* some wait for room in the log */
     struct engine_gate gate;

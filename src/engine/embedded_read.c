@@ -16,6 +16,7 @@
 
 enum read_state { READ_TRYING, READ_READING, READ_WAITING, READ_DONE };
 enum { READ_ARENA_BASE = 64 << 10, READ_BYTES_MAX = 64 << 20 };
+enum { READS_IDLE_MAX = 16, READ_ARENA_KEPT = 4096 }; /* kept for the next reads */
 
 struct read_op {
     struct list link; /* in embedded.reads */
@@ -32,12 +33,41 @@ struct read_op {
     struct store_read_job job;
 };
 
+/* One for `r`; its arena may have a block from before. NULL: no memory. */
+static struct read_op *op_new(struct embedded *m, struct engine_read *r)
+{
+    struct arena kept = {0};
+    struct list *l = list_pop_front(&m->reads_idle);
+    struct read_op *op =
+        l == NULL ? mem_new(struct read_op) : CONTAINER_OF(l, struct read_op, link);
+    if (op == NULL) {
+        return NULL;
+    }
+    if (l != NULL) {
+        m->reads_idle_count--;
+        kept = op->arena;
+    }
+    *op = (struct read_op){.m = m, .r = r, .arena = kept};
+    list_init(&op->link);
+    list_init(&op->waiter.link);
+    heap_node_init(&op->timer);
+    list_push_back(&m->reads, &op->link);
+    return op;
+}
+
 static void op_free(struct read_op *op)
 {
+    struct embedded *m = op->m;
     broker_wait_cancel(&op->waiter);
-    heap_remove(&op->m->timers, &op->timer);
+    heap_remove(&m->timers, &op->timer);
     list_remove(&op->link);
     store_read_release(&op->got);
+    if (m->reads_idle_count < READS_IDLE_MAX) {
+        arena_reset(&op->arena, READ_ARENA_KEPT);
+        m->reads_idle_count++;
+        list_push_front(&m->reads_idle, &op->link);
+        return;
+    }
     arena_deinit(&op->arena);
     mem_free(op);
 }
@@ -227,26 +257,20 @@ void embedded_read(struct engine *e, struct engine_read *r)
     r->batch_count = 0;
     r->ec = (struct ectx){.code = ERR_OK};
     const struct partition *p = embedded_partition(m, r->topic, r->partition, &err, &r->ec);
-    struct read_op *op = p == NULL ? NULL : mem_new(struct read_op);
+    struct read_op *op = p == NULL ? NULL : op_new(m, r);
     if (op == NULL) {
         r->err = p == NULL ? err : ectx_fail(&r->ec, ERR_NO_MEMORY, "no memory for a read");
         r->done(r);
         return;
     }
-    op->m = m;
-    op->r = r;
     op->topic_id = p->topic->id;
     op->offset = r->offset;
     const uint64_t now = r->wait_ns == 0 ? 0 : env_mono_ns(m->base.env);
     op->deadline_ns = r->wait_ns > UINT64_MAX - now ? UINT64_MAX : now + r->wait_ns;
     op->waiter.wake = on_wake;
-    list_init(&op->waiter.link);
-    heap_node_init(&op->timer);
     /* The table of what is read: a batch has 61 bytes at least, an entry 24. */
     const size_t most = r->max_bytes < READ_BYTES_MAX ? r->max_bytes : READ_BYTES_MAX;
-    arena_init(&op->arena, READ_ARENA_BASE + most);
-    list_init(&op->link);
-    list_push_back(&m->reads, &op->link);
+    op->arena.budget = READ_ARENA_BASE + most;
     r->internal = op;
     read_try(op);
 }
@@ -301,4 +325,10 @@ void reads_free(struct embedded *m)
         CHECK(op->state != READ_DONE); /* what was read belongs to the store, which is gone */
         op_free(op);
     }
+    while ((l = list_pop_front(&m->reads_idle)) != NULL) {
+        struct read_op *op = CONTAINER_OF(l, struct read_op, link);
+        arena_deinit(&op->arena);
+        mem_free(op);
+    }
+    m->reads_idle_count = 0;
 }

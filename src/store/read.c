@@ -81,12 +81,19 @@ static bool hold_add(struct hold **hp, struct wal_group *group, struct chunk *ch
 
 bool read_task_add(struct read_task *t, const struct read_ref *r)
 {
-    if (t->ref_count == t->ref_cap) {
-        const uint32_t cap = t->ref_cap == 0 ? 16 : t->ref_cap * 2;
+    if (t->ref_cap == 0) {
+        t->refs = &t->one;
+        t->ref_cap = 1;
+    } else if (t->ref_count == t->ref_cap) {
+        const bool first = t->refs == &t->one;
+        const uint32_t cap = first ? 16 : t->ref_cap * 2;
         struct read_ref *grown =
-            cap > READ_REFS_MAX ? NULL : mem_realloc(t->refs, cap * sizeof(*grown));
+            cap > READ_REFS_MAX ? NULL : mem_realloc(first ? NULL : t->refs, cap * sizeof(*grown));
         if (grown == NULL) {
             return false;
+        }
+        if (first) {
+            *grown = t->one;
         }
         t->refs = grown;
         t->ref_cap = cap;
@@ -328,10 +335,12 @@ void read_task_free(struct read_task *t)
     }
     chunk_unref(t->chunk);
     chunk_unref(t->outgrown);
-    mem_free(t->refs);
+    if (t->refs != &t->one) {
+        mem_free(t->refs);
+    }
     t->chunk = t->outgrown = NULL;
     t->refs = NULL;
-    t->ref_count = 0;
+    t->ref_count = t->ref_cap = 0;
 }
 
 static uint64_t *positions_new(struct arena *a, unsigned how, size_t n)

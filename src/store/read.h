@@ -30,8 +30,9 @@ struct read_task {
     struct chunk *outgrown; /* the first one, when a batch needed more */
     uint64_t at;
     size_t have;
-    struct read_ref *refs;
+    struct read_ref *refs; /* `one`, or on the heap */
     uint32_t ref_count, ref_cap;
+    struct read_ref one;
     size_t bytes;
     int64_t next_offset;
     uint64_t next_position; /* behind the last entry taken */
