@@ -299,10 +299,11 @@ static void told_durable(struct es_flight_wait *w)
     if (o->c->kind == ES_CHANGE_TOMBSTONE) {
         es_reader_tombstoned(o->op.es, o->c->stream);
     }
-    if (o->c->kind == ES_CHANGE_REDACT) {
+    if (o->c->kind == ES_CHANGE_REDACT && !ES_FAULT(erased_early)) {
         erase(o);
         return;
     }
+    o->c->erased = ES_FAULT(erased_early);
     change_answer(o, ES_OK);
 }
 

@@ -111,7 +111,7 @@ enum err es_erase_batch(struct es_erasure *x, struct ectx *ec)
     struct batch_header h, plain;
     struct record r;
     struct str data;
-    uint8_t *bytes;
+    uint8_t *bytes = NULL;
     x->batch = STR_NULL;
     enum err e = batch_header_parse((const uint8_t *)x->old.p, x->old.n, &h, ec);
     if (e == ERR_OK) {

@@ -30,6 +30,7 @@ struct es_faults {
     bool head_kept;     /* a head does not move when events are sequenced */
     bool sieve_blind;   /* events of deleted streams are shown on the way of the log */
     bool walk_soon;     /* no fault: the first query with tags of an append is walked */
+    bool erased_early;  /* a redaction is answered before the data is out of the log */
     bool tail_jump;     /* who leaves the tail goes on from its end, not from what he was told */
 };
 extern struct es_faults es_faults;

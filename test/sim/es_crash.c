@@ -29,6 +29,8 @@
 
 enum { STREAMS = 6, APPENDS = 600, PER = 2, MOST = 3, SLOTS = 8, REVISIONS = APPENDS * MOST };
 
+#define DATA "{\"filling\":\"0123456789012345678901234567890123456789\"}"
+
 static const char *const stream_names[STREAMS] = {"order-1", "order-2", "order-3",
                                                   "user-1",  "user-2",  "user-3"};
 
@@ -49,6 +51,8 @@ struct xmodel {
     struct es_position told;      /* to the one who follows; he is outside of it all */
     uint64_t told_next[STREAMS];  /* the revision that he expects */
     uint64_t deleted_at[STREAMS]; /* a soft delete was acknowledged: its life ended before this */
+    /* Events whose data was to be erased; those of which it was told that they are. */
+    bool redacted[STREAMS][REVISIONS], erased[STREAMS][REVISIONS];
     bool bad;
     char why[300];
 };
@@ -237,6 +241,23 @@ static int stream_of(struct str name)
     return -1;
 }
 
+/* What a Kafka client reads: the data, or nothing of it if it was asked to be erased; nothing for
+ * sure if it was told that it is. */
+static void judge_data(struct xmodel *m, int s, uint64_t revision, struct str value)
+{
+    const bool gone = value.n >= 4 && memcmp(value.p, "null", 4) == 0;
+    if (!gone && !str_eq_z(value, DATA)) {
+        bad(m, "%s: revision %llu has other data", stream_names[s], (unsigned long long)revision);
+    } else if (gone && !m->redacted[s][revision]) {
+        bad(m, "%s: revision %llu was erased, and nobody asked", stream_names[s],
+            (unsigned long long)revision);
+    } else if (!gone && m->erased[s][revision]) {
+        bad(m, "%s: revision %llu was erased, and is there again", stream_names[s],
+            (unsigned long long)revision);
+    }
+    m->erased[s][revision] = gone;
+}
+
 static void judge_record(struct xmodel *m, struct xseen *seen, const struct record *r)
 {
     struct es_view v;
@@ -259,6 +280,7 @@ static void judge_record(struct xmodel *m, struct xseen *seen, const struct reco
         bad(m, "%s: revision %llu is there twice", stream_names[s], (unsigned long long)v.revision);
         return;
     }
+    judge_data(m, s, v.revision, r->value);
     x->uid[v.revision] = uid;
     x->nth[v.revision] = nth;
     x->offset[v.revision] = r->offset;
@@ -634,7 +656,7 @@ static void send_append(struct xproc *p, uint32_t index, bool again, const struc
             ev->stream = str_of(stream_names[o->r[k].stream]);
             ev->envelope.id = str_of(id);
             ev->envelope.type = STR_LIT("Happened");
-            ev->data = STR_LIT("{\"filling\":\"0123456789012345678901234567890123456789\"}");
+            ev->data = STR_LIT(DATA);
         }
     }
     x->a.events = x->events;
@@ -690,7 +712,13 @@ static void change_done(struct es_stream_change *c)
 {
     struct xproc *p = c->ctx;
     p->change_busy = false;
-    if (c->problem == ES_OK) {
+    if (c->problem == ES_OK && c->kind == ES_CHANGE_REDACT) {
+        p->m->erased[p->change_stream][c->revision] = c->erased;
+        count_kind_n(KIND_DID_ERASE, c->erased);
+        if (!c->erased && !gone(p)) {
+            bad(p->m, "not erased: %s", c->ec.text);
+        }
+    } else if (c->problem == ES_OK) {
         p->m->deleted_at[p->change_stream] = c->info.last_revision + 1;
     } else if (c->problem != ES_STREAM_NOT_FOUND && c->problem != ES_STREAM_DELETED && !gone(p) &&
                c->problem != ES_UNAVAILABLE && c->problem != ES_BUSY) {
@@ -698,7 +726,7 @@ static void change_done(struct es_stream_change *c)
     }
 }
 
-static void delete_stream(struct xproc *p)
+static void change_stream(struct xproc *p, bool redact)
 {
     static struct arena arena;
     if (p->change_busy) {
@@ -707,7 +735,13 @@ static void delete_stream(struct xproc *p)
     arena_deinit(&arena);
     arena_init(&arena, 1 << 20);
     p->change_stream = (int)rnd(p->m, STREAMS);
-    p->change = (struct es_stream_change){.kind = ES_CHANGE_SOFT_DELETE,
+    const uint64_t revision = rnd(p->m, 30);
+    if (redact) {
+        p->m->redacted[p->change_stream][revision] = true;
+    }
+    p->change = (struct es_stream_change){.kind = redact ? ES_CHANGE_REDACT : ES_CHANGE_SOFT_DELETE,
+                                          .revision = redact ? revision : 0,
+                                          .reason = STR_LIT("asked"),
                                           .stream = str_of(stream_names[p->change_stream]),
                                           .arena = &arena,
                                           .done = change_done,
@@ -726,7 +760,9 @@ static void work(struct xproc *p, uint64_t turns)
         } else if (what < 17) {
             old_append(p);
         } else if (what == 17) {
-            delete_stream(p);
+            change_stream(p, false);
+        } else if (what >= 21 && what < 24) {
+            change_stream(p, true);
         } else if (what == 18 && p->es->life == ES_READY) {
             IGNORE(es_covered_tell(p->es, true));
         } else if (what == 19) {
