@@ -29,6 +29,7 @@ struct es_eraser {
     enum step at;
     bool running, out, stale; /* out: something is asked for; stale: nobody wants the answer */
     bool reading;
+    bool held; /* the read's batches are to be given back */
     uint32_t tries;
     uint64_t not_before_ns;
     /* the redaction at hand */
@@ -103,6 +104,14 @@ static void look_done(struct es_look_set *set)
     came(set->ctx);
 }
 
+static void read_release(struct es_eraser *x)
+{
+    if (x->held) {
+        x->held = false;
+        engine_read_release(x->es->engine, &x->read);
+    }
+}
+
 /* True: it is answered. */
 static bool ask_look(struct es_eraser *x)
 {
@@ -114,6 +123,7 @@ static bool ask_look(struct es_eraser *x)
 static void read_done(struct engine_read *r)
 {
     struct es_eraser *x = r->ctx;
+    x->held = r->err == ERR_OK;
     if (x->reading) {
         came(x);
     } else {
@@ -268,7 +278,7 @@ static bool step_fact_read(struct es_eraser *x)
         return finish(x, e, &x->read.ec);
     }
     e = fact_take(x, &ec);
-    engine_read_release(x->es->engine, &x->read);
+    read_release(x);
     if (e == ERR_OK && es_stream_name_check(x->stream, &category, &ec)) {
         x->cat = es_cat_find(x->es, category);
         e = x->cat == NULL ? ectx_fail(&ec, ERR_NOT_FOUND, "its category is not there") : ERR_OK;
@@ -338,7 +348,7 @@ static bool step_event_read(struct es_eraser *x)
         return finish(x, x->read.err, &x->read.ec);
     }
     const enum err e = event_take(x, &ec);
-    engine_read_release(x->es->engine, &x->read);
+    read_release(x);
     record_scratch_trim(&x->scratch);
     if (e != ERR_OK) {
         return finish(x, e, &ec);
@@ -480,6 +490,7 @@ void es_eraser_stop(struct es *es)
         engine_read_cancel(es->engine, &x->read);
         x->out = false;
     }
+    read_release(x);
     x->stale = x->out;
     x->sweeping = false;
     x->page_at = x->page_count = 0;

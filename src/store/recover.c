@@ -787,9 +787,8 @@ enum err recover_run(struct store *s, struct ectx *ec)
                 p->segs[i]->settled = p->segs[i]->size;
             }
         }
-        if (s->erase_ring_to > wal_tail(s->wal)) {
-            s->erase_ring_to = wal_tail(s->wal);
-        }
+        s->erase_ring_to = s->erase_ring_to > wal_tail(s->wal) ? wal_tail(s->wal)
+                                                               : entry_block_up(s->erase_ring_to);
         /* What was accepted may be in the page cache only; the checkpoint flushes it, with the new
          * generation. */
         e = checkpoint_now(s, false, ec);

@@ -222,16 +222,27 @@ static enum err wait_for_image(struct store *s, struct rewrite *w)
     return ERR_AGAIN;
 }
 
+/* A batch of durability os is in no frame: only by an image does a start know that it must be in
+ * the file, so both images have to. */
+static bool covered(const struct rewrite *w)
+{
+    const struct store *s = w->part->store;
+    const struct image_slot *newest = &s->slots[s->newest], *older = &s->slots[1 - s->newest];
+    const uint64_t position = w->entry.commit_position;
+    return newest->valid && position < newest->position &&
+           (!(w->part->relaxed || w->part->strengthening) ||
+            (older->valid && position < older->position));
+}
+
 static void look_done(struct env_job *job)
 {
     struct rewrite *w = CONTAINER_OF(job, struct rewrite, job);
     struct store *s = w->part->store;
-    const struct image_slot *image = &s->slots[s->newest];
     list_remove(&w->pending.link);
     seg_open_finish(&w->open);
     if (w->err != ERR_OK) {
         rewrite_end(w, w->err);
-    } else if (!image->valid || w->entry.commit_position >= image->position) {
+    } else if (!covered(w)) {
         segment_leave(w);
         IGNORE(wait_for_image(s, w) == ERR_OK);
     } else {

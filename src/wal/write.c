@@ -270,6 +270,7 @@ bool wal_erase(struct wal *w, uint64_t position)
         p->erase_to = position;
     }
     p->erase_steps = WAL_ERASE_STEPS;
+    p->stopped = p->stopped && p->zeros != NULL; /* perhaps there is memory for them now */
     wal_prewrite_next(w);
     return !p->busy && p->erase_at >= p->erase_to;
 }
