@@ -216,6 +216,119 @@ static const struct row good[] = {
      ENVELOPE_BINARY,
      "{\"type\":\"forwarded\",\"content_type\":\"application/cloudevents+json\"}",
      NULL},
+    {"JavaScript SDK 10, binary, through kafkajs: what is undefined becomes a null",
+     {{"content-type", "application/json"},
+      {"ce_id", "b96a8b6e"},
+      {"ce_time", "2026-02-11T14:00:00.123Z"},
+      {"ce_type", "com.example.placed"},
+      {"ce_source", "/orders"},
+      {"ce_specversion", "1.0"},
+      {"ce_datacontenttype", "application/json"},
+      {"ce_subject", "s"},
+      {"ce_datacontentencoding", NULL},
+      {"ce_dataschema", "http://a/b"},
+      {"ce_schemaurl", NULL},
+      {"ce_partitionkey", "order-42"},
+      {"ce_traceparent", TRACE},
+      {"ce_sampled", "true"},
+      {"ce_shard", "7"}},
+     "{\"orderId\":1}",
+     ENVELOPE_BINARY,
+     "{\"id\":\"b96a8b6e\",\"type\":\"com.example.placed\",\"time\":\"2026-02-11T14:00:00.123Z\","
+     "\"source\":\"/orders\",\"subject\":\"s\",\"traceparent\":\"" TRACE
+     "\",\"content_type\":\"application/json\",\"data_schema\":\"http://a/b\","
+     "\"extensions\":{\"partitionkey\":\"order-42\",\"sampled\":\"true\",\"shard\":\"7\"}}",
+     NULL},
+    {"JavaScript SDK 10, binary, without data and its type",
+     {{"content-type", NULL},
+      {"ce_id", "b96a8b6e"},
+      {"ce_time", "2026-02-11T14:00:00.123Z"},
+      {"ce_type", "t"},
+      {"ce_source", "/orders"},
+      {"ce_specversion", "1.0"},
+      {"ce_datacontenttype", NULL},
+      {"ce_subject", NULL}},
+     "",
+     ENVELOPE_BINARY,
+     "{\"id\":\"b96a8b6e\",\"type\":\"t\",\"time\":\"2026-02-11T14:00:00.123Z\","
+     "\"source\":\"/orders\"}",
+     NULL},
+    {"JavaScript SDK 10, structured, bytes",
+     {{"content-type", "application/cloudevents+json; charset=utf-8"}},
+     "{\"id\":\"b96a8b6e\",\"time\":\"2026-02-11T14:00:00.123Z\",\"type\":\"t\","
+     "\"source\":\"/orders\",\"specversion\":\"1.0\",\"datacontenttype\":"
+     "\"application/octet-stream\",\"data_base64\":\"AQL/\"}",
+     ENVELOPE_STRUCTURED,
+     "{\"id\":\"b96a8b6e\",\"type\":\"t\",\"time\":\"2026-02-11T14:00:00.123Z\","
+     "\"source\":\"/orders\",\"content_type\":\"application/octet-stream\"}",
+     "\x01\x02\xFF"},
+    {"Python SDK 1, structured, under the type of its data",
+     {{"content-type", "application/json"}},
+     "{\"id\": \"1-1-1\", \"time\": \"2022-10-01T12:00:00.123456+00:00\", \"source\": "
+     "\"https://example.com/p\", \"type\": \"com.t\", \"subject\": \"s\", \"datacontenttype\": "
+     "\"application/json\", \"partitionkey\": \"k\", \"specversion\": \"1.0\", \"data\": "
+     "{\"message\": \"H\\u00e9\"}}",
+     ENVELOPE_STRUCTURED,
+     "{\"id\":\"1-1-1\",\"type\":\"com.t\",\"time\":\"2022-10-01T12:00:00.123456Z\","
+     "\"source\":\"https://example.com/p\",\"subject\":\"s\","
+     "\"content_type\":\"application/json\",\"extensions\":{\"partitionkey\":\"k\"}}",
+     "{\"message\": \"H\\u00e9\"}"},
+    {"Python SDK 2, structured, a number as extension",
+     {{"content-type", "application/cloudevents+json"}},
+     "{\"id\": \"1-1-1\", \"time\": \"2022-10-01T12:00:00.123456Z\", \"source\": \"s\", "
+     "\"type\": \"com.t\", \"datacontenttype\": \"application/json\", \"shard\": 7, "
+     "\"specversion\": \"1.0\", \"data\": {\"message\": \"H\\u00e9\"}}",
+     ENVELOPE_STRUCTURED,
+     "{\"id\":\"1-1-1\",\"type\":\"com.t\",\"time\":\"2022-10-01T12:00:00.123456Z\","
+     "\"source\":\"s\",\"content_type\":\"application/json\",\"extensions\":{\"shard\":\"7\"}}",
+     "{\"message\": \"H\\u00e9\"}"},
+    {"metadata repeats a member that is an extension already: both are kept",
+     {{NULL, NULL}},
+     "{\"eventType\":\"t\",\"userId\":\"outer\",\"data\":1,\"metadata\":{\"userId\":\"inner\","
+     "\"attempt\":1}}",
+     ENVELOPE_JSON,
+     "{\"type\":\"t\",\"extensions\":{\"userId\":\"outer\",\"metadata.userId\":\"inner\","
+     "\"attempt\":\"1\"}}",
+     "1"},
+    {"metadata before the members that it repeats, with a trace and things of its own",
+     {{NULL, NULL}},
+     "{\"metadata\":{\"traceparent\":\"" TRACE "\",\"tracestate\":\"a=1\",\"eventVersion\":5,"
+     "\"userId\":\"inner\",\"nested\":{\"a\":[1]},\"none\":null},\"userId\":\"outer\","
+     "\"eventType\":\"t\",\"payload\":\"text\"}",
+     ENVELOPE_JSON,
+     "{\"type\":\"t\",\"version\":\"5\",\"traceparent\":\"" TRACE
+     "\",\"tracestate\":\"a=1\",\"extensions\":{\"userId\":\"outer\","
+     "\"metadata.userId\":\"inner\",\"nested\":\"{\\\"a\\\":[1]}\"}}",
+     "\"text\""},
+    {"eventVersion counts before schemaVersion, that before version",
+     {{NULL, NULL}},
+     "{\"eventType\":\"t\",\"schemaVersion\":\"2\",\"version\":1,\"eventVersion\":\"3\","
+     "\"data\":1}",
+     ENVELOPE_JSON,
+     "{\"type\":\"t\",\"version\":\"3\",\"extensions\":{\"schemaVersion\":\"2\","
+     "\"version\":\"1\"}}",
+     "1"},
+    {"schemaVersion counts before version",
+     {{NULL, NULL}},
+     "{\"eventType\":\"t\",\"version\":1,\"schemaVersion\":2,\"data\":1}",
+     ENVELOPE_JSON,
+     "{\"type\":\"t\",\"version\":\"2\",\"extensions\":{\"version\":\"1\"}}",
+     "1"},
+    {"a time before 1970, in milliseconds; a null is absent",
+     {{NULL, NULL}},
+     "{\"eventType\":\"t\",\"eventVersion\":null,\"version\":4,\"timestamp\":-1,\"source\":null,"
+     "\"metadata\":null,\"payload\":null}",
+     ENVELOPE_JSON,
+     "{\"type\":\"t\",\"version\":\"4\",\"time\":\"1969-12-31T23:59:59.999Z\"}",
+     "null"},
+    {"kafkajs, a Date in JSON, the text of the payload under its type",
+     {{NULL, NULL}},
+     "{\"eventId\":\"1\",\"eventType\":\"t\",\"timestamp\":\"2026-02-11T14:00:00.123Z\","
+     "\"contentType\":\"text/plain\",\"payload\":\"a \\\"b\\\"\"}",
+     ENVELOPE_JSON,
+     "{\"id\":\"1\",\"type\":\"t\",\"time\":\"2026-02-11T14:00:00.123Z\","
+     "\"content_type\":\"text/plain\"}",
+     "a \"b\""},
     {"an extension twice: the last counts",
      {{"ce_type", "t"}, {"ce_note", "1"}, {"ce_note", "2"}},
      "x",
