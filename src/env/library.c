@@ -1,3 +1,7 @@
+/*
+ * Loads shared libraries by name. A library stays until the process ends: its threads may outlive
+ * the last of its objects.
+ */
 #include <dlfcn.h>
 #include <string.h>
 

@@ -13,6 +13,7 @@
  */
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -108,7 +109,7 @@ static bool view_make(struct linux_file *f)
         return v->size > 0;
     }
     view_drop(f);
-    if ((f->env->view_bytes += wanted) > VIEW_BYTES_MAX) {
+    if (atomic_fetch_add(&f->env->view_bytes, wanted) + wanted > VIEW_BYTES_MAX) {
         f->env->view_bytes -= wanted;
         return false;
     }

@@ -359,7 +359,7 @@ static int serve(struct env *env, struct server *s)
     LOG_INFO("server.stopped", KV_Z("how", failed ? "store failed" : "clean"));
     int status = failed ? EXIT_STORAGE : EXIT_OK;
     if (s->stuck) {
-        _Exit(status); /* not by way of what waits for threads */
+        env_linux_exit(status); /* not by way of what waits for threads */
     }
     return status;
 }
