@@ -4,9 +4,10 @@
 'use strict'
 
 const assert = require('assert')
-const { connect, call, consume, sleep } = require('./lib/flow')
+const { connect, call, consume, idFrom, sleep } = require('./lib/flow')
 const { VIEWS, foldAll, byKey } = require('./lib/fold')
 
+const COMMANDS = ['reserve', 'release', 'ship', 'goods', 'pay', 'refund', 'confirm', 'cancel']
 const PATIENCE_MS = Number(process.env.CHECK_SECONDS || 20) * 1000
 
 async function allEvents () {
@@ -49,6 +50,10 @@ function problemsOf (events, { orders, products }) {
   for (const e of events) {
     if (seen.has(`${e.stream}/${e.id}`)) problems.push(`${e.stream}: the id ${e.id} is there twice`)
     seen.add(`${e.stream}/${e.id}`)
+    const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(e.id)
+    if (uuid && e.causation_id && !COMMANDS.some(command => idFrom(e.causation_id, command) === e.id)) {
+      problems.push(`${e.stream}: the id ${e.id} of ${e.type} does not follow from its cause`)
+    }
     const id = e.stream.startsWith('order-') ? e.stream.slice(6) : e.data.order_id
     if (!byOrder.has(id)) byOrder.set(id, [])
     byOrder.get(id).push(e.type)
