@@ -123,7 +123,7 @@ def several(count, server):
     client.close()
 
 
-def many_writers(count, server):
+def many_writers(count, server, rounds):
     """Each takes numbered seats under a tag query, and counts in a shared stream under its revision. A seat has one owner; the
     revisions of the shared stream have no gap; a writer on its own streams never meets a conflict."""
     taken, errors, own = [], [], []
@@ -132,7 +132,7 @@ def many_writers(count, server):
     def work(me):
         client = Client(server)
         try:
-            for batch in range(10):
+            for batch in range(rounds):
                 seat = (me * 7 + batch) % 40
                 query = {"items": [{"tags": [f"mseat:{seat}"]}]}
                 status, body, _ = client.call("POST", "/api/v1/append", {
@@ -172,7 +172,7 @@ def many_writers(count, server):
     count.show("many writers: who writes alone meets no conflict", set(own) == {201}, set(own))
     shared = client.events("mcount-1")
     count.show("many writers: a shared stream has every event once, without a gap",
-               [e["revision"] for e in shared] == list(range(WRITERS * 10)) and len({e["id"] for e in shared}) == WRITERS * 10, len(shared))
+               [e["revision"] for e in shared] == list(range(WRITERS * rounds)) and len({e["id"] for e in shared}) == WRITERS * rounds, len(shared))
     everything = client.all_events()
     count.show("many writers: the order of all has every event once",
                len({(e["stream"], e["revision"]) for e in everything}) == len(everything) and
@@ -211,19 +211,55 @@ def same_key(count, server):
     client.close()
 
 
+def boundary(count, server, rounds):
+    """Each reads what carries a tag, decides by it, and appends if nothing else came after what it read: so each event carries
+    the number of those before it, whoever wrote them and in whichever stream."""
+    errors, conflicts = [], [0]
+
+    def work(me):
+        client = Client(server)
+        try:
+            for n in range(rounds):
+                while True:
+                    page = client.call("GET", "/api/v1/events?tag=account:7&limit=1000")[1]
+                    status, body, _ = client.call("POST", "/api/v1/append", {
+                        "records": [event(f"d{me}-{n}", "Deposited", {"before": len(page["events"])}, stream=f"boundary-{me}",
+                                          tags=["account:7", f"by:{me}"])],
+                        "checks": [{"query": {"items": [{"tags": ["account:7"]}]}, "after": page["next"]}]})
+                    if status in (200, 201):
+                        break
+                    if status != 409 or body["code"] != "append-conflict":
+                        errors.append((status, body))
+                        return
+                    conflicts[0] += 1
+        except Exception as error:  # pylint: disable=broad-except
+            errors.append(repr(error))
+        client.close()
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(WRITERS)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    client = Client(server)
+    found = [e["data"]["before"] for e in client.all_events("&tag=account:7")]
+    count.show(f"{WRITERS} writers decide by one tag: each saw all before it ({conflicts[0]} conflicts)",
+               not errors and conflicts[0] > 0 and found == list(range(WRITERS * rounds)), (errors[:3], found[:50]))
+    client.close()
+
+
 def place(text):
     """Positions are opaque to clients; this test may know that they are numbers in hexadecimal."""
     return tuple(int(part, 16) for part in text[2:].replace(".", "-").split("-"))
 
 
-def register(count, server):
+def register(count, server, rounds):
     """Writers and readers of one register kept as a stream: a write expects the revision that was read."""
     history, errors = [], []
     lock = threading.Lock()
 
     def work(me):
         client = Client(server)
-        for n in range(12):
+        for n in range(rounds):
             begin = time.monotonic_ns()
             status, page, _ = client.call("GET", "/api/v1/streams/register-1/events?from=end&dir=back&limit=1")
             end = time.monotonic_ns()
@@ -247,11 +283,13 @@ def register(count, server):
     count.show("a register over conditional appends is linearizable", linear.linearizable(history), len(history))
 
 
-def run(count, server):
+def run(count, server, longer=1):
+    """longer: so many times as many appends of writers in parallel."""
     linear.self_test(count)
     conditions(count, server)
     refusals(count, server)
     several(count, server)
-    many_writers(count, server)
+    many_writers(count, server, 10 * longer)
     same_key(count, server)
-    register(count, server)
+    boundary(count, server, longer)
+    register(count, server, 12 * longer)
