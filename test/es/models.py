@@ -23,10 +23,10 @@ import urllib.parse
 from server import Client, event
 
 WRITERS = 4
-CATEGORY, NOTES = "tally", "tallynote"
+CATEGORY, NOTES = "scene", "scenenote"
 DEFINITION = """projection: {name}
 version: 1
-source: {{ category: tally }}
+source: {{ category: scene }}
 target: {target}
 tables:
   {name}_seen: {{ columns: {{ id: text, times: integer }}, key: id }}
@@ -37,7 +37,7 @@ maps:
       - {{ table: {name}_seen, key: {{ id: $id }}, by: {{ times: 1 }} }}
       - {{ table: {name}_sums, key: {{ stream: $key }}, by: {{ events: 1, total: /data/n }} }}
   - type: Marked
-    live_only: {{ name: note, stream: "'tallynote-{name}'", type: "'Noted'", data: {{ of: $id }} }}
+    live_only: {{ name: note, stream: "'scenenote-{name}'", type: "'Noted'", data: {{ of: $id }} }}
 """
 CREATE_APART = ("CREATE TABLE IF NOT EXISTS leat_checkpoint (projection, version, shard PRIMARY KEY, position);"
                 "CREATE TABLE IF NOT EXISTS apart_seen__v1 (id PRIMARY KEY, times);"
@@ -278,7 +278,7 @@ class Scene:
         self.start_apart()
 
     def caught_up(self, client, limit_s):
-        position = max(w.position for w in self.writers)
+        position = max(w.position or "start" for w in self.writers)
         return {m.name: client.call("GET", f"/api/v1/projections/{m.name}/wait?at_least={urllib.parse.quote(position)}"
                                     f"&timeout={limit_s}s")[1] for m in self.models}
 

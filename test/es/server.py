@@ -129,7 +129,7 @@ class Client:
             position = page["next"]
 
 
-def event(name, kind="Happened", data=None, **more):
+def event(name=None, kind="Happened", data=None, **more):
     """One event; name is its id (None: the server makes one)."""
     made = {"type": kind, "data": data if data is not None else {"n": name}, **more}
     if name is not None:
