@@ -36,6 +36,16 @@ static struct str topic_of(const struct target *t)
     return t->cat == NULL ? STR_LIT(ES_STREAMS_TOPIC) : t->cat->topic;
 }
 
+/* What the record says may be what an erasure has left: its body is no one's to compare with. Facts
+ * are read before events, so all redactions are known. If the disk would have to be asked (the
+ * filters of the index are in memory, so that is rare): perhaps. */
+static bool may_be_erased(struct es *es, const struct es_hash *stream, uint64_t revision)
+{
+    uint8_t prefix[ES_KEY_EVENT], key[INDEX_KEY_MAX], value[INDEX_VALUE_MAX];
+    es_key_event(prefix, stream, revision);
+    return index_last(es->index, ES_T_REDACTIONS, prefix, NULL, key, value) != ERR_NOT_FOUND;
+}
+
 /* Puts one event's entries. */
 static enum err put_event(struct es_catchup *c, const struct target *t, const struct record *r,
                           struct es_position position)
@@ -59,6 +69,9 @@ static enum err put_event(struct es_catchup *c, const struct target *t, const st
     x.id = es_hash_id(es, &x.stream, v.id);
     x.needs_id_entry = !es_id_place(v.stream, v.id, &carried) || carried != v.revision;
     x.needs_id_entry = x.needs_id_entry && !ES_FAULT(ids_skipped);
+    if (x.needs_id_entry && may_be_erased(es, &x.stream, x.revision)) {
+        x.body = ES_BODY_ANY;
+    }
     terms[0] = es_hash_type(es, v.type);
     for (size_t i = 0; i < v.tag_count; i++) {
         terms[1 + i] = es_hash_tag(es, v.tags[i]);
