@@ -257,6 +257,7 @@ static void unit_build(struct wal *w)
     unit_take_groups(w);
     unit_seal(w);
     unit_take_frames(w);
+    wal_share_places(w);
     u->started_ns = env_mono_ns(w->env);
 }
 
@@ -324,7 +325,7 @@ static bool unit_finish(struct wal *w)
     }
     w->stats.groups++;
     w->stats.ring_bytes += u->bytes;
-    w->stats.place_bytes += u->place_bytes;
+    w->stats.place_bytes += u->place_bytes + u->ring_place_bytes;
     w->stats.flush_ns_sum += env_mono_ns(w->env) - u->started_ns;
     w->stats.groups_on_caller += w->hold == WAL_HOLD_CALLER ? 1 : 0;
     hold_move(w, WAL_HOLD_DONE);

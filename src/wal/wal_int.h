@@ -176,6 +176,7 @@ struct wal_group *wal_pool_take(struct wal_pool *p,
 #define WAL_UNIT_IOV     64u
 #define WAL_CALLER_BYTES (64u * 1024) /* most that wal_kick writes on the calling thread */
 #define WAL_SYNC_FILES   256u
+#define WAL_SHARED_FILES 8u
 #define WAL_RESERVE_BYTES \
     (4u * ENV_BLOCK) /* never given to frames: the START of the next generation must fit */
 #define WAL_PREWRITE_STEP   (64u * 1024)  /* a write of the log may wait for one */
@@ -209,11 +210,15 @@ struct wal_unit {
     uint64_t bytes; /* 0: nothing goes to the ring */
     struct list frames;
     size_t place_count;
+    /* Files of its places that both jobs share out among themselves; 0: the place job has all. */
+    struct env_file *shared[WAL_SHARED_FILES];
+    uint32_t shared_count;
+    atomic_uint shared_next;
     unsigned pending; /* jobs not yet back */
     struct env_job ring_job, place_job;
     enum err ring_err, place_err;
     struct ectx ring_ec, place_ec;
-    uint64_t place_bytes;
+    uint64_t place_bytes, ring_place_bytes; /* written by each of the two */
     uint64_t started_ns;
 };
 struct wal_prewrite {
@@ -260,6 +265,7 @@ MUST_USE enum err wal_open_planted(struct env *env, struct env_poll *poll,
                                    const struct wal_config *cfg, const struct wal_visitor *visitor,
                                    enum wal_fault fault, struct wal **out, struct ectx *ec);
 /* write.c */
+void wal_share_places(struct wal *w); /* on the loop, before both jobs begin */
 void wal_write_ring(struct wal *w);   /* on whichever thread; result in unit.ring_err */
 void wal_write_places(struct wal *w); /* result in unit.place_err */
 /* Whether the built unit must wait for a step of zeros; one that has not begun is called off. */

@@ -11,17 +11,6 @@
 
 #define PLACE_IOV 512
 
-void wal_write_ring(struct wal *w)
-{
-    struct wal_unit *u = &w->unit;
-    u->ring_err = env_file_pwritev(w->ring.files[wal_ring_file(&w->ring, u->at)], u->iov,
-                                   u->iov_count, wal_ring_offset(&w->ring, u->at), &u->ring_ec);
-    if (u->ring_err != ERR_OK) {
-        (void)ectx_wrap(&u->ring_ec, u->ring_err, "writing the log at position %llu",
-                        (unsigned long long)u->at);
-    }
-}
-
 /* ---- Places ---------------------------------------------------------------------------------- */
 
 /* Neighbouring places of one file become one write. */
@@ -102,7 +91,74 @@ static enum err sync_add(struct sync_set *set, struct place_run *run, struct env
     return ERR_OK;
 }
 
-void wal_write_places(struct wal *w)
+/* Places of several files that need no flush of their own are written one after the other, each
+ * waiting for the device: so the ring job, which is back first, helps. A file is one job's. */
+void wal_share_places(struct wal *w)
+{
+    struct wal_unit *u = &w->unit;
+    u->shared_count = 0;
+    u->ring_place_bytes = 0;
+    atomic_store(&u->shared_next, 0);
+    LIST_FOR_EACH (n, tmp, &u->frames) {
+        const struct wal_frame *f = CONTAINER_OF(n, struct wal_frame, link);
+        for (int i = 0; i < f->place_count; i++) {
+            uint32_t at = 0;
+            while (at < u->shared_count && u->shared[at] != f->places[i].file) {
+                at++;
+            }
+            if (f->places[i].flush || at == WAL_SHARED_FILES) {
+                u->shared_count = 0;
+                return;
+            }
+            u->shared[at] = f->places[i].file;
+            u->shared_count = at == u->shared_count ? at + 1 : u->shared_count;
+        }
+    }
+    u->shared_count = u->bytes > 0 && u->shared_count > 1 ? u->shared_count : 0;
+}
+
+static enum err write_file_places(const struct wal_unit *u, const struct env_file *file,
+                                  uint64_t *bytes, struct ectx *ec)
+{
+    NOT_ZEROED struct place_run run;
+    enum err e = ERR_OK;
+    run.file = NULL;
+    run.offset = run.bytes = 0;
+    run.iov_count = 0;
+    LIST_FOR_EACH (n, tmp, &u->frames) {
+        const struct wal_frame *f = CONTAINER_OF(n, struct wal_frame, link);
+        for (int i = 0; e == ERR_OK && i < f->place_count; i++) {
+            if (f->places[i].file == file) {
+                e = run_add(&run, &f->places[i], bytes, ec);
+            }
+        }
+    }
+    return e == ERR_OK ? run_flush(&run, ec) : e;
+}
+
+static enum err places_failed(struct wal *w, enum err e, struct ectx *ec)
+{
+    atomic_store(&w->harmed, true);
+    return ectx_wrap(ec, e, "writing batches to their segments");
+}
+
+/* Files that nobody has taken yet, until there is none. */
+static enum err write_shared(struct wal *w, uint64_t *bytes, struct ectx *ec)
+{
+    struct wal_unit *u = &w->unit;
+    for (;;) {
+        const uint32_t i = atomic_fetch_add(&u->shared_next, 1);
+        if (i >= u->shared_count) {
+            return ERR_OK;
+        }
+        const enum err e = write_file_places(u, u->shared[i], bytes, ec);
+        if (e != ERR_OK) {
+            return places_failed(w, e, ec);
+        }
+    }
+}
+
+static enum err write_all_places(struct wal *w)
 {
     struct wal_unit *u = &w->unit;
     struct place_run run = {.file = NULL};
@@ -126,10 +182,26 @@ void wal_write_places(struct wal *w)
     if (e == ERR_OK) {
         e = sync_all(&set, &u->place_ec);
     }
-    u->place_err = e;
-    if (e != ERR_OK) {
-        atomic_store(&w->harmed, true);
-        (void)ectx_wrap(&u->place_ec, e, "writing batches to their segments");
+    return e == ERR_OK ? e : places_failed(w, e, &u->place_ec);
+}
+
+void wal_write_places(struct wal *w)
+{
+    struct wal_unit *u = &w->unit;
+    u->place_err =
+        u->shared_count > 0 ? write_shared(w, &u->place_bytes, &u->place_ec) : write_all_places(w);
+}
+
+void wal_write_ring(struct wal *w)
+{
+    struct wal_unit *u = &w->unit;
+    u->ring_err = env_file_pwritev(w->ring.files[wal_ring_file(&w->ring, u->at)], u->iov,
+                                   u->iov_count, wal_ring_offset(&w->ring, u->at), &u->ring_ec);
+    if (u->ring_err == ERR_OK) {
+        u->ring_err = write_shared(w, &u->ring_place_bytes, &u->ring_ec);
+    } else {
+        (void)ectx_wrap(&u->ring_ec, u->ring_err, "writing the log at position %llu",
+                        (unsigned long long)u->at);
     }
 }
 

@@ -670,6 +670,128 @@ TEST(wal_places_are_written_and_flushed_before_done)
     rig_free(r);
 }
 
+/* Four places in three files that flush each write. */
+struct shared_places {
+    struct env_file *files[3];
+    uint8_t bytes[4][4096];
+    struct iovec iov[4];
+    struct wal_place places[4];
+};
+
+static void shared_places_init(struct shared_places *s, struct rig *r)
+{
+    static const char *const names[] = {"one", "two", "three"};
+    static const int file_of[] = {0, 1, 0, 2};
+    static const uint64_t offsets[] = {0, 4096, 4096, 0};
+    struct ectx ec;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(env_file_open(r->env, names[i],
+                                       ENV_READ | ENV_WRITE | ENV_CREATE | ENV_DSYNC, &s->files[i],
+                                       &ec),
+                         ERR_OK);
+    }
+    assert_int_equal(env_dir_sync(r->env, ".", &ec), ERR_OK);
+    for (int i = 0; i < 4; i++) {
+        memset(s->bytes[i], i + 1, sizeof(s->bytes[i]));
+        s->iov[i] = (struct iovec){s->bytes[i], sizeof(s->bytes[i])};
+        s->places[i] = (struct wal_place){s->files[file_of[i]], offsets[i], &s->iov[i], 1, false};
+    }
+}
+
+static void shared_places_check(struct rig *r)
+{
+    static const struct {
+        const char *name;
+        uint64_t offset;
+        uint8_t value;
+    } expected[] = {{"one", 0, 1}, {"two", 4096, 2}, {"one", 4096, 3}, {"three", 0, 4}};
+    uint8_t back[4096], want[4096];
+    struct env_file *f;
+    struct ectx ec;
+    size_t got;
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+        assert_int_equal(env_file_open(r->env, expected[i].name, ENV_READ, &f, &ec), ERR_OK);
+        assert_int_equal(env_file_pread(f, back, sizeof(back), expected[i].offset, &got, &ec),
+                         ERR_OK);
+        memset(want, expected[i].value, sizeof(want));
+        assert_int_equal(got, sizeof(back));
+        assert_memory_equal(back, want, sizeof(back));
+        env_file_close(f);
+    }
+}
+
+TEST(wal_places_of_several_files_are_shared_by_both_jobs)
+{
+    /* All are there before `done`, whoever wrote them. */
+    struct rig *r = rig_new();
+    struct shared_places s;
+    struct one o;
+    struct ectx ec;
+    int counter = 0;
+    uint64_t by_ring = 0, by_places = 0;
+    shared_places_init(&s, r);
+    for (int i = 0; i < 20; i++) {
+        one_init(&o, 1, 100, &counter);
+        o.frame.places = s.places;
+        o.frame.place_count = 4;
+        wal_submit(r->wal, &o.frame);
+        wal_kick(r->wal, true);
+        assert_int_equal(r->wal->unit.shared_count, 3);
+        while (counter == i) {
+            (void)env_poll_run(r->poll, UINT64_MAX);
+        }
+        assert_int_equal(r->wal->unit.ring_place_bytes + r->wal->unit.place_bytes, 4 * 4096);
+        by_ring += r->wal->unit.ring_place_bytes;
+        by_places += r->wal->unit.place_bytes;
+        mem_free(o.bytes);
+    }
+    assert_true(by_ring > 0 && by_places > 0);
+    struct wal_stats st;
+    wal_stats_get(r->wal, &st);
+    assert_int_equal(st.place_bytes, 20 * 4 * 4096);
+    wal_close(r->wal);
+    r->wal = NULL;
+    for (int i = 0; i < 3; i++) {
+        env_file_close(s.files[i]);
+    }
+    env_poll_destroy(r->poll);
+    env_sim_power_cut(r->env, 3);
+    assert_int_equal(env_poll_create(r->env, &r->poll, &ec), ERR_OK);
+    shared_places_check(r);
+    rig_free(r);
+}
+
+TEST(wal_a_place_that_fails_ends_the_log_whoever_wrote_it)
+{
+    for (unsigned nth = 1; nth <= 4; nth++) { /* the ring's write, and one for each file */
+        struct rig *r = rig_new();
+        struct shared_places s;
+        struct one o;
+        int counter = 0;
+        shared_places_init(&s, r);
+        wal_on_failure(r->wal, count_failure, r);
+        r->wal->pre.stopped = true; /* its writes would count */
+        one_init(&o, 1, 100, &counter);
+        o.frame.places = s.places;
+        o.frame.place_count = 4;
+        env_sim_fail_nth(r->env, ENV_SIM_SYNC, nth, ERR_IO, false);
+        wal_submit(r->wal, &o.frame);
+        wal_kick(r->wal, true);
+        for (int turn = 0; turn < 100; turn++) {
+            (void)env_poll_run(r->poll, 1000);
+        }
+        assert_int_equal(counter, 0);
+        assert_int_equal(r->failures, 1);
+        wal_close(r->wal);
+        r->wal = NULL;
+        for (int i = 0; i < 3; i++) {
+            env_file_close(s.files[i]);
+        }
+        mem_free(o.bytes);
+        rig_free(r);
+    }
+}
+
 TEST(wal_a_disk_without_room_for_the_ring_is_refused_and_left_empty)
 {
     struct env_sim_config sim = {.seed = 1, .disk_bytes = 300 * 1024};
