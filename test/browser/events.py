@@ -2,6 +2,8 @@
 what pages of other sites may do, and what not."""
 import http.server
 import json
+import pathlib
+import re
 import threading
 import time
 
@@ -103,6 +105,21 @@ def same_site(count, server, browser):
     count.show("the page never gave up", "given_up" not in kinds(page) + kinds(topic_page), kinds(page))
 
 
+def of_the_page(count, server, browser):
+    """The program of docs/http-api.md, as a reader takes it over."""
+    programs = re.findall(r"^```js\n(.*?)^```", pathlib.Path("docs/http-api.md").read_text(), re.M | re.S)
+    client = Client(server)
+    client.append("order-9", [event("before")])
+    page = browser.page(f"http://{server.http}/api/v1/openapi.json")
+    page.run("self.shown = []; self.caughtUp = 0; show = e => shown.push(e.id); ready = () => caughtUp++; tryAgainLater = () => shown.push('?')")
+    page.run(programs[0])
+    page.wait("caughtUp > 0")
+    client.append("order-9", [event("shown")])
+    page.wait("shown.length > 0")
+    client.close()
+    count.show("the JavaScript of docs/http-api.md follows", len(programs) == 1 and page.run("shown") == ["shown"], page.run("[caughtUp, shown]"))
+
+
 APPEND = """fetch(%s, {method: 'POST', headers: %s, body: JSON.stringify({events: [{id: %s, type: 'Happened', data: {}}]})})
     .then(async a => ({status: a.status, etag: a.headers.get('ETag'), body: await a.json()}), () => ({status: 0}))"""
 KEYED = {"Content-Type": "application/json", "Idempotency-Key": "from-a-page"}
@@ -147,6 +164,7 @@ def run(count, binary, work):
         server.options += ("--http", server.http)  # the next starts are where the page looks for it
         browser = chromium.Browser()
         same_site(count, server, browser)
+        of_the_page(count, server, browser)
         other_sites(count, server, browser, named, stranger)
         count.show("a clean stop with pages that follow", server.stop() == 0, server.log_tail())
         print(f"browser: {time.monotonic() - begun:.1f} s")
