@@ -60,6 +60,10 @@ static void write_version(struct json_writer *w, const struct proj_version_statu
         json_write_member_str(w, "error", v->error);
     }
     json_write_member_bool(w, "caught_up", v->caught_up);
+    if (v->upcasts_changed) {
+        json_write_member_str(w, "rebuild_because",
+                              STR_LIT("upcasts were changed since this version was declared"));
+    }
     json_write_name(w, "lag_events");
     json_write_u64(w, v->lag_events);
     json_write_name(w, "lag_seconds");

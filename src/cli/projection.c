@@ -79,6 +79,18 @@ static enum err get_status(struct cli *cli, struct json **v)
     return path == NULL ? ERR_NO_MEMORY : http_api(cli, "GET", path, STR_NULL, &status, v);
 }
 
+static void print_rebuilds(const struct json *p)
+{
+    const struct json *versions = json_get(p, "versions");
+    for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
+        const struct str why = member_str(v, "rebuild_because");
+        if (why.n > 0) {
+            out_printf("\nversion %lld is to be rebuilt: %.*s\n",
+                       (long long)member_i64(v, "version", 0), STR(why));
+        }
+    }
+}
+
 int run_projection_show(struct cli *cli)
 {
     struct json *v;
@@ -91,6 +103,7 @@ int run_projection_show(struct cli *cli)
                    STR(member_str(v, "target")), (long long)member_i64(v, "served_version", 0),
                    STR(views == NULL ? STR_LIT("[]") : views->raw));
         e = print_projections(cli, v);
+        print_rebuilds(v);
     }
     return cli_report(e, &cli->ec);
 }

@@ -61,8 +61,15 @@ static enum err def_put(struct es *es, struct str key, struct es_def *d)
     }
     defs->upcasts += d != NULL && d->kind == ES_UPCASTS;
     defs->upcasts -= old != NULL && old->kind == ES_UPCASTS;
+    defs->changes +=
+        (d != NULL && d->kind == ES_UPCASTS) || (old != NULL && old->kind == ES_UPCASTS);
     es_def_unref(old);
     return ERR_OK;
+}
+
+uint64_t es_upcasts_version(const struct es *es)
+{
+    return es->defs->loaded ? 1 + es->defs->changes : 0;
 }
 
 MUST_USE enum err es_defs_create(struct es *es)
@@ -317,6 +324,7 @@ static void load_end(struct es_load *op, enum err e, const struct ectx *ec)
     void (*done)(struct es *, enum err, const struct ectx *) = op->done;
     struct ectx copy = *ec;
     load_free(op);
+    es->defs->loaded = e == ERR_OK;
     done(es, e, &copy);
 }
 

@@ -34,8 +34,10 @@ MUST_USE enum err es_mapping_event(const struct es_event *e, struct arena *a,
 
 /* Everything that is defined. */
 struct es_defs {
-    struct map by_name;   /* "f" or "u" and the name -> struct es_def */
-    size_t upcasts;       /* how many of them */
+    struct map by_name; /* "f" or "u" and the name -> struct es_def */
+    size_t upcasts;     /* how many of them */
+    uint64_t changes;   /* of upcasts */
+    bool loaded;
     struct es_load *load; /* define.c: they are being read */
     struct list defines;  /* of struct es_define that are on their way */
 };

@@ -411,6 +411,10 @@ void es_define(struct es *es, struct es_define *d);
 struct es_definition *es_definitions(struct es *es, enum es_definition_kind kind, struct arena *a,
                                      size_t *count);
 
+/* Another number whenever upcasts were declared, replaced or taken away; 0: they are not read yet.
+ */
+uint64_t es_upcasts_version(const struct es *es);
+
 /*
  * An event in its newest form, as the upcasts that are declared say. *count 0: it is in that form
  * already (or no upcast speaks of its type). Else those that it became, in the arena: all with the

@@ -114,6 +114,9 @@ static struct str id_of(struct apply *a, const struct def_action *x, const struc
 {
     struct str id = arena_printf(&a->event_arena, "%.*s.%.*s.%.*s.%lld", STR(a->d->name),
                                  STR(x->name), STR(e->shard), (long long)e->record->offset);
+    if (e->form > 0) { /* one of several events that an old one became */
+        id = arena_printf(&a->event_arena, "%.*s.%zu", STR(id), e->form);
+    }
     if (id.n <= ID_MAX) {
         return id;
     }

@@ -113,6 +113,11 @@ void apply_watch(struct apply *a, struct changes *c)
     a->changes = c;
 }
 
+void apply_upcast(struct apply *a, const struct upcasts *u)
+{
+    a->upcasts = u;
+}
+
 static void roll_back(struct apply *a)
 {
     /* If it fails, the connection is gone, and the transaction with it. */

@@ -37,6 +37,10 @@ void apply_destroy(struct apply *a);
 struct changes;
 void apply_watch(struct apply *a, struct changes *c);
 
+/* From the next transaction on, events are brought into their newest form by these; NULL: not. */
+struct upcasts;
+void apply_upcast(struct apply *a, const struct upcasts *u);
+
 /* Takes a shard over. Its next offset comes back. ERR_FENCED: a later owner was here. ERR_EXISTS:
  * the checkpoint is of another topic with the same name. With `force` a later epoch is topped: the
  * claim gets the one after it, so that whoever had it is fenced. */

@@ -38,6 +38,12 @@ struct apply_event {
     struct str data_text;
     struct mapping_event event;
     struct str key;
+    /* Upcasts made these of it, which rules see instead, one after the other; 0: none. */
+    struct apply_form {
+        struct envelope envelope;
+        const struct json *data;
+    } * forms;
+    size_t form_count, form;
 };
 
 struct apply {
@@ -47,11 +53,12 @@ struct apply {
     struct target_stmt *meta[META_COUNT];
     struct target_stmt **stmts; /* of the definition */
     struct target_stmt *
-        *asking;              /* the same, telling the keys of their rows; NULL: not needed yet */
-    struct changes *changes;  /* who watches hears of them; NULL: nobody does */
-    struct merge *merge;      /* changes that the target has not got yet; none if careful */
-    struct arena event_arena; /* what one event needs */
-    struct arena batch_arena; /* what one transaction needs */
+        *asking; /* the same, telling the keys of their rows; NULL: not needed yet */
+    const struct upcasts *upcasts; /* NULL: events are as they are stored */
+    struct changes *changes;       /* who watches hears of them; NULL: nobody does */
+    struct merge *merge;           /* changes that the target has not got yet; none if careful */
+    struct arena event_arena;      /* what one event needs */
+    struct arena batch_arena;      /* what one transaction needs */
     struct record_scratch scratch;
     struct map parked; /* "shard\nkey" -> how many (as a pointer) */
     uint64_t parked_count;

@@ -10,6 +10,7 @@
 #include "core/mem.h"
 #include "proj/proj_int.h"
 #include "proj/query_int.h"
+#include "proj/upcasts.h"
 #include "json/json.h"
 
 #define CHECK_READ_BYTES   (1u << 20)
@@ -24,6 +25,7 @@ struct check {
     struct def *d;
     struct target_db *db;
     struct apply *apply;
+    struct upcasts *upcasts;
     struct env_job job;
     struct engine_read read;
     struct arena arena;
@@ -52,6 +54,7 @@ static void check_free(struct check *c)
         engine_read_release(c->p->e, &c->read);
     }
     apply_destroy(c->apply);
+    upcasts_unref(c->upcasts);
     target_sqlite.close(c->db);
     def_destroy(c->d);
     arena_deinit(&c->arena);
@@ -362,6 +365,9 @@ static void open_run(struct env_job *job)
     buf_deinit(&sql);
     e = e != ERR_OK ? e : apply_setup(&target_sqlite, c->db, c->d, 0, &c->ec);
     e = e != ERR_OK ? e : apply_create(&target_sqlite, c->db, c->d, &c->apply, &c->ec);
+    if (e == ERR_OK) {
+        apply_upcast(c->apply, c->upcasts);
+    }
     c->err = e;
 }
 
@@ -416,9 +422,14 @@ void proj_check(struct proj *p, struct proj_check *call)
     e = e != ERR_OK ? e : def_create(call->definition, call->file, 0, &d, &call->ec);
     struct target_library *library = NULL;
     e = e != ERR_OK ? e : projection_library(p, &target_sqlite, &library, &call->ec);
+    struct upcasts *upcasts = NULL;
+    if (e == ERR_OK && upcasts_matter(p, d) && (upcasts = upcasts_now(p)) == NULL) {
+        e = ectx_fail(&call->ec, ERR_AGAIN, "the event store's upcasts are not known yet");
+    }
     struct check *c = e != ERR_OK ? NULL : mem_new(struct check);
     if (c == NULL) {
         def_destroy(d);
+        upcasts_unref(upcasts);
         refuse(call, e != ERR_OK ? e : ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
         return;
     }
@@ -426,6 +437,7 @@ void proj_check(struct proj *p, struct proj_check *call)
     c->p = p;
     c->call = call;
     c->d = d;
+    c->upcasts = upcasts;
     arena_init(&c->arena, READ_ARENA_BYTES);
     buf_init(&c->result, CHECK_RESULT_BYTES);
     list_push_back(&p->checks, &c->link);

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "proj/feed.h"
+#include "proj/upcasts.h"
 
 static void answer(struct proj_command *c, enum err e)
 {
@@ -152,6 +153,10 @@ static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
     } else if (pr == NULL && p->count == PROJ_MAX) {
         e = ectx_fail(&c->ec, ERR_LIMIT, "there are %u projections, the most that may be",
                       PROJ_MAX);
+    }
+    d->upcasts = upcasts_matter(p, d) ? upcasts_hash(p) : 0;
+    if (e == ERR_OK && upcasts_matter(p, d) && d->upcasts == 0) {
+        e = ectx_fail(&c->ec, ERR_AGAIN, "the event store's upcasts are not known yet");
     }
     struct target_library *library = NULL; /* looked at before the log says that there is one */
     e = e != ERR_OK ? e : projection_library(p, d->driver, &library, &c->ec);
@@ -355,6 +360,7 @@ struct retry {
     struct apply_counts counts;
     struct changes changes; /* if it `collects` */
     bool collects;
+    struct upcasts *upcasts;
 };
 
 static void retry_run(struct work *w)
@@ -363,6 +369,7 @@ static void retry_run(struct work *w)
     struct apply *a = r->run->apply[w->lane->index];
     if (a != NULL) {
         apply_watch(a, r->collects ? &r->changes : NULL);
+        apply_upcast(a, r->upcasts);
     }
     w->err = a == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
                        : apply_retry(a, r->key, r->skip, r->now_ms, &r->counts, &r->more, &w->ec);
@@ -408,6 +415,7 @@ static void retry_done(struct work *w)
     c->ec = w->ec;
     mem_free((char *)(uintptr_t)r->key.p);
     changes_deinit(&r->changes);
+    upcasts_unref(r->upcasts);
     mem_free(r);
     answer(c, e);
 }
@@ -436,6 +444,12 @@ static void retry(struct projection *pr, struct proj_command *c)
         answer(c, run == NULL || run->dropping
                       ? ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no such version")
                       : ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory"));
+        return;
+    }
+    if (upcasts_matter(pr->p, run->d) && (r->upcasts = upcasts_now(pr->p)) == NULL) {
+        mem_free(r);
+        mem_free(key);
+        answer(c, ectx_fail(&c->ec, ERR_AGAIN, "the event store's upcasts are not known yet"));
         return;
     }
     changes_init(&r->changes);

@@ -120,7 +120,7 @@ static enum err word_member(struct def_parser *p, const struct json *v, const ch
 
 static enum err parse_source(struct def_parser *p, const struct json *v)
 {
-    static const char *const members[] = {"category", "topics", "types"};
+    static const char *const members[] = {"category", "topics", "types", "as_stored"};
     struct def *d = p->d;
     const struct json *source = json_get(v, "source");
     if (source == NULL) {
@@ -145,6 +145,11 @@ static enum err parse_source(struct def_parser *p, const struct json *v)
     if (e != ERR_OK) {
         return e;
     }
+    const struct json *as_stored = json_get(source, "as_stored");
+    if (as_stored != NULL && as_stored->kind != JSON_BOOL) {
+        return mapping_fail(&p->doc, as_stored, 0, p->ec, "'as_stored' must be true or false");
+    }
+    d->as_stored = as_stored != NULL && as_stored->boolean;
     size_t count = category_count + topic_count;
     if (count == 0 || count > DEF_TOPICS_MAX) {
         return mapping_fail(&p->doc, source, 0, p->ec,

@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/mem.h"
 #include "proj/feed.h"
+#include "proj/upcasts.h"
 
 static void lane_ran(struct env_job *job);
 
@@ -51,6 +52,8 @@ static void batch_done(struct work *w)
     size_t count = l->batch_count;
     l->batch_run = NULL;
     l->batch_count = 0;
+    upcasts_unref(l->upcasts);
+    l->upcasts = NULL;
     bool stopped = false;
     for (size_t i = 0; i < count; i++) {
         if (w->err == ERR_OK) {
@@ -120,13 +123,18 @@ static bool start_batch(struct lane *l, struct run *r)
     if (!r->open[l->index] || !run_may_apply(r)) {
         return false;
     }
-    l->batch_count = gather(l, r);
+    bool matter = upcasts_matter(l->pr->p, r->d);
+    struct upcasts *upcasts = matter ? upcasts_now(l->pr->p) : NULL;
+    l->batch_count = matter && upcasts == NULL ? 0 : gather(l, r);
     if (l->batch_count == 0) {
+        upcasts_unref(upcasts);
         return false;
     }
+    l->upcasts = upcasts;
     l->batch_run = r;
     l->batch_now_ms = env_wall_ms(l->pr->p->env);
     l->collects = feed_collects(l->pr, r);
+    apply_upcast(r->apply[l->index], upcasts);
     apply_watch(r->apply[l->index], l->collects ? &l->changes : NULL);
     l->batch = (struct work){.run = batch_run, .done = batch_done};
     start(l, &l->batch);

@@ -8,6 +8,7 @@
 #include "core/compiler.h"
 #include "core/mem.h"
 #include "proj/feed.h"
+#include "proj/upcasts.h"
 
 /* ---- On the worker */
 
@@ -257,5 +258,7 @@ void lane_close(struct lane *l)
     l->pr->driver->close(l->db);
     l->db = NULL;
     changes_deinit(&l->changes);
+    upcasts_unref(l->upcasts); /* of a batch that never ended */
+    l->upcasts = NULL;
     l->connected = false;
 }

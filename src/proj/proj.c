@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "proj/proj_int.h"
+#include "proj/upcasts.h"
 
 static void topics_changed(struct engine_topic_watch *w, struct str topic, bool gone)
 {
@@ -193,6 +194,7 @@ void proj_destroy(struct proj *p)
         engine_topic_unwatch(p->e, &p->watch);
     }
     registry_destroy(p->registry);
+    upcasts_unref(p->upcasts);
     target_sqlite.unload(p->sqlite);
     target_postgres.unload(p->postgres);
     mem_free(p->dir);

@@ -63,6 +63,14 @@ struct proj_action {
     enum err err; /* out. Retriable ones are tried again; others park the action's event */
     struct ectx ec;
 };
+/* Upcasts that are declared in the event store, which proj does not know. Events of topics `es.*`
+ * are brought into their newest form before a rule sees them. */
+struct proj_upcasts {
+    void *ctx;
+    uint64_t (*version)(void *ctx); /* changes whenever they do; 0: not known yet (es.* waits) */
+    /* Their texts, always in the same order; NULL: over the arena's budget. */
+    const struct str *(*texts)(void *ctx, struct arena *a, size_t *count);
+};
 struct proj_config {
     struct engine *engine;
     struct metrics *metrics; /* not written after proj_destroy: it shows gauges of ours */
@@ -70,6 +78,7 @@ struct proj_config {
     void (*append)(void *ctx,
                    struct proj_action *a); /* NULL: definitions with actions are refused */
     void *append_ctx;
+    const struct proj_upcasts *upcasts; /* NULL: there is no event store */
 };
 MUST_USE enum err proj_create(const struct proj_config *config, struct proj **out, struct ectx *ec);
 /* Reads the definitions from the log and begins; `ready` when they are known (the projections then
@@ -157,8 +166,11 @@ struct proj_version_status {
     uint64_t applied;  /* events since start */
     double per_second; /* over the last 10 s */
     bool caught_up;    /* every partition is ours and read to its end */
-    double progress;   /* of a build, or of a first version: 0 to 1 */
-    int64_t eta_ms;    /* of a build; -1: not known */
+    /* Upcasts are others than when this version was declared: what it had applied before has old
+     * forms. A rebuild brings all into the newest. */
+    bool upcasts_changed;
+    double progress; /* of a build, or of a first version: 0 to 1 */
+    int64_t eta_ms;  /* of a build; -1: not known */
     uint64_t parked_events;
     int64_t drop_at_ms; /* PROJ_KEPT */
     struct proj_shard_status *shards;

@@ -36,6 +36,7 @@
 
 struct sending;
 struct feed;
+struct upcasts;
 
 struct work {
     struct list link;
@@ -83,7 +84,8 @@ struct lane {
     struct apply_counts batch_counts;
     struct changes changes; /* of the batch, if it `collects` */
     bool collects;
-    struct run *turn; /* the run that had the last transaction */
+    struct upcasts *upcasts; /* of the batch */
+    struct run *turn;        /* the run that had the last transaction */
 };
 
 enum read_state { READ_IDLE, READ_PENDING, READ_READY, READ_APPLYING };
@@ -213,6 +215,8 @@ struct proj {
     struct list checks; /* under way */
     size_t check_count;
     size_t watch_count, feed_count;
+    struct upcasts *upcasts; /* NULL: not known yet */
+    uint64_t upcasts_version, upcasts_failed;
     struct metric *events_metric, *applied_metric, *parked_metric, *skipped_metric;
 };
 

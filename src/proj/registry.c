@@ -144,6 +144,10 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
         if (e == ERR_OK && pr == NULL) {
             e = projection_create(p, d, &pr, ec);
         }
+        int64_t upcasts = 0;
+        if (e == ERR_OK && json_i64(json_get(m, "upcasts"), &upcasts)) {
+            d->upcasts = (uint64_t)upcasts;
+        }
         e = e != ERR_OK ? e : run_create(pr, d, &r);
         if (e != ERR_OK) {
             def_destroy(d);
@@ -321,6 +325,9 @@ static void write_version(struct json_writer *w, const struct def *d)
     json_write_member_i64(w, "version", d->version);
     json_write_member_str(w, "file", d->file);
     json_write_member_str(w, "text", d->text);
+    if (d->upcasts != 0) {
+        json_write_member_i64(w, "upcasts", (int64_t)d->upcasts);
+    }
     json_write_end(w, '}');
 }
 

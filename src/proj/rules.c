@@ -9,6 +9,7 @@
 #include "core/compiler.h"
 #include "core/utf8.h"
 #include "proj/apply_int.h"
+#include "proj/upcasts.h"
 
 #define STATEMENTS_MAX MAPPING_EACH_MAX /* that one event may run */
 
@@ -98,6 +99,51 @@ static enum err read_key(struct apply *a, struct apply_event *e, struct ectx *ec
     return str_is_null(e->key) ? no_memory(ec) : err;
 }
 
+static void take_form(struct apply_event *e, size_t form)
+{
+    e->form = form;
+    e->envelope = e->forms[form].envelope;
+    e->event.data = e->forms[form].data;
+}
+
+/* The newest forms of an old event that rules want; the key is that of the first one. */
+static enum err read_forms(struct apply *a, struct apply_event *e, bool *wanted, struct ectx *ec)
+{
+    struct mapping_upcasted *made = NULL;
+    size_t count = 0;
+    enum err err = upcasts_make(a->upcasts, &e->event, &a->event_arena, &made, &count, ec);
+    if (err != ERR_OK) {
+        return err == ERR_MALFORMED ? ectx_wrap(ec, err, "its upcast") : err;
+    }
+    if (count == 0) {
+        *wanted = is_wanted(a->d, &e->envelope);
+        return ERR_OK;
+    }
+    e->forms = arena_new_n(&a->event_arena, struct apply_form, count);
+    if (e->forms == NULL) {
+        return no_memory(ec);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct envelope form = e->envelope;
+        struct json *data = NULL;
+        form.type = made[i].type;
+        form.version = made[i].version;
+        if (!is_wanted(a->d, &form)) {
+            continue;
+        }
+        err = json_parse(made[i].data, NULL, &a->event_arena, &data, NULL);
+        if (err == ERR_NO_MEMORY) {
+            return no_memory(ec);
+        }
+        e->forms[e->form_count++] = (struct apply_form){form, err == ERR_OK ? data : NULL};
+    }
+    *wanted = e->form_count > 0;
+    if (*wanted) {
+        take_form(e, 0);
+    }
+    return ERR_OK;
+}
+
 MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool *wanted,
                                    struct ectx *ec)
 {
@@ -121,7 +167,11 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
     if (err != ERR_OK) {
         return err;
     }
-    if (!is_wanted(a->d, &e->envelope)) {
+    e->form_count = 0;
+    e->form = 0;
+    bool old = a->upcasts != NULL && str_starts(e->topic, "es.") && !str_is_null(e->data_text) &&
+               upcasts_know(a->upcasts, &e->envelope);
+    if (!old && !is_wanted(a->d, &e->envelope)) {
         *wanted = false;
         return ERR_OK;
     }
@@ -137,7 +187,8 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
         }
         e->event.data = err == ERR_OK ? data : NULL; /* else opaque: it has no fields */
     }
-    return read_key(a, e, ec);
+    err = old ? read_forms(a, e, wanted, ec) : ERR_OK;
+    return err != ERR_OK || !*wanted ? err : read_key(a, e, ec);
 }
 
 /* ---- Rows that are looked up */
@@ -304,13 +355,10 @@ static enum err run_op(struct apply *a, const struct def_op *op, const struct ma
                : a->driver->run(a->stmts[op->stmt], params, op->param_count, NULL, ec);
 }
 
-MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *any, bool *dirty,
-                              struct ectx *ec)
+static enum err apply_form(struct apply *a, struct apply_event *event, bool *any, bool *dirty,
+                           struct ectx *ec)
 {
     struct plan p = {.a = a};
-    *any = false;
-    *dirty = false;
-    a->doubt = false;
     /* Rule by rule: a look-up of the second sees what the first did. */
     for (size_t i = 0; i < a->d->rule_count; i++) {
         const struct def_rule *rule = &a->d->rules[i];
@@ -331,4 +379,21 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *
         }
     }
     return ERR_OK;
+}
+
+MUST_USE enum err apply_rules(struct apply *a, struct apply_event *event, bool *any, bool *dirty,
+                              struct ectx *ec)
+{
+    *any = false;
+    *dirty = false;
+    a->doubt = false;
+    if (event->form_count == 0) {
+        return apply_form(a, event, any, dirty, ec);
+    }
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < event->form_count && e == ERR_OK; i++) {
+        take_form(event, i);
+        e = apply_form(a, event, any, dirty, ec);
+    }
+    return e;
 }

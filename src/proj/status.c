@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
-#include "proj/proj_int.h"
+#include "proj/upcasts.h"
 
 const char *proj_state_name(enum proj_state s)
 {
@@ -91,6 +91,13 @@ static bool shard_status(struct shard *s, struct arena *a, uint64_t now_ns, int6
     return !str_is_null(out->topic);
 }
 
+static bool changed_since(const struct run *r)
+{
+    struct proj *p = r->pr->p;
+    uint64_t now = upcasts_matter(p, r->d) && r->d->upcasts != 0 ? upcasts_hash(p) : 0;
+    return now != 0 && now != r->d->upcasts;
+}
+
 static bool version_status(struct run *r, struct arena *a, struct proj_version_status *v)
 {
     struct env *env = r->pr->p->env;
@@ -101,6 +108,7 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
                                       .state = state_of(r),
                                       .applied = r->events,
                                       .caught_up = run_caught_up(r),
+                                      .upcasts_changed = changed_since(r),
                                       .per_second = rate(r, now),
                                       .eta_ms = -1,
                                       .drop_at_ms = r->drop_at_ms};

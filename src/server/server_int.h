@@ -39,6 +39,7 @@ struct server {
     struct engine *engine;
     struct es *es;
     struct proj *proj;
+    struct proj_upcasts upcasts; /* of es, for proj */
     bool proj_stopped;
     bool stuck; /* a job did not end: nothing that it may use is freed */
     struct api *api;

@@ -45,6 +45,22 @@ static enum err dir_make(struct server *s, const char *name, char out[PATH_MAX_]
     return e == ERR_EXISTS ? ERR_OK : e;
 }
 
+/* The event store's upcasts for projections, which do not know it. */
+static uint64_t upcasts_version(void *ctx)
+{
+    return es_upcasts_version(ctx);
+}
+
+static const struct str *upcasts_texts(void *ctx, struct arena *a, size_t *count)
+{
+    const struct es_definition *list = es_definitions(ctx, ES_UPCASTS, a, count);
+    struct str *texts = list == NULL ? NULL : arena_new_n(a, struct str, *count + 1);
+    for (size_t i = 0; texts != NULL && i < *count; i++) {
+        texts[i] = list[i].text;
+    }
+    return texts;
+}
+
 static enum err open_projections(struct server *s, struct ectx *ec)
 {
     char dir[PATH_MAX_];
@@ -53,7 +69,10 @@ static enum err open_projections(struct server *s, struct ectx *ec)
                                     .metrics = s->metrics,
                                     .dir = dir,
                                     .append = server_action,
-                                    .append_ctx = s};
+                                    .append_ctx = s,
+                                    .upcasts = &s->upcasts};
+    s->upcasts =
+        (struct proj_upcasts){.ctx = s->es, .version = upcasts_version, .texts = upcasts_texts};
     e = e == ERR_OK ? proj_create(&cfg, &s->proj, ec) : e;
     if (e == ERR_OK) {
         proj_start(s->proj, on_proj_ready, s);

@@ -202,6 +202,33 @@ def versions(count, server, client):
     events.close()
 
 
+def newest_forms(count, client):
+    """Upcasts hold in projections, and a change of them is a reason for a rebuild."""
+    upcasts = "upcasts:\n  - { from: Placed.v1, to: Placed.v2, set: { /data/amount: /data/n * %d } }\n"
+    definition = """{"projection":"forms","source":{"category":"forms"},"target":"sqlite:forms.db","tables":{"forms_view":{"columns":{"id":"text","n":"integer"},"key":"id"}},
+        "maps":[{"type":"Placed.v2","upsert":{"table":"forms_view","key":{"id":"$key"},"set":{"n":"/data/amount"}}}]}"""
+    yaml = {"Content-Type": "application/yaml"}
+    client.raw("PUT", "/api/v1/upcasts/watch-forms", (upcasts % 1).encode(), yaml)
+    at = client.call("POST", "/api/v1/streams/forms-1/events", {"expected": "any", "events": [{"type": "Placed.v1", "data": {"n": 7}}]})[1]["position"]
+    check = client.raw("POST", "/api/v1/projection-checks", definition.encode(), yaml)
+    client.raw("PUT", "/api/v1/projections/forms", definition.encode(), yaml)
+
+    def value(position):
+        return client.call("GET", f"/api/v1/views/forms_view?at_least={position}&timeout=20s")[1].get("rows")
+
+    def why():
+        return [v.get("rebuild_because") for v in client.call("GET", "/api/v1/projections/forms")[1]["versions"]]
+    first = value(at)
+    count.show("a projection, and its check, see the newest form", first == [{"id": "forms-1", "n": 7}] and b'"n":7' in check[2] and why() == [None], (first, check, why()))
+    client.raw("PUT", "/api/v1/upcasts/watch-forms", (upcasts % 2).encode(), yaml)
+    changed = why()
+    client.call("POST", "/api/v1/projections/forms/rebuild", {})
+    ends = time.monotonic() + 20
+    while value(at) != [{"id": "forms-1", "n": 14}] and time.monotonic() < ends:
+        time.sleep(0.05)
+    count.show("a changed upcast is a reason for a rebuild", changed[0] is not None and value(at) == [{"id": "forms-1", "n": 14}] and why()[-1] is None, (changed, value(at), why()))
+
+
 def restart(count, server):
     """A browser that comes back with its last id after a restart is told to read again."""
     events = Events(server, VIEW + "/changes")
@@ -224,6 +251,7 @@ def run(count, server, binary, gate):
     copy(count, server, client, 2000 if gate else 200)
     command_line(count, server, client, binary)
     slow(count, server, client)
+    newest_forms(count, client)
     restart(count, server)
     client = Client(server)
     copy(count, server, client, 100)

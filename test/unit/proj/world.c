@@ -102,7 +102,8 @@ void world_up(struct world *w, size_t node)
                                        .metrics = n->metrics,
                                        .dir = w->dir,
                                        .append = append,
-                                       .append_ctx = n};
+                                       .append_ctx = n,
+                                       .upcasts = w->upcasts};
     struct ectx ec;
     assert_int_equal(proj_create(&config, &n->proj, &ec), ERR_OK);
     n->ready = false;

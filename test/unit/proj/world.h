@@ -41,8 +41,9 @@ struct world {
     char target[256];                /* "sqlite:views.db" if empty */
     uint64_t rng;
     uint64_t ticked_ns;
-    const char *keep;     /* of the definition; "24h" if NULL */
-    uint32_t for_version; /* of commands */
+    const char *keep;                   /* of the definition; "24h" if NULL */
+    uint32_t for_version;               /* of commands */
+    const struct proj_upcasts *upcasts; /* NULL: there are none */
 };
 
 void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);

@@ -1,0 +1,162 @@
+/* Rules see events in their newest form; what was applied before an upcast changed is told. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/compiler.h"
+#include "world.h"
+
+static const char definition[] = "projection: sums\n"
+                                 "version: 1\n"
+                                 "source: { category: old }\n"
+                                 "target: \"sqlite:views.db\"\n"
+                                 "tables:\n"
+                                 "  keys:\n"
+                                 "    columns: { k: text, sum: integer, fees: integer }\n"
+                                 "    key: k\n"
+                                 "maps:\n"
+                                 "  - type: Added.v2\n"
+                                 "    increment: { table: keys, key: { k: $key }, by: { sum: "
+                                 "/data/amount } }\n"
+                                 "  - type: Charged\n"
+                                 "    increment: { table: keys, key: { k: $key }, by: { fees: "
+                                 "/data/fee } }\n";
+static const char renamed[] = "upcasts:\n"
+                              "  - { from: Added.v1, to: Added.v2, rename: { /data/n: amount } }\n";
+static const char split[] =
+    "upcasts:\n"
+    "  - from: Added.v1\n"
+    "    split:\n"
+    "      - { to: Added.v2, set: { /data/amount: /data/n * 10 } }\n"
+    "      - { to: Charged.v1, when: exists(/data/fee), pick: [ /data/fee ] }\n"
+    "      - { to: Unwanted.v1 }\n";
+
+struct store {
+    uint64_t version;
+    const char *text;
+};
+static uint64_t version_of(void *ctx)
+{
+    return ((struct store *)ctx)->version;
+}
+static const struct str *texts_of(void *ctx, struct arena *a, size_t *count)
+{
+    struct str *texts = arena_new_n(a, struct str, 2);
+    const struct store *s = ctx;
+    *count = s->text == NULL ? 0 : 1;
+    if (texts != NULL && s->text != NULL) {
+        texts[0] = str_of(s->text);
+    }
+    return texts;
+}
+
+static void say(struct world *w, const char *type, const char *data)
+{
+    char value[200];
+    (void)snprintf(value, sizeof(value), "{\"eventType\":\"%s\",\"data\":%s}", type, data);
+    (void)worst_produce(w->log, "es.old", 1, STR_LIT("k1"), str_of(value), 1);
+}
+
+static void expect(struct world *w, const char *sql, const char *want)
+{
+    char got[1000];
+    assert_string_equal(world_rows(w, sql, got, sizeof(got)), want);
+}
+
+static struct proj_version_status newest(struct world *w, struct arena *a)
+{
+    struct proj_status s = world_status(w, 0, a);
+    return s.versions[s.version_count - 1];
+}
+
+TEST(projection_sees_events_in_their_newest_form)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct arena a;
+    struct store store = {.version = 0, .text = renamed};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    arena_init(&a, 4u << 20);
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    w.upcasts = &upcasts;
+    worst_topic_make(w.log, "es.old", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    /* Nothing is declared or applied before the upcasts are known. */
+    assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_AGAIN);
+    store.version = 1;
+    assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
+    say(&w, "Added.v1", "{\"n\":5}");
+    say(&w, "Added.v2", "{\"amount\":7}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|12|NULL\n");
+    assert_false(newest(&w, &a).upcasts_changed);
+
+    world_stop(&w, 0);
+    store.version = 0;
+    say(&w, "Added.v1", "{\"n\":1}");
+    world_up(&w, 0);
+    world_run(&w, 5000);
+    expect(&w, "SELECT * FROM keys", "k1|12|NULL\n"); /* it waits */
+    store.version = 2;
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|13|NULL\n");
+    assert_false(newest(&w, &a).upcasts_changed); /* the same texts */
+
+    /* Another upcast: from now on, and for all of it after a rebuild. */
+    store.text = split;
+    store.version = 3;
+    assert_true(newest(&w, &a).upcasts_changed);
+    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|33|3\n");
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_run(&w, 10000);
+    assert_int_equal(world_status(&w, 0, &a).served, 2);
+    expect(&w, "SELECT * FROM keys", "k1|87|3\n"); /* (5 + 1 + 2) * 10 + 7 */
+    assert_false(newest(&w, &a).upcasts_changed);
+
+    /* One that cannot be brought there is parked with its reason; nothing of it is applied. */
+    say(&w, "Added.v1", "{\"n\":\"x\"}");
+    world_run(&w, 3000);
+    expect(&w, "SELECT * FROM keys", "k1|87|3\n");
+    expect(&w, "SELECT event_key, substr(reason, 1, 10) FROM leat_parked WHERE version = 2",
+           "k1|its upcast\n");
+    arena_deinit(&a);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* A definition may want what is stored. */
+TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct store store = {.version = 1, .text = renamed};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    w.upcasts = &upcasts;
+    worst_topic_make(w.log, "es.old", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    assert_int_equal(world_command(&w, PROJ_APPLY,
+                                   "projection: sums\n"
+                                   "source: { category: old, as_stored: true }\n"
+                                   "target: \"sqlite:views.db\"\n"
+                                   "tables:\n"
+                                   "  keys: { columns: { k: text, type: text }, key: k }\n"
+                                   "maps:\n"
+                                   "  - type: \"*\"\n"
+                                   "    upsert: { table: keys, key: { k: $key }, set: { type: "
+                                   "$type } }\n",
+                                   &ec),
+                     ERR_OK);
+    say(&w, "Added.v1", "{\"n\":5}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|Added.v1\n");
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
