@@ -128,8 +128,8 @@ struct def {
     size_t statement_count;
     bool has_actions;
     bool looks_around; /* what an event does depends on other rows than its own, by key */
-    bool as_stored;   /* its rules see events as they are stored, without upcasts */
-    uint64_t upcasts; /* hash of those that were declared when this version was; 0: not known */
+    bool as_stored;    /* its rules see events as they are stored, without upcasts */
+    uint64_t upcasts;  /* hash of those that were declared when this version was; 0: not known */
 };
 
 /* `version`: of the tables' names; 0: as the text says. The arena holds everything; ERR_CONFIG with
