@@ -52,10 +52,11 @@ _leat() {
     'upcast show') kind='' options="--output --http --timeout --help" ;;
     'upcast apply') kind='' options="--http --timeout --help" ;;
     'upcast delete') kind='' options="--http --timeout --help" ;;
-    'projection ') words="ls show check apply rebuild switch rollback cancel drop pause resume watch parked retry skip delete" ;;
+    'projection ') words="ls show check template apply rebuild switch rollback cancel drop pause resume watch parked retry skip delete" ;;
     'projection ls') kind='' options="--output --http --timeout --help" ;;
     'projection show') kind='' options="--output --http --timeout --help" ;;
     'projection check') kind='' options="--against-log --output --http --timeout --help" ;;
+    'projection template') kind='' options="--output --http --timeout --help" ;;
     'projection apply') kind='' options="--follow --output --http --timeout --help" ;;
     'projection rebuild') kind='' options="--follow --output --http --timeout --help" ;;
     'projection switch') kind='' options="--output --http --timeout --help" ;;

@@ -296,6 +296,11 @@ _leat() {
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;
+    'projection template') _arguments \
+        '--output=[text (for people) or json]:FORMAT:(text json)' \
+        '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
+        '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
+        '--help[tell about this command]' ;;
     'projection apply') _arguments \
         '--follow[until it is served and has caught up, with a bar]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \

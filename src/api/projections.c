@@ -175,6 +175,36 @@ static void get_definition(struct api_call *c)
     api_reply(c, 200, NULL, 0, &b);
 }
 
+static void get_template(struct api_call *c)
+{
+    const struct str what = api_path(c, 0);
+    const struct str name = api_query(c, "name");
+    const struct str target = api_query(c, "target");
+    struct ectx ec = {0};
+    struct str text;
+    struct proj_ready_made r = {.what = what,
+                                .name = str_is_null(name) ? what : name,
+                                .category = api_query(c, "category"),
+                                .target = target};
+    if (str_is_null(target)) {
+        r.target = arena_printf(c->arena, "sqlite:%.*s.db", STR(r.name));
+    }
+    const enum err e = proj_ready_made(&r, c->arena, &text, &ec);
+    if (e != ERR_OK) {
+        fail(c, e, &ec);
+        return;
+    }
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_member_str(&w, "name", r.name);
+    json_write_member_str(&w, "definition", text);
+    json_write_end(&w, '}');
+    api_reply(c, 200, NULL, 0, &b);
+}
+
 /* ---- Commands ------------------------------------------------------------------------------- */
 
 struct command_call {
@@ -504,6 +534,11 @@ static const struct api_param CHECK_PARAMS[] = {
     {"file", API_QUERY, API_STRING, false, "orders.yaml", "What errors call it."},
     {"rows", API_QUERY, API_INTEGER, false, NULL, "Rows of each table that are shown (100)."},
     {"events", API_QUERY, API_INTEGER, false, NULL, "Events at most (all)."}};
+static const struct api_param TEMPLATE_PARAMS[] = {
+    {"what", API_PATH, API_STRING, true, "event_store", "event_store or snapshots."},
+    {"category", API_QUERY, API_STRING, true, "order", "Of this category."},
+    {"name", API_QUERY, API_STRING, false, NULL, "Of the projection and its table (as `what`)."},
+    {"target", API_QUERY, API_STRING, false, NULL, "Where the table is (sqlite:NAME.db)."}};
 static const char DEFINITION_EXAMPLE[] =
     "{\"projection\":\"orders\",\"version\":1,\"source\":{\"category\":\"order\"},"
     "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"columns\":{\"id\":\"text\","
@@ -557,6 +592,10 @@ static const struct api_route ROUTES[] = {
      "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
      ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,
      "projection-not-found projection-behind", NULL},
+    {"GET", "/api/v1/projection-templates/{what}", get_template, "getProjectionTemplate",
+     "A definition that is ready-made: the textbook tables of events and of snapshots.",
+     TEMPLATE_PARAMS, ARRAY_LEN(TEMPLATE_PARAMS), NULL, "DefinitionText", 200, 0,
+     "projection-not-found", NULL},
     {"POST", "/api/v1/projection-checks", post_check, "checkProjection",
      "Run a definition over the log in memory and show the rows that it makes.", CHECK_PARAMS,
      ARRAY_LEN(CHECK_PARAMS), "ProjectionDefinition", "ProjectionCheck", 200, API_YAML_IN,

@@ -209,6 +209,7 @@ int run_projection_rollback(struct cli *cli);
 int run_projection_cancel(struct cli *cli);
 int run_projection_pause(struct cli *cli);
 int run_projection_resume(struct cli *cli);
+int run_projection_template(struct cli *cli);
 int run_projection_drop(struct cli *cli);
 int run_projection_watch(struct cli *cli);
 int run_projection_delete(struct cli *cli);

@@ -351,6 +351,11 @@ const struct command COMMANDS[] = {
      "makes and the events that it could not apply.",
      "leat projection check orders.yaml --against-log\tbefore it is declared", OPTIONS(AGAINST_LOG),
      false, true, true, run_projection_check},
+    {"projection", "template", "WHAT CATEGORY", 2, 2, "Print a definition that is ready-made",
+     "WHAT is event_store (a table with the events of the category) or snapshots (their "
+     "snapshots).",
+     "leat projection template event_store order | leat projection apply -\tthe textbook table",
+     NO_OPTIONS, false, true, true, run_projection_template},
     {"projection", "apply", "FILE", 1, 1, "Declare a projection, or its next version",
      "A new version is built beside the one that is served, and served when it has caught up.",
      "leat projection apply orders.yaml --follow\tuntil it is served", OPTIONS(BUILD), false, true,

@@ -273,6 +273,23 @@ int run_projection_resume(struct cli *cli)
     return command(cli, "/resume", "resumed");
 }
 
+int run_projection_template(struct cli *cli)
+{
+    int status = 0;
+    struct json *v = NULL;
+    const struct str what = http_encode(&cli->arena, cli->words[0]);
+    const struct str category = http_encode(&cli->arena, cli->words[1]);
+    const struct str path = arena_printf(
+        &cli->arena, "/api/v1/projection-templates/%.*s?category=%.*s", STR(what), STR(category));
+    enum err e = str_is_null(what) || str_is_null(category) || str_is_null(path)
+                     ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory")
+                     : http_api(cli, "GET", path.p, STR_NULL, &status, &v);
+    if (e == ERR_OK) {
+        e = cli->json ? print_raw(cli, v->raw) : out_write(member_str(v, "definition"), &cli->ec);
+    }
+    return cli_report(e, &cli->ec);
+}
+
 int run_projection_drop(struct cli *cli)
 {
     int status = 0;

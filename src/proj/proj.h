@@ -369,7 +369,8 @@ void proj_check(struct proj *p, struct proj_check *c);
  * ---------------------------------------------------------------------------------------- */
 
 /* The text of a definition, to be applied as any other. `what`: "event_store" (a table `name` with
- * the events of a category, as textbooks have it). ERR_NOT_FOUND, ERR_INVALID_REQUEST. */
+ * the events of a category, as textbooks have it), "snapshots" (their snapshots, those that are
+ * valid). ERR_NOT_FOUND, ERR_INVALID_REQUEST. */
 struct proj_ready_made {
     struct str what, name, category, target;
 };

@@ -218,15 +218,33 @@ def newest_forms(count, client):
 
     def why():
         return [v.get("rebuild_because") for v in client.call("GET", "/api/v1/projections/forms")[1]["versions"]]
-    first = value(at)
+
+    def until(want):
+        ends = time.monotonic() + 20
+        while value(at) != want and time.monotonic() < ends:
+            time.sleep(0.05)
+        return value(at)
+    first = until([{"id": "forms-1", "n": 7}])
     count.show("a projection, and its check, see the newest form", first == [{"id": "forms-1", "n": 7}] and b'"n":7' in check[2] and why() == [None], (first, check, why()))
     client.raw("PUT", "/api/v1/upcasts/watch-forms", (upcasts % 2).encode(), yaml)
     changed = why()
     client.call("POST", "/api/v1/projections/forms/rebuild", {})
-    ends = time.monotonic() + 20
-    while value(at) != [{"id": "forms-1", "n": 14}] and time.monotonic() < ends:
-        time.sleep(0.05)
+    until([{"id": "forms-1", "n": 14}])
     count.show("a changed upcast is a reason for a rebuild", changed[0] is not None and value(at) == [{"id": "forms-1", "n": 14}] and why()[-1] is None, (changed, value(at), why()))
+
+
+def ready_made(count, server, client, binary):
+    """The textbook tables, by one line each."""
+    client.call("POST", "/api/v1/streams/textbook-1/events", {"expected": "any", "events": [{"type": "A", "data": {"n": 1}}, {"type": "A", "data": {"n": 2}}]})
+    client.call("PUT", "/api/v1/streams/textbook-1/snapshot", {"revision": 1, "schema": "T.v1", "state": {"n": 3}})
+    for what in ("event_store", "snapshots"):
+        text = subprocess.run([binary, "projection", "template", what, "textbook", "--http", server.http], capture_output=True, text=True, timeout=60, check=False)
+        subprocess.run([binary, "projection", "apply", "-", "--http", server.http, "--follow"], input=text.stdout, capture_output=True, text=True, timeout=60, check=False)
+    events = client.call("GET", "/api/v1/views/event_store")[1].get("rows", [])
+    shots = client.call("GET", "/api/v1/views/snapshots")[1].get("rows", [])
+    good = [(e["aggregate_id"], e["aggregate_version"], e["event_data"]) for e in events] == [("textbook-1", 0, {"n": 1}), ("textbook-1", 1, {"n": 2})]
+    shot = [(s["aggregate_id"], s["aggregate_type"], s["aggregate_version"], s["snapshot_type"], s["snapshot_data"]) for s in shots]
+    count.show("the textbook tables of a category", good and shot == [("textbook-1", "textbook", 1, "T.v1", {"n": 3})], (events, shots))
 
 
 def restart(count, server):
@@ -252,6 +270,7 @@ def run(count, server, binary, gate):
     command_line(count, server, client, binary)
     slow(count, server, client)
     newest_forms(count, client)
+    ready_made(count, server, client, binary)
     restart(count, server)
     client = Client(server)
     copy(count, server, client, 100)
