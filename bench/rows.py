@@ -577,5 +577,5 @@ GROUPS = {
     'es_batch': es_group(rows_es.declare_batch, rows_es.batch, ('postgres',), (14, 6), (20, 10)),
     'es_read': es_group(rows_es.declare_read, rows_es.read, ('postgres',), (70, 25), (90, 25)),
     'es_streams': es_group(rows_es.declare_streams, rows_es.streams, (), (400, 60)),
-    'proj': es_group(rows_proj.declare, rows_proj.measure, (), (75, 25)),
+    'proj': es_group(rows_proj.declare, rows_proj.measure, (), (50, 25)),
 }

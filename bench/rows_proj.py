@@ -132,7 +132,7 @@ def live(run, broker, key, database):
     """Events come as fast as eight clients append them; until the last one is in its row."""
     before = event_count(broker)
     with Watch(broker, database) as watch:
-        out = load(run, broker, run.seconds(5, 1.5))
+        out = load(run, broker, run.seconds(4, 1.5))
         until(broker, key, is_live)
     put(run, key, 'live', watch, event_count(broker) - before)
     run.put(f'proj_{key}_load', out['per_second'] * 100)
@@ -198,7 +198,7 @@ def one(run, broker, key, database, target):
 def measure(run, peer, started):
     with started(run, peer) as broker:
         broker.create_category(ES)
-        load(run, broker, run.seconds(8, 1.5))
+        load(run, broker, run.seconds(4, 1.5))
         one(run, broker, 'sqlite', None, f'sqlite:{broker.work}/p.db')
         if harness.missing('postgres') is None:
             with started(run, 'postgres') as database:
