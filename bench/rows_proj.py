@@ -117,7 +117,7 @@ class Watch:
 
 
 def load(run, broker, seconds):
-    return run.load(broker, 'wire', 'fleet', ES, connections=8, bytes=200, seconds=seconds, warm=0, config='events=100,streams=50',
+    return run.load(broker, 'wire', 'fleet', ES, connections=4, bytes=200, seconds=seconds, warm=0, config='events=100,streams=50',
                     beside=True, **es_target(broker))
 
 
