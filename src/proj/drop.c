@@ -108,7 +108,10 @@ static bool is_busy(const struct run *r)
 
 void run_drop_go(struct run *r)
 {
-    if (!r->dropping || r->drop_sent || r->pr->p->stopping || is_busy(r)) {
+    const struct lane *l = &r->pr->lanes[0];
+    /* Without a connection it would fail, and each failure puts off the next attempt to connect. */
+    if (!r->dropping || r->drop_sent || r->pr->p->stopping || !l->connected || l->broken ||
+        is_busy(r)) {
         return;
     }
     r->drop_sent = true;

@@ -227,8 +227,8 @@ void lane_open(struct lane *l)
             o->err[o->count++] = ERR_OK;
         }
     }
-    if (o->count == 0) {
-        return;
+    if (o->count == 0 && !o->fresh) {
+        return; /* with a connection, versions that are on their way out can go */
     }
     LIST_FOR_EACH (link, next, &pr->runs) {
         struct run *r = CONTAINER_OF(link, struct run, link);

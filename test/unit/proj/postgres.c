@@ -79,6 +79,51 @@ TEST(postgres_that_does_not_answer_is_broken_off)
     base_interrupt(&target_postgres, target, "SELECT pg_sleep(60)", ERR_CLOSED);
 }
 
+static bool two_is_served(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    bool two = world_status(w, 0, &a).served == 2;
+    arena_deinit(&a);
+    return two;
+}
+
+/* Versions go, by themselves and on command, when their connection was lost just before. */
+TEST(postgres_versions_are_dropped_after_a_lost_connection)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    char text[2048];
+    char got[64];
+    server_on_postgres = true;
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    server_on_postgres = false;
+    w.keep = "5s";
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY, world_definition(&w, 1, text, sizeof(text)), &ec), ERR_OK);
+    world_say(&w, 50, 0);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_until(&w, two_is_served, 60000);
+    server_end_connections();
+    world_run(&w, 30000); /* the drop is the first to notice */
+    world_say(&w, 50, 0);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    assert_string_equal(
+        world_rows(&w, "SELECT version FROM leat_version ORDER BY 1", got, sizeof(got)), "2\n");
+    server_end_connections();
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    assert_string_equal(world_rows(&w, "SELECT COUNT(*) FROM leat_version", got, sizeof(got)),
+                        "0\n");
+    world_deinit(&w);
+}
+
 /* A definition that looks at other rows has one transaction at a time, on whatever connection: an
  * order that finds no customer yet, and a customer who finds no order yet, would miss each other.
  */
