@@ -42,6 +42,7 @@ def declare(run):
         run.declare(f'proj_{key}_rebuild_cpu', '  CPU of leat us an event', '', 2)
         if key == 'postgres':
             run.declare(f'proj_{key}_rebuild_db_cpu', '  CPU of PostgreSQL us an event', '', 2)
+        run.declare(f'proj_{key}_rebuild_other', '  cores that others took meanwhile (kernel threads too)', '', 2)
         run.declare(f'proj_{key}_rebuild_anon', '  anonymous memory of leat, the most, MiB', '', 1)
         run.declare(f'proj_{key}_anchor', '  the same rows: ' + (
             'transactions of 1,000 by sqlite3, rows/s' if key == 'sqlite' else 'COPY of all of them, one client, rows/s'))
@@ -90,6 +91,12 @@ def cpu_of(pid):
     return total / harness.TICK
 
 
+def busy():
+    """CPU time of the whole machine, in seconds."""
+    fields = open('/proc/stat').readline().split()
+    return sum(int(fields[i]) for i in (1, 2, 3, 6, 7)) / harness.TICK
+
+
 class Watch:
     """Time, CPU and memory of what is done inside of it."""
 
@@ -99,6 +106,7 @@ class Watch:
     def __enter__(self):
         self.cpu, self.db_cpu = cpu_of(self.broker.pid), self.database and cpu_of(self.database.pid)
         self.anon, self.stopped = 0, threading.Event()
+        self.other = busy() - time.process_time()
         self.watcher = threading.Thread(target=self.watch)
         self.watcher.start()
         self.began = time.monotonic()
@@ -114,6 +122,7 @@ class Watch:
         self.watcher.join()
         self.cpu = cpu_of(self.broker.pid) - self.cpu
         self.db_cpu = self.database and cpu_of(self.database.pid) - self.db_cpu
+        self.other = busy() - time.process_time() - self.other - self.cpu - (self.db_cpu or 0)
 
 
 def load(run, broker, seconds):
@@ -145,6 +154,7 @@ def rebuild(run, broker, key, database):
         call(broker, 'POST', f'projections/{key}/rebuild', b'{}', 'application/json')
         until(broker, key, lambda s: s['served_version'] == 2)
     put(run, key, 'rebuild', watch, count)
+    run.put(f'proj_{key}_rebuild_other', watch.other / watch.seconds)
     run.put(f'proj_{key}_rebuild_anon', watch.anon)
     return count / watch.seconds
 
