@@ -79,8 +79,8 @@ def roll(client, count, server):
     told = subprocess.run([server.binary, "topic", "config", "es.vector", "--set", "segment.bytes=4096", "-b", server.kafka],
                           capture_output=True, text=True, timeout=20, check=False)
     for n in range(64):
-        for _ in range(2):
-            client.append(f"vector-roll{n}", [event(data="x" * 3000)], "any")
+        for k in range(2):
+            client.append(f"vector-roll{n}", [event(f"roll{k}", data="x" * 3000)], "any")
     rolled = [path for path in before if sum(os.path.dirname(path) == os.path.dirname(other) for other in segments()) > 1]
     count.show("the segments are rolled", told.returncode == 0 and before and rolled == before, (told, before, segments()))
 

@@ -108,6 +108,9 @@ TEST(any_event_means_events_alone)
         assert_int_equal(fake_engine_reads(w.engine) == reads, i > 0);
         es_shot_free(s);
     }
+    /* That there was nothing behind the last one says nothing of what is before. */
+    assert_string_equal(any_after(&w, "order-2", START, &met), "append-conflict");
+    assert_int_equal(es_position_cmp(met, last), 0);
     assert_string_equal(any_after(&w, "order-2", last, &met), "ok 0-0");
     es_world_deinit(&w);
 }
@@ -366,6 +369,25 @@ static void conflict_meanwhile(struct es_world *w, int when)
     es_shot_free(event);
 }
 
+/* A query that was done while another was walked is looked at again. */
+static void other_query_meanwhile(struct es_world *w)
+{
+    struct es_shot *s = query_of("seat-8", "", "quick", START);
+    struct es_shot *event = es_shot_make("seat-9", NULL, "-");
+    es_shot_query(s, "Never", "even odd", START);
+    es_shot_tag(event, 0, "quick");
+    es_shot_go(w, s);
+    until_walked(w, 1);
+    es_shot_go(w, event);
+    es_world_settle(w);
+    assert_int_equal(event->a.problem, ES_OK);
+    assert_string_equal(es_shot_said(s), "append-conflict");
+    assert_int_equal(s->a.violation_count, 1);
+    assert_int_equal(s->a.violations[0].check, 0);
+    es_shot_free(s);
+    es_shot_free(event);
+}
+
 /* Forty at once, each with an event that the others' queries match: exactly one wins. */
 static void one_wins(struct es_world *w, struct es_position after)
 {
@@ -436,6 +458,7 @@ TEST(a_query_over_many_entries_is_answered_while_the_loop_goes_on)
     for (size_t i = 0; i < ARRAY_LEN(when); i++) {
         conflict_meanwhile(&w, when[i]);
     }
+    other_query_meanwhile(&w);
     one_wins(&w, last);
     clock_jumps(&w);
     stopped(&w);
