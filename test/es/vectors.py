@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 import subprocess
+import time
 
 from server import Client, event
 
@@ -72,17 +73,21 @@ def judge(client, count, when):
 
 
 def roll(client, count, server):
-    """Each partition's events so far are in a segment behind the active one."""
-    def segments():
-        return sorted(glob.glob(os.path.join(server.data, "**", "es.vector-*", "*.log"), recursive=True))
-    before = segments()
-    told = subprocess.run([server.binary, "topic", "config", "es.vector", "--set", "segment.bytes=4096", "-b", server.kafka],
+    """Each partition's events so far come to lie in segments behind the active one."""
+    told = subprocess.run([server.binary, "topic", "config", "es.vector", "--set", "segment.ms=1", "-b", server.kafka],
                           capture_output=True, text=True, timeout=20, check=False)
     for n in range(64):
-        for k in range(2):
-            client.append(f"vector-roll{n}", [event(f"roll{k}", data="x" * 3000)], "any")
-    rolled = [path for path in before if sum(os.path.dirname(path) == os.path.dirname(other) for other in segments()) > 1]
-    count.show("the segments are rolled", told.returncode == 0 and before and rolled == before, (told, before, segments()))
+        client.append(f"vector-roll{n}", [event("roll")], "any")
+        time.sleep(0.002)
+    client.close()
+    clean = server.stop() == 0  # writes what is in memory
+    segments = {}
+    for path in glob.glob(os.path.join(server.data, "topics", "es.vector.*", "*.seg")):
+        partition, _, start = os.path.basename(path)[:-4].split("-")
+        segments.setdefault(partition, []).append(int(start))
+    count.show("the segments are rolled", told.returncode == 0 and clean and segments and all(len(s) > 1 for s in segments.values()),
+               (told, clean, segments))
+    server.start()
 
 
 def run(count, server):
