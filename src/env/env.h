@@ -239,8 +239,6 @@ uint64_t env_cpu_ns(struct env *env);           /* user + system of the process 
 uint64_t env_open_files(struct env *env);       /* descriptors open now */
 uint64_t env_open_files_limit(struct env *env); /* raised to the hard limit at env_linux_create */
 
-/* Ends the process now, without what waits for threads: for a job that does not end. */
-_Noreturn void env_linux_exit(int status);
 /* The real one. One per process; also points core/log at standard error and the wall clock. */
 MUST_USE enum err env_linux_create(struct env **out, struct ectx *ec);
 void env_destroy(struct env *env);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -160,11 +159,6 @@ static uint64_t raise_open_files(void)
     }
     struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
     return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
-}
-
-_Noreturn void env_linux_exit(int status)
-{
-    _Exit(status);
 }
 
 enum err env_linux_create(struct env **out, struct ectx *ec)

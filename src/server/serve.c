@@ -6,7 +6,6 @@
  * hand-overs), then replies are sent.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/hash.h"
@@ -357,11 +356,7 @@ static int serve(struct env *env, struct server *s)
     bool failed = s->failed;
     close_all(s);
     LOG_INFO("server.stopped", KV_Z("how", failed ? "store failed" : "clean"));
-    int status = failed ? EXIT_STORAGE : EXIT_OK;
-    if (s->stuck) {
-        env_linux_exit(status); /* not by way of what waits for threads */
-    }
-    return status;
+    return failed ? EXIT_STORAGE : EXIT_OK;
 }
 
 int server_serve(int argc, char **argv, char *const *environ_block)
@@ -387,6 +382,9 @@ int server_serve(int argc, char **argv, char *const *environ_block)
         apply_logging(&s.options.config);
         status = serve(env, &s);
     }
-    env_destroy(env);
+    if (!s.stuck) { /* else a job still uses it, and the end of the process does not wait for
+                       threads */
+        env_destroy(env);
+    }
     return status;
 }
