@@ -64,6 +64,12 @@ static double metric(const struct status *s, const char *name, double missing)
     return s->has_http && metric_sum(buf_str(&s->metrics), name, &v) ? v : missing;
 }
 
+/* Without what is mapped from files: that is the kernel's to take back. */
+static double own_memory(const struct status *s)
+{
+    return metric(s, "process_resident_memory_bytes", 0) - metric(s, "leat_mapped_memory_bytes", 0);
+}
+
 static void fetch_http(struct status *s)
 {
     struct buf body;
@@ -236,7 +242,7 @@ static void print_server(const struct status *s)
     }
     out_printf("leat %.*s, up %s, %s memory", STR(version),
                format_duration(metric(s, "leat_uptime_seconds", 0), text),
-               format_bytes(metric(s, "process_resident_memory_bytes", 0), (char[24]){0}));
+               format_bytes(own_memory(s), (char[24]){0}));
     if (metric(s, "leat_recovery_clean", 1) < 1) {
         out_printf(", last stop was unclean (recovered in %.2f s)",
                    metric(s, "leat_recovery_seconds", 0));
@@ -339,7 +345,7 @@ static void json_server(const struct status *s, struct doc *j)
     doc_str(j, "version", version);
     doc_f64(j, "uptime_seconds", metric(s, "leat_uptime_seconds", 0));
     doc_bool(j, "ready", s->ready == 200);
-    doc_f64(j, "memory_bytes", metric(s, "process_resident_memory_bytes", 0));
+    doc_f64(j, "memory_bytes", own_memory(s));
     doc_bool(j, "recovered_clean", metric(s, "leat_recovery_clean", 1) > 0);
     doc_f64(j, "relaxed_partitions", metric(s, "leat_store_relaxed_partitions", 0));
     doc_bool(j, "insecure_anonymous", metric(s, "leat_insecure_anonymous", 0) > 0);

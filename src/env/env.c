@@ -340,9 +340,9 @@ enum err env_sock_local(struct env_sock *s, struct env_addr *out)
     return s->ops->sock_local(s, out);
 }
 
-uint64_t env_rss_bytes(struct env *env)
+uint64_t env_rss_bytes(struct env *env, uint64_t *files)
 {
-    return env->ops->rss_bytes(env);
+    return env->ops->rss_bytes(env, files);
 }
 
 uint64_t env_cpu_ns(struct env *env)

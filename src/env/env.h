@@ -234,7 +234,9 @@ MUST_USE enum err env_sock_local(struct env_sock *s, struct env_addr *out);
 /* ---- Process ------------------------------------------------------------------------------------
  */
 
-uint64_t env_rss_bytes(struct env *env);
+/* Resident memory; `files`: what of it is mapped from files, which the kernel takes back at need.
+ */
+uint64_t env_rss_bytes(struct env *env, uint64_t *files);
 uint64_t env_cpu_ns(struct env *env);           /* user + system of the process */
 uint64_t env_open_files(struct env *env);       /* descriptors open now */
 uint64_t env_open_files_limit(struct env *env); /* raised to the hard limit at env_linux_create */

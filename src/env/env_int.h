@@ -131,7 +131,7 @@ struct env_ops {
     void (*sock_close)(struct env_sock *s);
     enum err (*sock_local)(struct env_sock *s, struct env_addr *out);
 
-    uint64_t (*rss_bytes)(struct env *env);
+    uint64_t (*rss_bytes)(struct env *env, uint64_t *files);
     uint64_t (*cpu_ns)(struct env *env);
     uint64_t (*open_files)(struct env *env);
     uint64_t (*open_files_limit)(struct env *env);

@@ -90,7 +90,7 @@ static void linux_sleep_ns(struct env *env, uint64_t ns)
     }
 }
 
-static uint64_t linux_rss_bytes(struct env *env)
+static uint64_t linux_rss_bytes(struct env *env, uint64_t *files)
 {
     (void)env;
     char text[128];
@@ -99,14 +99,20 @@ static uint64_t linux_rss_bytes(struct env *env)
     if (fd >= 0) {
         close(fd);
     }
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t pages;
+    uint64_t shared;
     struct str rest;
+    *files = 0;
     /* "size resident shared ...", in pages */
     (void)str_cut(str_make(text, n < 0 ? 0 : (size_t)n), ' ', &rest);
     if (!str_to_u64(str_cut(rest, ' ', &rest), &pages)) {
         return 0;
     }
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (str_to_u64(str_cut(rest, ' ', &rest), &shared)) {
+        *files = shared * page;
+    }
+    return pages * page;
 }
 
 static uint64_t linux_open_files(struct env *env)

@@ -23,8 +23,14 @@ static void emit_process(const struct server *s, struct metrics_writer *w)
                  s->ready && !s->stopping && !stall.full ? 1 : 0);
     metrics_emit(w, "process_cpu_seconds_total", "counter", "User and system CPU time.", NULL,
                  (double)env_cpu_ns(env) / 1e9);
+    uint64_t files;
     metrics_emit(w, "process_resident_memory_bytes", "gauge", "Resident memory.", NULL,
-                 (double)env_rss_bytes(env));
+                 (double)env_rss_bytes(env, &files));
+    metrics_emit(
+        w, "leat_mapped_memory_bytes", "gauge",
+        "Of the resident memory, what is mapped from files (the program, segments that are "
+        "often read): the kernel takes it back when it needs it.",
+        NULL, (double)files);
     metrics_emit(w, "process_open_fds", "gauge", "Open file descriptors.", NULL,
                  (double)env_open_files(env));
     metrics_emit(w, "process_max_fds", "gauge", "The limit of file descriptors.", NULL,
