@@ -82,18 +82,19 @@ static uint64_t dice(struct run *r, uint64_t sides)
 /* ---- Measuring --------------------------------------------------------------------------------
  */
 
-static double resident_bytes(pid_t pid)
+/* Without what is mapped from files: how much of the page cache that is, is the kernel's affair. */
+static double own_bytes(pid_t pid)
 {
     char path[64];
-    long long size, resident = 0;
+    long long size, resident = 0, files = 0;
     (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
     FILE *f = fopen(path, "re");
     if (f == NULL) {
         return -1;
     }
-    int n = fscanf(f, "%lld %lld", &size, &resident);
+    int n = fscanf(f, "%lld %lld %lld", &size, &resident, &files);
     fclose(f);
-    return n == 2 ? (double)resident * (double)sysconf(_SC_PAGESIZE) : -1;
+    return n == 3 ? (double)(resident - files) * (double)sysconf(_SC_PAGESIZE) : -1;
 }
 
 static double descriptors(pid_t pid)
@@ -133,7 +134,7 @@ static double tree_bytes(const char *path)
 
 static void sample(struct run *r, double age_ms)
 {
-    double now[SERIES] = {resident_bytes(r->server.pid), descriptors(r->server.pid)};
+    double now[SERIES] = {own_bytes(r->server.pid), descriptors(r->server.pid)};
     if (r->sample_count == SAMPLES || now[0] < 0 || now[1] < 0) {
         return;
     }
