@@ -129,6 +129,9 @@ struct api_call {
     void *idempotency; /* of the key, if one was given */
 };
 
+/* What is made of the request needs so many bytes of the arena beside those that its length gives:
+ * the budget grows by them, up to LIMIT_REQUEST_ARENA_MAX. Allocates nothing. */
+void api_arena_widen(struct api_call *c, uint64_t bytes);
 /* Path parameters, decoded. */
 struct str api_path(const struct api_call *c, size_t index);
 /* Query parameters. Absent: `missing`. False: answered (malformed, out of range). */

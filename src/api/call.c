@@ -6,9 +6,19 @@
 #include "api/api_int.h"
 #include "core/bytes.h"
 #include "core/crc32c.h"
+#include "core/limits.h"
 #include "envelope/envelope.h"
 
 #define CURSOR_MAX 512u /* bytes of what a page ended with */
+
+void api_arena_widen(struct api_call *c, uint64_t bytes)
+{
+    struct arena *a = c->arena;
+    if (a->budget < LIMIT_REQUEST_ARENA_MAX) {
+        const size_t left = LIMIT_REQUEST_ARENA_MAX - a->budget;
+        a->budget += bytes < left ? (size_t)bytes : left;
+    }
+}
 
 struct str api_path(const struct api_call *c, size_t index)
 {

@@ -92,6 +92,12 @@ bool es_get(struct api_call *c, struct es **out)
     return false;
 }
 
+void es_arena_widen(struct api_call *c)
+{
+    const int64_t most = config_i64(c->api->services.config, NULL, "leat.es.event.max.bytes");
+    api_arena_widen(c, 2 * (uint64_t)most);
+}
+
 bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns)
 {
     const struct str at = api_query(c, "at");

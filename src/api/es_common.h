@@ -28,6 +28,9 @@ void es_reply_problem(struct api_call *c, enum es_problem p, int status, const s
                       struct str members);
 /* The event store is there and ready; else answered. */
 bool es_get(struct api_call *c, struct es **out);
+/* The request's arena holds the largest event, and once more what is made of it: one event is
+ * always shown. */
+void es_arena_widen(struct api_call *c);
 /* A moment of `at`: a revision or a time. *revision UINT64_MAX: not given. False: answered. */
 bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns);
 /* category, type (list), tag (list), store. */

@@ -162,6 +162,7 @@ static void get_stream_events(struct api_call *c)
     if (!es_get(c, &es)) {
         return;
     }
+    es_arena_widen(c);
     struct stream_call *x = arena_new(c->arena, struct stream_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);
@@ -193,6 +194,7 @@ static void get_stream_event(struct api_call *c)
         api_fail(c, ERR_MALFORMED, &ec);
         return;
     }
+    es_arena_widen(c);
     struct stream_call *x = arena_new(c->arena, struct stream_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);
@@ -280,6 +282,7 @@ static void get_events(struct api_call *c)
     if (!es_get(c, &es)) {
         return;
     }
+    es_arena_widen(c);
     struct all_call *x = arena_new(c->arena, struct all_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);

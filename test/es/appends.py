@@ -81,6 +81,19 @@ def refusals(count, server):
     client.close()
 
 
+def largest(count, server):
+    """An event of all the bytes that it may have."""
+    client = Client(server)
+    status, body, _ = client.append("small-large", [{"type": "T", "data": "y" * ((1 << 20) - 100)}])
+    count.show("the largest event is taken", status == 201, (status, str(body)[:300]))
+    for name, path in (("alone", "/api/v1/streams/small-large/events/0"), ("of its stream", "/api/v1/streams/small-large/events"),
+                       ("of all", "/api/v1/events?dir=back&limit=1")):
+        status, body, _ = client.call("GET", path)
+        body = body["events"][0] if "events" in body else body
+        count.show(f"and read, {name}", status == 200 and len(body.get("data", "")) == (1 << 20) - 100, (status, str(body)[:300]))
+    client.close()
+
+
 def several(count, server):
     client = Client(server)
 
@@ -288,6 +301,7 @@ def run(count, server, longer=1):
     linear.self_test(count)
     conditions(count, server)
     refusals(count, server)
+    largest(count, server)
     several(count, server)
     many_writers(count, server, 10 * longer)
     same_key(count, server)
