@@ -8,6 +8,16 @@
 #include "api/es_common.h"
 #include "api/idempotency.h"
 
+/*
+ * What an append needs of the request's arena beside the http room's budget, which knows the
+ * request's length alone. An event of a few bytes is read (1.3 KiB, mostly room for attributes),
+ * planned (0.7 KiB), and is a record with some 12 headers (0.8 KiB) then. And the shortest of JSON:
+ * a number of an array has two bytes, and 80 as a value; a tag of a letter has four, and 128 as a
+ * value, a text and a header. With the 16 of http that makes 40 for each byte.
+ */
+#define APPEND_EVENT_BYTES 4096u
+#define APPEND_BYTE_BYTES  24u
+
 struct append_call {
     struct api_call *c;
     struct es_append append;
@@ -58,6 +68,7 @@ static enum err make_room(struct append_call *x, size_t count, struct ectx *ec)
         return ectx_fail(ec, ERR_LIMIT, "%zu events, but at most %u are allowed", count,
                          ES_EVENTS_MAX);
     }
+    api_arena_widen(x->c, count * (uint64_t)APPEND_EVENT_BYTES);
     x->events = arena_new_n(x->c->arena, struct es_new_event, count == 0 ? 1 : count);
     x->cap = count;
     return x->events == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -76,15 +87,21 @@ static enum err add_list(struct append_call *x, const struct json *list, const c
     return e;
 }
 
+/* Of lines that are not empty: the body may end with a line's end, or have more of them. */
+static size_t line_count(struct str rest)
+{
+    size_t n = 0;
+    while (rest.n > 0) {
+        n += str_trim(str_cut(rest, '\n', &rest)).n > 0;
+    }
+    return n;
+}
+
 static enum err add_lines(struct append_call *x, struct str body, struct ectx *ec)
 {
     const struct json_limits limits = {.build_depth = 2};
     struct str rest = body;
-    size_t lines = 0;
-    for (size_t i = 0; i < body.n; i++) {
-        lines += body.p[i] == '\n';
-    }
-    enum err e = make_room(x, lines + 1, ec);
+    enum err e = make_room(x, line_count(body), ec);
     for (size_t line = 1; e == ERR_OK && rest.n > 0; line++) {
         struct json *v;
         struct str text = str_trim(str_cut(rest, '\n', &rest));
@@ -372,8 +389,10 @@ static void start(struct append_call *x, struct es *es)
     es_append(es, &x->append);
 }
 
+/* Before anything of the request is read. */
 static struct append_call *call_new(struct api_call *c)
 {
+    api_arena_widen(c, c->request->body.n * (uint64_t)APPEND_BYTE_BYTES);
     struct append_call *x = arena_new(c->arena, struct append_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);
@@ -413,8 +432,8 @@ static void post_append(struct api_call *c)
 {
     struct es *es;
     struct json *body;
-    struct append_call *x = es_get(c, &es) && api_body(c, true, &body) ? call_new(c) : NULL;
-    if (x == NULL) {
+    struct append_call *x = es_get(c, &es) ? call_new(c) : NULL;
+    if (x == NULL || !api_body(c, true, &body)) {
         return;
     }
     struct ectx ec = {0};

@@ -94,6 +94,31 @@ def largest(count, server):
     client.close()
 
 
+def many_small(count, server, most=10000):
+    """As many events as an append may have, of a few bytes each, in every form."""
+    client = Client(server)
+    path, last = "/api/v1/streams/small-1/events", -1
+    one = {"type": "T", "data": 1}
+    cloud = [{"specversion": "1.0", "id": f"c{i}", "source": "/", "type": "T"} for i in range(most)]
+    forms = [("application/json", {"events": [one] * most}), ("application/x-ndjson", (json.dumps(one) + "\n") * most),
+             ("application/cloudevents-batch+json", cloud)]
+    for kind, body in forms:
+        last += most
+        status, answer, _ = client.call("POST", path, body if isinstance(body, str) else json.dumps(body), {"Content-Type": kind})
+        count.show(f"{most} small events in one append: {kind}", status == 201 and answer["last_revision"] == last, (status, answer))
+    records = [dict(one, stream=f"small-{i % 500 + 2}") for i in range(most)]
+    status, body, _ = client.call("POST", "/api/v1/append", {"records": records})
+    count.show(f"{most} small events to 500 streams", status == 201 and len(body["streams"]) == 500 and
+               body["streams"][499]["last_revision"] == most // 500 - 1, (status, str(body)[:300]))
+    ends = [client.call("GET", f"{path}/{revision}")[1].get("id") for revision in (last - most + 1, last)]
+    found = [client.call("GET", f"{path}?from={at}&limit=3")[1] for at in (most - 2, last - 1)]
+    count.show("they are read again, also across the batches", ends == ["c0", f"c{most - 1}"] and
+               [len(page["events"]) for page in found] == [3, 2], (ends, found))
+    status, body, _ = client.append("small-1", [one] * (most + 1))
+    count.show("one more is refused", status == 413 and f"{most + 1} events" in body["detail"], (status, body))
+    client.close()
+
+
 def several(count, server):
     client = Client(server)
 
@@ -302,6 +327,7 @@ def run(count, server, longer=1):
     conditions(count, server)
     refusals(count, server)
     largest(count, server)
+    many_small(count, server)
     several(count, server)
     many_writers(count, server, 10 * longer)
     same_key(count, server)

@@ -37,7 +37,7 @@ static void open_log(struct world *w)
     assert_int_equal(groups_create(w->env, &w->config, w->metrics, &w->groups), ERR_OK);
     store_config_init(&cfg);
     cfg.dir = "/data";
-    cfg.ring_file_bytes = 1 << 20;
+    cfg.ring_file_bytes = w->events ? 16 << 20 : 1 << 20;
     cfg.ring_file_count = 4;
     cfg.min_free_bytes = 64 << 10;
     broker_participants(w->broker, participants);
@@ -53,6 +53,16 @@ static void open_log(struct world *w)
         ERR_OK);
     const struct store_hooks hooks = {w, on_advance, on_ready, on_failure};
     store_set_hooks(w->store, &hooks);
+}
+
+static void open_events(struct world *w)
+{
+    struct ectx ec = {0};
+    const enum err e = es_create(w->engine, &w->config, w->metrics, "/index", &w->es, &ec);
+    if (e != ERR_OK) {
+        fail_msg("es_create: %s %s", err_name(e), ec.text);
+    }
+    es_start(w->es, NULL, NULL);
 }
 
 static void boot(struct world *w)
@@ -74,6 +84,9 @@ static void boot(struct world *w)
     }
     w->metrics = metrics_create();
     open_log(w);
+    if (w->events) {
+        open_events(w);
+    }
     assert_int_equal(net_create(w->env, w->poll, &net, w->metrics, &w->net, NULL), ERR_OK);
     assert_int_equal(http_create(w->env, w->net, w->metrics, 1u << 20, &w->http), ERR_OK);
     const struct api_services services = {.env = w->env,
@@ -81,6 +94,7 @@ static void boot(struct world *w)
                                           .http = w->http,
                                           .engine = w->engine,
                                           .broker = w->broker,
+                                          .es = w->es,
                                           .config = &w->config,
                                           .metrics = w->metrics,
                                           .version = "0"};
@@ -95,10 +109,14 @@ static void halt(struct world *w)
 {
     env_sock_close(w->sock);
     api_stop(w->api);
+    if (w->es != NULL) {
+        es_stop(w->es);
+    }
     net_destroy(w->net);
     groups_stop(w->groups);
     store_close(w->store);
     api_destroy(w->api);
+    es_destroy(w->es);
     engine_destroy(w->engine);
     http_destroy(w->http);
     groups_destroy(w->groups);
@@ -107,13 +125,13 @@ static void halt(struct world *w)
     config_deinit(&w->config);
     env_poll_destroy(w->poll);
     w->engine = NULL;
+    w->es = NULL;
 }
 
 void world_init(struct world *w)
 {
     const struct env_sim_config sim = {.seed = 11, .write_ns = 1000, .sync_ns = 100000};
-    const uint64_t keys_bytes = w->keys_bytes;
-    *w = (struct world){.keys_bytes = keys_bytes};
+    *w = (struct world){.keys_bytes = w->keys_bytes, .events = w->events};
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     buf_init(&w->in, 64u << 20);
     assert_true(buf_reserve(&w->in, 4u << 20));
@@ -160,6 +178,9 @@ void turn(struct world *w)
     (void)groups_tick(w->groups, env_mono_ns(w->env));
     net_timers_run(w->net, env_mono_ns(w->env));
     api_tick(w->api);
+    if (w->es != NULL) {
+        es_tick(w->es);
+    }
     if (!w->hold) {
         store_kick(w->store, true);
     }

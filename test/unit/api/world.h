@@ -1,7 +1,7 @@
 /*
  * What the tests of this room share: a simulated machine with a store, a broker, groups, Leat's own
- * engine and the API over HTTP (without the event store: its routes have test/parts/65 and 66), and
- * one client.
+ * engine and the API over HTTP, and one client. The event store is there if it is asked for (most
+ * of its routes have test/parts/65 and 66).
  */
 #ifndef LEAT_TEST_API_WORLD_H
 #define LEAT_TEST_API_WORLD_H
@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "core/mem.h"
 #include "env/env_sim.h"
+#include "es/es.h"
 #include "group/group.h"
 #include "test.h"
 
@@ -27,6 +28,7 @@ struct world {
     struct broker *broker;
     struct groups *groups;
     struct engine *engine;
+    struct es *es; /* if `events` */
     struct net *net;
     struct http *http;
     struct api *api;
@@ -34,6 +36,7 @@ struct world {
     struct env_sock *sock;
     uint64_t keys_bytes; /* leat.idempotency.max.bytes; 0: the default */
     uint64_t choice;     /* of what a power cut loses; 0: the first */
+    bool events;         /* with the event store, and a ring that holds large appends */
     bool closed;
     bool hold;       /* the log writes nothing */
     struct buf in;   /* the last answer */
