@@ -68,7 +68,9 @@ static bool copy(void *to, const uint8_t *from, size_t n)
         return false;
     }
     copying = &here;
+    atomic_signal_fence(memory_order_seq_cst);
     memcpy(to, from, n);
+    atomic_signal_fence(memory_order_seq_cst);
     copying = NULL;
     return true;
 }
@@ -95,6 +97,14 @@ static void view_drop(struct linux_file *f)
     v->size = 0;
 }
 
+/* Nor is it tried again with each read. */
+static bool view_not_now(struct linux_view *v)
+{
+    v->file_size = v->file_size < v->size ? v->file_size : v->size;
+    v->asked = 0;
+    return false;
+}
+
 /* Maps all of the file, anew if it has grown. False: it is not to be. */
 static bool view_make(struct linux_file *f)
 {
@@ -108,23 +118,21 @@ static bool view_make(struct linux_file *f)
     if (wanted <= v->size) {
         return v->size > 0;
     }
-    view_drop(f);
+    /* What there is stays until the larger one is there: it still answers for the older part. */
     if (atomic_fetch_add(&f->env->view_bytes, wanted) + wanted > VIEW_BYTES_MAX) {
         f->env->view_bytes -= wanted;
-        return false;
+        return view_not_now(v);
     }
-    v->blocks = mem_zalloc(wanted / VIEW_BLOCK, sizeof(*v->blocks));
-    void *at = MAP_FAILED;
-    if (v->blocks != NULL) {
-        at = mmap(NULL, wanted, PROT_READ, MAP_SHARED, f->fd, 0);
-        v->refused = at == MAP_FAILED;
-    }
+    struct view_block *blocks = mem_zalloc(wanted / VIEW_BLOCK, sizeof(*blocks));
+    void *at = blocks == NULL ? MAP_FAILED : mmap(NULL, wanted, PROT_READ, MAP_SHARED, f->fd, 0);
     if (at == MAP_FAILED) {
-        mem_free(v->blocks);
-        v->blocks = NULL;
+        v->refused = v->size == 0 && blocks != NULL;
+        mem_free(blocks);
         f->env->view_bytes -= wanted;
-        return false;
+        return view_not_now(v);
     }
+    view_drop(f);
+    v->blocks = blocks;
     (void)madvise(at, wanted, MADV_RANDOM); /* a page that went away brings no others with it */
     v->at = at;
     v->size = wanted;
@@ -173,8 +181,10 @@ bool linux_file_peek(struct env_file *file, void *p, size_t n, uint64_t offset)
         return false;
     }
     pthread_mutex_lock(&v->lock);
-    bool ok = !v->refused && (v->size > 0 || ++v->asked > VIEW_READS);
-    ok = ok && ((v->size > 0 && end <= v->file_size) || (view_make(f) && end <= v->file_size));
+    bool ok = !v->refused;
+    if (ok && (v->size == 0 || end > v->file_size)) {
+        ok = ++v->asked > VIEW_READS && view_make(f) && end <= v->file_size;
+    }
     ok = ok && in_memory(v, offset, end) && copy(p, v->at + offset, n);
     pthread_mutex_unlock(&v->lock);
     return ok;
