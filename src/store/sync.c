@@ -135,7 +135,8 @@ static enum err round_add_part(struct sync_round *r, struct store_part *p, struc
         if (g->end <= p->synced_end) {
             break;
         }
-        e = g->size == 0 ? ERR_OK : round_add(r, g, ec);
+        /* Without a file it has nothing but what the ring still has. */
+        e = g->created ? round_add(r, g, ec) : ERR_OK;
     }
     return e;
 }

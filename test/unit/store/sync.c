@@ -56,6 +56,32 @@ TEST(store_a_flush_on_demand_keeps_all_of_a_relaxed_partition)
     assert_true(lost > 0);
 }
 
+/* Made relaxed while its batches are in the ring alone: their file is not there yet. */
+TEST(store_a_flush_on_demand_of_what_only_the_ring_has)
+{
+    struct world w;
+    struct told t;
+    world_init(&w, 1, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    assert_int_equal(world_append(&w, p, 100, 1, 1), 0);
+    struct store_part_config cfg = w.part_cfg;
+    cfg.durability = STORE_OS;
+    store_part_configure(p, &cfg);
+    ask(&w, &p, 1, &t);
+    world_settle(&w);
+    assert_int_equal(t.times, 1);
+    assert_int_equal(t.job.err, ERR_OK);
+    assert_int_equal(world_append(&w, p, 100, 1, 1), 1);
+    ask(&w, &p, 1, &t);
+    world_settle(&w);
+    assert_int_equal(t.job.err, ERR_OK);
+    world_cut(&w, 1);
+    assert_int_equal(world_open(&w), ERR_OK);
+    assert_int_equal(world_count(&w, store_part_find(w.store, 1), 0), 2);
+    world_deinit(&w);
+}
+
 TEST(store_a_flush_behind_a_gap_of_offsets_is_found_from_either_image)
 {
     /* After an unclean stop a relaxed partition goes on above what it may have told. The older
