@@ -188,8 +188,8 @@ static void parts_after_checkpoint(struct store *s, bool ok)
 {
     LIST_FOR_EACH (n, tmp, &s->part_list) {
         struct store_part *p = CONTAINER_OF(n, struct store_part, link);
-        if (ok && p->image_end > p->synced_end) {
-            p->synced_end = p->image_end;
+        if (ok) {
+            sync_note(p, p->image_end);
         }
         if (p->strengthening) {
             p->strengthening = false;

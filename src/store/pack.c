@@ -163,6 +163,22 @@ static bool pack_flush_item(struct pack *k, struct segment *g, bool index_all)
     return true;
 }
 
+/* Dropped, and yet to be flushed (sync.c): nothing else is done to it. */
+static bool pack_unsynced(struct pack *k)
+{
+    LIST_FOR_EACH (i, tmp, &k->store->part_list) {
+        struct store_part *p = CONTAINER_OF(i, struct store_part, link);
+        LIST_FOR_EACH (n, tmp2, &p->unsynced) {
+            struct pack_item *it = pack_item_get(k, CONTAINER_OF(n, struct segment, unsynced_link));
+            if (it == NULL) {
+                return false;
+            }
+            it->flush = true;
+        }
+    }
+    return true;
+}
+
 enum err pack_build(struct pack *k, bool for_checkpoint, bool index_all)
 {
     struct store *s = k->store;
@@ -177,6 +193,7 @@ enum err pack_build(struct pack *k, bool for_checkpoint, bool index_all)
         LIST_FOR_EACH (n, tmp, &s->dirty_segs) {
             ok = ok && pack_flush_item(k, CONTAINER_OF(n, struct segment, dirty_link), index_all);
         }
+        ok = ok && pack_unsynced(k);
     }
     for (size_t i = 0; i < k->item_count; i++) {
         struct pack_item *it = &k->items[i];

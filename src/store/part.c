@@ -69,6 +69,7 @@ static void part_free(struct store_part *p)
     ahead_free(p);
     struct store *s = p->store;
     tail_clear(p);
+    sync_forget(p);
     for (uint32_t i = 0; i < p->seg_count; i++) {
         segment_unref(p->segs[i]);
     }
@@ -141,6 +142,7 @@ enum err store_part_add(struct store *s, uint32_t id, struct str dir, int32_t in
     list_init(&p->link);
     list_init(&p->tail_link);
     list_init(&p->aheads);
+    list_init(&p->unsynced);
     part_config_apply(p, cfg);
     p->dir = topic_dir_get(s, dir);
     enum err e = p->dir == NULL ? ERR_NO_MEMORY : part_adopt_image(p);
@@ -383,6 +385,7 @@ void part_log_start_set(struct store_part *p, int64_t offset)
     }
     for (uint32_t i = 0; i < gone; i++) {
         segment_drop(p->segs[i]);
+        sync_keep(p, p->segs[i]);
         segment_unref(p->segs[i]);
     }
     if (gone > 0) {

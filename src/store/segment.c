@@ -29,6 +29,7 @@ struct segment *segment_new(struct store *s, struct store_part *p, int64_t base)
     g->max_timestamp = g->first_append_ms = g->last_append_ms = -1;
     list_init(&g->lru);
     list_init(&g->dirty_link);
+    list_init(&g->unsynced_link);
     return g;
 }
 
@@ -208,7 +209,8 @@ static void files_trim(struct store *s)
         }
         struct segment *g = CONTAINER_OF(n, struct segment, lru);
         /* Closing a file with unflushed writes would lose the report of a failed write-back. */
-        if (g->users == 0 && (!g->dirty || s->open_count >= 2 * s->open_max)) {
+        const bool flushed = !g->dirty && list_empty(&g->unsynced_link);
+        if (g->users == 0 && (flushed || s->open_count >= 2 * s->open_max)) {
             segment_close_file(g);
         }
     }
@@ -229,7 +231,7 @@ static bool files_give_one_up(struct store *s)
 
 void segment_adopt_file(struct segment *g, struct env_file *f)
 {
-    if (g->file != NULL || g->dropped) {
+    if (g->file != NULL || (g->dropped && list_empty(&g->unsynced_link))) {
         env_file_close(f);
         return;
     }

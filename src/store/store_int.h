@@ -73,6 +73,7 @@ struct store_faults {
     bool believe_old_image;   /* an image of a clean stop is believed to be the end of the log */
     bool drop_orphans;        /* batches of a partition whose making was lost are passed over */
     bool sync_forgotten;      /* a flush that was asked for is not made */
+    bool unsynced_forgotten;  /* ... leaves out segments that went before they were flushed */
     bool forget_quarantine;   /* images do not keep what was found damaged */
     bool rewrite_unlogged;    /* a batch is written over without a frame that could do it again */
     bool rewrite_unflushed;   /* ... counts as done before it is on stable storage */
@@ -136,7 +137,8 @@ struct segment {
     uint32_t users;          /* places and jobs that use `file` or `direct` now */
     struct list lru;         /* in store.open_files */
     struct list dirty_link;
-    size_t pack_item; /* while a pack is built: index + 1 */
+    struct list unsynced_link; /* in store_part.unsynced */
+    size_t pack_item;          /* while a pack is built: index + 1 */
     struct index index;
 };
 
@@ -193,6 +195,7 @@ struct store_part {
     int64_t lease_end, lease_asked; /* durable; sequenced */
     int64_t synced_end;             /* what is below it was flushed (durability os) */
     int64_t sync_target, image_end; /* what the running flush, the running checkpoint flushes */
+    struct list unsynced; /* struct segment: dropped, to be flushed all the same, ascending */
     int64_t max_timestamp_floor;
     struct segment **segs; /* ascending; the last one is written */
     uint32_t seg_count, seg_cap;
@@ -648,6 +651,11 @@ enum err recover_read(struct store *s, const struct segment *g, uint64_t at, enu
 
 /* sync.c */
 void sync_free(struct store *s);
+/* The segment is being dropped. If a start may walk it, it is flushed all the same. */
+void sync_keep(struct store_part *p, struct segment *g);
+/* What lies below `end` is flushed. */
+void sync_note(struct store_part *p, int64_t end);
+void sync_forget(struct store_part *p); /* it goes */
 
 /* relaxed.c */
 enum err relaxed_recover(struct store *s, struct ectx *ec);

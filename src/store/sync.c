@@ -4,6 +4,11 @@
  * of its segments since the last flush are flushed, not only the last one. Their folder entries
  * are on stable storage since before the first write (claim.c).
  *
+ * That goes for segments below the log start, too: a start knows the log as its image has it, and
+ * comes to what was flushed through all that followed then. So a segment that is dropped before it
+ * was flushed waits in part.unsynced for the next flush or checkpoint. Its file is there until
+ * then: it goes after two more images.
+ *
  *     store_sync -> waiting -> a round: the segments of all that wait -> worker: one flush a file
  *                                                                     -> done, and the next round
  *
@@ -37,6 +42,44 @@ static bool part_unsynced(const struct store_part *p)
 {
     return (p->relaxed || p->strengthening) && !p->removed && p->synced_end < p->high_watermark;
 }
+
+/* ---- Dropped before they were flushed -------------------------------------------------------- */
+
+void sync_keep(struct store_part *p, struct segment *g)
+{
+    if ((p->relaxed || p->strengthening) && g->created && g->end > p->synced_end &&
+        !STORE_FAULT(unsynced_forgotten)) {
+        segment_ref(g);
+        list_push_back(&p->unsynced, &g->unsynced_link);
+    }
+}
+
+static void unsynced_pop(struct store_part *p, int64_t end)
+{
+    LIST_FOR_EACH (n, tmp, &p->unsynced) {
+        struct segment *g = CONTAINER_OF(n, struct segment, unsynced_link);
+        if (g->end > end) {
+            return;
+        }
+        list_remove(n);
+        segment_unref(g);
+    }
+}
+
+void sync_note(struct store_part *p, int64_t end)
+{
+    if (end > p->synced_end) {
+        p->synced_end = end;
+        unsynced_pop(p, end);
+    }
+}
+
+void sync_forget(struct store_part *p)
+{
+    unsynced_pop(p, INT64_MAX);
+}
+
+/* ---- Those who wait ------------------------------------------------------------------------- */
 
 static void wait_free(struct sync_wait *w)
 {
@@ -130,6 +173,9 @@ static enum err round_add_part(struct sync_round *r, struct store_part *p, struc
         return ERR_OK; /* nobody can ask for it any more; or it is in this round already */
     }
     p->sync_target = p->high_watermark;
+    LIST_FOR_EACH (n, tmp, &p->unsynced) {
+        e = e == ERR_OK ? round_add(r, CONTAINER_OF(n, struct segment, unsynced_link), ec) : e;
+    }
     for (uint32_t i = p->seg_count; i > 0 && e == ERR_OK; i--) {
         struct segment *g = p->segs[i - 1];
         if (g->end <= p->synced_end) {
@@ -199,8 +245,8 @@ static void round_done(struct env_job *job)
         struct sync_wait *w = CONTAINER_OF(n, struct sync_wait, link);
         for (size_t i = 0; i < w->count; i++) {
             struct store_part *p = w->parts[i];
-            if (e == ERR_OK && p->sync_target > p->synced_end) {
-                p->synced_end = p->sync_target;
+            if (e == ERR_OK) {
+                sync_note(p, p->sync_target);
             }
             p->sync_target = -1;
         }

@@ -63,6 +63,7 @@ struct model {
     uint32_t start_count;
     uint32_t jumps; /* of the wall clock, so far */
     bool calm;      /* few checkpoints and hours, so that packing gets a chance */
+    bool relaxed;   /* durability os alone, few partitions, much is deleted */
     uint64_t going; /* of the last process, when it ended: going_bit of what was not finished */
     uint64_t look;  /* count of reads while everything goes on */
     bool bad, may_lose_memory, may_lose_space, may_fail, reads_may_hang, given_up;

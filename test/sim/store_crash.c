@@ -164,6 +164,12 @@ static uint32_t batch_size(struct model *m)
     }
 }
 
+static struct mpart *any_part(struct model *m)
+{
+    const uint64_t i = model_rnd(m, PARTS);
+    return &m->parts[m->relaxed ? i % 3 : i];
+}
+
 static void produce(struct proc *p)
 {
     struct model *m = p->m;
@@ -180,7 +186,7 @@ static void produce(struct proc *p)
     }
     const uint64_t want = model_rnd(m, 4) == 0 ? 1 + model_rnd(m, PER_FRAME) : model_rnd(m, 8) != 0;
     for (uint64_t i = 0; i < want; i++) {
-        struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
+        struct mpart *mp = any_part(m);
         struct store_part *part =
             mp->id == 0 || mp->removed != UINT32_MAX ? NULL : store_part_find(p->store, mp->id);
         if (part == NULL || mp->n >= BATCHES) {
@@ -247,7 +253,7 @@ static void add_part(struct proc *p)
         struct flight *f = flight_new(p, 'a');
         f->id = ++m->next_id;
         f->index = (int32_t)model_rnd(m, 3);
-        f->os = model_rnd(m, 4) == 0;
+        f->os = model_rnd(m, 4) == 0 || m->relaxed;
         if (flight_fact(f, sf) != ERR_OK) {
             store_frame_drop(sf);
             flight_free(f);
@@ -289,7 +295,7 @@ static void remove_part(struct proc *p)
 static void delete_records(struct proc *p)
 {
     struct model *m = p->m;
-    struct mpart *mp = &m->parts[model_rnd(m, PARTS)];
+    struct mpart *mp = any_part(m);
     struct store_part *part =
         mp->id == 0 || mp->removed != UINT32_MAX ? NULL : store_part_find(p->store, mp->id);
     if (part == NULL || m->start_count >= STARTS || !store_ready(p->store)) {
@@ -410,6 +416,9 @@ static void work(struct proc *p, uint64_t turns)
         uint64_t what = model_rnd(m, 40);
         if (m->calm && what >= 31 && model_rnd(m, 12) != 0) {
             what = 0;
+        }
+        if (m->relaxed && what >= 20 && what < 26) {
+            what = 30;
         }
         if (store_ready(p->store)) {
             if (what < 26) {
@@ -574,6 +583,7 @@ static void model_init(struct model *m, uint64_t seed)
     memset(m, 0, sizeof(*m));
     m->rng = seed * 1000003;
     m->calm = run_mix(seed) % 3 == 0;
+    m->relaxed = run_mix(seed) / 3 % 8 == 1;
 }
 
 /* One seed: a run is cut at `points` of its operations (all, if there are no more), each in several

@@ -56,6 +56,84 @@ TEST(store_a_flush_on_demand_keeps_all_of_a_relaxed_partition)
     assert_true(lost > 0);
 }
 
+/* What can be done is done, beside a checkpoint that hangs, too. */
+static void go_on(struct world *w)
+{
+    for (int i = 0; i < 1000; i++) {
+        store_kick(w->store, true);
+        IGNORE(env_poll_run(w->poll, 0) == 0);
+    }
+}
+
+/* DeleteRecords. */
+static void delete_to(struct world *w, struct store_part *p, int64_t offset)
+{
+    struct store_part_info info;
+    struct store_frame *f = store_frame_begin(w->store);
+    assert_non_null(f);
+    assert_int_equal(store_frame_log_start(f, p, offset), ERR_OK);
+    store_frame_commit(f, NULL, NULL);
+    go_on(w);
+    store_part_info_get(p, &info);
+    assert_int_equal(info.log_start, offset);
+}
+
+/* The newest image rots. */
+static void rot_newest(struct world *w)
+{
+    static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
+    uint64_t size, sequence[2];
+    for (int i = 0; i < 2; i++) { /* one view at a time */
+        const uint8_t *image = env_sim_file_bytes(w->env, names[i], &size);
+        assert_non_null(image);
+        sequence[i] = get_le64(image + 32);
+    }
+    env_sim_file_bytes(w->env, names[sequence[1] > sequence[0]], &size)[60] ^= 1;
+}
+
+/* A start comes to what was flushed through all that the image did not know yet: also through what
+ * was deleted meanwhile, which lies in segments that the partition has no more. */
+TEST(store_a_flush_on_demand_keeps_what_follows_deleted_records)
+{
+    enum { BATCHES = 16, DELETED = 9 };
+    for (uint64_t choice = 0; choice < 48; choice++) {
+        const bool by_checkpoint = choice % 3 == 1, hangs = choice % 3 == 2;
+        struct world w;
+        struct told t = {0};
+        struct store_part *p = open_relaxed(&w, 1);
+        assert_int_equal(world_append(&w, p, 700, 1, 1), 0);
+        world_checkpoint(&w);
+        for (int64_t i = 1; i < BATCHES; i++) {
+            assert_int_equal(world_append(&w, p, 700, 1, 1), i);
+        }
+        if (hangs) { /* a checkpoint that has begun to flush them does not help */
+            env_sim_stick_nth(w.env, ENV_SIM_SYNC, 1, false);
+            store_checkpoint_request(w.store);
+            store_tick(w.store);
+            go_on(&w);
+            assert_true(env_sim_is_stuck(w.env));
+        }
+        delete_to(&w, p, DELETED);
+        if (by_checkpoint) {
+            world_checkpoint(&w);
+        }
+        ask(&w, &p, 1, &t);
+        go_on(&w);
+        assert_int_equal(t.times, 1);
+        assert_int_equal(t.job.err, ERR_OK);
+        if (by_checkpoint) {
+            rot_newest(&w);
+        }
+        if (hangs) {
+            env_sim_process_kill(w.env); /* closing would wait for it */
+        }
+        world_cut(&w, choice);
+        assert_int_equal(world_open(&w), ERR_OK);
+        assert_int_equal(world_count(&w, store_part_find(w.store, 1), DELETED), BATCHES - DELETED);
+        world_deinit(&w);
+    }
+}
+
 /* Made relaxed while its batches are in the ring alone: their file is not there yet. */
 TEST(store_a_flush_on_demand_of_what_only_the_ring_has)
 {
@@ -98,14 +176,7 @@ TEST(store_a_flush_behind_a_gap_of_offsets_is_found_from_either_image)
     ask(&w, &p, 1, &t);
     world_settle(&w);
     assert_int_equal(t.times, 1);
-    static const char *const names[] = {"/data/checkpoint-a", "/data/checkpoint-b"};
-    uint64_t size, newest[2];
-    for (int i = 0; i < 2; i++) { /* one view at a time */
-        const uint8_t *image = env_sim_file_bytes(w.env, names[i], &size);
-        assert_non_null(image);
-        newest[i] = get_le64(image + 32);
-    }
-    env_sim_file_bytes(w.env, names[newest[1] > newest[0]], &size)[60] ^= 1; /* it rots */
+    rot_newest(&w);
     world_cut(&w, 0);
     assert_int_equal(world_open(&w), ERR_OK);
     struct store_read r;
