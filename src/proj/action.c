@@ -109,13 +109,14 @@ static enum err text_of(struct apply *a, const struct mapping_expr *x,
     return e != ERR_OK ? e : mapping_value_text(&v, &a->event_arena, out) ? ERR_OK : no_memory(ec);
 }
 
-/* Of projection, action and event; of no version. */
+/* Of projection, action and event; of no version, so also not of which forms its rules want. */
 static struct str id_of(struct apply *a, const struct def_action *x, const struct apply_event *e)
 {
     struct str id = arena_printf(&a->event_arena, "%.*s.%.*s.%.*s.%lld", STR(a->d->name),
                                  STR(x->name), STR(e->shard), (long long)e->record->offset);
-    if (e->form > 0) { /* one of several events that an old one became */
-        id = arena_printf(&a->event_arena, "%.*s.%zu", STR(id), e->form);
+    const uint32_t form = e->form_count == 0 ? 0 : e->forms[e->form].index;
+    if (form > 0) { /* one of several events that an old one became */
+        id = arena_printf(&a->event_arena, "%.*s.%u", STR(id), form);
     }
     if (id.n <= ID_MAX) {
         return id;

@@ -42,6 +42,7 @@ struct apply_event {
     struct apply_form {
         struct envelope envelope;
         const struct json *data;
+        uint32_t index; /* among all that were made of the event, wanted or not */
     } * forms;
     size_t form_count, form;
 };

@@ -135,7 +135,8 @@ static enum err read_forms(struct apply *a, struct apply_event *e, bool *wanted,
         if (err == ERR_NO_MEMORY) {
             return no_memory(ec);
         }
-        e->forms[e->form_count++] = (struct apply_form){form, err == ERR_OK ? data : NULL};
+        e->forms[e->form_count++] = (struct apply_form){
+            .envelope = form, .data = err == ERR_OK ? data : NULL, .index = made[i].index};
     }
     *wanted = e->form_count > 0;
     if (*wanted) {

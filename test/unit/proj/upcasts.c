@@ -128,6 +128,70 @@ TEST(projection_sees_events_in_their_newest_form)
     world_deinit(&w);
 }
 
+/* What the tests below share: a world with one file of upcasts, and a projection in it. */
+static void begin(struct world *w, struct store *store, const struct proj_upcasts *upcasts,
+                  const char *text)
+{
+    struct worst_config cfg;
+    struct ectx ec;
+    worst_config_good(&cfg, 1);
+    world_init(w, 1, &cfg);
+    w->upcasts = upcasts;
+    store->version = 1;
+    worst_topic_make(w->log, "es.old", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 500);
+    if (world_command(w, PROJ_APPLY, text, &ec) != ERR_OK) {
+        fail_msg("%s %s", ec.text, ec.hint);
+    }
+}
+
+static void end(struct world *w)
+{
+    world_stop(w, 0);
+    world_deinit(w);
+}
+
+/* The id of an action is of the event alone: not of which forms of it this version's rules want. */
+TEST(the_id_of_an_action_does_not_depend_on_the_rules_of_a_version)
+{
+    static const char text[] =
+        "projection: sums\n"
+        "version: %d\n"
+        "source: { category: old }\n"
+        "target: \"sqlite:views.db\"\n"
+        "tables: { keys: { columns: { k: text, sum: integer }, key: k } }\n"
+        "maps:\n"
+        "  - type: Charged\n"
+        "    live_only: { name: bill, stream: \"'bill-{$key}'\", type: \"'Billed'\", data: { fee: "
+        "/data/fee } }\n"
+        "%s";
+    static const char more[] = "  - type: Added.v2\n"
+                               "    increment: { table: keys, key: { k: $key }, by: { sum: "
+                               "/data/amount } }\n";
+    struct world w;
+    struct ectx ec;
+    char made[1000];
+    struct store store = {.text = split};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    (void)snprintf(made, sizeof(made), text, 1, "");
+    begin(&w, &store, &upcasts, made);
+    w.appends_good = true;
+    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    world_run(&w, 3000);
+    assert_int_equal(w.appended.count, 1);
+    assert_non_null(map_get(&w.appended, STR_LIT("sums.bill.es.old/1.0.1")));
+    (void)snprintf(made, sizeof(made), text, 2, more);
+    assert_int_equal(world_command(&w, PROJ_APPLY, made, &ec), ERR_OK);
+    world_run(&w, 10000);
+    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    world_run(&w, 3000);
+    expect(&w, "SELECT * FROM keys", "k1|40\n"); /* it is the second version that is served */
+    assert_int_equal(w.appended.count, 2);
+    assert_non_null(map_get(&w.appended, STR_LIT("sums.bill.es.old/1.1.1")));
+    end(&w);
+}
+
 /* A definition may want what is stored. */
 TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
 {
