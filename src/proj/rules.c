@@ -54,6 +54,14 @@ static enum err read_headers(struct apply *a, struct apply_event *e, struct ectx
     return ERR_OK;
 }
 
+/* What a redaction of all of the data left in the record (es/erase_batch.c): `null` and blanks, or
+ * `0` and blanks if there was no room for that. */
+static bool is_erased(struct str data)
+{
+    const struct str text = str_trim(data);
+    return str_eq_z(text, "null") || (str_eq_z(text, "0") && data.n > 1 && data.n < 4);
+}
+
 /* A text that can stand in a column; bytes that are none become base64-like hexadecimal. */
 static struct str printable(struct str s, struct arena *a)
 {
@@ -170,7 +178,9 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
     }
     e->form_count = 0;
     e->form = 0;
-    bool old = a->upcasts != NULL && str_starts(e->topic, "es.") && !str_is_null(e->data_text) &&
+    const bool of_store = str_starts(e->topic, "es.");
+    e->event.redacted = e->event.redacted || (of_store && is_erased(e->data_text));
+    bool old = a->upcasts != NULL && of_store && !str_is_null(e->data_text) &&
                upcasts_know(a->upcasts, &e->envelope);
     if (!old && !is_wanted(a->d, &e->envelope)) {
         *wanted = false;

@@ -209,12 +209,18 @@ static struct worst_partition *partition_of(struct worst_log *log, const char *t
 int64_t worst_produce(struct worst_log *log, const char *topic, int32_t partition, struct str key,
                       struct str value, int64_t timestamp_ms)
 {
-    struct worst_partition *p = partition_of(log, topic, partition);
     const struct engine_record r = {.key = key, .value = value, .timestamp_ms = timestamp_ms};
+    return worst_produce_record(log, topic, partition, &r);
+}
+
+int64_t worst_produce_record(struct worst_log *log, const char *topic, int32_t partition,
+                             const struct engine_record *r)
+{
+    struct worst_partition *p = partition_of(log, topic, partition);
     struct worst_entry *en = worst_alloc(sizeof(*en));
     en->fate = WORST_COMMITTED;
     en->count = 1;
-    en->bytes = worst_build(&r, 1, env_wall_ms(log->env), &en->size);
+    en->bytes = worst_build(r, 1, env_wall_ms(log->env), &en->size);
     CHECK(en->bytes != NULL);
     worst_entry_add(p, en);
     worst_wake_readers(log);

@@ -69,6 +69,8 @@ void worst_topic_grow(struct worst_log *log, const char *name, int32_t partition
 /* Returns the offset. */
 int64_t worst_produce(struct worst_log *log, const char *topic, int32_t partition, struct str key,
                       struct str value, int64_t timestamp_ms);
+int64_t worst_produce_record(struct worst_log *log, const char *topic, int32_t partition,
+                             const struct engine_record *r);
 /* An aborted batch of n records: a gap. */
 void worst_gap(struct worst_log *log, const char *topic, int32_t partition, int32_t n);
 /* What is below is gone (retention). */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "record/record.h"
 #include "world.h"
 
 static const char definition[] = "projection: sums\n"
@@ -189,6 +190,58 @@ TEST(the_id_of_an_action_does_not_depend_on_the_rules_of_a_version)
     expect(&w, "SELECT * FROM keys", "k1|40\n"); /* it is the second version that is served */
     assert_int_equal(w.appended.count, 2);
     assert_non_null(map_get(&w.appended, STR_LIT("sums.bill.es.old/1.1.1")));
+    end(&w);
+}
+
+/* As the event store writes them: the envelope in headers, the value is the data. */
+static void say_bare(struct world *w, const char *type, const char *data)
+{
+    const struct record_header headers[] = {{STR_LIT("ce_specversion"), STR_LIT("1.0")},
+                                            {STR_LIT("ce_id"), STR_LIT("one")},
+                                            {STR_LIT("ce_source"), STR_LIT("test")},
+                                            {STR_LIT("ce_type"), str_of(type)}};
+    const struct engine_record r = {.key = STR_LIT("k1"),
+                                    .value = str_of(data),
+                                    .headers = headers,
+                                    .header_count = ARRAY_LEN(headers),
+                                    .timestamp_ms = 1};
+    (void)worst_produce_record(w->log, "es.old", 1, &r);
+}
+
+/* What a redaction left has no newest form, and parks nothing. */
+TEST(a_redacted_event_is_not_upcast)
+{
+    static const char text[] =
+        "projection: sums\n"
+        "source: { category: old }\n"
+        "target: \"sqlite:views.db\"\n"
+        "tables: { keys: { columns: { k: text, kept: integer, gone: integer }, key: k } }\n"
+        "maps:\n"
+        "  - type: Added\n"
+        "    when: not $redacted\n"
+        "    increment: { table: keys, key: { k: $key }, by: { kept: /data/amount } }\n"
+        "  - type: Added.v1\n"
+        "    when: $redacted\n"
+        "    increment: { table: keys, key: { k: $key }, by: { gone: 1 } }\n";
+    struct world w;
+    struct store store = {.text = split};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    begin(&w, &store, &upcasts, text);
+    say(&w, "Added.v1", "{\"n\":2}");
+    say(&w, "Added.v1", "null    ");
+    say(&w, "Added.v1", " null");
+    say(&w, "Added.v1", "{\"n\":3}");
+    world_run(&w, 3000);
+    expect(&w, "SELECT event_key, reason FROM leat_parked", "");
+    expect(&w, "SELECT * FROM keys", "k1|50|2\n");
+    static const char *const left[] = {"null   ", "null", "0  ", "0 "};
+    for (size_t i = 0; i < ARRAY_LEN(left); i++) {
+        say_bare(&w, "Added.v1", left[i]);
+    }
+    say_bare(&w, "Added.v1", "{\"n\":4}");
+    world_run(&w, 3000);
+    expect(&w, "SELECT event_key, reason FROM leat_parked", "");
+    expect(&w, "SELECT * FROM keys", "k1|90|6\n");
     end(&w);
 }
 
