@@ -96,6 +96,11 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *e, bool *any,
 MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool *wanted,
                                    struct ectx *ec);
 
+/* json_column.c: a value as it stands in a column of type json, and back. Both false: no memory. Of
+ * a column of an unknown type (another projection's view) only an object or array is JSON. */
+MUST_USE bool json_column_write(struct arena *a, struct mapping_value *v);
+MUST_USE bool json_column_read(struct arena *a, bool known, struct mapping_value *v);
+
 /* action.c: what is to be appended once the event is live. */
 MUST_USE enum err apply_actions(struct apply *a, const struct def_rule *rule,
                                 const struct apply_event *event, const struct mapping_scope *scope,

@@ -46,6 +46,8 @@ struct def_table {
 struct def_lookup {
     struct str name, from; /* `from`: a table of this projection, or a view */
     struct str *columns;
+    bool *is_json; /* by column */
+    bool own;      /* a table of this projection: is_json is known */
     size_t column_count;
     struct str *key_columns;
     struct mapping_expr **key;

@@ -394,6 +394,16 @@ MUST_USE enum err def_parse_op(struct def_parser *p, const char *kind, const str
     return parse_insert(p, kind, v, names, out);
 }
 
+static bool is_json_column(const struct def_table *t, struct str name)
+{
+    for (size_t i = 0; t != NULL && i < t->column_count; i++) {
+        if (str_eq(t->columns[i].name, name)) {
+            return t->columns[i].type == DEF_JSON;
+        }
+    }
+    return false;
+}
+
 MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
                                    struct def_lookup *out)
 {
@@ -421,18 +431,22 @@ MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
     out->required = required != NULL && required->boolean;
     out->key_columns = arena_new_n(&p->d->arena, struct str, key->count);
     out->key = arena_new_n(&p->d->arena, struct mapping_expr *, key->count);
-    if (out->key_columns == NULL || out->key == NULL) {
+    out->is_json = arena_new_n(&p->d->arena, bool, out->column_count);
+    if (out->key_columns == NULL || out->key == NULL || out->is_json == NULL) {
         return no_memory(p);
     }
+    const struct def_table *own = def_table_find(p->d, out->from);
+    out->own = own != NULL;
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
     for (size_t i = 0; i < out->column_count && e == ERR_OK; i++) {
         e = def_check_name(p, json_get(v, "columns"), "column", out->columns[i]);
+        out->is_json[i] = is_json_column(own, out->columns[i]);
         buf_put_z(&sql, i == 0 ? "SELECT " : ", ");
         def_put_name(&sql, out->columns[i]);
     }
     buf_put_z(&sql, " FROM ");
-    if (def_table_find(p->d, out->from) != NULL) {
+    if (out->own) {
         def_put_table(&sql, out->from, p->d->version);
     } else {
         def_put_name(&sql, out->from);

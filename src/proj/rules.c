@@ -206,6 +206,7 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
 
 struct row_taker {
     struct arena *a;
+    const struct def_lookup *lookup;
     struct mapping_value *values;
     size_t count;
     bool found, failed;
@@ -217,7 +218,9 @@ static bool take_row(void *ctx, const struct mapping_value *values, size_t count
         t->values[i] = values[i];
         if (values[i].kind == MAPPING_TEXT) {
             t->values[i].text = arena_str(t->a, values[i].text);
-            t->failed = t->failed || str_is_null(t->values[i].text);
+            t->failed = t->failed || str_is_null(t->values[i].text) ||
+                        ((t->lookup->is_json[i] || !t->lookup->own) &&
+                         !json_column_read(t->a, t->lookup->own, &t->values[i]));
         }
     }
     t->found = true;
@@ -235,7 +238,7 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
     for (size_t i = 0; i < rule->lookup_count; i++) {
         const struct def_lookup *l = &rule->lookups[i];
         struct mapping_value key[PROJ_COLUMNS_MAX];
-        struct row_taker taker = {.a = &a->event_arena, .count = l->column_count};
+        struct row_taker taker = {.a = &a->event_arena, .lookup = l, .count = l->column_count};
         taker.values = arena_new_n(&a->event_arena, struct mapping_value, l->column_count + 1);
         enum err e = taker.values == NULL ? no_memory(ec) : ERR_OK;
         for (size_t k = 0; k < l->key_count && e == ERR_OK; k++) {
@@ -313,6 +316,11 @@ static enum err plan_op(struct plan *p, const struct def_op *op, const struct ma
         }
         if (e != ERR_OK) {
             return e == ERR_MALFORMED ? ectx_wrap(ec, e, "%.*s", STR(op->what)) : e;
+        }
+        const bool is_json =
+            op->uses != NULL && op->table->columns[op->uses[i].column].type == DEF_JSON;
+        if (is_json && !json_column_write(arena, &params[i])) {
+            return no_memory(ec);
         }
     }
     p->list[p->count++] = (struct planned){op, params};
