@@ -254,6 +254,11 @@ MUST_USE enum err mapping_upcasts_compile(const struct mapping_doc *doc, const s
                                           struct ectx *ec);
 /* Does a step begin at this type and version? Costs a look at the type alone. */
 bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelope *e);
+/* May an event of this type and version become one that `fits`, by whatever its data says? Also as
+ * it is: a split may make nothing of it. A form is `e` with its type and version. */
+bool mapping_upcasts_lead(const struct mapping_upcasts *u, const struct envelope *e,
+                          bool (*fits)(const void *ctx, const struct envelope *form),
+                          const void *ctx);
 struct mapping_upcasted {
     struct str type, version; /* version may be null */
     struct str data;          /* JSON */

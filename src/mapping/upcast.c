@@ -551,6 +551,44 @@ bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelop
     return find_step(u, base, str_is_null(suffix) ? e->version : suffix) != NULL;
 }
 
+bool mapping_upcasts_lead(const struct mapping_upcasts *u, const struct envelope *e,
+                          bool (*fits)(const void *ctx, const struct envelope *form),
+                          const void *ctx)
+{
+    struct str suffix;
+    struct str base = mapping_type_base(e->type, &suffix);
+    const bool suffixed = !str_is_null(suffix) || str_is_null(e->version);
+    const struct upcast_step *first = find_step(u, base, str_is_null(suffix) ? e->version : suffix);
+    const struct upcast_step *todo[MAPPING_RULES_MAX];
+    bool seen[MAPPING_RULES_MAX] = {false};
+    size_t count = 0;
+    if (fits(ctx, e)) {
+        return true;
+    }
+    if (first != NULL) {
+        seen[first - u->steps] = true;
+        todo[count++] = first;
+    }
+    for (size_t at = 0; at < count; at++) { /* each step once: paths may be many */
+        for (size_t i = 0; i < todo[at]->part_count; i++) {
+            const struct upcast_part *p = &todo[at]->parts[i];
+            const struct upcast_step *next = find_step(u, p->to_base, p->to_version);
+            if (next == NULL) {
+                struct envelope form = *e;
+                form.type = suffixed ? p->to : p->to_base;
+                form.version = p->to_version;
+                if (fits(ctx, &form)) {
+                    return true;
+                }
+            } else if (!seen[next - u->steps]) {
+                seen[next - u->steps] = true;
+                todo[count++] = next;
+            }
+        }
+    }
+    return false;
+}
+
 MUST_USE enum err mapping_upcast(const struct mapping_upcasts *u, const struct mapping_event *event,
                                  struct arena *a, struct mapping_upcasted **out, size_t *count,
                                  struct ectx *ec)

@@ -60,6 +60,35 @@ TEST(mapping_upcast_follows_the_chain)
     assert_string_equal(upcast("Bare", NULL, "{}", got, sizeof(got)), "Bare.v1/1 {}\n");
 }
 
+static bool is_named(const void *ctx, const struct envelope *form)
+{
+    return str_eq_z(form->type, ctx);
+}
+
+static bool leads(const char *type, const char *version, const char *to)
+{
+    struct bench b;
+    bench_init(&b, UPCASTS, type, "{}");
+    b.envelope.version = str_of(version);
+    struct mapping_upcasts *u = NULL;
+    assert_int_equal(mapping_upcasts_compile(&b.doc, b.root, &b.arena, &u, &b.ec), ERR_OK);
+    const bool yes = mapping_upcasts_lead(u, &b.envelope, is_named, to);
+    bench_deinit(&b);
+    return yes;
+}
+
+TEST(mapping_upcast_tells_what_may_come_of_a_type)
+{
+    assert_true(leads("OrderPlaced.v1", "1", "OrderAccepted.v1"));
+    assert_true(leads("OrderPlaced.v1", "1", "PaymentRequested.v1"));
+    assert_true(leads("OrderPlaced", "1", "PaymentRequested"));
+    assert_true(leads("OrderPlaced.v1", "1", "OrderPlaced.v1"));  /* nothing may come of it */
+    assert_false(leads("OrderPlaced.v1", "1", "OrderPlaced.v2")); /* not the newest */
+    assert_false(leads("OrderPlaced.v1", "1", "Bare.v1"));
+    assert_true(leads("Bare", NULL, "Bare.v1"));
+    assert_false(leads("Bare.v1", "1", "OrderAccepted.v1"));
+}
+
 /* What is in its newest form stays as it is, byte for byte. */
 TEST(mapping_upcast_twice_is_once)
 {
