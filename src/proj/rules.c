@@ -20,8 +20,9 @@ static enum err no_memory(struct ectx *ec)
 
 /* ---- From a record */
 
-static bool is_wanted(const struct def *d, const struct envelope *e)
+static bool is_wanted(const void *definition, const struct envelope *e)
 {
+    const struct def *d = definition;
     bool typed = d->type_count == 0;
     for (size_t i = 0; i < d->type_count && !typed; i++) {
         typed = mapping_type_matches(&d->types[i], e);
@@ -120,6 +121,10 @@ static enum err read_forms(struct apply *a, struct apply_event *e, bool *wanted,
     struct mapping_upcasted *made = NULL;
     size_t count = 0;
     enum err err = upcasts_make(a->upcasts, &e->event, &a->event_arena, &made, &count, ec);
+    if (err == ERR_MALFORMED && !upcasts_lead(a->upcasts, &e->envelope, is_wanted, a->d)) {
+        *wanted = false; /* whatever it was to become */
+        return ERR_OK;
+    }
     if (err != ERR_OK) {
         return err == ERR_MALFORMED ? ectx_wrap(ec, err, "its upcast") : err;
     }

@@ -140,6 +140,17 @@ bool upcasts_know(const struct upcasts *u, const struct envelope *e)
     return false;
 }
 
+bool upcasts_lead(const struct upcasts *u, const struct envelope *e,
+                  bool (*fits)(const void *ctx, const struct envelope *form), const void *ctx)
+{
+    for (size_t i = 0; i < u->count; i++) {
+        if (mapping_upcasts_lead(u->sets[i].u, e, fits, ctx)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 MUST_USE enum err upcasts_make(const struct upcasts *u, const struct mapping_event *event,
                                struct arena *a, struct mapping_upcasted **out, size_t *count,
                                struct ectx *ec)

@@ -31,6 +31,9 @@ bool upcasts_matter(const struct proj *p, const struct def *d);
 /* On a worker. Does one speak of this event? Then its newest forms: *count 0: it is in that form.
  * ERR_MALFORMED: it cannot be brought there. */
 bool upcasts_know(const struct upcasts *u, const struct envelope *e);
+/* May it become something that `fits`? */
+bool upcasts_lead(const struct upcasts *u, const struct envelope *e,
+                  bool (*fits)(const void *ctx, const struct envelope *form), const void *ctx);
 MUST_USE enum err upcasts_make(const struct upcasts *u, const struct mapping_event *event,
                                struct arena *a, struct mapping_upcasted **out, size_t *count,
                                struct ectx *ec);

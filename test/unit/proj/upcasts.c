@@ -245,6 +245,38 @@ TEST(a_redacted_event_is_not_upcast)
     end(&w);
 }
 
+/* What cannot be upcast is in nobody's way who does not want what it would have become. */
+TEST(an_event_that_is_not_wanted_parks_nothing_if_its_upcast_fails)
+{
+    static const char text[] =
+        "projection: sums\n"
+        "source: { category: old }\n"
+        "target: \"sqlite:views.db\"\n"
+        "tables: { keys: { columns: { k: text, fees: integer }, key: k } }\n"
+        "maps:\n"
+        "  - type: Charged\n"
+        "    increment: { table: keys, key: { k: $key }, by: { fees: /data/fee } }\n";
+    static const char steps[] =
+        "upcasts:\n"
+        "  - { from: Added.v1, to: Added.v2, set: { /data/amount: /data/n * 10 } }\n"
+        "  - { from: Added.v2, to: Added.v3 }\n"
+        "  - { from: Charged.v1, to: Charged.v2 }\n"
+        "  - { from: Charged.v2, to: Charged.v3, set: { /data/fee: /data/n * 10 } }\n";
+    struct world w;
+    struct store store = {.text = steps};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    begin(&w, &store, &upcasts, text);
+    say(&w, "Added.v1", "{\"n\":\"x\"}");
+    say(&w, "Charged.v1", "{\"n\":2}");
+    world_run(&w, 3000);
+    expect(&w, "SELECT event_key, reason FROM leat_parked", "");
+    expect(&w, "SELECT * FROM keys", "k1|20\n");
+    say(&w, "Charged.v1", "{\"n\":\"x\"}");
+    world_run(&w, 3000);
+    expect(&w, "SELECT event_key, substr(reason, 1, 10) FROM leat_parked", "k1|its upcast\n");
+    end(&w);
+}
+
 /* A definition may want what is stored. */
 TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
 {
