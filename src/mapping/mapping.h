@@ -254,6 +254,8 @@ MUST_USE enum err mapping_upcasts_compile(const struct mapping_doc *doc, const s
                                           struct ectx *ec);
 /* Does a step begin at this type and version? Costs a look at the type alone. */
 bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelope *e);
+/* Where steps of both begin, as it is written in `b`; null: nowhere. */
+struct str mapping_upcasts_shared(const struct mapping_upcasts *a, const struct mapping_upcasts *b);
 /* May an event of this type and version become one that `fits`, by whatever its data says? Also as
  * it is: a split may make nothing of it. A form is `e` with its type and version. */
 bool mapping_upcasts_lead(const struct mapping_upcasts *u, const struct envelope *e,

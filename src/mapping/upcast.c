@@ -551,6 +551,16 @@ bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelop
     return find_step(u, base, str_is_null(suffix) ? e->version : suffix) != NULL;
 }
 
+struct str mapping_upcasts_shared(const struct mapping_upcasts *a, const struct mapping_upcasts *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (find_step(a, b->steps[i].from_base, b->steps[i].from_version) != NULL) {
+            return b->steps[i].from;
+        }
+    }
+    return STR_NULL;
+}
+
 bool mapping_upcasts_lead(const struct mapping_upcasts *u, const struct envelope *e,
                           bool (*fits)(const void *ctx, const struct envelope *form),
                           const void *ctx)
