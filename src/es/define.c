@@ -240,6 +240,39 @@ static enum es_problem define_check(struct es *es, struct es_define *d)
     return ES_OK;
 }
 
+/* Two files must not speak of one type: only one of them would be heard. */
+static enum err clash_check(const struct define_op *op, struct str key, const struct es_def *other,
+                            struct ectx *ec)
+{
+    if (other == NULL || other->kind != ES_UPCASTS || str_eq(key, op->key)) {
+        return ERR_OK;
+    }
+    const struct str from = mapping_upcasts_shared(other->upcasts, op->def->upcasts);
+    if (str_is_null(from)) {
+        return ERR_OK;
+    }
+    const char *file = op->def->file.n > 0 ? op->def->file.p : "definition";
+    IGNORE(ectx_fail(ec, ERR_CONFIG, "%s: a second step from '%.*s': the upcasts '%.*s' have one",
+                     file, STR(from), STR(other->name)));
+    ectx_hint(ec, "an event is brought up by one file: put the step there, or take that one away");
+    return ec->code;
+}
+
+/* Those that are declared, and those that are on their way. */
+static enum err clashes_check(struct es *es, const struct define_op *op, struct ectx *ec)
+{
+    struct map_iter it = {0};
+    enum err e = ERR_OK;
+    while (e == ERR_OK && map_next(&es->defs->by_name, &it)) {
+        e = clash_check(op, it.key, it.value, ec);
+    }
+    LIST_FOR_EACH (l, tmp, &es->defs->defines) {
+        const struct define_op *other = CONTAINER_OF(l, struct define_op, link);
+        e = e != ERR_OK ? e : clash_check(op, other->key, other->def, ec);
+    }
+    return e;
+}
+
 /* Compiles it, or finds what is to be taken away. */
 static enum es_problem define_make(struct es *es, struct define_op *op, struct es_define *d)
 {
@@ -255,7 +288,10 @@ static enum es_problem define_make(struct es *es, struct define_op *op, struct e
         return ES_OK;
     }
     op->def = es_def_new(d->kind, d->name, d->text, d->file);
-    const enum err e = op->def == NULL ? ERR_NO_MEMORY : es_def_compile(op->def, &d->ec);
+    enum err e = op->def == NULL ? ERR_NO_MEMORY : es_def_compile(op->def, &d->ec);
+    if (e == ERR_OK && d->kind == ES_UPCASTS) {
+        e = clashes_check(es, op, &d->ec);
+    }
     return e == ERR_OK ? ES_OK : e == ERR_NO_MEMORY ? ES_FAILED : ES_DEFINITION_INVALID;
 }
 
