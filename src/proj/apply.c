@@ -447,11 +447,12 @@ static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t
 }
 
 /* Two connections must not miss each other's rows: an order that looks for its customer, beside a
- * customer who is written into the orders that there are. */
+ * customer who is written into the orders that there are. Nor wait for each other: rows that
+ * several partitions change are locked in the order of events, or of statements, and so in any. */
 static enum err begin(struct apply *a, struct ectx *ec)
 {
     enum err e = a->driver->exec(a->db, a->driver->begin, ec);
-    if (e != ERR_OK || !a->d->looks_around || a->driver->lock == NULL) {
+    if (e != ERR_OK || !(a->d->looks_around || a->collided) || a->driver->lock == NULL) {
         return e;
     }
     e = a->driver->lock(a->db, (int32_t)hash_murmur2(a->d->name.p, a->d->name.n),
@@ -489,6 +490,7 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
     }
     /* A row's fault that shows only now (merged, sent ahead, deferred) is looked for carefully. */
     *again = *again || (e == ERR_MALFORMED && !a->careful);
+    a->collided = a->collided || e == ERR_AGAIN;
     if (e != ERR_OK || *again) {
         roll_back(a);
     }
@@ -671,6 +673,7 @@ MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, 
     }
     e = retry_in_transaction(a, key, skip_first, more, ec);
     e = e != ERR_OK ? e : a->driver->exec(a->db, "COMMIT", ec);
+    a->collided = a->collided || e == ERR_AGAIN;
     if (e != ERR_OK) {
         roll_back(a);
     }

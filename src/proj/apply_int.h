@@ -69,6 +69,7 @@ struct apply {
     } * shards; /* that were claimed here */
     size_t shard_count, shard_room;
     bool parked_stale; /* a transaction was taken back: load them again */
+    bool collided;     /* with another transaction (a deadlock): from then on one at a time */
     bool careful;      /* each event in a savepoint */
     bool doubt;        /* a statement of an earlier event may have failed only now */
     struct {

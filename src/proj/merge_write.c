@@ -1,5 +1,6 @@
 /* Rows that were held back go to the target: those of one shape together, in the order of their
- * keys, so that two connections take the locks of rows in the same order. */
+ * keys, so that two connections take the locks of rows in the same order. That holds within a
+ * shape; after a deadlock of two of them apply.c lets one transaction go at a time. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,6 +2,7 @@
  * What is PostgreSQL's own, on the real server: its errors, rows in one piece, a connection that is
  * lost. What both targets must do is tested on both, where TEST_ON_BOTH stands.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,77 @@ TEST(postgres_transactions_that_look_around_are_one_after_the_other)
     bench_deinit(&by_key);
     bench_deinit(&other);
     bench_deinit(&looks);
+}
+
+struct collision {
+    struct bench *b;
+    enum err err;
+};
+static void *collide(void *ctx)
+{
+    struct collision *c = ctx;
+    const struct base_event events[] = {{"A", "k1", "{\"id\":\"x\"}"},
+                                        {"B", "k2", "{\"id\":\"y\"}"}};
+    c->err = bench_apply(c->b, events, 2);
+    return NULL;
+}
+
+/* Two rules change one table by a value of their data: their rows are written shape by shape, y
+ * before x here, and x before y by somebody else. After the deadlock it is one at a time. */
+TEST(postgres_takes_the_lock_after_a_deadlock)
+{
+    char target[256];
+    char text[1024];
+    struct bench b;
+    struct bench other;
+    struct ectx ec;
+    char waiting[64] = "";
+    pthread_t thread;
+    server_schema(target, sizeof(target));
+    snprintf(text, sizeof(text),
+             "{\"projection\":\"shapes\",\"version\":1,\"source\":{\"category\":\"order\"},"
+             "\"target\":\"%s\",\"tables\":{\"sums\":{\"columns\":{\"id\":\"text\",\"a\":"
+             "\"integer\",\"b\":\"integer\"},\"key\":\"id\"}},\"maps\":["
+             "{\"type\":\"A\",\"increment\":{\"table\":\"sums\",\"key\":{\"id\":\"/data/id\"},"
+             "\"by\":{\"a\":1}}},"
+             "{\"type\":\"B\",\"increment\":{\"table\":\"sums\",\"key\":{\"id\":\"/data/id\"},"
+             "\"by\":{\"b\":1}}}]}",
+             target);
+    bench_init_text(&b, text);
+    bench_init_text(&other, text);
+    bench_claim(&b, 1);
+    struct collision c = {.b = &b};
+    (void)collide(&c);
+    assert_int_equal(c.err, ERR_OK); /* the rows are there */
+    assert_int_equal(target_postgres.exec(b.db, "SET deadlock_timeout = '300ms'", &ec), ERR_OK);
+    assert_int_equal(target_postgres.exec(other.db,
+                                          "SET deadlock_timeout = '60s'; BEGIN; "
+                                          "UPDATE sums__v1 SET a = a WHERE id = 'x'",
+                                          &ec),
+                     ERR_OK);
+    assert_int_equal(pthread_create(&thread, NULL, collide, &c), 0);
+    while (strcmp(waiting, "1\n") != 0) {
+        base_rows(&target_postgres, other.db, "SELECT COUNT(*) FROM pg_locks WHERE NOT granted",
+                  waiting, sizeof(waiting));
+    }
+    assert_int_equal(
+        target_postgres.exec(other.db, "UPDATE sums__v1 SET a = a WHERE id = 'y'", &ec), ERR_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(c.err, ERR_AGAIN);
+    assert_non_null(strstr(b.ec.text, "deadlock"));
+    assert_int_equal(target_postgres.exec(other.db, "ROLLBACK; BEGIN", &ec), ERR_OK);
+    assert_int_equal(target_postgres.lock(other.db, (int32_t)hash_murmur2("shapes", 6), 1, &ec),
+                     ERR_OK);
+    assert_int_equal(target_postgres.exec(b.db, "SET lock_timeout = '20ms'", &ec), ERR_OK);
+    (void)collide(&c);
+    assert_int_equal(c.err, ERR_AGAIN); /* it waits for its turn */
+    assert_int_equal(target_postgres.exec(other.db, "ROLLBACK", &ec), ERR_OK);
+    (void)collide(&c);
+    assert_int_equal(c.err, ERR_OK);
+    assert_string_equal(bench_rows(&b, "SELECT * FROM sums__v1 ORDER BY id"),
+                        "x|2|NULL\ny|NULL|2\n");
+    bench_deinit(&other);
+    bench_deinit(&b);
 }
 
 TEST(target_is_shown_without_its_password)
