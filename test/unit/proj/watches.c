@@ -239,6 +239,43 @@ TEST(watch_filters)
     world_deinit(&w);
 }
 
+/* A key of another type than its column is told as it is stored, also when its row is gone. */
+TEST(watch_tells_deleted_keys_as_they_were_stored)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct client c = {0};
+    const struct proj_filter filters[] = {{STR_LIT("id"), PROJ_EQ, STR_LIT("7")},
+                                          {STR_LIT("nr"), PROJ_EQ, STR_LIT("8")}};
+    static const char text[] =
+        "projection: lives\nversion: 1\nsource: { topics: [events] }\ntarget: \"sqlite:l.db\"\n"
+        "tables:\n  lives: { columns: { id: text, nr: integer }, key: [id, nr] }\n"
+        "maps:\n"
+        "  - { type: Added, upsert: { table: lives, key: { id: /data/n, nr: /data/nr } } }\n"
+        "  - { type: Gone, delete: { table: lives, key: { id: /data/n, nr: /data/nr } } }\n";
+    worst_config_good(&cfg, 1);
+    begin(&w, &cfg, 1, 1);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    for (int i = 0; i < 100 && c.watching == NULL; i++) {
+        world_run(&w, 100);
+        IGNORE(watch(&c, &w, 0, "lives", filters, 2, &ec) == ERR_OK);
+    }
+    assert_non_null(c.watching);
+    (void)worst_produce(w.log, "events", 1, STR_LIT("k1"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":7,\"nr\":\"8\"}}"), 1);
+    world_run(&w, 2000);
+    assert_string_equal(c.last, "{\"id\":\"7\",\"nr\":8} {\"id\":\"7\",\"nr\":8}");
+    (void)worst_produce(w.log, "events", 1, STR_LIT("k1"),
+                        STR_LIT("{\"eventType\":\"Gone\",\"data\":{\"n\":7,\"nr\":\"8\"}}"), 2);
+    world_run(&w, 2000);
+    assert_int_equal(c.told[PROJ_CHANGE_DELETE], 1);
+    assert_string_equal(c.last, "{\"id\":\"7\",\"nr\":8} gone");
+    proj_unwatch(c.watching);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 /* Who does not take what he is told is told that he was too slow, and ends; the others go on. */
 TEST(watch_ends_the_slow_by_name)
 {
