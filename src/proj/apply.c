@@ -272,7 +272,9 @@ MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ect
         return e;
     }
     e = remember_shard(a, c->shard, c->epoch, ec);
-    return e != ERR_OK ? e : park_load(a, ec);
+    e = e != ERR_OK ? e : park_load(a, ec);
+    c->parked_now = a->parked_count;
+    return e;
 }
 
 /* ---- Events */

@@ -54,6 +54,7 @@ struct apply_claim {
     int64_t live_from;                /* events below are history */
     int64_t now_ms;
     int64_t next_offset; /* out */
+    uint64_t parked_now; /* out: events, of all shards of this connection */
 };
 MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ectx *ec);
 

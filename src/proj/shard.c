@@ -198,6 +198,9 @@ static void claim_done(struct work *w)
     s->claim = CLAIM_NONE;
     bool stale = s->claim_stale;
     s->claim_stale = false;
+    if (w->err == ERR_OK) {
+        r->parked[w->lane->index] = s->claim_call.parked_now;
+    }
     if (w->err == ERR_OK && !stale && s->mine) {
         s->claim = CLAIM_HELD;
         s->epoch = s->claim_call.epoch;

@@ -252,6 +252,11 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
     struct arena a;
     arena_init(&a, 1u << 20);
     assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 2);
+    /* The next process knows it before an event comes. */
+    world_kill(&w, 0);
+    world_up(&w, 0);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 2);
     arena_deinit(&a);
     assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
     assert_non_null(strstr(ec.text, "stays parked"));
