@@ -65,7 +65,8 @@ static void write_frame(struct json_writer *w, const struct watcher *x,
         api_write_line(w, ch->row);
     }
     if (ch->position != 0) {
-        event_position_write(w, "position", (struct es_position){.commit = ch->position});
+        event_position_write(w, "position",
+                             (struct es_position){.commit = ch->position, .index = ch->index});
     }
     if (ch->reason != NULL) {
         json_write_member_str(w, "reason", str_of(ch->reason));

@@ -307,6 +307,9 @@ static enum err try_rules(struct apply *a, struct apply_event *event, bool *agai
     bool any = false;
     bool dirty = false;
     const size_t noted = a->changes == NULL ? 0 : a->changes->count;
+    if (a->changes != NULL) {
+        a->changes->index = (uint32_t)event->record->offset_delta;
+    }
     enum err e = a->careful ? a->driver->exec(a->db, "SAVEPOINT leat_event", why) : ERR_OK;
     if (e != ERR_OK) {
         return e == ERR_MALFORMED ? ERR_IO : e;

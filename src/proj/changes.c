@@ -88,7 +88,7 @@ void changes_note(struct changes *c, const struct def *d, const struct def_op *o
     }
     c->lost = c->lost || !good;
     if (good) {
-        *change = (struct change){(size_t)(op->table - d->tables), position, key};
+        *change = (struct change){(size_t)(op->table - d->tables), position, c->index, key};
         c->count++;
     }
 }
@@ -143,7 +143,7 @@ static bool take_key(void *ctx, const struct mapping_value *values, size_t count
     }
     t->c->lost = t->c->lost || !good;
     if (good) {
-        *change = (struct change){t->table, t->position, key};
+        *change = (struct change){t->table, t->position, t->c->index, key};
         t->c->count++;
     }
     return true; /* all of them must be changed, whatever we can note */

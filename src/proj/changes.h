@@ -14,12 +14,14 @@
 struct change {
     size_t table;
     uint64_t position;               /* of the event */
+    uint32_t index;                  /* of it in its commit */
     const struct mapping_value *key; /* in the order of the table's key */
 };
 struct changes {
     struct arena arena;
     struct change *list;
     size_t count, room;
+    uint32_t index;   /* that changes have from now on */
     uint32_t unknown; /* tables (bits) of which rows were changed, and nobody knows which */
     bool lost;        /* there were more */
 };

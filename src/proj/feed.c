@@ -272,6 +272,7 @@ static struct feed_key *key_new(const struct change *c, size_t key_count, struct
     }
     k->table = c->table;
     k->position = c->position;
+    k->index = c->index;
     k->key = key;
     return k;
 }
@@ -287,7 +288,10 @@ static bool add_key(struct feed *f, const struct def *d, const struct change *c,
     }
     struct feed_key *k = map_get(&f->pending_names, buf_str(name));
     if (k != NULL) {
-        k->position = c->position > k->position ? c->position : k->position;
+        bool later = c->position > k->position;
+        k->index =
+            later || (c->position == k->position && c->index > k->index) ? c->index : k->index;
+        k->position = later ? c->position : k->position;
         return true;
     }
     k = f->pending_count == FEED_PENDING ? NULL : key_new(c, key_count, buf_str(name));

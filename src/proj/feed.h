@@ -30,6 +30,7 @@ struct feed_entry {
     size_t table;
     uint32_t version;
     uint64_t position;
+    uint32_t index;
     const char *reason;
     const struct mapping_value *cells; /* all columns; of a row that is gone its key alone */
     size_t bytes;
@@ -40,6 +41,7 @@ struct feed_key {
     struct str name; /* of the map: table and key */
     size_t table;
     uint64_t position;
+    uint32_t index;
     const struct mapping_value *key;
 };
 

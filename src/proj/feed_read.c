@@ -147,6 +147,7 @@ static enum err read_one(struct feed *f, const struct def *d, const struct feed_
     taker.entry->table = k->table;
     taker.entry->tables = 1u << k->table;
     taker.entry->position = k->position;
+    taker.entry->index = k->index;
     taker.entry->version = d->version;
     *out = taker.entry;
     return ERR_OK;

@@ -114,6 +114,7 @@ struct str park_encode(const struct record *r, uint64_t position, struct arena *
     buf_put_lstr(&b, r->value);
     buf_put_le32(&b, (uint32_t)r->header_count);
     buf_put_lstr(&b, str_make(r->headers.p, slice_left(&r->headers)));
+    buf_put_le32(&b, (uint32_t)r->offset_delta); /* what was parked earlier ends before it */
     struct str text = buf_failed(&b) ? STR_NULL : base64url_encode(buf_str(&b), a);
     buf_deinit(&b);
     return text;
@@ -137,7 +138,12 @@ bool park_decode(struct str text, struct arena *a, struct record *out, uint64_t 
         !slice_lstr(&s, &r.value) || !slice_le32(&s, &header_count) || !slice_lstr(&s, &headers)) {
         return false;
     }
+    uint32_t index = 0;
+    if (slice_left(&s) > 0 && !slice_le32(&s, &index)) {
+        return false;
+    }
     r.offset = (int64_t)offset;
+    r.offset_delta = (int32_t)index;
     r.timestamp = (int64_t)timestamp;
     r.header_count = (int32_t)header_count;
     r.headers = slice_of(headers.p, headers.n);

@@ -312,6 +312,7 @@ struct proj_change {
     enum proj_change_kind kind;
     struct str id;       /* where to go on */
     uint64_t position;   /* commit position of the event that changed the row; 0: none is known */
+    uint32_t index;      /* of the event in its commit; UINT32_MAX: all of them */
     uint32_t version;    /* that is served */
     struct str key, row; /* JSON objects, UPSERT and DELETE; the row has the columns asked for */
     const char *reason;

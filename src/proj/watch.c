@@ -150,6 +150,7 @@ static bool tell_row(struct proj_watching *x, const struct feed_entry *e, uint64
     }
     struct proj_change c = {.kind = there ? PROJ_CHANGE_UPSERT : PROJ_CHANGE_DELETE,
                             .position = e->position,
+                            .index = e->index,
                             .version = e->version,
                             .key = buf_str(&key),
                             .row = there ? buf_str(&row) : STR_NULL};
@@ -212,7 +213,8 @@ static uint64_t position_of(const struct feed *f)
 
 static bool tell_caught_up(struct proj_watching *x)
 {
-    struct proj_change c = {.kind = PROJ_CHANGE_CAUGHT_UP, .position = position_of(x->feed)};
+    struct proj_change c = {
+        .kind = PROJ_CHANGE_CAUGHT_UP, .position = position_of(x->feed), .index = UINT32_MAX};
     x->caught_up = true;
     x->told_position = c.position;
     return tell(x, &c, x->seq - 1);
@@ -269,7 +271,8 @@ static void tick(struct proj_watching *x, uint64_t now)
     if (!pump(x) || !x->started || x->full || !x->caught_up) {
         return;
     }
-    struct proj_change c = {.kind = PROJ_CHANGE_CHECKPOINT, .position = position_of(f)};
+    struct proj_change c = {
+        .kind = PROJ_CHANGE_CHECKPOINT, .position = position_of(f), .index = UINT32_MAX};
     if (f->behind_ns != 0 && now - f->behind_ns >= FEED_BEHIND_NS) {
         struct run *r = run_find(f->pr, f->pr->served);
         c = (struct proj_change){.kind = PROJ_CHANGE_FELL_BEHIND};

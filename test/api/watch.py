@@ -62,7 +62,13 @@ def tells(count, server, client):
     identity, got, _ = event_of(events, "change")
     count.show("a row that changes is told as it is",
                got == {"view": "watched_view", "kind": "upsert", "key": {"id": "a"}, "row": {"id": "a", "n": 2, "note": "two\nlines"}, "position": got["position"], "version": 1}
-               and rows(client, got["position"])["a"]["n"] == 2 and got["position"][:18] == at[:18], (got, at))
+               and rows(client, got["position"])["a"]["n"] == 2 and got["position"] == at, (got, at))
+    body = {"expected": "any", "events": [{"type": "Set", "data": {"n": n, "note": "pair"}} for n in (3, 4)]}
+    at = client.call("POST", "/api/v1/streams/watch-a/events", body)[1]["position"]
+    identity, got, _ = event_of(events, "change")
+    told = event_of(events, "checkpoint")[1]
+    count.show("of two events that are appended at once, the change and the checkpoint reach the position of the append",
+               got["position"] == at and told["position"] >= at, (got, told, at))
     say(client, "a", "Gone")
     got = event_of(events, "change")[1]
     count.show("and so is one that is gone", got["kind"] == "delete" and got["key"] == {"id": "a"} and "row" not in got, got)

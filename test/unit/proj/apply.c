@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/compiler.h"
+#include "proj/changes.h"
 #include "server.h"
 
 #define PLACED(n, sku)                                                                 \
@@ -198,6 +199,35 @@ TEST(apply_parks_a_key_and_tries_it_again_in_order)
     assert_int_equal(b.counts.parked, 1); /* order-3 is still parked */
     assert_string_equal(bench_rows(&b, "SELECT id, status FROM orders__v1 ORDER BY 1"),
                         "order-1|shipped\norder-2|placed\n");
+    bench_deinit(&b);
+}
+
+/* What is told of a row says which event of its batch it was, also when that one was parked. */
+TEST(apply_notes_the_place_of_an_event_in_its_batch)
+{
+    struct bench b;
+    struct changes noted;
+    bench_init(&b, base_orders, "place.db");
+    bench_claim(&b, 1);
+    changes_init(&noted);
+    apply_watch(b.a, &noted);
+    const struct base_event events[] = {
+        {"CustomerNamed", "customer-c1", "{\"id\":\"c1\",\"name\":\"Ada\"}"},
+        {"OrderPlaced", "order-1", "{\"price\":1}"},
+        {"CustomerNamed", "customer-c2", "{\"id\":\"c2\",\"name\":\"Bob\"}"},
+        {"OrderShipped", "order-1", "{}"},
+    };
+    assert_int_equal(bench_apply(&b, events, ARRAY_LEN(events)), ERR_OK);
+    assert_int_equal(noted.count, 2);
+    assert_int_equal(noted.list[0].index, 0);
+    assert_int_equal(noted.list[1].index, 2);
+    bool more = false;
+    assert_int_equal(apply_retry(b.a, STR_LIT("order-1"), true, 9, &b.counts, &more, &b.ec),
+                     ERR_OK);
+    assert_int_equal(noted.count, 1);
+    assert_int_equal(noted.list[0].index, 3);
+    apply_watch(b.a, NULL);
+    changes_deinit(&noted);
     bench_deinit(&b);
 }
 

@@ -21,6 +21,7 @@ struct client {
     size_t told[PROJ_CHANGE_FELL_BEHIND + 1];
     size_t room; /* takes so many, then is full; 0: everything */
     uint64_t position;
+    uint32_t index;
     char last[512]; /* key and row of the last one */
 };
 
@@ -51,6 +52,7 @@ static bool deliver(void *ctx, const struct proj_change *ch)
     c->caught_up = ch->kind == PROJ_CHANGE_CAUGHT_UP || ch->kind == PROJ_CHANGE_CHECKPOINT ||
                    (c->caught_up && ch->kind < PROJ_CHANGE_RESET);
     c->position = ch->position;
+    c->index = ch->index;
     return c->room == 0 || --c->room > 0;
 }
 static void closed(void *ctx, enum err e, const struct ectx *ec)
@@ -180,6 +182,7 @@ TEST(watch_tells_rows_as_they_change)
     now_client = &c;
     world_until(&w, client_caught_up, 60000);
     assert_int_equal(c.told[PROJ_CHANGE_UPSERT], 0);
+    assert_int_equal(c.index, UINT32_MAX); /* the whole of the last commit */
     say(&w, "k1", 7);
     c.caught_up = false;
     world_run(&w, 2000);
