@@ -389,6 +389,8 @@ static void retry_done(struct work *w)
         r->found = true;
         run_count(r->run, &r->counts, w->lane->index);
         feed_committed(pr, r->run, r->collects ? &r->changes : NULL);
+    } else if (e != ERR_NOT_FOUND && e != ERR_AGAIN) {
+        feed_gap(pr, r->run); /* it may be committed: no checkpoint tells */
     }
     bool stays = r->counts.parked > 0;
     bool on = (e == ERR_OK && r->more) || e == ERR_NOT_FOUND || (e == ERR_OK && !stays);

@@ -85,7 +85,8 @@ void feed_free(struct feed *f);                               /* no job will run
 bool feed_collects(const struct projection *pr, const struct run *r);
 /* A transaction of r was committed; c NULL: its changes were not noted. */
 void feed_committed(struct projection *pr, const struct run *r, const struct changes *c);
-/* The checkpoint of a shard of r moved, and we did not do it. */
+/* Rows of r may be changed unseen: a checkpoint moved that we did not move, or a commit was lost.
+ */
 void feed_gap(struct projection *pr, const struct run *r);
 void feed_switched(struct projection *pr);
 void feed_tick(struct projection *pr, uint64_t now);

@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "core/compiler.h"
+#include "server.h"
 #include "world.h"
 
 struct client {
@@ -354,6 +355,33 @@ TEST(watch_tells_of_a_switch_and_of_the_end)
     world_run(&w, 1000);
     assert_true(c.ended);
     assert_int_equal(c.err, ERR_NOT_FOUND);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* A key is tried again, and the connection is lost: it may be applied. No checkpoint would tell. */
+TEST(watch_is_reset_when_the_outcome_of_a_retry_is_unknown)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct client c = {0};
+    server_on_postgres = true;
+    worst_config_good(&cfg, 1);
+    begin(&w, &cfg, 1, 1);
+    server_on_postgres = false;
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"), 1);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(watch(&c, &w, 0, "keys", NULL, 0, &ec), ERR_OK);
+    world_run(&w, 2000);
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
+    assert_int_equal(c.told[PROJ_CHANGE_RESET], 0);
+    server_end_connections();
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_CLOSED);
+    world_run(&w, 5000);
+    assert_int_equal(c.told[PROJ_CHANGE_RESET], 1);
+    proj_unwatch(c.watching);
     world_stop(&w, 0);
     world_deinit(&w);
 }
