@@ -333,7 +333,8 @@ static void change_served(struct projection *pr, struct proj_command *c)
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND,
                             back ? "the version before this one is not kept any more"
                                  : "no version is being built"));
-    } else if (!run_caught_up(to)) {
+    } else if (!run_caught_up(to) && (!back || !run_may_apply(to))) {
+        /* One that is kept is near all the time: the hold is enough for it, under any load. */
         c->version = to->d->version;
         uint64_t lag = 0;
         LIST_FOR_EACH (link, next, &to->shards) {

@@ -127,6 +127,40 @@ TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     world_deinit(&w);
 }
 
+struct once {
+    struct proj_command c;
+    bool done;
+};
+static void done_once(struct proj_command *c)
+{
+    CONTAINER_OF(c, struct once, c)->done = true;
+}
+
+/* The way back is there at the first attempt while events come in: the served version waits. */
+TEST(projection_is_rolled_back_under_load)
+{
+    struct world w;
+    begin(&w, 3, false);
+    world_say(&w, 300, 0);
+    world_until(&w, world_settled, 60000);
+    apply_version(&w, 2);
+    world_until(&w, two_is_served, 60000);
+    world_say(&w, 200, 0);
+    struct once call = {.c = {.kind = PROJ_ROLLBACK, .name = STR_LIT("sums"), .done = done_once}};
+    proj_command(w.nodes[0].proj, &call.c);
+    while (!call.done) {
+        world_step(&w);
+        if (world_random(&w, 50) == 0) {
+            world_say(&w, 1, 0);
+        }
+    }
+    assert_int_equal(call.c.err, ERR_OK);
+    assert_int_equal(served(&w), 1);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
 /* A fourth rebuild within `keep` finds no room: the refusal says which version to drop, and that is
  * a command. The served one is never dropped so. */
 TEST(projection_drops_a_kept_version_when_it_is_told_to)
