@@ -322,17 +322,33 @@ static void change(struct proj *p, struct projection *pr, struct proj_command *c
     registry_write(p->registry, r);
 }
 
+/* Where the way back leads: to what was served before, or else to the newest that is kept. */
+static struct run *kept(struct projection *pr)
+{
+    struct run *newest = NULL;
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        if (r->drop_at_ms < 0 || r->dropping || r->d->version == pr->served) {
+            continue;
+        }
+        newest = r;
+        if (r->d->version == pr->previous) {
+            break;
+        }
+    }
+    return newest;
+}
+
 static void change_served(struct projection *pr, struct proj_command *c)
 {
     bool back = c->kind == PROJ_ROLLBACK;
-    struct run *to = back ? run_find(pr, pr->previous) : run_building(pr);
+    struct run *to = back ? kept(pr) : run_building(pr);
     if (!pr->known || pr->switch_to != NULL) {
         answer(c, ectx_fail(&c->ec, ERR_AGAIN,
                             pr->known ? "a switch is under way" : "the target is not open yet"));
     } else if (to == NULL || to->dropping) {
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND,
-                            back ? "the version before this one is not kept any more"
-                                 : "no version is being built"));
+                            back ? "no version is kept any more" : "no version is being built"));
     } else if (!run_caught_up(to) && (!back || !run_may_apply(to))) {
         /* One that is kept is near all the time: the hold is enough for it, under any load. */
         c->version = to->d->version;

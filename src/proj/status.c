@@ -108,7 +108,7 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
                                       .state = state_of(r),
                                       .applied = r->events,
                                       .caught_up = run_caught_up(r),
-                                      .upcasts_changed = changed_since(r),
+                                      .upcasts_changed = r->drop_at_ms < 0 && changed_since(r),
                                       .per_second = rate(r, now),
                                       .eta_ms = -1,
                                       .drop_at_ms = r->drop_at_ms};

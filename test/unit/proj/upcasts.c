@@ -117,6 +117,9 @@ TEST(projection_sees_events_in_their_newest_form)
     assert_int_equal(world_status(&w, 0, &a).served, 2);
     expect(&w, "SELECT * FROM keys", "k1|87|3\n"); /* (5 + 1 + 2) * 10 + 7 */
     assert_false(newest(&w, &a).upcasts_changed);
+    const struct proj_status both = world_status(&w, 0, &a);
+    assert_int_equal(both.versions[0].state, PROJ_KEPT);
+    assert_false(both.versions[0].upcasts_changed); /* it is not rebuilt any more */
 
     /* One that cannot be brought there is parked with its reason; nothing of it is applied. */
     say(&w, "Added.v1", "{\"n\":\"x\"}");

@@ -191,6 +191,14 @@ TEST(projection_drops_a_kept_version_when_it_is_told_to)
                "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'keys\\_\\_v%' "
                "ESCAPE '\\' ORDER BY 1",
                "keys__v2\nkeys__v3\nkeys__v4\n");
+    /* Without the one before it, the way back leads to the newest that is kept. */
+    w.for_version = 3;
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
+    assert_int_equal(served(&w), 2);
+    w.for_version = 4;
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
     assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
