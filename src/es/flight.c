@@ -318,6 +318,9 @@ static bool flight_put(struct es_flight *f)
         prefetch_id(CONTAINER_OF(f->link.next, struct es_flight, link), 0);
     }
     while (f->put < f->event_count) {
+        if (ES_FAULT(put_stops) && f->put > 0 && f->put + 1 == f->event_count) {
+            return false;
+        }
         prefetch_id(f, f->put + PREFETCH_AHEAD);
         const struct es_flight_event *x = &f->events[f->put];
         const struct es_flight_part *p = &f->parts[x->part];

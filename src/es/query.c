@@ -6,8 +6,9 @@
  * An item with neither is about any event: then the end of the last one says it. No record is read.
  *
  * Progress is kept between tries: what was passed over stays passed over, since entries come in the
- * order of positions; what comes after the end was reached is in flight or in a flight that is
- * kept. What needs many look-ups is left to query_walk.c.
+ * order of positions, but for those of one flight; what comes after the end was reached is in
+ * flight or in a flight that is kept. When the memo that keeps them is given back, progress goes
+ * back to what was whole. What needs many look-ups is left to query_walk.c.
  */
 #include "es/query.h"
 #include "core/mem.h"
@@ -169,10 +170,21 @@ static bool too_long(const struct es_wop *op, const struct es_query_pass *pass,
     return p->tag_count > 0 && pass->steps > ES_QUERY_STEPS_NOW + pass->terms;
 }
 
+/* Back to what the index had whole when the pass began. Behind that it may lack events of a flight
+ * whose entries were being put, which only a memo keeps in sight. Not before what was asked for. */
+static void item_back(const struct es_query_pass *pass, struct es_query_progress *p)
+{
+    const struct es_position from = p->query->from;
+    const struct es_position back = es_position_before(pass->upto, from) ? from : pass->upto;
+    p->at = es_position_before(back, p->at) ? back : p->at;
+    p->next = p->agreed = 0;
+}
+
 static enum err item_walk(struct es_wop *op, struct es_query_pass *pass,
                           struct es_query_progress *p)
 {
     op->holding = true;
+    item_back(pass, p);
     enum err e = es_query_walk(op, pass, p);
     op->holding = false;
     pass->walking = e == ERR_OK;
@@ -302,8 +314,8 @@ void es_query_restart(const struct es_query_pass *pass, struct es_query *q)
         if (p->ended && es_position_before(p->at, pass->upto)) {
             p->at = pass->upto;
         }
+        item_back(pass, p);
         p->ended = p->has_found = false;
-        p->next = p->agreed = 0;
     }
 }
 

@@ -31,6 +31,7 @@ struct es_faults {
     bool sieve_blind;   /* events of deleted streams are shown on the way of the log */
     bool walk_soon;     /* no fault: the first query with tags of an append is walked */
     bool erased_early;  /* a redaction is answered before the data is out of the log */
+    bool put_stops;     /* no fault: the index has no memory for the last event of several */
     bool tail_jump;     /* who leaves the tail goes on from its end, not from what he was told */
 };
 extern struct es_faults es_faults;

@@ -589,3 +589,110 @@ TEST(queries_answer_as_brute_force_does)
         es_world_deinit(&w);
     }
 }
+
+#ifdef LEAT_DEBUG
+/* ---- An append of which the index has only a part ---- */
+
+/* Two parts, events of both in turn: what the index lacks lies before what it has. */
+static struct es_shot *part_put(struct es_world *w, size_t others)
+{
+    struct es_shot *s = es_shot_make(NULL, NULL, NULL);
+    s->a.events = s->events = arena_new_n(&s->arena, struct es_new_event, others + 2);
+    es_shot_add(s, "order-1", "-", "1");
+    for (size_t i = 1; i <= others; i++) {
+        es_shot_add(s, "seat-1", "-", "1");
+        es_shot_tag(s, i, "t");
+    }
+    es_shot_add(s, "order-1", "-", "1");
+    es_shot_tag(s, others + 1, "t");
+    typed(s, "Begun");
+    s->events[others + 1].envelope.type = STR_LIT("Wanted");
+    es_faults.put_stops = true;
+    es_shot_go(w, s);
+    es_world_settle(w);
+    assert_string_equal(es_shot_said(s), "waits");
+    return s;
+}
+
+/* Its first part's second event matches, and is refused for, when the rest comes beside a walk. */
+static void refused_for_the_rest(struct es_world *w, struct es_shot *s, struct es_shot *part)
+{
+    es_shot_go(w, s);
+    assert_int_equal(w->es->writer->walk_count, 1);
+    es_faults.put_stops = false;
+    es_world_settle(w);
+    assert_int_equal(part->a.problem, ES_OK);
+    assert_string_equal(es_shot_said(s), "append-conflict");
+    assert_int_equal(s->a.violation_count, 1);
+    assert_int_equal(s->a.violations[0].check, 0);
+    assert_true(str_eq_z(s->a.violations[0].match_type, "Wanted"));
+    assert_true(es_position_cmp(s->a.violations[0].first_match, part->a.position) < 0);
+    es_shot_free(s);
+    es_shot_free(part);
+}
+
+static void fill_little(struct es_world *w)
+{
+    for (int i = 0; i < 8; i++) {
+        struct es_shot *s = es_shot_make("bulk-1", NULL, NULL);
+        for (size_t k = 0; k < 60; k++) {
+            es_shot_add(s, "bulk-1", "-", "1");
+            es_shot_tag(s, k, k % 2 == 0 ? "even" : "odd");
+        }
+        es_shot_go(w, s);
+        es_world_settle(w);
+        assert_int_equal(s->a.problem, ES_OK);
+        es_shot_free(s);
+    }
+}
+
+TEST(the_rest_of_an_append_comes_while_another_query_is_walked)
+{
+    struct es_world w;
+    es_world_init(&w, 15);
+    fill_little(&w);
+    struct es_shot *part = part_put(&w, 1);
+    struct es_shot *s = query_of("win-1", "Wanted", "t", START);
+    struct es_shot *walked = query_of("win-1", "", "even odd", START);
+    const struct es_query_item items[] = {s->a.checks[0].items[0], walked->a.checks[0].items[0]};
+    const struct es_check check = {
+        .kind = ES_CHECK_QUERY, .items = items, .item_count = 2, .after = START};
+    s->a.checks = &check;
+    refused_for_the_rest(&w, s, part);
+    es_shot_free(walked);
+    es_world_deinit(&w);
+}
+
+TEST(the_rest_of_an_append_comes_while_its_query_is_walked)
+{
+    struct es_world w;
+    es_world_init(&w, 16);
+    IGNORE(es_world_append(&w, "bulk-1", "any", "a"));
+    struct es_shot *part = part_put(&w, 400);
+    refused_for_the_rest(&w, query_of("win-1", "Wanted", "t", START), part);
+    es_world_deinit(&w);
+}
+
+/* What was asked for begins behind all that the index has whole: a walk does not go back before it.
+ */
+TEST(a_walk_begins_where_the_query_does)
+{
+    struct es_world w;
+    es_world_init(&w, 17);
+    struct es_shot *part = part_put(&w, 2);
+    const struct es_position after = {engine_position(w.engine), UINT32_MAX};
+    assert_true(es_position_cmp(after, es_head(w.es)) > 0);
+    struct es_shot *s = query_of("win-1", "", "t", after);
+    es_faults.walk_soon = true;
+    es_shot_go(&w, s);
+    assert_int_equal(w.es->writer->walk_count, 1);
+    es_faults.put_stops = false;
+    es_world_settle(&w);
+    es_faults.walk_soon = false;
+    assert_int_equal(part->a.problem, ES_OK);
+    assert_string_equal(es_shot_said(s), "ok 0-0");
+    es_shot_free(s);
+    es_shot_free(part);
+    es_world_deinit(&w);
+}
+#endif
