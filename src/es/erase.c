@@ -333,7 +333,11 @@ static enum err event_take(struct es_eraser *x, struct ectx *ec)
                                          .ctx = x};
     enum err e = es_erase_batch(&x->erasure, ec);
     if (e == ERR_OK) {
-        x->erasure.view.id = arena_str(&x->arena, x->erasure.view.id);
+        const struct str id = x->erasure.view.id;
+        x->erasure.view.id = arena_str(&x->arena, id);
+        if (id.n > 0 && x->erasure.view.id.p == NULL) {
+            return ectx_fail(ec, ERR_NO_MEMORY, "no memory for an event's id");
+        }
         x->rewrite.base_offset = (int64_t)get_be64((const uint8_t *)old.p + BATCH_AT_BASE_OFFSET);
         x->rewrite.old_crc = get_be32((const uint8_t *)old.p + BATCH_AT_CRC);
         x->rewrite.batch = x->erasure.batch;

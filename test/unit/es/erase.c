@@ -291,6 +291,50 @@ TEST(an_erasure_without_memory_is_made_later)
     assert_true(n > 10);
 }
 
+enum { SIZE_MOST = 2048 };
+
+static const char *append_sized(struct es_world *w, size_t size, char digit)
+{
+    static char said[64];
+    char id[ES_EVENT_ID_MAX + 1] = {0}, data[SIZE_MOST + 1] = {0};
+    struct es_shot *s = es_shot_make("c-1", "any", "");
+    memset(id, 'i', ES_EVENT_ID_MAX);
+    memset(data, digit, size);
+    es_shot_add(s, "c-1", id, data);
+    es_shot_go(w, s);
+    es_world_settle(w);
+    snprintf(said, sizeof(said), "%s", es_shot_said(s));
+    es_shot_free(s);
+    return said;
+}
+
+static bool try_redact_sized(uint64_t n, size_t size)
+{
+    struct es_world w;
+    es_world_init(&w, 8);
+    assert_string_equal(append_sized(&w, size, '7'), "ok 0-0");
+    test_fail_alloc(n);
+    const struct es_stream_change c = redact(&w, "c-1", 0, NULL);
+    const bool reached = test_fail_alloc_end() != 0;
+    if (c.erased) { /* then its id decides */
+        assert_string_equal(append_sized(&w, size, '8'), "same 0-0");
+    }
+    es_world_deinit(&w);
+    return reached;
+}
+
+/* With data of many sizes: with one of them the id does not fit into the arena's block. */
+TEST(an_erasure_without_memory_for_the_id_is_made_later)
+{
+    for (size_t size = 1; size <= SIZE_MOST; size += ES_EVENT_ID_MAX) {
+        uint64_t n = 1;
+        while (try_redact_sized(n, size)) {
+            n++;
+        }
+        assert_true(n > 10);
+    }
+}
+
 static void in_place(const char *data, const char *field, const char *want)
 {
     struct arena a;
