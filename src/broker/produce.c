@@ -165,7 +165,9 @@ static enum err answer_known(struct produce_wait *w, struct broker_produce_item 
             e = producer_known(w->frame, item->partition, &info);
         }
         if (e != ERR_OK) {
-            return e == ERR_NO_MEMORY ? ectx_fail(ec, e, "no memory for the producer") : e;
+            return e == ERR_NO_MEMORY ? ectx_fail(ec, e, "no memory for the producer")
+                   : e == ERR_LIMIT   ? ectx_fail(ec, e, "too much for one frame of the log")
+                                      : e;
         }
         producer_note(b, item->partition->state, &info, -1);
     }

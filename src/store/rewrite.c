@@ -43,6 +43,7 @@ struct rewrite {
     struct store_part *part; /* referenced */
     struct segment *seg;     /* referenced and in use from LOOKS on */
     enum rewrite_step at;
+    bool looked; /* `entry` is known; an image may still have to cover it */
     struct seg_open open;
     struct segment_identity id;
     uint64_t look_at, look_end;
@@ -243,6 +244,7 @@ static void look_done(struct env_job *job)
     if (w->err != ERR_OK) {
         rewrite_end(w, w->err);
     } else if (!covered(w)) {
+        w->looked = true;
         segment_leave(w);
         IGNORE(wait_for_image(s, w) == ERR_OK);
     } else {
@@ -270,6 +272,9 @@ static enum err rewrite_look(struct rewrite *w)
     const struct tail_entry *unfiled = tail_first_unfiled(p);
     if (unfiled != NULL && unfiled->base <= offset) {
         return wait_for_image(s, w);
+    }
+    if (w->looked && !covered(w)) {
+        return wait_for_image(s, w); /* what it is was seen; to look again would tell nothing new */
     }
     struct segment *g = part_segment_at(p, offset, NULL);
     if (g == NULL) {
@@ -465,6 +470,7 @@ enum err rewrite_replay(struct store *s, const struct item *it, const struct ent
                         struct slice bytes, bool flushed, struct ectx *ec)
 {
     struct store_part *p = store_part_find(s, e->part_id);
+    s->erase_ring_to = UINT64_MAX; /* wherever the entry is, the ring may have the old one */
     if (p == NULL || e->base_offset >= p->log_end || STORE_FAULT(rewrite_forgotten)) {
         return ERR_OK; /* deleted since, or lost with damage of the log */
     }
@@ -493,6 +499,5 @@ enum err rewrite_replay(struct store *s, const struct item *it, const struct ent
         err = env_file_pwrite(g->file, bytes.p, size, e->position, ec);
     }
     segment_mark_dirty(g); /* the start's checkpoint flushes it */
-    s->erase_ring_to = UINT64_MAX;
     return err;
 }

@@ -31,7 +31,7 @@ struct time_look {
     struct seg_open open;
     struct segment_identity id;
     uint64_t position, end;
-    int64_t range_end, log_start, high_watermark;
+    int64_t range_begin, range_end, log_start, high_watermark;
     bool found;
     int64_t offset, timestamp;
     int32_t leader_epoch;
@@ -149,8 +149,10 @@ static void look_done(struct env_job *job)
     struct time_look *l = CONTAINER_OF(job, struct time_look, job);
     list_remove(&l->pending.link);
     seg_open_finish(&l->open);
-    if (!l->missing && !l->found && part_rewritten(l->part, l->turn)) {
-        l->err = ERR_OK; /* a batch was being replaced: the same range once more */
+    if (!l->missing && part_rewritten(l->part, l->turn)) {
+        l->err = ERR_OK; /* a header may have been passed over: the same range once more */
+        l->found = false;
+        l->cursor = l->range_begin;
         look_step(l);
         return;
     }
@@ -207,6 +209,7 @@ static bool look_files(struct time_look *l)
         if (end == 0 || (l->mode == TIME_FIND && g->max_timestamp < l->ts)) {
             continue;
         }
+        l->range_begin = l->cursor;
         const uint64_t by_offset = index_find_offset(g, l->cursor);
         const uint64_t by_time = l->mode == TIME_FIND ? index_find_time(g, l->ts) : 0;
         look_submit(l, g, by_time > by_offset ? by_time : by_offset, end,
@@ -236,6 +239,7 @@ static bool look_tail(struct time_look *l)
                 break;
             }
         } else if (t->max_timestamp >= l->ts) {
+            l->range_begin = t->base;
             look_submit(l, t->seg, t->position, t->end, t->last + 1);
             return true;
         }
