@@ -65,7 +65,7 @@ _leat() {
     'projection drop') kind='' options="--version --http --timeout --help" ;;
     'projection pause') kind='' options="--output --http --timeout --help" ;;
     'projection resume') kind='' options="--output --http --timeout --help" ;;
-    'projection watch') kind='' options="--http --timeout --help" ;;
+    'projection watch') kind='' options="--output --http --timeout --help" ;;
     'projection parked') kind='' options="--output --http --timeout --help" ;;
     'projection retry') kind='' options="--output --http --timeout --help" ;;
     'projection skip') kind='' options="--output --http --timeout --help" ;;

@@ -291,6 +291,7 @@ complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_sub
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from resume' -l timeout -r -d 'how long to wait for an answer (10)'
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from resume' -l help -s h -d 'tell about this command'
 complete -c leat -n '__fish_seen_subcommand_from projection; and test (count (commandline -opc)) -eq 2' -a watch -d 'Show rows of a view as they change'
+complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from watch' -l output -r -s o -d 'text (for people) or json'
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from watch' -l http -r -d 'leat\'s HTTP address; else LEAT_HTTP, else 127.0.0.1:8080'
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from watch' -l timeout -r -d 'how long to wait for an answer (10)'
 complete -c leat -n '__fish_seen_subcommand_from projection; and __fish_seen_subcommand_from watch' -l help -s h -d 'tell about this command'

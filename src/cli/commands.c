@@ -381,7 +381,7 @@ const struct command COMMANDS[] = {
     {"projection", "watch", "VIEW", 1, 1, "Show rows of a view as they change",
      "From now on, until Ctrl-C. Each line is a row that was changed, as it is now, or the key of\n"
      "one that is gone. A line that says `read the view again` means it.",
-     "leat projection watch orders\twhat a front end would see", NO_OPTIONS, false, true, false,
+     "leat projection watch orders\twhat a front end would see", NO_OPTIONS, false, true, true,
      run_projection_watch},
     {"projection", "parked", "NAME", 1, 1, "Show the keys whose events wait, and why", NULL, NULL,
      NO_OPTIONS, false, true, true, run_projection_parked},

@@ -223,6 +223,8 @@ static void paused(struct registry_change *change)
     c->ec = change->ec;
     if (e == ERR_OK) {
         pr->paused = change->paused;
+        c->version = pr->served != 0 ? pr->served
+                                     : CONTAINER_OF(pr->runs.prev, struct run, link)->d->version;
         LIST_FOR_EACH (link, next, &pr->runs) {
             struct run *r = CONTAINER_OF(link, struct run, link);
             r->stopped = r->stopped && pr->paused; /* resume tries again what had stopped */

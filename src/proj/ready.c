@@ -8,7 +8,7 @@
 static const char event_store[] =
     "projection: %.*s\n"
     "version: 1\n"
-    "source: { category: %.*s, as_stored: true }\n"
+    "source: { category: \"%.*s\", as_stored: true }\n"
     "target: \"%.*s\"\n"
     "key: $key\n"
     "tables:\n"

@@ -198,7 +198,9 @@ def versions(count, server, client):
     got = changes(events, 1)[0]
     count.show("then rows of the new version", got["row"] == {"id": "v", "n": 1, "note": None, "more": None} and got["version"] == 2, got)
     answer = client.call("DELETE", "/api/v1/projections/watched/versions/2")
-    count.show("the served version is not dropped", answer[0] == 409 and answer[1]["code"] == "projection-version-conflict", answer)
+    count.show("the served version is not dropped", answer[0] == 409 and answer[1]["code"] == "projection-version-conflict" and "in use" in answer[1]["title"], answer)
+    answer = client.call("POST", "/api/v1/projections/watched/pause", {}), client.call("POST", "/api/v1/projections/watched/resume", {})
+    count.show("a pause and its end name the served version", [a[1]["version"] for a in answer] == [2, 2], answer)
     answer = client.call("DELETE", "/api/v1/projections/watched/versions/1")
     left = [v["version"] for v in client.call("GET", "/api/v1/projections/watched")[1]["versions"]]
     count.show("a kept one is, when it is told to", answer[0] == 204 and left == [2], (answer, left))

@@ -25,6 +25,12 @@ TEST(ready_made_event_store_holds_every_event)
                         "1970-01-01T00:00:01Z\n"
                         "order-1|1|e1|order|Note|NULL|NULL|NULL|1970-01-01T00:00:01.001Z\n");
     bench_deinit(&b);
+    /* A category that YAML would take for something else. */
+    r.category = STR_LIT("123");
+    assert_int_equal(proj_ready_made(&r, &a, &text, &ec), ERR_OK);
+    bench_init(&b, text.p, "numbered.db");
+    assert_string_equal(b.d->topics[0].p, "es.123");
+    bench_deinit(&b);
     r.what = STR_LIT("snapshot");
     assert_int_equal(proj_ready_made(&r, &a, &text, &ec), ERR_NOT_FOUND);
     r.what = STR_LIT("event_store");
