@@ -345,9 +345,24 @@ static enum err event_take(struct es_eraser *x, struct ectx *ec)
     return e;
 }
 
+/* The topic's log begins behind the event: nobody can read it any more. */
+static bool event_gone(const struct es_eraser *x)
+{
+    int64_t start = 0, end = 0;
+    return x->read.err == ERR_OFFSET_OUT_OF_RANGE &&
+           engine_bounds(x->es->engine, x->cat->topic, es_cat_partition(x->cat, x->stream), &start,
+                         &end) == ERR_OK &&
+           x->place.offset < start;
+}
+
 static bool step_event_read(struct es_eraser *x)
 {
     struct ectx ec = {.code = ERR_OK};
+    if (event_gone(x)) {
+        x->erasure = (struct es_erasure){.offset = x->place.offset}; /* its id is not known */
+        x->at = MARK;
+        return true;
+    }
     if (x->read.err != ERR_OK) {
         return finish(x, x->read.err, &x->read.ec);
     }

@@ -200,6 +200,67 @@ TEST(a_start_carries_out_what_was_not)
     }
 }
 
+static void looked(struct es_look_set *set)
+{
+    *(bool *)set->ctx = true;
+}
+
+static size_t redactions_left(struct es_world *w)
+{
+    uint8_t from[ES_KEY_REDACTION], to[ES_KEY_REDACTION];
+    uint8_t keys[8 * ES_KEY_REDACTION], values[8 * ES_VALUE_REDACTION];
+    size_t left = 0;
+    bool done = false;
+    memset(from, 0, sizeof(from));
+    memset(to, 0xff, sizeof(to));
+    struct es_look look = {
+        .kind = ES_LOOK_SCAN,
+        .table = ES_T_REDACTIONS,
+        .scan = {.from = from, .to = to, .max = 8, .keys = keys, .values = values}};
+    struct es_look_set set = {.looks = &look, .count = 1, .done = looked, .ctx = &done};
+    if (!es_look(w->es, &set)) {
+        es_world_settle(w);
+        assert_true(done);
+    }
+    assert_int_equal(look.err, ERR_OK);
+    assert_true(look.scan.count > 0 && !look.scan.more);
+    for (size_t i = 0; i < look.scan.count; i++) {
+        struct es_redaction_value value;
+        es_value_redaction_read(&values[i * ES_VALUE_REDACTION], &value);
+        left += !value.erased;
+    }
+    return left;
+}
+
+static void log_begins(struct es_world *w, const char *stream, int64_t offset)
+{
+    struct str category;
+    assert_true(es_stream_name_check(str_of(stream), &category, NULL));
+    const struct es_cat *cat = es_cat_find(w->es, category);
+    assert_non_null(cat);
+    fake_engine_set_start(w->engine, cat->topic, es_cat_partition(cat, str_of(stream)), offset);
+}
+
+TEST(an_event_that_the_log_has_deleted_is_erased)
+{
+    struct es_world w;
+    es_world_init(&w, 9);
+    assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+    fake_engine_fail_rewrites(w.engine, ERR_DAMAGED, 2);
+    assert_false(redact(&w, "c-1", 0, NULL).erased);
+    assert_false(redact(&w, "c-1", 2, NULL).erased);
+    assert_int_equal(redactions_left(&w), 2);
+    log_begins(&w, "c-1", 2);
+    es_world_restart(&w, ES_WORLD_KILL);
+    es_world_settle(&w);
+    assert_int_equal(redactions_left(&w), 0);
+    assert_int_equal(fake_engine_rewrites(w.engine), 1); /* of the one that is there */
+    assert_true(redact(&w, "c-1", 1, "/email").erased);
+    assert_int_equal(redactions_left(&w), 0);
+    assert_int_equal(fake_engine_rewrites(w.engine), 1);
+    es_world_deinit(&w);
+}
+
 TEST(what_passes_is_tried_again)
 {
     static const enum err passes[] = {ERR_ABORTED, ERR_NO_MEMORY, ERR_AGAIN, ERR_LIMIT};

@@ -20,7 +20,7 @@ struct held_batch {
 struct fake_part {
     struct held_batch *batches;
     size_t count, cap;
-    int64_t next, visible;
+    int64_t start, next, visible;
 };
 struct fake_topic {
     char name[256];
@@ -381,9 +381,14 @@ enum err engine_bounds(struct engine *e, struct str topic, int32_t partition, in
     if (p == NULL) {
         return ERR_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    *start = 0;
+    *start = p->start;
     *end = p->visible;
     return ERR_OK;
+}
+
+void fake_engine_set_start(struct engine *e, struct str topic, int32_t partition, int64_t start)
+{
+    part_of(e, topic, partition)->start = start;
 }
 
 int32_t engine_partition_of(const struct engine_topic *t, struct str key)
@@ -645,9 +650,9 @@ static void read_answer(struct engine *e, struct engine_read *r)
         r->err = ectx_fail(&r->ec, ERR_UNKNOWN_TOPIC_OR_PARTITION, "no such partition");
         return;
     }
-    r->start_offset = 0;
+    r->start_offset = p->start;
     r->end_offset = p->visible;
-    if (r->offset < 0 || r->offset > p->visible) {
+    if (r->offset < p->start || r->offset > p->visible) {
         r->err = ectx_fail(&r->ec, ERR_OFFSET_OUT_OF_RANGE, "offset %lld", (long long)r->offset);
         return;
     }

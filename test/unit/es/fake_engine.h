@@ -23,6 +23,8 @@ void fake_engine_fail_rewrites(struct engine *e, enum err err, unsigned count);
 uint64_t fake_engine_rewrites(const struct engine *e);
 /* Whether any (uncompressed) batch of it holds these bytes. */
 bool fake_engine_has(const struct engine *e, struct str text);
+/* The partition's log begins at `start` from now on. */
+void fake_engine_set_start(struct engine *e, struct str topic, int32_t partition, int64_t start);
 /* Forgets what is not committed and everything that was asked for; another poll. */
 void fake_engine_restart(struct engine *e, struct env_poll *poll);
 /* What batches are compressed with from now on. */
