@@ -57,7 +57,13 @@ static enum err page(struct cli *cli, char *next, size_t size)
         e = print_frame(cli, m);
     }
     const struct str id = member_str(v, "next");
-    if (e == ERR_OK && id.n > 0 && id.n < size) {
+    if (e == ERR_OK && (id.n == 0 || id.n >= size)) {
+        /* Without it the same page would be asked for again and again. */
+        e = ectx_fail(&cli->ec, ERR_MALFORMED,
+                      "the answer does not say where the next page begins");
+        ectx_hint(&cli->ec, "is there a leat of this version at %s?", cli->http);
+    }
+    if (e == ERR_OK) {
         (void)snprintf(next, size, "%.*s", STR(id));
     }
     return e;
