@@ -26,7 +26,7 @@ static void fail(struct api_call *c, enum err e, const struct ectx *ec)
         api_problem(c, "projection-not-found", ec, STR_NULL);
     } else if (e == ERR_CONFIG) {
         api_problem(c, "definition-invalid", ec, STR_NULL);
-    } else if (e == ERR_EXISTS || e == ERR_AGAIN) {
+    } else if (e == ERR_EXISTS || e == ERR_OFFSET_NOT_AVAILABLE) {
         api_problem(c, e == ERR_EXISTS ? "projection-version-conflict" : "projection-behind", ec,
                     STR_NULL);
     } else {
@@ -562,8 +562,7 @@ static const struct api_route ROUTES[] = {
     {"PUT", "/api/v1/projections/{name}", put_projection, "putProjection",
      "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
      PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201,
-     API_YAML_IN, "definition-invalid projection-version-conflict projection-behind",
-     DEFINITION_EXAMPLE},
+     API_YAML_IN, "definition-invalid projection-version-conflict", DEFINITION_EXAMPLE},
     {"DELETE", "/api/v1/projections/{name}", delete_projection, "deleteProjection",
      "Remove a projection with its tables and views.", NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0,
      "projection-not-found", NULL},

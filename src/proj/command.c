@@ -1,6 +1,7 @@
 /*
  * Commands. What a projection is changes in the log first; when that is durable it happens here.
- * One change of a projection at a time: another one meanwhile is ERR_AGAIN.
+ * One change of a projection at a time: another one meanwhile is ERR_AGAIN. A version that is to be
+ * served and has not caught up is ERR_OFFSET_NOT_AVAILABLE.
  */
 #include <string.h>
 
@@ -359,8 +360,8 @@ static void change_served(struct projection *pr, struct proj_command *c)
             int64_t end = 0;
             lag += shard_lag(CONTAINER_OF(link, struct shard, link), &end);
         }
-        answer(c, ectx_fail(&c->ec, ERR_AGAIN, "version %u is %llu events behind", to->d->version,
-                            (unsigned long long)lag));
+        answer(c, ectx_fail(&c->ec, ERR_OFFSET_NOT_AVAILABLE, "version %u is %llu events behind",
+                            to->d->version, (unsigned long long)lag));
     } else {
         switch_begin(pr, to, c);
     }
