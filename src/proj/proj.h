@@ -106,7 +106,8 @@ enum proj_command_kind {
     PROJ_APPLY,
     /* The served definition again as the next version: its tables are built afresh. */
     PROJ_REBUILD,
-    PROJ_SWITCH,   /* serve the version that was built; ERR_AGAIN while it lags (ec: how far) */
+    PROJ_SWITCH,   /* serve the version that was built; ERR_OFFSET_NOT_AVAILABLE while it lags (ec:
+                      how far) */
     PROJ_ROLLBACK, /* serve the version before this one again; it has been kept up to date */
     PROJ_CANCEL,   /* drop the version that is being built */
     /* `for_version`: drop it now, before its time; ERR_EXISTS: it is the served one. */
