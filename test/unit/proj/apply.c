@@ -271,39 +271,16 @@ TEST(apply_stops_at_the_event_at_fault)
     bench_deinit(&b);
 }
 
-struct once {
-    struct bench b;
-    struct buf bytes;
-};
-static enum err apply_once(void *ctx)
-{
-    struct once *o = ctx;
-    struct bench *b = &o->b;
-    struct apply *a = NULL;
-    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = ++b->epoch};
-    enum err e = apply_create(b->d->driver, b->db, b->d, &a, NULL);
-    e = e != ERR_OK ? e : apply_claim(a, &c, NULL);
-    struct engine_batch batch = {.bytes = buf_str(&o->bytes)};
-    struct apply_read read = {.shard = STR_LIT("es.order/0"),
-                              .topic = STR_LIT("es.order"),
-                              .epoch = b->epoch,
-                              .next_offset = 2,
-                              .batches = &batch,
-                              .batch_count = 1};
-    e = e != ERR_OK ? e : apply_reads(a, &read, 1, 7, &b->counts, NULL);
-    apply_destroy(a);
-    return e;
-}
 /* Whatever fails, nothing of the transaction is there, and it can be done later. */
 TEST(apply_copes_without_memory)
 {
-    struct once o;
+    struct bench_attempt o = {.next_offset = 2};
     bench_init(&o.b, base_orders, "oom.db");
     buf_init(&o.bytes, 1u << 20);
     const struct base_event events[] = {{"OrderPlaced", "order-1", PLACED(1, "a")},
                                         {"OrderPlaced", "order-2", "{\"price\":1}"}};
     base_batch(&o.bytes, 0, events, 2);
-    test_each_failing_alloc(apply_once, &o);
+    test_each_failing_alloc(bench_attempt, &o);
     assert_string_equal(bench_rows(&o.b, "SELECT sold FROM stock__v1 WHERE sku = 'a'"), "2\n");
     assert_string_equal(bench_rows(&o.b, "SELECT COUNT(*) FROM leat_parked"), "1\n");
     buf_deinit(&o.bytes);

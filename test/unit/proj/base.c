@@ -220,3 +220,23 @@ void base_interrupt(const struct target_driver *driver, const char *where, const
     assert_true(time(NULL) - begun < 20);
     driver->unload(l);
 }
+
+enum err bench_attempt(void *ctx)
+{
+    struct bench_attempt *o = ctx;
+    struct bench *b = &o->b;
+    struct apply *a = NULL;
+    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = ++b->epoch};
+    enum err e = apply_create(b->d->driver, b->db, b->d, &a, NULL);
+    e = e != ERR_OK ? e : apply_claim(a, &c, NULL);
+    struct engine_batch batch = {.bytes = buf_str(&o->bytes)};
+    struct apply_read read = {.shard = STR_LIT("es.order/0"),
+                              .topic = STR_LIT("es.order"),
+                              .epoch = b->epoch,
+                              .next_offset = o->next_offset,
+                              .batches = &batch,
+                              .batch_count = 1};
+    e = e != ERR_OK ? e : apply_reads(a, &read, 1, 7, &b->counts, NULL);
+    apply_destroy(a);
+    return e;
+}

@@ -44,6 +44,13 @@ void bench_claim(struct bench *b, uint64_t epoch);
 /* Applies events from b->next on. */
 enum err bench_apply(struct bench *b, const struct base_event *events, size_t count);
 const char *bench_rows(struct bench *b, const char *sql);
+/* A claim and one transaction from records that are built already: for test_each_failing_alloc. */
+struct bench_attempt {
+    struct bench b;
+    struct buf bytes; /* batches of es.order/0 */
+    int64_t next_offset;
+};
+enum err bench_attempt(void *ctx);
 
 /* A statement that takes a minute ends soon, with this error, when another thread interrupts; what
  * begins after that does too. */

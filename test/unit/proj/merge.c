@@ -212,35 +212,12 @@ TEST(merge_copies_rows_until_one_is_there)
     bench_deinit(&b);
 }
 
-struct once {
-    struct bench b;
-    struct buf bytes;
-};
-static enum err apply_once(void *ctx)
-{
-    struct once *o = ctx;
-    struct bench *b = &o->b;
-    struct apply *a = NULL;
-    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = ++b->epoch};
-    enum err e = apply_create(b->d->driver, b->db, b->d, &a, NULL);
-    e = e != ERR_OK ? e : apply_claim(a, &c, NULL);
-    struct engine_batch batch = {.bytes = buf_str(&o->bytes)};
-    struct apply_read read = {.shard = STR_LIT("es.order/0"),
-                              .topic = STR_LIT("es.order"),
-                              .epoch = b->epoch,
-                              .next_offset = 20,
-                              .batches = &batch,
-                              .batch_count = 1};
-    e = e != ERR_OK ? e : apply_reads(a, &read, 1, 7, &b->counts, NULL);
-    apply_destroy(a);
-    return e;
-}
 /* By COPY, in vain, and then by arrays; whichever allocation fails, nothing of it is there. */
 TEST(merge_copes_without_memory_on_postgres)
 {
     static struct drawn drawn[20];
     struct base_event events[20];
-    struct once o;
+    struct bench_attempt o = {.next_offset = 20};
     server_on_postgres = true;
     bench_init(&o.b, ledger, "");
     server_on_postgres = false;
@@ -253,7 +230,7 @@ TEST(merge_copes_without_memory_on_postgres)
     assert_int_equal(
         o.b.d->driver->exec(o.b.db, "INSERT INTO rows__v1 (id, n) VALUES ('k7', 100)", &o.b.ec),
         ERR_OK);
-    test_each_failing_alloc(apply_once, &o);
+    test_each_failing_alloc(bench_attempt, &o);
     assert_string_equal(bench_rows(&o.b, "SELECT COUNT(*), SUM(n) FROM rows__v1"), "20|120\n");
     buf_deinit(&o.bytes);
     bench_deinit(&o.b);
