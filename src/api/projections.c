@@ -2,7 +2,7 @@
  * Projections: declared, shown, rebuilt, switched, rolled back, paused; their parked keys; waiting
  * for a position. The read models that they keep are read in views.c.
  */
-#include "api/api_int.h"
+#include "api/views.h"
 #include "envelope/envelope.h"
 #include "es/es.h"
 #include "proj/proj.h"
@@ -402,20 +402,16 @@ static void on_wait(struct proj_wait *p)
     struct wait_call *x = p->ctx;
     struct buf b;
     struct json_writer w;
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
     if (p->err == ERR_REQUEST_TIMED_OUT) {
-        json_write_name(&w, "lag_events");
-        json_write_u64(&w, p->lag_events);
-        api_problem(x->c, "projection-behind", &p->ec, buf_str(&b));
-        buf_deinit(&b);
+        view_reply_behind(x->c, p);
         return;
     }
     if (p->err != ERR_OK) {
-        buf_deinit(&b);
         fail(x->c, p->err, &p->ec);
         return;
     }
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
     json_write_begin(&w, '{');
     json_write_member_str(&w, "name", p->name);
     json_write_member_bool(&w, "caught_up", true);

@@ -103,18 +103,23 @@ static void on_rows(struct proj_query *q)
     api_reply(x->c, 200, NULL, 0, &b);
 }
 
+void view_reply_behind(struct api_call *c, const struct proj_wait *p)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_name(&w, "lag_events");
+    json_write_u64(&w, p->lag_events);
+    api_problem(c, "projection-behind", &p->ec, buf_str(&b));
+    buf_deinit(&b);
+}
+
 static void on_there(struct proj_wait *p)
 {
     struct view_call *x = p->ctx;
     if (p->err == ERR_REQUEST_TIMED_OUT) {
-        struct buf b;
-        struct json_writer w;
-        buf_init(&b, ANSWER_BYTES);
-        json_write_init(&w, &b);
-        json_write_name(&w, "lag_events");
-        json_write_u64(&w, p->lag_events);
-        api_problem(x->c, "projection-behind", &p->ec, buf_str(&b));
-        buf_deinit(&b);
+        view_reply_behind(x->c, p);
     } else if (p->err != ERR_OK) {
         fail(x->c, p->err, &p->ec);
     } else {
