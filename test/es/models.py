@@ -90,11 +90,13 @@ class Sqlite:
 class Log:
     """The events of the category, by partition, in their order, as a reader of the topic finds them."""
 
-    def __init__(self, client):
+    def __init__(self, client, older=None):
+        """older: what was read before and is not read again"""
         topic = f"/api/v1/topics/es.{CATEGORY}"
         self.partitions = {}
         for p in client.call("GET", topic)[1]["partitions"]:
-            found, offset = [], 0
+            found = list(older.partitions.get(p["partition"], ())) if older else []
+            offset = found[-1][0] + 1 if found else 0
             while offset < p["end_offset"]:
                 page = client.call("GET", f"{topic}/records?partition={p['partition']}&offset={offset}&limit=1000")[1]
                 found += [(r["offset"], next(h["value"] for h in r["headers"] if h["name"] == "ce_id"), r["key"], r["value"]["n"])
@@ -130,6 +132,12 @@ def judge(log, snapshot):
     return wrong
 
 
+def judge_kept(older, log):
+    """What was read once is read again, in its place."""
+    return [f"partition {p}: {len(events)} events that were read have changed" for p, events in older.partitions.items()
+            if log.partitions.get(p, [])[:len(events)] != events]
+
+
 def judge_log(log, acked):
     """What was acknowledged is there once, and nothing is there twice."""
     times = log.fold()[0]
@@ -139,9 +147,9 @@ def judge_log(log, acked):
 
 def judge_notes(log, kinds, notes):
     """Each marked event has its note once."""
-    marked = [i for i in log.fold()[0] if kinds(i) == "Marked"]
+    marked, noted = [i for i in log.fold()[0] if kinds(i) == "Marked"], set(notes)
     return ([f"{n} notes of {i}" for i, n in collections.Counter(notes).items() if n != 1 or kinds(i) != "Marked"] +
-            [f"no note of {i}" for i in marked if i not in set(notes)])
+            [f"no note of {i}" for i in marked if i not in noted])
 
 
 def self_test(count):
@@ -168,6 +176,10 @@ def self_test(count):
     for name, s in bad.items():
         count.show(f"the judge of read models finds {name}", judge(log, s) != [])
     count.show("the judge of the log finds a loss and a double", judge_log(log, ["a", "d"]) != [] and judge_log(log, ["a"]) == [])
+    older = object.__new__(Log)
+    older.partitions = {0: log.partitions[0][:1], 1: log.partitions[1]}
+    count.show("the judge of the log finds what has changed since it was read", judge_kept(older, log) == [] and
+               judge_kept(log, older) != [])
     log.partitions[1].append((1, "a", "s", 1))
     count.show("the judge of the log finds an event that is there twice", judge_log(log, ["b"]) != [])
     marked = lambda i: "Marked" if i == "c" else "Counted"  # noqa: E731
@@ -219,7 +231,7 @@ class Scene:
         self.apart = Sqlite("apart", apart_file)
         self.apart_process, self.wrong, self.left, self.before = None, [], [], {}
         self.taken_back = self.judged = self.lag = 0
-        self.writers = []
+        self.writers, self.log = [], None
 
     def begin(self, count):
         client = Client(self.server)
@@ -268,7 +280,7 @@ class Scene:
     def started(self):
         client = Client(self.server)
         acked = [i for w in self.writers for i in list(w.acked)]
-        log = Log(client)
+        self.log = log = Log(client, self.log)
         client.close()
         self.wrong += judge_log(log, acked)
         for m, s in self.left:
@@ -300,6 +312,7 @@ class Scene:
         client = Client(self.server)
         status = self.caught_up(client, 20)
         log = Log(client)
+        self.wrong += judge_kept(self.log, log)
         acked = [i for w in self.writers for i in w.acked]
         count.show(f"{what}: no writer was refused", not any(w.errors for w in self.writers), [w.errors for w in self.writers])
         count.show(f"{what}: acknowledged appends are there once ({len(acked)} events)",
