@@ -8,16 +8,30 @@ const { connect, call, consume, idFrom, sleep } = require('./lib/flow')
 const { VIEWS, foldAll, byKey } = require('./lib/fold')
 
 const COMMANDS = ['reserve', 'release', 'ship', 'goods', 'pay', 'refund', 'confirm', 'cancel']
-const PATIENCE_MS = Number(process.env.CHECK_SECONDS || 20) * 1000
+const PATIENCE_MS = Number(process.env.CHECK_SECONDS || 20) * 1000 // how long nothing may happen; in all, ten times as long
 
-async function allEvents () {
-  const events = []
-  for (let from = 'start'; ;) {
-    const { status, body } = await call('GET', `/events?limit=5000&from=${from}`)
+// Asks again and again until look() says { done }, or its { progress } has not changed for too long: slow is not stuck.
+async function patiently (look) {
+  const gaveUp = Date.now() + 10 * PATIENCE_MS
+  let before
+  for (let ends = 0; ;) {
+    const { done, progress } = await look()
+    const now = Date.now()
+    if (progress !== before) ends = Math.min(now + PATIENCE_MS, gaveUp)
+    if (done || now > ends) return
+    before = progress
+    await sleep(200)
+  }
+}
+
+// Reads what is new in the log.
+async function readOn (log) {
+  for (;;) {
+    const { status, body } = await call('GET', `/events?limit=5000&from=${log.position}`)
     if (status !== 200) throw new Error(body.detail)
-    events.push(...body.events)
-    if (!body.more) return { events, position: body.next }
-    from = body.next
+    log.events.push(...body.events)
+    log.position = body.next
+    if (!body.more) return
   }
 }
 
@@ -87,7 +101,7 @@ function compare (name, rows, wanted, keys) {
   return problems
 }
 
-// Order id -> texts, read with a Kafka client from the ordinary topic; done when everybody was told or time is up.
+// Order id -> texts, read with a Kafka client from the ordinary topic; done when everybody was told or nobody is told any more.
 async function notified (orders) {
   const told = new Map()
   const seen = new Set()
@@ -100,7 +114,7 @@ async function notified (orders) {
     seen.add(event.id)
     told.set(id, [...(told.get(id) || []), event.data.text])
   }, { commit: false })
-  for (const ends = Date.now() + PATIENCE_MS; !enough() && Date.now() < ends;) await sleep(100)
+  await patiently(() => ({ done: enough(), progress: seen.size }))
   await consumer.disconnect()
   const admin = kafka.admin()
   await admin.connect()
@@ -110,13 +124,13 @@ async function notified (orders) {
 }
 
 async function main () {
-  let log, folded
-  for (const ends = Date.now() + PATIENCE_MS; ;) {
-    log = await allEvents()
+  const log = { events: [], position: 'start' }
+  let folded
+  await patiently(async () => {
+    await readOn(log)
     folded = foldAll(log.events)
-    if (openOf(folded).length === 0 || Date.now() > ends) break
-    await sleep(200)
-  }
+    return { done: openOf(folded).length === 0, progress: log.events.length }
+  })
   const problems = problemsOf(log.events, folded)
   const { body: { views } } = await call('GET', '/views')
   let compared = 0
