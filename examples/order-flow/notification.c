@@ -36,6 +36,7 @@ static rd_kafka_t *open_producer(struct flow *f)
     flow_set(f, conf, "bootstrap.servers", flow_bootstrap());
     flow_set(f, conf, "client.id", f->service);
     flow_set(f, conf, "enable.idempotence", "true");
+    flow_set(f, conf, "linger.ms", "0"); /* each is waited for: nothing would join it */
     flow_set(f, conf, "reconnect.backoff.max.ms", "1000");
     flow_set(f, conf, "partitioner", "murmur2_random"); /* as Java and kafkajs do */
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
