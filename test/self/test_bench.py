@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
 """Tests of what bench/run keeps and ends: its file, its table, its limits. Run by part 10-lint."""
+import contextlib
+import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
+import unittest.mock
 
 BENCH = pathlib.Path(__file__).resolve().parent.parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 sys.dont_write_bytecode = True
 import harness  # noqa: E402 pylint: disable=wrong-import-position
 import rows  # noqa: E402 pylint: disable=wrong-import-position
+import rows_es  # noqa: E402 pylint: disable=wrong-import-position
 from results import Results  # noqa: E402 pylint: disable=wrong-import-position
 
 ABOUT = {"date": "d", "machine": "m", "commit": "c", "binary": "b", "quick": False, "options": "", "versions": "v"}
@@ -93,6 +99,46 @@ class Plan(unittest.TestCase):
             for column in (*group.peers, *(("floor",) if group.floor else ())):
                 for seconds in group.seconds[column]:
                     self.assertGreater(seconds, 0, f"{name}, {column}")
+
+
+def bench_run():
+    """bench/run as a module: its name has no ending."""
+    loader = importlib.machinery.SourceFileLoader("bench_run", str(BENCH / "run"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+class Repetition(unittest.TestCase):
+    """What a busy machine lets bench/run do twice."""
+
+    def setUp(self):
+        self.calls = []
+        args = types.SimpleNamespace(quick=True, calm=0.1, dir="/nowhere", minutes=None, warm_mib=None)
+        declared = [(key, "", "", 0) for key in ("es_read_p50_us", "es_read_p99_us", "es_read_cpu", "es_read_category",
+                                                 "es_read_plain", "es_read_cold_p50_us")]
+        self.run_ = bench_run().Run(args, types.SimpleNamespace(rows=declared))
+        self.run_.step = step(1, "leat", 0)
+        for name, fake in (("program", self.program), ("wait_calm", lambda *_: 1), ("forget_files", lambda _: None)):
+            patch = unittest.mock.patch.object(harness, name, fake)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def program(self, name, mode, /, **options):
+        self.calls.append((name, mode, options.get("config", "")))
+        return {"foreign_cores": 1, "p50_us": 1, "p99_us": 1, "broker_cpu_s": 1, "messages": 1, "per_second": 1}
+
+    def test_a_load_with_fixed_names_is_written_once_on_a_busy_machine_too(self):
+        broker = unittest.mock.MagicMock(protocol="kafka", pid=1, work="/nowhere")
+        broker.name = "leat"
+        broker.target.side_effect = lambda name, **more: dict(name=name, **more)
+        rows_es.read(self.run_, "leat", lambda *_: contextlib.nullcontext(broker))
+        written = [c for c in self.calls if c[1] == "fleet"]
+        asked = [c for c in self.calls if c[1] == "inflight"]
+        self.assertEqual(len(written), 1, written)
+        self.assertIn("run=1", written[0][2])
+        self.assertEqual(len(asked), 4)  # warm and cold, each once more
 
 
 if __name__ == "__main__":
