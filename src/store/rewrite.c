@@ -4,16 +4,16 @@
  * it stands in the log; only the batch's records, and the checksums over them, change. A batch that
  * is smaller (its records are compressed) is followed by zeros in the entry (ENTRY_PADDED).
  *
- *   loop    WAITS   until an image covers the batch: no frame that is still needed holds the old
- * one worker  LOOKS   finds the entry, checks old and new, makes the new entry loop    LOGS    a
- * frame with the new entry: from its flush on a start does the rest again worker  WRITES  over the
- * old one, and flushes the file loop            memory that has the old one goes; done
+ *   loop     WAITS    until both images cover the batch: no frame that is needed holds the old one
+ *   worker   LOOKS    finds the entry, checks old and new, makes the new entry
+ *   loop     LOGS     a frame with the new entry: from its flush on a start does the rest again
+ *   worker   WRITES   over the old one, and flushes the file
+ *   loop              memory that has the old one goes; done
  *
  * Why it is sound. The entry is written over only after the frame is on stable storage, and no
  * image is taken between that and the flush of the file: so the frame is in the ring until the file
- * has the new bytes. A torn write is repaired by the replay before anybody reads. If the frame that
- * first held the batch is replayed too (the newest image was damaged), it comes before this one in
- * the log, and what it brings back is replaced again, in memory or in the file.
+ * has the new bytes. A torn write is repaired by the replay before anybody reads: also if the
+ * newest image is damaged, for the older one knows the batch as one of the file, too.
  *
  * Readers are not stopped. A read beside the write may see half of each: its checksums say so, and
  * it looks again instead of crying damage (part.rewrite_turn).
@@ -223,16 +223,23 @@ static enum err wait_for_image(struct store *s, struct rewrite *w)
     return ERR_AGAIN;
 }
 
-/* A batch of durability os is in no frame: only by an image does a start know that it must be in
- * the file, so both images have to. */
+/* By both images: a start has lost the newest one, perhaps, and must know from the older one that
+ * the batch is in the file. The frame that held it does not say so for all: with durability os
+ * there is none, and what the partition was then is forgotten. */
 static bool covered(const struct rewrite *w)
 {
     const struct store *s = w->part->store;
-    const struct image_slot *newest = &s->slots[s->newest], *older = &s->slots[1 - s->newest];
-    const uint64_t position = w->entry.commit_position;
-    return newest->valid && position < newest->position &&
-           (!(w->part->relaxed || w->part->strengthening) ||
-            (older->valid && position < older->position));
+    const bool one = STORE_FAULT(rewrite_one_image) || STORE_FAULT(single_image);
+    for (int i = 0; i < 2; i++) {
+        const struct image_slot *slot = &s->slots[i];
+        if (one && i != s->newest) {
+            continue;
+        }
+        if (!slot->valid || w->entry.commit_position >= slot->position) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void look_done(struct env_job *job)

@@ -77,6 +77,7 @@ struct store_faults {
     bool forget_quarantine;   /* images do not keep what was found damaged */
     bool rewrite_unlogged;    /* a batch is written over without a frame that could do it again */
     bool rewrite_unflushed;   /* ... counts as done before it is on stable storage */
+    bool rewrite_one_image;   /* ... if only the newest image covers it */
     bool rewrite_forgotten;   /* a start does not do again what a frame says was rewritten */
     bool reuse_after_damage;  /* after damage in the ring partitions go on where they are known */
 };

@@ -406,6 +406,27 @@ static void rewrite(struct proc *p)
     }
 }
 
+/* The same with the newest batch of durability os that must be there, and that a cut may tear. */
+static void rewrite_newest_of_os(struct proc *p)
+{
+    struct model *m = p->m;
+    for (int i = 0; i < PARTS; i++) {
+        struct mpart *mp = &m->parts[i];
+        struct store_part *part = mp->id == 0 || !mp->os || mp->removed != UINT32_MAX
+                                      ? NULL
+                                      : store_part_find(p->store, mp->id);
+        for (uint32_t n = part == NULL ? 0 : mp->n; n > 0; n--) {
+            struct store_part_info info;
+            store_part_info_get(part, &info);
+            if (mp->b[n - 1].kept && mp->b[n - 1].size > 512 &&
+                mp->b[n - 1].base >= info.log_start) {
+                batch_rewrite(p, mp, part, n - 1);
+                return;
+            }
+        }
+    }
+}
+
 static void work(struct proc *p, uint64_t turns)
 {
     struct model *m = p->m;
@@ -495,11 +516,11 @@ static struct env *world(uint64_t seed)
 }
 
 /* Flips a bit in the newer image while the older one is good: the next start must not need it. */
-static void rot_image(struct proc *p)
+static bool rot_image(struct proc *p)
 {
     const struct store *s = p->store;
     if (!s->slots[0].valid || !s->slots[1].valid || s->work != WORK_IDLE) {
-        return;
+        return false;
     }
     uint64_t size;
     uint8_t *bytes =
@@ -508,6 +529,25 @@ static void rot_image(struct proc *p)
         bytes[model_rnd(p->m, IMAGE_HEADER_SIZE + 30)] ^= 1;
         bytes[40] ^= 1; /* never a byte that nobody reads */
         count_kind(KIND_ROTTEN_IMAGE);
+    }
+    return bytes != NULL;
+}
+
+/* The same while a batch is being written over: with a cut then, two faults at once. */
+static void rot_in_rewrite(struct proc *p)
+{
+    struct model *m = p->m;
+    rewrite_newest_of_os(p);
+    for (int i = 0; i < 400 && !list_empty(&p->rewritings) && !p->store->rewriting && !p->dead &&
+                    !env_sim_is_cut(p->env);
+         i++) {
+        store_kick(p->store, true);
+        store_tick(p->store);
+        let_run(p, 1);
+    }
+    if (p->store->rewriting) {
+        let_run(p, model_rnd(m, 4));
+        count_kind_n(KIND_ROTTEN_IN_REWRITE, rot_image(p));
     }
 }
 
@@ -539,7 +579,10 @@ static void crash_again(struct env *env, struct model *m, uint64_t choice, int d
                     model_bad(m, "frames hang: the store does not come to rest");
                 }
             } else if (model_rnd(m, 8) == 0) {
-                rot_image(&p);
+                (void)rot_image(&p);
+                env_sim_process_kill(env);
+            } else if (model_rnd(m, 8) == 0) {
+                rot_in_rewrite(&p);
                 env_sim_process_kill(env);
             } else if (model_rnd(m, 2) == 0) {
                 env_sim_process_kill(env);

@@ -260,6 +260,15 @@ TEST(rewrites_are_done_in_their_order_and_not_without_end)
     world_deinit(&w);
 }
 
+static void rot_image(struct world *w, int slot)
+{
+    uint64_t n;
+    uint8_t *image =
+        env_sim_file_bytes(w->env, slot == 0 ? "/data/checkpoint-a" : "/data/checkpoint-b", &n);
+    assert_non_null(image);
+    image[40] ^= 1;
+}
+
 TEST(an_older_image_does_not_bring_back_what_was_written_over)
 {
     /* The newest image is lost, so the frame that first held the batch is replayed, too. */
@@ -274,11 +283,7 @@ TEST(an_older_image_does_not_bring_back_what_was_written_over)
         assert_int_equal(rewrite(&w, p, 0, size, 100, 100, size, 7), ERR_OK);
         const int newest = w.store->newest;
         world_cut(&w, 3);
-        uint64_t n;
-        uint8_t *image = env_sim_file_bytes(
-            w.env, newest == 0 ? "/data/checkpoint-a" : "/data/checkpoint-b", &n);
-        assert_non_null(image);
-        image[40] ^= 1;
+        rot_image(&w, newest);
         struct store_verify_report report;
         assert_int_equal(store_verify(w.env, "/data", found, NULL, &report, &w.ec), ERR_OK);
         assert_int_equal(report.problems, 0);
@@ -288,6 +293,131 @@ TEST(an_older_image_does_not_bring_back_what_was_written_over)
         assert_int_equal(fill_at(&w, p, 1, NULL), 101);
         assert_false(file_has(&w, SEG, 100));
         world_deinit(&w);
+    }
+}
+
+static uint64_t checkpoints(struct world *w)
+{
+    struct store_stats st;
+    store_stats_get(w->store, &st);
+    return st.checkpoints;
+}
+
+TEST(rewrites_wait_for_two_images_together_and_for_none_if_both_know_the_batches)
+{
+    struct rewriting r[5];
+    struct world w;
+    world_init(&w, 10, 0);
+    w.cfg.checkpoint_ms = 1u << 30; /* none but those that are asked for */
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    for (int64_t i = 0; i < 5; i++) {
+        assert_int_equal(world_append(&w, p, 150, 1, 100 + i), i);
+    }
+    for (int round = 0; round < 2; round++) {
+        const uint64_t before = checkpoints(&w);
+        for (int64_t i = 0; i < 5; i++) {
+            const uint8_t old = (uint8_t)(100 + i);
+            rewrite_begin(p, i, 150, 1, 100 + i, round == 0 ? old : 7, 150, 7, &r[i]);
+        }
+        for (int i = 0; i < 100 && !r[4].ended; i++) {
+            store_tick(w.store);
+            world_settle(&w);
+        }
+        for (int i = 0; i < 5; i++) {
+            assert_true(r[i].ended && r[i].job.err == ERR_OK);
+            mem_free(r[i].bytes);
+        }
+        assert_int_equal(checkpoints(&w) - before, round == 0 ? 2 : 0);
+    }
+    world_deinit(&w);
+}
+
+TEST(a_rewrite_that_waits_for_an_image_does_not_read_its_batch_over_and_over)
+{
+    struct rewriting r;
+    struct world w;
+    world_init(&w, 11, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    assert_int_equal(world_append(&w, p, 150, 1, 100), 0);
+    world_checkpoint(&w); /* it is in the file, and one image is missing */
+    w.store->retry_after_ns = UINT64_MAX;
+    rewrite_begin(p, 0, 150, 1, 100, 100, 150, 7, &r);
+    uint64_t ops = 0;
+    for (int i = 0; i < 40; i++) {
+        store_tick(w.store);
+        world_settle(&w);
+        ops = i == 3 ? env_sim_ops(w.env) : ops;
+    }
+    assert_false(r.ended);
+    assert_int_equal(env_sim_ops(w.env), ops);
+    w.store->retry_after_ns = 0;
+    wait_for(&w, &r);
+    assert_int_equal(r.job.err, ERR_OK);
+    assert_int_equal(fill_at(&w, p, 0, NULL), 7);
+    world_deinit(&w);
+}
+
+/* A partition of durability os; one that is fsync with the newest image; one that always was. The
+ * power goes while a batch is written over, and the newest image is rotten. */
+static void torn_and_rotten(int kind, uint64_t choice)
+{
+    struct rewriting r;
+    struct world w;
+    world_init(&w, 12, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, kind < 2);
+    for (int64_t i = 0; i < 3; i++) {
+        assert_int_equal(world_append(&w, p, 3000, 1, 100 + i), i);
+    }
+    if (kind == 1) {
+        struct store_part_config cfg = w.part_cfg;
+        cfg.durability = STORE_FSYNC;
+        w.parts[0].os = false;
+        store_part_configure(p, &cfg);
+    }
+    world_checkpoint(&w);
+    assert_int_equal(p->relaxed, kind == 0);
+    rewrite_begin(p, 0, 3000, 1, 100, 100, 3000, 7, &r);
+    for (int i = 0; i < 1000 && !w.store->rewriting; i++) {
+        if (!env_sim_step(w.env)) {
+            store_tick(w.store);
+        }
+        store_kick(w.store, true);
+    }
+    assert_true(w.store->rewriting && !r.ended);
+    const int newest = w.store->newest;
+    env_sim_cut_at(w.env, env_sim_ops(w.env) + 2); /* before the flush of the file */
+    for (int i = 0; i < 10 && !env_sim_is_cut(w.env); i++) {
+        (void)env_sim_step(w.env);
+    }
+    assert_true(env_sim_is_cut(w.env));
+    world_cut(&w, choice);
+    mem_free(r.bytes);
+    env_sim_cut_at(w.env, UINT64_MAX);
+    rot_image(&w, newest);
+    if (world_open(&w) != ERR_OK) {
+        fail_msg("kind %d, choice %llu: %s", kind, (unsigned long long)choice, w.ec.text);
+    }
+    p = store_part_find(w.store, 1);
+    const int64_t count = world_count(&w, p, 0);
+    if (count != 3) {
+        fail_msg("kind %d, choice %llu: %lld of 3 batches are there", kind,
+                 (unsigned long long)choice, (long long)count);
+    }
+    assert_int_equal(fill_at(&w, p, 0, NULL), 7); /* its frame was flushed */
+    assert_int_equal(fill_at(&w, p, 1, NULL), 101);
+    assert_int_equal(fill_at(&w, p, 2, NULL), 102);
+    world_deinit(&w);
+}
+
+TEST(a_batch_that_is_half_written_over_is_repaired_without_the_newest_image_too)
+{
+    for (int kind = 0; kind < 3; kind++) {
+        for (uint64_t choice = 1; choice <= 24; choice++) {
+            torn_and_rotten(kind, choice);
+        }
     }
 }
 
@@ -330,6 +460,98 @@ TEST(the_ring_is_cleared_of_what_was_written_over)
         p = store_part_find(w.store, 1);
         assert_int_equal(fill_at(&w, p, 0, NULL), 7);
         assert_int_equal(fill_at(&w, p, 2, NULL), 102);
+        world_deinit(&w);
+    }
+}
+
+TEST(a_start_that_meets_a_rewrite_clears_the_ring_wherever_the_batch_is)
+{
+    /* A log of before both images were waited for: the frame that first held the batch comes back
+     * with that of the rewrite, so that the batch is in memory when the rewrite is met. */
+    struct world w;
+    world_init(&w, 13, 0);
+    assert_int_equal(world_open(&w), ERR_OK);
+    struct store_part *p = world_add(&w, 1, "a", 0, false);
+    assert_int_equal(world_append(&w, p, 150, 1, 100), 0);
+    store_faults.rewrite_one_image = true;
+    assert_int_equal(rewrite(&w, p, 0, 150, 100, 100, 150, 7), ERR_OK);
+    store_faults.rewrite_one_image = false;
+    const int newest = w.store->newest;
+    world_cut(&w, 3);
+    rot_image(&w, newest);
+    assert_int_equal(world_open(&w), ERR_OK);
+    p = store_part_find(w.store, 1);
+    assert_int_equal(fill_at(&w, p, 0, NULL), 7);
+    assert_true(ring_has(&w, 100));
+    struct store_stats st = {.ring_erasures = 0};
+    for (int i = 0; i < 200 && st.ring_erasures == 0; i++) {
+        env_sim_advance_ns(w.env, 1000000000);
+        store_tick(w.store);
+        world_settle(&w);
+        store_stats_get(w.store, &st);
+    }
+    assert_false(ring_has(&w, 100));
+    world_deinit(&w);
+}
+
+static void time_found(struct store_time_job *job)
+{
+    *(bool *)job->ctx = true;
+}
+
+/* Changes eight bytes of a batch that world_append has made, or of the header of its entry, and
+ * then changes them back. `at`: where they are; 0: not known yet. */
+static void tear(struct world *w, size_t value, int64_t ts, bool header, size_t *at)
+{
+    uint64_t size;
+    uint8_t *file = env_sim_file_bytes(w->env, SEG, &size);
+    if (*at == 0) {
+        size_t n;
+        uint8_t *batch = world_batch(value, 1, ts, (uint8_t)ts, &n);
+        const uint8_t *crc = memmem(file, size, batch + BATCH_AT_CRC, n - BATCH_AT_CRC);
+        assert_non_null(crc);
+        *at = (size_t)(crc - file) - BATCH_AT_CRC;
+        *at = header ? *at - ENTRY_HEADER_SIZE : *at + 100;
+        mem_free(batch);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        file[*at + i] ^= 0x5a;
+    }
+}
+
+TEST(a_look_up_by_time_beside_a_rewrite_finds_the_batch_and_not_the_one_behind_it)
+{
+    /* A torn header is passed over as if it were nothing; a torn batch is damage. Both say nothing
+     * while the batch is being replaced. */
+    for (int header = 0; header < 2; header++) {
+        struct world w;
+        size_t at = 0;
+        world_init(&w, 14, 0);
+        assert_int_equal(world_open(&w), ERR_OK);
+        struct store_part *p = world_add(&w, 1, "a", 0, false);
+        for (int64_t i = 0; i < 5; i++) {
+            assert_int_equal(world_append(&w, p, 3000, 1, 100 + i), i);
+        }
+        world_close(&w);
+        assert_int_equal(world_open(&w), ERR_OK); /* nothing of it is in memory */
+        p = store_part_find(w.store, 1);
+        tear(&w, 3000, 102, header, &at);
+        p->rewrite_turn++; /* a worker is at it */
+        bool done = false;
+        struct store_time_job job = {.done = time_found, .ctx = &done};
+        store_find_timestamp(p, 102, &job);
+        for (int i = 0; i < 50; i++) {
+            (void)env_sim_step(w.env);
+        }
+        assert_false(done);
+        tear(&w, 3000, 102, header, &at);
+        p->rewrite_turn++;
+        world_settle(&w);
+        assert_true(done);
+        assert_int_equal(job.err, ERR_OK);
+        assert_int_equal(job.offset, 2);
+        assert_int_equal(job.timestamp, 102);
+        assert_int_equal(p->damage_count, 0);
         world_deinit(&w);
     }
 }
@@ -414,6 +636,7 @@ TEST(a_write_over_that_fails_stops_the_store_and_the_next_start_does_it)
         assert_int_equal(world_open(&w), ERR_OK);
         struct store_part *p = world_add(&w, 1, "a", 0, false);
         assert_int_equal(world_append(&w, p, 150, 1, 100), 0);
+        world_checkpoint(&w);
         world_checkpoint(&w);
         rewrite_begin(p, 0, 150, 1, 100, 100, 150, 7, &r);
         /* The write of the ring, and its flush, come first. */
