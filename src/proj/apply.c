@@ -474,6 +474,7 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
 {
     *again = false;
     a->gate.known = false;
+    a->served_known = false;
     arena_reset(&a->batch_arena, ARENA_KEEP);
     memset(a->counts, 0, sizeof(*a->counts));
     if (a->changes != NULL) {
@@ -667,6 +668,7 @@ MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, 
     a->counts = counts;
     a->careful = true;
     a->gate.known = false;
+    a->served_known = false;
     arena_reset(&a->batch_arena, ARENA_KEEP);
     if (a->changes != NULL) {
         changes_clear(a->changes);

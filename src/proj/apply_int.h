@@ -10,21 +10,22 @@
 
 /* Statements on our own tables; parameters in the order of their numbers. */
 enum meta_stmt {
-    META_SERVED,       /* projection -> served */
-    META_CLAIM_GET,    /* projection, version, shard -> owner_epoch, position, topic_id */
-    META_CLAIM_INSERT, /* projection, version, shard, topic, epoch, position, live_from, now */
-    META_CLAIM_UPDATE, /* epoch, now, projection, version, shard, epoch (not above) */
-    META_CHECKPOINT,   /* position, now, time, projection, version, shard, epoch, old position */
-    META_CHECK_SHARD,  /* projection, version, shard -> position, live_from */
-    META_PARK,         /* projection, version, shard, offset, key, id, type, reason, data, record,
-                          now */
-    META_UNPARK,       /* projection, version, shard, offset */
-    META_REASON,       /* reason, projection, version, shard, offset */
-    META_PARKED_KEYS,  /* projection, version, shard -> key, count */
-    META_PARKED_OF,    /* projection, version, key, limit -> shard, offset, record */
-    META_ACTION,       /* projection, version, id, shard, offset, gated, stream, type, data,
-                          causation, correlation, traceparent */
-    META_ACTION_TRIM,  /* projection, version, shard, offset */
+    META_SERVED,        /* projection -> served */
+    META_SERVED_TABLES, /* -> tables, as def_write_names has them */
+    META_CLAIM_GET,     /* projection, version, shard -> owner_epoch, position, topic_id */
+    META_CLAIM_INSERT,  /* projection, version, shard, topic, epoch, position, live_from, now */
+    META_CLAIM_UPDATE,  /* epoch, now, projection, version, shard, epoch (not above) */
+    META_CHECKPOINT,    /* position, now, time, projection, version, shard, epoch, old position */
+    META_CHECK_SHARD,   /* projection, version, shard -> position, live_from */
+    META_PARK,          /* projection, version, shard, offset, key, id, type, reason, data, record,
+                           now */
+    META_UNPARK,        /* projection, version, shard, offset */
+    META_REASON,        /* reason, projection, version, shard, offset */
+    META_PARKED_KEYS,   /* projection, version, shard -> key, count */
+    META_PARKED_OF,     /* projection, version, key, limit -> shard, offset, record */
+    META_ACTION,        /* projection, version, id, shard, offset, gated, stream, type, data,
+                           causation, correlation, traceparent */
+    META_ACTION_TRIM,   /* projection, version, shard, offset */
     META_COUNT
 };
 
@@ -78,6 +79,12 @@ struct apply {
         bool direct;  /* this version is served */
         int64_t from; /* actions of events from here on */
     } gate;
+    /* What is served in this target, by whatever projection, as of this transaction. */
+    struct apply_served {
+        struct apply_served *next;
+        struct str tables;
+    } * served;
+    bool served_known;
     int64_t now_ms;
     struct apply_counts *counts;
 };
@@ -98,9 +105,12 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
                                    struct ectx *ec);
 
 /* json_column.c: a value as it stands in a column of type json, and back. Both false: no memory. Of
- * a column of an unknown type (another projection's view) only an object or array is JSON. */
+ * a column of an unknown type (a table that no projection made) only an object or array is JSON. */
 MUST_USE bool json_column_write(struct arena *a, struct mapping_value *v);
-MUST_USE bool json_column_read(struct arena *a, bool known, struct mapping_value *v);
+MUST_USE bool json_column_read(struct arena *a, enum def_known known, struct mapping_value *v);
+/* Whether a column of a view that is looked up is one, as the target tells it. */
+MUST_USE enum err json_column_of(struct apply *a, const struct def_lookup *l, size_t column,
+                                 enum def_known *out, struct ectx *ec);
 
 /* action.c: what is to be appended once the event is live. */
 MUST_USE enum err apply_actions(struct apply *a, const struct def_rule *rule,

@@ -239,7 +239,31 @@ void def_write_names(const struct def *d, struct buf *out)
     for (size_t i = 0; i < d->table_count; i++) {
         buf_put_z(out, i == 0 ? "" : ",");
         buf_put_str(out, d->tables[i].name);
+        for (size_t k = 0; k < d->tables[i].column_count; k++) {
+            if (d->tables[i].columns[k].type == DEF_JSON) {
+                buf_put_u8(out, ':');
+                buf_put_str(out, d->tables[i].columns[k].name);
+            }
+        }
     }
+}
+
+enum def_known def_json_column(struct str names, struct str table, struct str column)
+{
+    while (!str_is_null(names)) {
+        struct str columns;
+        struct str entry = str_cut(names, ',', &names);
+        if (!str_eq(str_cut(entry, ':', &columns), table)) {
+            continue;
+        }
+        while (!str_is_null(columns)) {
+            if (str_eq(str_cut(columns, ':', &columns), column)) {
+                return DEF_YES;
+            }
+        }
+        return DEF_NO;
+    }
+    return DEF_UNKNOWN;
 }
 
 void def_write_drop(struct str projection, uint32_t version, struct str names, struct buf *out)
@@ -247,7 +271,8 @@ void def_write_drop(struct str projection, uint32_t version, struct str names, s
     static const char *const ours[] = {"leat_action", "leat_parked", "leat_checkpoint",
                                        "leat_version"};
     for (struct str rest = names; !str_is_null(rest);) {
-        struct str name = str_cut(rest, ',', &rest);
+        struct str columns;
+        struct str name = str_cut(str_cut(rest, ',', &rest), ':', &columns);
         buf_put_z(out, "DROP TABLE IF EXISTS ");
         def_put_table(out, name, version);
         buf_put_z(out, ";\n");

@@ -17,8 +17,8 @@ static void drop_run(struct work *w)
     r->apply[l->index] = NULL;
     struct buf names;
     struct buf sql;
-    buf_init(&names, 4096);
-    buf_init(&sql, 64u << 10);
+    buf_init(&names, DEF_NAMES_BYTES);
+    buf_init(&sql, 64u << 10); /* the names of its tables are the most */
     def_write_names(r->d, &names);
     buf_printf(&sql, "%s;\n", driver->begin);
     if (r->pr->removing) {

@@ -32,10 +32,53 @@ static bool is_container(struct str text)
     return s.n > 0 && (s.p[0] == '{' || s.p[0] == '[');
 }
 
-MUST_USE bool json_column_read(struct arena *a, bool known, struct mapping_value *v)
+struct taker {
+    struct apply *a;
+    bool failed;
+};
+static bool take_tables(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct taker *t = ctx;
+    struct apply_served *s = arena_new(&t->a->batch_arena, struct apply_served);
+    (void)count;
+    t->failed = s == NULL;
+    if (s != NULL) {
+        s->tables = arena_str(&t->a->batch_arena, values[0].text);
+        s->next = t->a->served;
+        t->a->served = s;
+        t->failed = str_is_null(s->tables);
+    }
+    return !t->failed;
+}
+
+MUST_USE enum err json_column_of(struct apply *a, const struct def_lookup *l, size_t column,
+                                 enum def_known *out, struct ectx *ec)
+{
+    *out = l->is_json[column] ? DEF_YES : l->own || a->driver->tells_json ? DEF_NO : DEF_UNKNOWN;
+    if (*out != DEF_UNKNOWN) {
+        return ERR_OK;
+    }
+    if (!a->served_known) {
+        struct taker t = {.a = a};
+        a->served = NULL;
+        enum err e = a->driver->query(a->meta[META_SERVED_TABLES], NULL, 0, take_tables, &t, ec);
+        if (e != ERR_OK || t.failed) {
+            return e != ERR_OK ? e : ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+        }
+        a->served_known = true;
+    }
+    for (const struct apply_served *s = a->served; s != NULL && *out == DEF_UNKNOWN; s = s->next) {
+        *out = def_json_column(s->tables, l->from, l->columns[column]);
+    }
+    return ERR_OK;
+}
+
+MUST_USE bool json_column_read(struct arena *a, enum def_known known, struct mapping_value *v)
 {
     struct json *j = NULL;
-    const bool may_be = v->kind == MAPPING_TEXT && (known || is_container(v->text));
+    const bool is_text = v->kind == MAPPING_TEXT || v->kind == MAPPING_JSON;
+    const bool may_be = is_text && (known == DEF_YES || v->kind == MAPPING_JSON ||
+                                    (known == DEF_UNKNOWN && is_container(v->text)));
     const enum err e = may_be ? json_parse(v->text, NULL, a, &j, NULL) : ERR_MALFORMED;
     if (e != ERR_OK) { /* what an earlier build has put there as it was */
         return e != ERR_NO_MEMORY;

@@ -16,6 +16,8 @@
 
 static const char *const meta_sql[META_COUNT] = {
     [META_SERVED] = "SELECT served FROM leat_projection WHERE projection = $1",
+    [META_SERVED_TABLES] = "SELECT v.tables FROM leat_version v JOIN leat_projection p ON "
+                           "p.projection = v.projection AND p.served = v.version",
     [META_CLAIM_GET] = "SELECT owner_epoch, position, topic_id FROM leat_checkpoint "
                        "WHERE projection = $1 AND version = $2 AND shard = $3",
     [META_CLAIM_INSERT] =
@@ -102,7 +104,9 @@ static void put_version_row(const struct def *d, int64_t now_ms, struct buf *sql
                "('%.*s', %u, 0, %lld, '",
                STR(d->name), d->version, (long long)now_ms);
     def_write_names(d, sql);
-    buf_put_z(sql, "') ON CONFLICT (projection, version) DO NOTHING;\n");
+    /* An earlier build did not tell the columns of the type json. */
+    buf_put_z(sql, "') ON CONFLICT (projection, version) DO UPDATE SET tables = excluded.tables "
+                   "WHERE leat_version.tables <> excluded.tables;\n");
 }
 
 MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_db *db,

@@ -431,6 +431,10 @@ static struct mapping_value cell(struct target_library *l, const PGresult *r, in
     case OID_NUMERIC:
         v.kind = str_to_f64(v.text, &v.real) ? MAPPING_REAL : MAPPING_TEXT;
         break;
+    case OID_JSON:
+    case OID_JSONB:
+        v.kind = MAPPING_JSON;
+        break;
     default:
         break;
     }
@@ -512,5 +516,6 @@ const struct target_driver target_postgres = {
     .lock = postgres_lock,
     .begin = "BEGIN",
     .types = {"TEXT", "BIGINT", "DOUBLE PRECISION", "BOOLEAN", "JSON"},
+    .tells_json = true,
     .table_suffix = "",
 };

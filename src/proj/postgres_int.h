@@ -59,7 +59,8 @@ enum {
     OID_JSON = 114,
     OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
-    OID_NUMERIC = 1700
+    OID_NUMERIC = 1700,
+    OID_JSONB = 3802
 };
 
 struct target_db {

@@ -62,7 +62,7 @@ static bool view_row(void *ctx, const struct mapping_value *values, size_t count
     arena_reset(&q->cells, 64u << 10);
     for (size_t i = 0; i < q->order_count; i++) {
         q->last[i] = values[q->shown_count + i];
-        if (q->last[i].kind == MAPPING_TEXT) {
+        if (q->last[i].kind == MAPPING_TEXT || q->last[i].kind == MAPPING_JSON) {
             q->last[i].text = arena_str(&q->cells, q->last[i].text);
             if (str_is_null(q->last[i].text)) {
                 q->err = ectx_fail(&q->ec, ERR_LIMIT, "the columns of the order are too large");

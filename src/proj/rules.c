@@ -211,7 +211,6 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
 
 struct row_taker {
     struct arena *a;
-    const struct def_lookup *lookup;
     struct mapping_value *values;
     size_t count;
     bool found, failed;
@@ -221,15 +220,27 @@ static bool take_row(void *ctx, const struct mapping_value *values, size_t count
     struct row_taker *t = ctx;
     for (size_t i = 0; i < count && i < t->count; i++) {
         t->values[i] = values[i];
-        if (values[i].kind == MAPPING_TEXT) {
+        if (values[i].kind == MAPPING_TEXT || values[i].kind == MAPPING_JSON) {
             t->values[i].text = arena_str(t->a, values[i].text);
-            t->failed = t->failed || str_is_null(t->values[i].text) ||
-                        ((t->lookup->is_json[i] || !t->lookup->own) &&
-                         !json_column_read(t->a, t->lookup->own, &t->values[i]));
+            t->failed = t->failed || str_is_null(t->values[i].text);
         }
     }
     t->found = true;
     return false;
+}
+
+/* Values of columns of the type json, as what they are. */
+static enum err read_json(struct apply *a, const struct def_lookup *l, struct row_taker *t,
+                          struct ectx *ec)
+{
+    for (size_t i = 0; t->found && i < l->column_count; i++) {
+        enum def_known known = DEF_UNKNOWN;
+        enum err e = json_column_of(a, l, i, &known, ec);
+        if (e != ERR_OK || !json_column_read(t->a, known, &t->values[i])) {
+            return e != ERR_OK ? e : no_memory(ec);
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err look_up(struct apply *a, const struct def_rule *rule, struct mapping_scope *scope,
@@ -243,7 +254,7 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
     for (size_t i = 0; i < rule->lookup_count; i++) {
         const struct def_lookup *l = &rule->lookups[i];
         struct mapping_value key[PROJ_COLUMNS_MAX];
-        struct row_taker taker = {.a = &a->event_arena, .lookup = l, .count = l->column_count};
+        struct row_taker taker = {.a = &a->event_arena, .count = l->column_count};
         taker.values = arena_new_n(&a->event_arena, struct mapping_value, l->column_count + 1);
         enum err e = taker.values == NULL ? no_memory(ec) : ERR_OK;
         for (size_t k = 0; k < l->key_count && e == ERR_OK; k++) {
@@ -259,6 +270,7 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
         if (e == ERR_OK && taker.failed) {
             e = no_memory(ec);
         }
+        e = e != ERR_OK ? e : read_json(a, l, &taker, ec);
         if (e == ERR_OK && !taker.found && l->required) {
             e = ectx_fail(ec, ERR_MALFORMED, "look-up '%.*s' found no row in %.*s", STR(l->name),
                           STR(l->from));

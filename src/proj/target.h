@@ -89,6 +89,7 @@ struct target_driver {
     enum err (*lock)(struct target_db *db, int32_t high, int32_t low, struct ectx *ec);
     const char *begin;        /* of a transaction that will write */
     const char *types[5];     /* of enum def_type */
+    bool tells_json;          /* `query` gives values of DEF_JSON as MAPPING_JSON, else as texts */
     const char *table_suffix; /* " STRICT" */
 };
 extern const struct target_driver target_sqlite, target_postgres;

@@ -90,6 +90,66 @@ TEST_ON_BOTH(a_json_column_keeps_what_the_value_is)
     bench_deinit(&b);
 }
 
+/* What is looked up in another projection's view is what it was, too: in a column of type json a
+ * text is JSON, in a column of type text it is a text, whatever it looks like. */
+TEST_ON_BOTH(a_json_column_of_another_projection_keeps_what_the_value_is)
+{
+    static const char others[] =
+        "projection: others\n"
+        "source: { category: order }\n"
+        "target: \"sqlite:%s\"\n"
+        "tables: { kinds: { columns: { id: text, t: text, a: json, j: json }, key: id } }\n"
+        "maps:\n"
+        "  - type: Said\n"
+        "    upsert: { table: kinds, key: { id: $key }, set: { t: /data/t, j: /data/v } }\n";
+    static const char ours[] =
+        "projection: ours\n"
+        "source: { category: order }\n"
+        "target: \"%.*s\"\n"
+        "tables: { copies: { columns: { id: text, t: text, tj: json, j: json }, key: id } }\n"
+        "maps:\n"
+        "  - type: Copied\n"
+        "    lookup: { old: { from: kinds, key: { id: $key }, columns: [ t, j ] } }\n"
+        "    upsert: { table: copies, key: { id: $key }, set: { t: old.t, tj: old.t, j: old.j } "
+        "}\n";
+    static const char *const values[] = {"\"hello\"", "\"12\"",    "12",        "true",
+                                         "\"{}\"",    "{\"a\":1}", "\"a\\\"b\""};
+    struct bench b;
+    struct bench other;
+    char text[2048];
+    char sql[200];
+    char want[100];
+    bench_init(&other, others, "shared.db");
+    snprintf(sql, sizeof(sql), "CREATE VIEW kinds AS SELECT * FROM kinds__v1");
+    assert_int_equal(other.d->driver->exec(other.db, sql, &other.ec), ERR_OK);
+    snprintf(text, sizeof(text), ours, STR(other.d->target));
+    bench_init_text(&b, text);
+    assert_int_equal(b.d->driver->exec(b.db,
+                                       "UPDATE leat_projection SET served = 1 WHERE projection = "
+                                       "'others'",
+                                       &b.ec),
+                     ERR_OK);
+    bench_claim(&other, 1);
+    bench_claim(&b, 1);
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        char key[8];
+        char data[100];
+        snprintf(key, sizeof(key), "k%zu", i);
+        snprintf(data, sizeof(data), "{\"t\":\"[1]\",\"v\":%s}", values[i]);
+        const struct base_event said[] = {{"Said", key, data}};
+        const struct base_event copied[] = {{"Copied", key, "{}"}};
+        assert_int_equal(bench_apply(&other, said, 1), ERR_OK);
+        assert_int_equal(bench_apply(&b, copied, 1), ERR_OK);
+        snprintf(sql, sizeof(sql),
+                 "SELECT t, CAST(tj AS TEXT), CAST(j AS TEXT) FROM copies__v1 WHERE id = '%s'",
+                 key);
+        snprintf(want, sizeof(want), "[1]|\"[1]\"|%s\n", values[i]);
+        assert_string_equal(bench_rows(&b, sql), want);
+    }
+    bench_deinit(&b);
+    bench_deinit(&other);
+}
+
 /* A former owner changes nothing: neither by its epoch nor by a position that is no longer so. */
 TEST(apply_refuses_a_former_owner)
 {
