@@ -121,7 +121,7 @@ static const struct json *unfinished(const struct json *p, int64_t version)
     for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
         const struct json *there = json_get(v, "caught_up");
         const bool lags = there != NULL && there->kind == JSON_BOOL && !there->boolean;
-        if (in_state(v, "building") || in_state(v, "starting") ||
+        if (in_state(v, "building") || in_state(v, "starting") || in_state(v, "unreachable") ||
             (member_i64(v, "version", 0) == version && in_state(v, "live") && lags)) {
             return v;
         }

@@ -95,9 +95,7 @@ void apply_destroy(struct apply *a)
     for (int i = 0; i < META_COUNT; i++) {
         a->driver->finalize(a->meta[i]);
     }
-    for (size_t i = 0; i < a->shard_count; i++) {
-        mem_free(a->shards[i].name);
-    }
+    apply_forget(a);
     mem_free(a->shards);
     mem_free(a->stmts);
     mem_free(a->asking);
@@ -106,6 +104,15 @@ void apply_destroy(struct apply *a)
     arena_deinit(&a->event_arena);
     arena_deinit(&a->batch_arena);
     mem_free(a);
+}
+
+void apply_forget(struct apply *a)
+{
+    for (size_t i = 0; i < a->shard_count; i++) {
+        mem_free(a->shards[i].name);
+    }
+    a->shard_count = 0;
+    park_clear(a);
 }
 
 void apply_watch(struct apply *a, struct changes *c)

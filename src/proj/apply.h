@@ -36,6 +36,8 @@ void apply_destroy(struct apply *a);
  * Not while a call is under way. */
 struct changes;
 void apply_watch(struct apply *a, struct changes *c);
+/* Every shard that was claimed here is another one's, or is to be claimed again. */
+void apply_forget(struct apply *a);
 
 /* From the next transaction on, events are brought into their newest form by these; NULL: not. */
 struct upcasts;

@@ -93,7 +93,7 @@ static bool is_busy(const struct run *r)
     if (r->telling || r->indexing || (r->pr->switching && r->pr->switch_to == r)) {
         return true;
     }
-    for (unsigned i = 0; i < r->pr->lane_count; i++) {
+    for (unsigned i = 0; i < r->pr->driver->lanes; i++) {
         if (r->pr->lanes[i].batch_run == r || r->pr->lanes[i].opening) {
             return true;
         }

@@ -120,7 +120,7 @@ static size_t gather(struct lane *l, struct run *r)
 
 static bool start_batch(struct lane *l, struct run *r)
 {
-    if (!r->open[l->index] || !run_may_apply(r)) {
+    if (!r->open[l->index] || l->pr->lanes_hold || !run_may_apply(r)) {
         return false;
     }
     bool matter = upcasts_matter(l->pr->p, r->d);

@@ -148,6 +148,10 @@ static void open_run_all(struct work *w)
 static void opened_run(struct lane *l, struct run *r, size_t i)
 {
     struct opening *o = &l->open;
+    if (o->err[i] != ERR_OK && l->index >= r->pr->lane_count) {
+        lanes_refused(r->pr);
+        return;
+    }
     if (o->err[i] != ERR_OK) {
         r->failed = true;
         r->error = o->ec[i];
@@ -170,9 +174,16 @@ static void open_done(struct work *w)
     l->connected = l->db != NULL;
     l->opening = false;
     l->broken = l->broken && !o->fresh;
+    if (l->index < pr->lane_count) {
+        pr->unreachable = !l->connected;
+    }
     if (!good) {
         l->broken = true;
-        for (size_t i = 0; i < o->count; i++) {
+        if (l->index > 0) {
+            lanes_refused(pr);
+        }
+        /* One that no shard is on yet stands in nobody's way. */
+        for (size_t i = 0; i < o->count && l->index < pr->lane_count; i++) {
             o->runs[i]->failed = true;
             o->runs[i]->error = w->ec;
         }
@@ -193,7 +204,7 @@ static void open_done(struct work *w)
     uint64_t now = env_mono_ns(pr->p->env);
     if (good) {
         pr->backoff_ns = 0;
-    } else {
+    } else if (l->index < pr->lane_count) {
         pr->backoff_ns = pr->backoff_ns == 0 ? BACKOFF_MIN_NS : 2 * pr->backoff_ns;
         pr->backoff_ns = pr->backoff_ns > BACKOFF_MAX_NS ? BACKOFF_MAX_NS : pr->backoff_ns;
         pr->retry_ns = now + pr->backoff_ns;

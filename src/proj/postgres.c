@@ -256,6 +256,19 @@ static enum err postgres_exec(struct target_db *db, const char *sql, struct ectx
     return run_text(db, sql, ec);
 }
 
+/* Why there is no connection. A failure to connect has no SQLSTATE; a server that speaks another
+ * language tells its own words all the same. */
+static enum err not_connected(struct target_db *db, struct ectx *ec)
+{
+    enum err e = postgres_lost(db, ec);
+    struct ectx own = *ec;
+    if (strstr(own.text, "too many c") != NULL || strstr(own.text, "connection slots") != NULL) {
+        e = ectx_fail(ec, ERR_AGAIN, "too many connections: %.300s", own.text);
+        ectx_hint(ec, "raise max_connections, or the limit of the role or database");
+    }
+    return e;
+}
+
 static enum err postgres_open(struct target_library *l, struct str where, unsigned flags,
                               struct target_db **out, struct ectx *ec)
 {
@@ -278,7 +291,8 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
     if (db->conn == NULL) {
         e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     } else if (l->PQstatus(db->conn) != CONNECTION_OK) {
-        e = postgres_lost(db, ec);
+        struct ectx own;
+        e = not_connected(db, ec == NULL ? &own : ec);
     } else {
         (void)l->PQsetNoticeProcessor(db->conn, be_silent, NULL);
         e = put_socket(db, ec);

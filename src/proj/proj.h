@@ -40,6 +40,9 @@
 #define PROJ_SHARDS_MAX       1024u   /* input partitions of one */
 #define PROJ_PARKED_MAX       100000u /* parked events of one: beyond, it stops and says so */
 #define PROJ_WAITS_MAX        10000u
+#define PROJ_LANES_LAG \
+    5000u /* events: a version that is further behind writes on all connections its target takes */
+#define PROJ_LANES_EXTRA      24u /* of those, beyond one for each projection, of the process */
 #define PROJ_QUERIES_MAX      64u /* at once; beyond: ERR_AGAIN */
 #define PROJ_CHECKS_MAX       4u  /* at once */
 #define PROJ_QUERY_ROWS_MAX   10000u
@@ -79,6 +82,7 @@ struct proj_config {
                    struct proj_action *a); /* NULL: definitions with actions are refused */
     void *append_ctx;
     const struct proj_upcasts *upcasts; /* NULL: there is no event store */
+    uint64_t lanes_lag;                 /* 0: PROJ_LANES_LAG */
 };
 MUST_USE enum err proj_create(const struct proj_config *config, struct proj **out, struct ectx *ec);
 /* Reads the definitions from the log and begins; `ready` when they are known (the projections then
@@ -142,6 +146,9 @@ void proj_command(struct proj *p, struct proj_command *c);
 
 enum proj_state {
     PROJ_STARTING, /* opening its target, or waiting for it (error says why) */
+    /* Its database takes no connection: it is down, has too many, ... (error says which). Tried
+     * again by itself, at least every 10 s; nothing is parked meanwhile. */
+    PROJ_UNREACHABLE,
     PROJ_BUILDING, /* a version that catches up, not served yet */
     PROJ_LIVE,     /* served */
     PROJ_KEPT,     /* was served; kept up to date until `drop_at_ms` */

@@ -31,6 +31,9 @@
 #define BACKOFF_MIN_NS   (100ull * 1000 * 1000)
 #define BACKOFF_MAX_NS   (10ull * 1000 * 1000 * 1000)
 #define SWITCH_HOLD_NS   (10ull * 1000 * 1000 * 1000) /* the served version waits so long at most */
+#define LANES_LINGER_NS  (10ull * 1000 * 1000 * 1000) /* see lanes.c */
+#define LANES_HOLD_NS    (2ull * 1000 * 1000 * 1000)
+#define READERS_IDLE_NS  (10ull * 1000 * 1000 * 1000) /* then idle ones are closed */
 #define RATE_SECONDS     10u
 #define READERS_MAX      4u /* idle ones that are kept, of a projection */
 
@@ -165,11 +168,17 @@ struct projection {
     struct target_library *library;
     struct str where;  /* heap */
     struct str target; /* heap; as the definition has it */
-    struct lane lanes[LANES_MAX];
-    unsigned lane_count;
+    struct lane lanes[LANES_MAX]; /* as many as the driver has */
+    unsigned lane_count;          /* that shards are on, from the first on; lanes.c decides */
+    unsigned lane_goal;           /* so many are to be open */
+    unsigned lanes_extra;         /* reserved of PROJ_LANES_EXTRA */
+    bool lanes_hold;              /* no transaction of events begins */
+    bool lanes_refused;           /* one beyond the first could not be opened */
+    uint64_t lanes_ns, lanes_hold_ns, lanes_retry_ns;
     struct list runs; /* ascending versions */
     uint32_t served, previous;
     bool known;          /* what is served was read from the target */
+    bool unreachable;    /* the last attempt to connect failed */
     struct since *since; /* NULL: a record from before there was such a thing */
     bool paused, removing;
     bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */
@@ -189,6 +198,7 @@ struct projection {
     size_t query_count;                     /* under way */
     struct target_db *readers[READERS_MAX]; /* idle read-only connections */
     size_t reader_count;
+    uint64_t reader_ns; /* one was given back */
 };
 
 struct proj {
@@ -215,6 +225,7 @@ struct proj {
     struct list checks; /* under way */
     size_t check_count;
     size_t watch_count, feed_count;
+    unsigned lanes_extra;
     struct upcasts *upcasts; /* NULL: not known yet */
     uint64_t upcasts_version, upcasts_failed;
     struct metric *events_metric, *applied_metric, *parked_metric, *skipped_metric;
@@ -227,6 +238,10 @@ void lane_pump(struct lane *l);                        /* starts what can be sta
 void lane_fail(struct lane *l, const struct ectx *ec); /* the connection is of no use any more */
 bool lane_idle(const struct lane *l);
 
+/* lanes.c: how many of them */
+void lanes_tick(struct projection *pr, uint64_t now);
+void lanes_refused(struct projection *pr); /* one beyond the first could not be opened */
+
 /* shard.c */
 struct shard *shard_find(struct run *r, struct str topic, int32_t partition);
 MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partition,
@@ -234,7 +249,8 @@ MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partitio
 void shard_destroy(struct shard *s);
 void shard_take(struct shard *s, uint64_t epoch);
 void shard_lose(struct shard *s);
-void shard_go(struct shard *s); /* claims or reads, whatever is next */
+void shard_go(struct shard *s);   /* claims or reads, whatever is next */
+void shard_move(struct shard *s); /* to its lane among lane_count; nothing of it is under way */
 void shard_drop_reads(struct shard *s);
 /* The first read that waits to be applied, or NULL. */
 struct shard_read *shard_ready(struct shard *s);

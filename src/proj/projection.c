@@ -73,9 +73,10 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
     pr->where = str_of(where);
     pr->driver = d->driver;
     pr->library = library;
-    pr->lane_count = d->driver->lanes;
+    pr->lane_count = 1;
+    pr->lane_goal = 1;
     list_init(&pr->runs);
-    for (unsigned i = 0; i < pr->lane_count; i++) {
+    for (unsigned i = 0; i < d->driver->lanes; i++) {
         lane_init(&pr->lanes[i], pr, i);
     }
     list_push_back(&p->projections, &pr->link);
@@ -84,18 +85,24 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
     return ERR_OK;
 }
 
+static void close_readers(struct projection *pr)
+{
+    while (pr->reader_count > 0) {
+        pr->driver->close(pr->readers[--pr->reader_count]);
+    }
+}
+
 void projection_destroy(struct projection *pr)
 {
     wait_forget(pr);
     feed_free(pr->feed);
     since_free(pr->since);
     sending_free(pr->sending);
-    for (unsigned i = 0; i < pr->lane_count; i++) {
+    for (unsigned i = 0; i < pr->driver->lanes; i++) {
         lane_close(&pr->lanes[i]);
     }
-    for (size_t i = 0; i < pr->reader_count; i++) {
-        pr->driver->close(pr->readers[i]);
-    }
+    pr->p->lanes_extra -= pr->lanes_extra;
+    close_readers(pr);
     LIST_FOR_EACH (link, next, &pr->runs) {
         run_destroy(CONTAINER_OF(link, struct run, link));
     }
@@ -109,7 +116,7 @@ void projection_destroy(struct projection *pr)
 
 bool projection_idle(const struct projection *pr)
 {
-    for (unsigned i = 0; i < pr->lane_count; i++) {
+    for (unsigned i = 0; i < pr->driver->lanes; i++) {
         if (!lane_idle(&pr->lanes[i])) {
             return false;
         }
@@ -126,7 +133,7 @@ bool projection_idle(const struct projection *pr)
 
 const char *projection_work(const struct projection *pr)
 {
-    for (unsigned i = 0; i < pr->lane_count; i++) {
+    for (unsigned i = 0; i < pr->driver->lanes; i++) {
         const struct lane *l = &pr->lanes[i];
         if (l->current != NULL) {
             return l->opening                ? "opening its target"
@@ -222,7 +229,7 @@ void projection_go(struct projection *pr)
         return;
     }
     uint64_t now = env_mono_ns(p->env);
-    for (unsigned i = 0; i < pr->lane_count; i++) {
+    for (unsigned i = 0; i < pr->lane_count || i < pr->lane_goal; i++) {
         /* The first makes the tables that the others find. */
         bool turn = i == 0 || (pr->known && !pr->lanes[0].opening && !needs_opening(&pr->lanes[0]));
         if (turn && now >= pr->retry_ns && needs_opening(&pr->lanes[i])) {
@@ -289,8 +296,12 @@ void projection_tick(struct projection *pr, uint64_t now)
     LIST_FOR_EACH (link, next, &pr->runs) {
         run_tick(CONTAINER_OF(link, struct run, link), now);
     }
+    lanes_tick(pr, now);
     projection_go(pr);
     feed_tick(pr, now);
+    if (now - pr->reader_ns >= READERS_IDLE_NS) {
+        close_readers(pr);
+    }
     struct run *building = pr->removing || pr->paused ? NULL : run_building(pr);
     if (building != NULL && pr->switch_to == NULL && building->d->switch_auto &&
         building->indexed && run_caught_up(building)) {

@@ -124,6 +124,7 @@ static void query_free(struct query *q)
     struct projection *pr = q->pr;
     if (q->db != NULL && q->keep && pr->reader_count < READERS_MAX && !pr->gone) {
         pr->readers[pr->reader_count++] = q->db;
+        pr->reader_ns = env_mono_ns(pr->p->env);
     } else {
         pr->driver->close(q->db);
     }

@@ -43,7 +43,7 @@ void run_destroy(struct run *r)
     LIST_FOR_EACH (link, next, &r->shards) {
         shard_destroy(CONTAINER_OF(link, struct shard, link));
     }
-    for (unsigned i = 0; i < r->pr->lane_count; i++) {
+    for (unsigned i = 0; i < r->pr->driver->lanes; i++) {
         apply_destroy(r->apply[i]);
         r->pr->lanes[i].turn = r->pr->lanes[i].turn == r ? NULL : r->pr->lanes[i].turn;
     }
@@ -275,7 +275,8 @@ static void index_done(struct work *w)
 
 static void make_indexes(struct run *r)
 {
-    if (r->indexed || r->indexing || r->dropping || r->pr->paused || !run_caught_up(r)) {
+    if (r->indexed || r->indexing || r->dropping || r->pr->paused || r->pr->lanes_hold ||
+        !run_caught_up(r)) {
         return;
     }
     r->indexing = true;

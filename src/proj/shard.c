@@ -31,6 +31,13 @@ struct shard *shard_find(struct run *r, struct str topic, int32_t partition)
     return NULL;
 }
 
+/* Transactions that would wait for each other need no second connection. */
+static struct lane *place(const struct shard *s)
+{
+    struct projection *pr = s->run->pr;
+    return &pr->lanes[s->run->d->looks_around ? 0 : (unsigned)s->partition % pr->lane_count];
+}
+
 MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partition,
                                struct shard **out)
 {
@@ -55,8 +62,7 @@ MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partitio
     s->name = copy;
     s->topic = own;
     s->partition = partition;
-    /* Transactions that would wait for each other need no second connection. */
-    s->lane = &r->pr->lanes[r->d->looks_around ? 0 : (unsigned)partition % r->pr->lane_count];
+    s->lane = place(s);
     s->last_time_ms = -1;
     for (size_t i = 0; i < 2; i++) {
         s->reads[i].shard = s;
@@ -270,6 +276,15 @@ void shard_lose(struct shard *s)
     s->claim = s->claim == CLAIM_PENDING ? CLAIM_PENDING : CLAIM_NONE;
     s->behind_ns = 0;
     shard_drop_reads(s);
+}
+
+void shard_move(struct shard *s)
+{
+    CHECK(s->claim != CLAIM_PENDING);
+    shard_drop_reads(s);
+    s->claim = CLAIM_NONE;
+    s->retry_ns = 0;
+    s->lane = place(s);
 }
 
 void shard_go(struct shard *s)

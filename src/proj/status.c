@@ -10,6 +10,8 @@ const char *proj_state_name(enum proj_state s)
     switch (s) {
     case PROJ_STARTING:
         return "starting";
+    case PROJ_UNREACHABLE:
+        return "unreachable";
     case PROJ_BUILDING:
         return "building";
     case PROJ_LIVE:
@@ -35,7 +37,7 @@ static enum proj_state state_of(const struct run *r)
     }
     for (unsigned i = 0; i < pr->lane_count; i++) {
         if (!r->open[i]) {
-            return PROJ_STARTING;
+            return pr->unreachable ? PROJ_UNREACHABLE : PROJ_STARTING;
         }
     }
     return r->d->version == pr->served ? PROJ_LIVE : r->drop_at_ms >= 0 ? PROJ_KEPT : PROJ_BUILDING;
@@ -122,7 +124,7 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
             return false;
         }
     }
-    for (unsigned i = 0; i < r->pr->lane_count; i++) {
+    for (unsigned i = 0; i < r->pr->driver->lanes; i++) {
         v->parked_events += r->parked[i];
     }
     uint64_t all = done + v->lag_events;

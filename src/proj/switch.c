@@ -209,7 +209,7 @@ void switch_begin(struct projection *pr, struct run *to, struct proj_command *c)
 /* Nothing of the held version is under way, and the other one has what it has? */
 static bool is_due(const struct projection *pr, struct run *from)
 {
-    for (unsigned i = 0; i < pr->lane_count; i++) {
+    for (unsigned i = 0; i < pr->driver->lanes; i++) {
         if (pr->lanes[i].batch_run == from) {
             return false;
         }

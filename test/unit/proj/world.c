@@ -31,6 +31,7 @@ void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg)
     if (server_on_postgres) {
         server_schema(w->target, sizeof(w->target));
     }
+    w->lanes_lag = 5;
     for (size_t i = 0; i < WORLD_NODES; i++) {
         w->nodes[i].w = w;
     }
@@ -103,7 +104,8 @@ void world_up(struct world *w, size_t node)
                                        .dir = w->dir,
                                        .append = append,
                                        .append_ctx = n,
-                                       .upcasts = w->upcasts};
+                                       .upcasts = w->upcasts,
+                                       .lanes_lag = w->lanes_lag};
     struct ectx ec;
     assert_int_equal(proj_create(&config, &n->proj, &ec), ERR_OK);
     n->ready = false;

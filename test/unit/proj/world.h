@@ -44,6 +44,7 @@ struct world {
     const char *keep;                   /* of the definition; "24h" if NULL */
     uint32_t for_version;               /* of commands */
     const struct proj_upcasts *upcasts; /* NULL: there are none */
+    uint64_t lanes_lag;                 /* of the processes: low, so that lanes come and go */
 };
 
 void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);
