@@ -1,8 +1,8 @@
 /*
  * How many connections a projection writes with. One, as long as it keeps up: a database has few to
  * give, and each costs it memory. All that the driver can use (LANES_MAX) while a version of it has
- * more than PROJ_LANES_LAG events before it, and the process has as many to spare; one again when that
- * is over for LANES_LINGER_NS.
+ * more than PROJ_LANES_LAG events before it, and the process has as many to spare; one again when
+ * that is over for LANES_LINGER_NS.
  *
  *   one ──far behind──► open the others ──all are open──► hold ──nothing runs──► shards spread
  *   all ──kept up for a while──► hold ──nothing runs──► shards gather on the first, others close
@@ -78,7 +78,8 @@ static bool claims_all(struct projection *pr)
     return !pr->paused;
 }
 
-/* Connections that no shard is on. Closing one says good-bye to the server and waits for nothing. */
+/* Connections that no shard is on. Closing one says good-bye to the server and waits for nothing.
+ */
 static void close_spare(struct projection *pr)
 {
     for (unsigned i = pr->lane_count; i < pr->driver->lanes; i++) {
@@ -165,10 +166,10 @@ void lanes_tick(struct projection *pr, uint64_t now)
         return;
     }
     unsigned all = pr->driver->lanes;
-    unsigned want = pr->lanes_refused                       ? 1
-                    : pr->lanes_hold                        ? (pr->lane_count == 1 ? all : 1)
-                    : wants_more(pr)                        ? all
-                                                            : 1;
+    unsigned want = pr->lanes_refused ? 1
+                    : pr->lanes_hold  ? (pr->lane_count == 1 ? all : 1)
+                    : wants_more(pr)  ? all
+                                      : 1;
     if (want == pr->lane_count) {
         settle(pr);
         return;

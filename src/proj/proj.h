@@ -40,17 +40,18 @@
 #define PROJ_SHARDS_MAX       1024u   /* input partitions of one */
 #define PROJ_PARKED_MAX       100000u /* parked events of one: beyond, it stops and says so */
 #define PROJ_WAITS_MAX        10000u
-#define PROJ_LANES_LAG \
-    5000u /* events: a version that is further behind writes on all connections its target takes */
-#define PROJ_LANES_EXTRA      24u /* of those, beyond one for each projection, of the process */
-#define PROJ_QUERIES_MAX      64u /* at once; beyond: ERR_AGAIN */
-#define PROJ_CHECKS_MAX       4u  /* at once */
-#define PROJ_QUERY_ROWS_MAX   10000u
-#define PROJ_QUERY_BYTES_MAX  (16u << 20)
-#define PROJ_QUERY_NS_MAX     (10ull * 1000 * 1000 * 1000)
-#define PROJ_WATCHES_MAX      1000u /* at once; beyond: ERR_AGAIN */
-#define PROJ_WATCH_FILTERS    32u
-#define PROJ_CHANGE_ID        48u /* bytes of an id, with its NUL */
+#define PROJ_LANES_LAG                                                                           \
+    5000u /* events: a version that is further behind writes on all connections its target takes \
+           */
+#define PROJ_LANES_EXTRA     24u /* of those, beyond one for each projection, of the process */
+#define PROJ_QUERIES_MAX     64u /* at once; beyond: ERR_AGAIN */
+#define PROJ_CHECKS_MAX      4u  /* at once */
+#define PROJ_QUERY_ROWS_MAX  10000u
+#define PROJ_QUERY_BYTES_MAX (16u << 20)
+#define PROJ_QUERY_NS_MAX    (10ull * 1000 * 1000 * 1000)
+#define PROJ_WATCHES_MAX     1000u /* at once; beyond: ERR_AGAIN */
+#define PROJ_WATCH_FILTERS   32u
+#define PROJ_CHANGE_ID       48u /* bytes of an id, with its NUL */
 
 struct proj;
 

@@ -166,8 +166,8 @@ struct projection {
     struct str name; /* heap */
     const struct target_driver *driver;
     struct target_library *library;
-    struct str where;  /* heap */
-    struct str target; /* heap; as the definition has it */
+    struct str where;             /* heap */
+    struct str target;            /* heap; as the definition has it */
     struct lane lanes[LANES_MAX]; /* as many as the driver has */
     unsigned lane_count;          /* that shards are on, from the first on; lanes.c decides */
     unsigned lane_goal;           /* so many are to be open */

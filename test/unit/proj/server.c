@@ -77,6 +77,49 @@ void server_schema(char *target, size_t size)
              server_dir, schemas);
 }
 
+void server_one_connection(char *target, size_t size)
+{
+    char sql[200];
+    char all[256];
+    const char *schema = strstr(target, "%3D") + 3;
+    snprintf(sql, sizeof(sql),
+             "CREATE ROLE one_%s LOGIN CONNECTION LIMIT 1; GRANT ALL ON SCHEMA %s TO one_%s",
+             schema, schema, schema);
+    server_exec(sql);
+    snprintf(all, sizeof(all), "%s", target);
+    snprintf(target, size, "postgresql://one_%s@%s", schema, strchr(all, '@') + 1);
+}
+
+static bool take_count(void *ctx, const struct mapping_value *values, size_t count)
+{
+    *(size_t *)ctx = count == 1 ? (size_t)values[0].integer : 0;
+    return false;
+}
+
+size_t server_connections(void)
+{
+    char target[256];
+    size_t n = 0;
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct target_stmt *s = NULL;
+    struct ectx ec = {0};
+    snprintf(target, sizeof(target), "postgresql://leat@/postgres?host=%s", server_dir);
+    assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), TARGET_READ_ONLY, &db, &ec), ERR_OK);
+    assert_int_equal(
+        target_postgres.prepare(db,
+                                STR_LIT("SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> "
+                                        "pg_backend_pid() AND backend_type = 'client backend'"),
+                                &s, &ec),
+        ERR_OK);
+    assert_int_equal(target_postgres.query(s, NULL, 0, take_count, &n, &ec), ERR_OK);
+    target_postgres.finalize(s);
+    target_postgres.close(db);
+    target_postgres.unload(l);
+    return n;
+}
+
 void server_end_connections(void)
 {
     server_exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "

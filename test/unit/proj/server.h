@@ -12,6 +12,10 @@
 void server_schema(char *target, size_t size);
 /* Ends every connection to it. */
 void server_end_connections(void);
+/* The same as another user, who may have one connection at most; and as many as that others have.
+ */
+void server_one_connection(char *target, size_t size);
+size_t server_connections(void);
 
 /* Whether the test that runs is the one on PostgreSQL. */
 extern bool server_on_postgres;

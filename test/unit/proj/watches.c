@@ -283,7 +283,7 @@ TEST_ON_BOTH(watch_tells_deleted_keys_as_they_were_stored)
 }
 
 /* Who does not take what he is told is told that he was too slow, and ends; the others go on. */
-TEST_ON_BOTH(watch_ends_the_slow_by_name)
+TEST(watch_ends_the_slow_by_name)
 {
     struct world w;
     struct worst_config cfg;

@@ -1,0 +1,138 @@
+/* How many connections projections take of a real PostgreSQL, and what happens when it gives none.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/compiler.h"
+#include "proj/target.h"
+#include "server.h"
+#include "world.h"
+
+enum { MANY = 10 };
+
+static void apply_one(struct world *w, unsigned i)
+{
+    char text[1024];
+    struct ectx ec;
+    (void)snprintf(text, sizeof(text),
+                   "projection: p%u\nsource: { topics: [events] }\ntarget: \"%s\"\n"
+                   "tables: { t%u: { columns: { k: text, count: integer, sum: integer }, key: k } "
+                   "}\n"
+                   "maps:\n"
+                   "  - type: Added\n"
+                   "    increment: { table: t%u, key: { k: $key }, by: { count: 1, sum: /data/n } "
+                   "}\n",
+                   i, w->target, i, i);
+    if (world_command(w, PROJ_APPLY, text, &ec) != ERR_OK) {
+        fail_msg("%s %s", ec.text, ec.hint);
+    }
+}
+
+static size_t settled_connections(struct world *w, size_t want)
+{
+    size_t n = server_connections(); /* one that was closed may still be there for a moment */
+    for (int i = 0; i < 200 && n != want; i++) {
+        world_run(w, 100);
+        n = server_connections();
+    }
+    return n;
+}
+
+/* One for each that keeps up. Those that are far behind have more, up to a limit for all of them.
+ */
+TEST(projections_write_on_one_connection_each_while_they_keep_up)
+{
+    struct world w;
+    struct worst_config cfg;
+    char sql[100];
+    char first[2048];
+    char other[2048];
+    size_t most = 0;
+    worst_config_good(&cfg, 1);
+    server_on_postgres = true;
+    world_init(&w, 1, &cfg);
+    server_on_postgres = false;
+    w.lanes_lag = 1;
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    const size_t before = server_connections();
+    for (unsigned i = 0; i < MANY; i++) {
+        apply_one(&w, i);
+    }
+    assert_int_equal(settled_connections(&w, before + MANY), before + MANY);
+    size_t said = 0;
+    for (int i = 0, after = 0; i < 300 && after < 5; i++, said += 50) {
+        after += most == MANY + PROJ_LANES_EXTRA; /* the limit was met; it stays so */
+        world_say(&w, 50, 0);
+        world_run(&w, 100);
+        size_t now = server_connections() - before;
+        most = now > most ? now : most;
+    }
+    assert_int_equal(most, MANY + PROJ_LANES_EXTRA);
+    assert_int_equal(settled_connections(&w, before + MANY), before + MANY);
+    world_rows(&w, "SELECT SUM(count) FROM t0", first, sizeof(first));
+    (void)snprintf(other, sizeof(other), "%zu\n", said);
+    assert_string_equal(first, other);
+    world_rows(&w, "SELECT * FROM t0 ORDER BY k", first, sizeof(first));
+    for (unsigned i = 1; i < MANY; i++) {
+        (void)snprintf(sql, sizeof(sql), "SELECT * FROM t%u ORDER BY k", i);
+        assert_string_equal(world_rows(&w, sql, other, sizeof(other)), first);
+    }
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+static struct proj_version_status only_version(struct world *w, struct arena *a)
+{
+    struct proj_status s = world_status(w, 0, a);
+    assert_int_equal(s.version_count, 1);
+    return s.versions[0];
+}
+
+/* A server that has no connection to spare is told by name and tried again; no event is parked. */
+TEST(a_projection_waits_for_a_server_with_too_many_connections)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct arena a;
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    char text[2048];
+    char got[1000];
+    arena_init(&a, 4u << 20);
+    worst_config_good(&cfg, 1);
+    server_on_postgres = true;
+    world_init(&w, 1, &cfg);
+    server_on_postgres = false;
+    server_one_connection(w.target, sizeof(w.target));
+    assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(w.target), 0, &db, &ec), ERR_OK);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 200);
+    IGNORE(world_command(&w, PROJ_APPLY, world_definition(&w, 1, text, sizeof(text)), &ec) ==
+           ERR_OK);
+    world_say(&w, 100, 0);
+    world_run(&w, 5000);
+    struct proj_version_status v = only_version(&w, &a);
+    assert_string_equal(proj_state_name(v.state), "unreachable");
+    assert_true(str_starts(v.error, "too many connections: "));
+    assert_int_equal(v.parked_events, 0);
+    target_postgres.close(db);
+    world_run(&w, 11000); /* the longest that it waits between two attempts, and some */
+    v = only_version(&w, &a);
+    assert_string_equal(proj_state_name(v.state), "live");
+    assert_true(str_is_null(v.error)); /* also though it gets no second one */
+    assert_int_equal(v.lag_events, 0);
+    assert_int_equal(v.parked_events, 0);
+    world_say(&w, 500, 0);
+    world_run(&w, 2000);
+    assert_string_equal(proj_state_name(only_version(&w, &a).state), "live");
+    world_stop(&w, 0);
+    assert_string_equal(world_rows(&w, "SELECT SUM(count) FROM keys", got, sizeof(got)), "600\n");
+    world_deinit(&w);
+    target_postgres.unload(l);
+    arena_deinit(&a);
+}
