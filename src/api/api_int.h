@@ -53,6 +53,7 @@ struct api {
 enum api_in { API_PATH, API_QUERY, API_HEADER };
 enum api_type {
     API_STRING,
+    API_LIST,    /* of texts: given several times, or with commas; all others: once */
     API_INTEGER, /* 0 or more */
     API_BOOLEAN,
     API_DURATION, /* "30s" */

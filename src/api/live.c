@@ -398,8 +398,8 @@ static void get_live(struct api_call *c)
 static const struct api_param PARAMS[] = {
     {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
     {"stream", API_QUERY, API_STRING, false, NULL, "Events of this stream only."},
-    {"type", API_QUERY, API_STRING, false, NULL, "Of this type; several: any of them."},
-    {"tag", API_QUERY, API_STRING, false, NULL, "With this tag; several: all of them."},
+    {"type", API_QUERY, API_LIST, false, NULL, "Of this type; several: any of them."},
+    {"tag", API_QUERY, API_LIST, false, NULL, "With this tag; several: all of them."},
     {"from", API_QUERY, API_STRING, false, "end",
      "After this position (of a stream: this revision), or start, or end (start)."},
     {"Last-Event-ID", API_HEADER, API_STRING, false, NULL, "As `from`; browsers send it."},

@@ -12,10 +12,10 @@ static void put_schema_of(struct json_writer *w, enum api_type type)
     static const struct {
         const char *type, *format;
     } types[] = {
-        [API_STRING] = {"string", NULL},   [API_INTEGER] = {"integer", "int64"},
-        [API_BOOLEAN] = {"boolean", NULL}, [API_DURATION] = {"string", "duration"},
-        [API_POSITION] = {"string", NULL}, [API_TIME] = {"string", "date-time"},
-        [API_CURSOR] = {"string", NULL},
+        [API_STRING] = {"string", NULL},         [API_LIST] = {"array", NULL},
+        [API_INTEGER] = {"integer", "int64"},    [API_BOOLEAN] = {"boolean", NULL},
+        [API_DURATION] = {"string", "duration"}, [API_POSITION] = {"string", NULL},
+        [API_TIME] = {"string", "date-time"},    [API_CURSOR] = {"string", NULL},
     };
     json_write_begin(w, '{');
     json_write_name(w, "type");
@@ -26,6 +26,9 @@ static void put_schema_of(struct json_writer *w, enum api_type type)
     }
     if (type == API_INTEGER) {
         json_write_member_i64(w, "minimum", 0);
+    } else if (type == API_LIST) {
+        json_write_name(w, "items");
+        json_write_raw(w, STR_LIT("{\"type\":\"string\"}"));
     }
     json_write_end(w, '}');
 }
@@ -48,7 +51,7 @@ static void put_param(struct json_writer *w, const struct api_param *p)
     put_schema_of(w, p->type);
     if (p->example != NULL) {
         json_write_name(w, "example");
-        if (p->type == API_INTEGER || p->type == API_BOOLEAN) {
+        if (p->type == API_INTEGER || p->type == API_BOOLEAN || p->type == API_LIST) {
             json_write_raw(w, str_of(p->example));
         } else {
             json_write_z(w, p->example);

@@ -52,6 +52,7 @@ static const char *legal(enum api_type type, struct str v)
     case API_TIME:
         return time_parse_rfc3339(v, &t) ? NULL : "a time such as 2026-02-11T14:00:00Z";
     case API_STRING:
+    case API_LIST:
     case API_POSITION:
     case API_CURSOR:
     default:
@@ -88,24 +89,40 @@ static bool check_param(struct api_call *c, const struct api_param *p, size_t pa
     return refuse(c, p->name, strlen(p->name), what, p->doc);
 }
 
-/* A query parameter that the route does not have is a mistake that would go unseen, as one that
- * cannot be decoded. */
+/* Which of the route's parameters it is; param_count: none. */
+static size_t query_param(const struct api_route *route, struct str name)
+{
+    size_t i = 0;
+    while (i < route->param_count &&
+           (route->params[i].in != API_QUERY || !str_eq_z(name, route->params[i].name))) {
+        i++;
+    }
+    return i;
+}
+
+/* What would go unseen is refused: a parameter that the route does not have, one that is given
+ * twice where the first would count, one that cannot be decoded. */
 static bool check_names(struct api_call *c)
 {
     const struct api_route *route = c->route;
     struct str rest = c->request->query;
+    uint64_t seen = 0; /* bit i: params[i] */
     while (rest.n > 0) {
         struct str value;
         const struct str pair = str_cut(rest, '&', &rest);
         const struct str name = str_cut(pair, '=', &value);
-        bool known = pair.n == 0;
-        for (size_t i = 0; i < route->param_count && !known; i++) {
-            known = route->params[i].in == API_QUERY && str_eq_z(name, route->params[i].name);
+        if (pair.n == 0) {
+            continue;
         }
-        if (!known) {
+        const size_t i = query_param(route, name);
+        if (i == route->param_count) {
             return refuse(c, name.p, name.n, "there is no such query parameter here",
                           "GET /api/v1/openapi.json lists them");
         }
+        if ((seen & 1ull << i) != 0 && route->params[i].type != API_LIST) {
+            return refuse(c, name.p, name.n, "is given more than once", route->params[i].doc);
+        }
+        seen |= 1ull << i;
         if (value.n > 0 && str_is_null(http_decode(c->request, value))) {
             return refuse(c, name.p, name.n, "is not decodable",
                           "after % come two hexadecimal digits; a % itself is %25");

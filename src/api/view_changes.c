@@ -362,10 +362,10 @@ static void get_changes(struct api_call *c)
 
 static const struct api_param PARAMS[] = {
     {"view", API_PATH, API_STRING, true, "orders", "The view."},
-    {"filter", API_QUERY, API_STRING, false, NULL,
+    {"filter", API_QUERY, API_LIST, false, NULL,
      "As in a query of the view; texts by eq, ne and prefix only. A row that leaves what is "
      "filtered is told as deleted."},
-    {"columns", API_QUERY, API_STRING, false, NULL, "Only these columns of the rows."},
+    {"columns", API_QUERY, API_LIST, false, NULL, "Only these columns of the rows."},
     {"from", API_QUERY, API_STRING, false, "end",
      "After this id of a change, or end: from now on (end)."},
     {"Last-Event-ID", API_HEADER, API_STRING, false, NULL, "As `from`; browsers send it."},

@@ -266,10 +266,10 @@ static void get_rows(struct api_call *c)
 
 static const struct api_param ROWS_PARAMS[] = {
     {"view", API_PATH, API_STRING, true, "orders", "The view."},
-    {"filter", API_QUERY, API_STRING, false, NULL,
+    {"filter", API_QUERY, API_LIST, false, NULL,
      "COLUMN:OP:VALUE with eq, ne, lt, lte, gt, gte, prefix, or COLUMN:is_null; several: all."},
-    {"order", API_QUERY, API_STRING, false, NULL, "COLUMN or COLUMN:desc; several: in turn."},
-    {"columns", API_QUERY, API_STRING, false, NULL, "Only these columns."},
+    {"order", API_QUERY, API_LIST, false, NULL, "COLUMN or COLUMN:desc; several: in turn."},
+    {"columns", API_QUERY, API_LIST, false, NULL, "Only these columns."},
     {"limit", API_QUERY, API_INTEGER, false, NULL, "How many rows at most (100, 10000)."},
     {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."},
     {"at_least", API_QUERY, API_POSITION, false, NULL,

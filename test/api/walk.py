@@ -33,16 +33,15 @@ class Walk:
         query, headers = [], {}
         for p in op.get("parameters", []):
             value = changed.get((p["in"], p["name"]), p.get("example"))
-            if isinstance(value, bool):
-                value = "true" if value else "false"
+            values = [str(v).lower() if isinstance(v, bool) else str(v) for v in (value if isinstance(value, list) else [value])]
             if value is None:
                 continue
             if p["in"] == "path":
-                path = path.replace("{%s}" % p["name"], urllib.parse.quote(str(value), safe=""))
+                path = path.replace("{%s}" % p["name"], urllib.parse.quote(values[0], safe=""))
             elif p["in"] == "query":
-                query.append((p["name"], str(value)))
+                query += [(p["name"], v) for v in values]
             else:
-                headers[p["name"]] = str(value)
+                headers[p["name"]] = values[0]
         return path + ("?" + urllib.parse.urlencode(query) if query else ""), headers
 
     def body_of(self, op):
@@ -127,6 +126,17 @@ def good(walk):
         walk.show(f"{op['operationId']}: what its document says is good")
 
 
+def twice(walk, method, path, op, p, body):
+    """A query parameter that is given twice is refused by its name, unless the document says that it is a list."""
+    legal = {"integer": 1, "boolean": True, "duration": "1ms", "date-time": "2026-02-11T14:00:00Z"}
+    value = "1ms" if p["name"] == "wait" else p.get("example", legal.get(p["schema"].get("format"), legal.get(p["schema"]["type"], "x")))
+    url, headers = walk.request(path, op, {("query", "wait"): "1ms", ("query", p["name"]): [value] * 2})
+    got = walk.call(method, url, body, headers)
+    refused = got[0] == 400 and got[2].decode().find(f'"detail":"{p["name"]}: is given more than once"') >= 0
+    if refused != (p["schema"]["type"] != "array"):
+        walk.note(f"{method.upper()} {url}: {got[0]} {got[2][:200]}: is a list, or is refused by its name")
+
+
 def bad(walk):
     """What a route says of its parameters holds: each of them with a value of another type."""
     for method, path, op in walk.operations():
@@ -140,6 +150,8 @@ def bad(walk):
                 walk.check(method, wrong_url, op, got, {400})
                 if p["name"].encode() not in got[2] and BAD[kind].encode() not in got[2]:
                     walk.note(f"{wrong_url}: the answer does not name {p['name']}: {got[2][:200]}")
+            if p["in"] == "query":
+                twice(walk, method, path, op, p, body)
         more = url + ("&" if "?" in url else "?") + "no_such_parameter=1"
         walk.check(method, more, op, walk.call(method, more, body, headers), {400})
         walk.check(method, url, op, walk.call("TRACE", url, None, {}), {405})

@@ -97,3 +97,22 @@ TEST(api_a_cursor_is_ours_or_refused)
     }
     world_deinit(&w);
 }
+
+/* The first counted, and nobody saw that the second did not. */
+TEST(api_a_query_parameter_that_is_given_twice_is_refused_by_its_name)
+{
+    struct world w = {.events = true};
+    world_init(&w);
+    assert_int_equal(ask(&w, "PUT", "/api/v1/topics/t", "", "{\"partitions\":1}"), 201);
+    assert_int_equal(ask(&w, "GET", "/api/v1/topics?limit=1&&prefix=t&limit=1", "", NULL), 400);
+    assert_true(has(&w, "\"code\":\"invalid-request\"") &&
+                has(&w, "\"detail\":\"limit: is given more than once\""));
+    assert_int_equal(ask(&w, "GET", "/api/v1/topics?prefix=&prefix=t", "", NULL), 400);
+    assert_true(has(&w, "prefix: is given more than once"));
+    assert_int_equal(ask(&w, "GET", "/api/v1/topics?limit=1&&prefix=t&", "", NULL), 200);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "GET", "/api/v1/events?type=a&tag=b&type=c&tag=d", "", NULL), 200);
+    world_deinit(&w);
+}
