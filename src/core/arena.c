@@ -112,6 +112,7 @@ void arena_reset(struct arena *a, size_t keep)
     }
     a->head = kept;
     a->used = 0;
+    a->over = false;
 }
 
 void arena_deinit(struct arena *a)
@@ -172,6 +173,7 @@ void *arena_take(struct arena *a, size_t size)
     }
     rounded &= ~(size_t)(ALIGN - 1);
     if (rounded > a->budget - a->used || rounded > SIZE_MAX - REDZONE) {
+        a->over = true;
         return NULL;
     }
     size_t need = rounded + REDZONE;

@@ -10,6 +10,7 @@
 #ifndef LEAT_CORE_ARENA_H
 #define LEAT_CORE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/compiler.h"
@@ -20,6 +21,8 @@ struct arena {
     struct arena_block *head;
     size_t used;   /* bytes given out since the last reset, with alignment */
     size_t budget; /* the most that `used` may become */
+    bool over; /* something was refused for the budget since the last reset: asking again for the
+                  same would fail again */
 };
 
 void arena_init(struct arena *a, size_t budget); /* allocates nothing */

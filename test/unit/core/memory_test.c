@@ -105,8 +105,11 @@ TEST(arena_gives_zeroed_aligned_memory_within_its_budget)
         memset(q, 0xAB, 16);
     }
     assert_int_equal(a.used, 4096);
+    assert_false(a.over);
     assert_null(arena_alloc(&a, 1));
+    assert_true(a.over);
     arena_reset(&a, 4096);
+    assert_false(a.over);
     uint8_t *again = arena_alloc(&a, 4096);
     for (size_t i = 0; i < 4096; i++) {
         assert_int_equal(again[i], 0);
