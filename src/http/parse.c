@@ -7,8 +7,7 @@
 struct body {
     struct http_exchange *x;
     char *p;
-    size_t cap;
-    bool out_of_memory;
+    bool whole;
 };
 
 static int on_body(http_parser *p, const char *at, size_t n)
@@ -19,16 +18,15 @@ static int on_body(http_parser *p, const char *at, size_t n)
         *body = str_make(at, n);
         return 0;
     }
-    if (s->p == NULL || body->n + n > s->cap) {
-        size_t cap = (body->n + n) * 2;
-        char *grown = arena_alloc(&s->x->arena, cap);
-        if (grown == NULL) {
-            s->out_of_memory = true;
+    if (s->p == NULL) {
+        s->p = arena_take(&s->x->arena, s->x->body_bytes); /* all of it: it was measured */
+        if (s->p == NULL) {
             return 1;
         }
-        memcpy(grown, body->p, body->n);
-        s->p = grown;
-        s->cap = cap;
+        memcpy(s->p, body->p, body->n);
+    }
+    if (n > s->x->body_bytes - body->n) {
+        return 1; /* it was measured otherwise: nobody can tell which is right */
     }
     memcpy(s->p + body->n, at, n);
     *body = str_make(s->p, body->n + n);
@@ -37,6 +35,8 @@ static int on_body(http_parser *p, const char *at, size_t n)
 
 static int on_chunked_complete(http_parser *p)
 {
+    struct body *s = p->data;
+    s->whole = true;
     http_parser_pause(p, 1);
     return 0;
 }
@@ -50,7 +50,7 @@ static bool join_chunks(struct http_exchange *x, const uint8_t *p, size_t n)
     http_parser_init(&parser, HTTP_REQUEST);
     parser.data = &s;
     http_parser_execute(&parser, &settings, (const char *)p, n);
-    return !s.out_of_memory;
+    return s.whole;
 }
 
 static int hex_digit(char c)

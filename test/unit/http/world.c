@@ -15,6 +15,7 @@ static void post_echo(void *ctx, struct http_request *r)
 {
     char text[4096];
     (void)ctx;
+    assert_in_range(r->arena->used, 0, r->body.n + 4096); /* a body of chunks is copied once */
     struct str q = http_query_get(r, "q");
     struct str type = http_header_get(r, "content-TYPE");
     int n = snprintf(text, sizeof(text), "%.*s|%.*s|%.*s|%.*s", STR(r->params[0]), STR(q),
