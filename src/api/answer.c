@@ -38,9 +38,34 @@ void api_reply_empty(struct api_call *c, int status, const struct http_header *h
     http_reply_with(c->request, &head, STR_LIT(""));
 }
 
+/* No memory, since the request's arena is spent: another time it would be the same. */
+static bool never_fits(const struct api_call *c, const char *code, const struct ectx *ec)
+{
+    return c->arena->over &&
+           (strcmp(code, "no-memory") == 0 || (ec != NULL && ec->code == ERR_NO_MEMORY));
+}
+
+static void too_large(const struct api_call *c, struct ectx *ec)
+{
+    *ec = (struct ectx){0};
+    IGNORE(
+        ectx_fail(ec, ERR_LIMIT,
+                  "the request, of %zu bytes of body, needs more than %zu bytes of memory, which "
+                  "is the most that a request of its size may take",
+                  c->request->body.n, c->arena->budget));
+    ectx_hint(ec, "send less at once, or ask for less: the same request would fail again");
+}
+
 void api_problem_with(struct api_call *c, int status, const char *code, const struct ectx *ec,
                       struct str members, const struct http_header *headers, size_t header_count)
 {
+    struct ectx over;
+    if (never_fits(c, code, ec)) {
+        too_large(c, &over);
+        ec = &over;
+        code = "too-large";
+        status = 0;
+    }
     const struct api_problem_doc *doc = api_problem_find(str_of(code));
     struct http_problem_spec spec = {.code = code,
                                      .status = status,

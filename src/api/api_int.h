@@ -131,8 +131,13 @@ struct api_call {
 };
 
 /* What is made of the request needs so many bytes of the arena beside those that its length gives:
- * the budget grows by them, up to LIMIT_REQUEST_ARENA_MAX. Allocates nothing. */
+ * the budget grows by them, up to LIMIT_REQUEST_ARENA_MAX. Allocates nothing. A request that needs
+ * more is answered 413 `too-large` instead of what its handler says of memory (answer.c). */
 void api_arena_widen(struct api_call *c, uint64_t bytes);
+/* The same for a body that is read as JSON, whatever is in it. The shortest costs most: a number of
+ * an array has two bytes, and 80 as a value; a tag of a letter has four, and 128 as a value, a text
+ * and a header. That is 40 for each byte, 16 of which are http's. */
+void api_arena_widen_json(struct api_call *c);
 /* Path parameters, decoded. */
 struct str api_path(const struct api_call *c, size_t index);
 /* Query parameters. Absent: `missing`. False: answered (malformed, out of range). */

@@ -9,14 +9,11 @@
 #include "api/idempotency.h"
 
 /*
- * What an append needs of the request's arena beside the http room's budget, which knows the
- * request's length alone. An event of a few bytes is read (1.3 KiB, mostly room for attributes),
- * planned (0.7 KiB), and is a record with some 12 headers (0.8 KiB) then. And the shortest of JSON:
- * a number of an array has two bytes, and 80 as a value; a tag of a letter has four, and 128 as a
- * value, a text and a header. With the 16 of http that makes 40 for each byte.
+ * What an event needs of the request's arena beside what its JSON does: one of a few bytes is read
+ * (1.3 KiB, mostly room for attributes), planned (0.7 KiB), and is a record with some 12 headers
+ * (0.8 KiB) then.
  */
 #define APPEND_EVENT_BYTES 4096u
-#define APPEND_BYTE_BYTES  24u
 
 struct append_call {
     struct api_call *c;
@@ -392,7 +389,7 @@ static void start(struct append_call *x, struct es *es)
 /* Before anything of the request is read. */
 static struct append_call *call_new(struct api_call *c)
 {
-    api_arena_widen(c, c->request->body.n * (uint64_t)APPEND_BYTE_BYTES);
+    api_arena_widen_json(c);
     struct append_call *x = arena_new(c->arena, struct append_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);

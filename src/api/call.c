@@ -9,7 +9,8 @@
 #include "core/limits.h"
 #include "envelope/envelope.h"
 
-#define CURSOR_MAX 512u /* bytes of what a page ended with */
+#define CURSOR_MAX      512u /* bytes of what a page ended with */
+#define JSON_BYTE_BYTES 24u  /* api_arena_widen_json */
 
 void api_arena_widen(struct api_call *c, uint64_t bytes)
 {
@@ -18,6 +19,11 @@ void api_arena_widen(struct api_call *c, uint64_t bytes)
         const size_t left = LIMIT_REQUEST_ARENA_MAX - a->budget;
         a->budget += bytes < left ? (size_t)bytes : left;
     }
+}
+
+void api_arena_widen_json(struct api_call *c)
+{
+    api_arena_widen(c, c->request->body.n * (uint64_t)JSON_BYTE_BYTES);
 }
 
 struct str api_path(const struct api_call *c, size_t index)

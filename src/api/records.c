@@ -10,6 +10,15 @@
 #include "api/topics.h"
 
 #define ANSWER_BYTES (64u * 1024 * 1024)
+/*
+ * What a record needs of the request's arena beside what its JSON does: itself, as it was read and
+ * as a record of its part; where it goes; a header for the trace of its request; its place in the
+ * answer.
+ */
+#define RECORD_BYTES                                                                \
+    (sizeof(struct record_in) + sizeof(struct engine_record) + sizeof(struct str) + \
+     2 * sizeof(uint32_t) + 2 * sizeof(struct record_header) + RECORD_ANSWER_BYTES)
+#define RECORD_ANSWER_BYTES 64u /* {"partition":123456,"offset":...}, */
 
 struct produce {
     struct api_call *c;
@@ -30,9 +39,10 @@ static enum err make_room(struct produce *x, size_t count, struct ectx *ec)
 {
     struct arena *a = x->c->arena;
     if (count > RECORDS_MAX) {
-        return ectx_fail(ec, ERR_LIMIT, "%zu records, but at most %u are taken at once", count,
-                         RECORDS_MAX);
+        return ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE,
+                         "%zu records, but at most %u are taken at once", count, RECORDS_MAX);
     }
+    api_arena_widen(x->c, count * (uint64_t)RECORD_BYTES);
     x->cap = count;
     x->in = arena_new_n(a, struct record_in, count + 1);
     x->errors = arena_new_n(a, struct str, count + 1);
@@ -69,7 +79,9 @@ static enum err add(struct produce *x, const struct json *v, size_t line, enum e
                          : ectx_wrap(ec, e, "line %zu", line);
     }
     if (e != ERR_OK) {
-        x->errors[x->count] = arena_str(x->c->arena, str_of(ec->text));
+        const struct str text = str_of(ec->text);
+        api_arena_widen(x->c, 7 * text.n + RECORD_ANSWER_BYTES); /* and in the answer, escaped */
+        x->errors[x->count] = arena_str(x->c->arena, text);
         if (str_is_null(x->errors[x->count])) {
             return ectx_fail(ec, ERR_NO_MEMORY, "out of memory for the errors");
         }
@@ -122,7 +134,8 @@ static enum err read_lines(struct produce *x, struct ectx *ec)
             continue;
         }
         if (x->count == x->cap) {
-            return ectx_fail(ec, ERR_LIMIT, "more than %u records", RECORDS_MAX);
+            return ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE,
+                             "more than %u records; as many are taken at once", RECORDS_MAX);
         }
         const enum err parsed = json_parse(text, &limits, x->c->arena, &v, ec);
         e = add(x, v, line, parsed, ec);
@@ -336,6 +349,7 @@ static void post_records(struct api_call *c)
     if (!check(c, x)) {
         return;
     }
+    api_arena_widen_json(c);
     enum err e = api_content_is(c, "application/json") ? read_list(x, &ec) : read_lines(x, &ec);
     if (e == ERR_OK && x->count == 0) {
         e = ectx_fail(&ec, ERR_MALFORMED, "records: there is none");

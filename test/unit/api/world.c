@@ -88,7 +88,9 @@ static void boot(struct world *w)
         open_events(w);
     }
     assert_int_equal(net_create(w->env, w->poll, &net, w->metrics, &w->net, NULL), ERR_OK);
-    assert_int_equal(http_create(w->env, w->net, w->metrics, 1u << 20, &w->http), ERR_OK);
+    assert_int_equal(
+        http_create(w->env, w->net, w->metrics, w->events ? 16u << 20 : 1u << 20, &w->http),
+        ERR_OK);
     const struct api_services services = {.env = w->env,
                                           .net = w->net,
                                           .http = w->http,
@@ -258,7 +260,7 @@ int hear(struct world *w)
 int ask(struct world *w, const char *method, const char *target, const char *headers,
         const char *body)
 {
-    static char text[1u << 20]; /* no memory of core/mem.h, which may be made to fail */
+    static char text[8u << 20]; /* no memory of core/mem.h, which may be made to fail */
     const int n = snprintf(text, sizeof(text),
                            "%s %s HTTP/1.1\r\nHost: localhost\r\n%s%sContent-Length: %zu\r\n\r\n%s",
                            method, target, headers,
