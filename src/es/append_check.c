@@ -18,14 +18,17 @@ static enum es_problem event_check(const struct es *es, const struct es_new_even
 {
     const struct envelope *e = &x->envelope;
     const char *what = NULL;
+    enum err kind = ERR_MALFORMED;
     if (e->type.n == 0 || e->type.n > ENVELOPE_TYPE_MAX) {
         what = "its type has 1 to 256 bytes";
     } else if (!str_is_null(e->id) && (e->id.n == 0 || e->id.n > ES_EVENT_ID_MAX)) {
         what = "its id has 1 to 128 bytes";
     } else if (x->tag_count > ES_TAGS_MAX) {
         what = "it has at most 64 tags";
+        kind = ERR_LIMIT;
     } else if (x->meta.n > ES_META_MAX) {
         what = "its meta has at most 65536 bytes";
+        kind = ERR_LIMIT;
     }
     for (size_t t = 0; what == NULL && t < x->tag_count; t++) {
         if (x->tags[t].n == 0 || x->tags[t].n > ES_TAG_MAX) {
@@ -33,7 +36,7 @@ static enum es_problem event_check(const struct es *es, const struct es_new_even
         }
     }
     if (what != NULL) {
-        IGNORE(ectx_fail(ec, ERR_MALFORMED, "events[%zu]: %s", i, what));
+        IGNORE(ectx_fail(ec, kind, "events[%zu]: %s", i, what));
         return ES_INVALID;
     }
     if (event_bytes(x) > es->event_max_bytes) {
@@ -57,7 +60,7 @@ static enum es_problem query_check(const struct es *es, const struct es_check *c
     for (size_t k = 0; k < c->item_count; k++) {
         const struct es_query_item *item = &c->items[k];
         if (item->type_count > ES_TAGS_MAX || item->tag_count > ES_TAGS_MAX) {
-            IGNORE(ectx_fail(ec, ERR_MALFORMED,
+            IGNORE(ectx_fail(ec, ERR_LIMIT,
                              "checks[%zu]: an item of a query has at most %u types and %u tags", i,
                              ES_TAGS_MAX, ES_TAGS_MAX));
             return ES_INVALID;
@@ -65,7 +68,7 @@ static enum es_problem query_check(const struct es *es, const struct es_check *c
         *terms += item->type_count + item->tag_count;
     }
     if (*terms > ES_QUERY_TERMS_MAX) {
-        IGNORE(ectx_fail(ec, ERR_MALFORMED,
+        IGNORE(ectx_fail(ec, ERR_LIMIT,
                          "checks[%zu]: the queries of an append have at most %u types and tags "
                          "together",
                          i, ES_QUERY_TERMS_MAX));
@@ -79,21 +82,33 @@ static enum es_problem query_check(const struct es *es, const struct es_check *c
     return ES_OK;
 }
 
+/* How many of what there are, before any of them is looked at. */
+static enum es_problem count_check(const struct es_append *a, struct ectx *ec)
+{
+    if (a->event_count > ES_EVENTS_MAX) {
+        IGNORE(ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE, "%zu events; an append has at most %u",
+                         a->event_count, ES_EVENTS_MAX));
+        return ES_BATCH_TOO_LARGE;
+    }
+    if (a->check_count > ES_CHECKS_MAX) {
+        IGNORE(ectx_fail(ec, ERR_LIMIT, "%zu checks; an append has at most %u", a->check_count,
+                         ES_CHECKS_MAX));
+        return ES_INVALID;
+    }
+    if (a->event_count == 0 && (a->check_count == 0 || a->expected != NULL)) {
+        IGNORE(ectx_fail(ec, ERR_MALFORMED, "an append has events, or checks"));
+        return ES_INVALID;
+    }
+    return ES_OK;
+}
+
 enum es_problem es_append_check(const struct es *es, struct es_append *a)
 {
     size_t bytes = 0;
     size_t terms = 0;
-    const char *what = NULL;
-    if (a->event_count > ES_EVENTS_MAX) {
-        what = "an append has at most 10000 events";
-    } else if (a->check_count > ES_CHECKS_MAX) {
-        what = "an append has at most 256 checks";
-    } else if (a->event_count == 0 && (a->check_count == 0 || a->expected != NULL)) {
-        what = "an append has events, or checks";
-    }
-    if (what != NULL) {
-        IGNORE(ectx_fail(&a->ec, ERR_MALFORMED, "%s", what));
-        return ES_INVALID;
+    const enum es_problem counts = count_check(a, &a->ec);
+    if (counts != ES_OK) {
+        return counts;
     }
     for (size_t i = 0; i < a->event_count; i++) {
         enum es_problem p = event_check(es, &a->events[i], i, &a->ec);

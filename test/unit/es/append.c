@@ -153,3 +153,43 @@ TEST(a_start_that_fills_the_memory_of_the_index_goes_on)
     }
     es_world_deinit(&w);
 }
+
+static void try_count(struct es_world *w, size_t events, size_t checks, enum es_problem problem,
+                      enum err e, const char *says)
+{
+    struct es_shot *s = es_shot_make("order-1", NULL, NULL);
+    struct es_new_event *list = arena_new_n(&s->arena, struct es_new_event, events + 1);
+    for (size_t i = 0; i < events; i++) {
+        list[i] = (struct es_new_event){.stream = STR_LIT("order-1"), .data = STR_LIT("1")};
+        list[i].envelope.type = STR_LIT("T");
+    }
+    struct es_check *any = arena_new_n(&s->arena, struct es_check, checks + 1);
+    for (size_t i = 0; i < checks; i++) {
+        any[i].stream = STR_LIT("order-1");
+    }
+    s->a.events = list;
+    s->a.event_count = events;
+    s->a.checks = any;
+    s->a.check_count = checks;
+    es_shot_go(w, s);
+    es_world_settle(w);
+    assert_int_equal(s->a.problem, problem);
+    if (problem != ES_OK) {
+        assert_int_equal(s->a.ec.code, e);
+        assert_non_null(strstr(s->a.ec.text, says));
+    }
+    es_shot_free(s);
+}
+
+TEST(an_append_of_too_many_events_or_checks_names_both_numbers)
+{
+    struct es_world w;
+    es_world_init(&w, 12);
+    try_count(&w, 2, 256, ES_OK, ERR_OK, "");
+    try_count(&w, 10001, 0, ES_BATCH_TOO_LARGE, ERR_RECORD_LIST_TOO_LARGE,
+              "10001 events; an append has at most 10000");
+    try_count(&w, 1, 257, ES_INVALID, ERR_LIMIT, "257 checks; an append has at most 256");
+    try_count(&w, 0, 0, ES_INVALID, ERR_MALFORMED, "an append has events, or checks");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "-"), "ok 2-2");
+    es_world_deinit(&w);
+}
