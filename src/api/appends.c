@@ -50,7 +50,7 @@ static enum err add_event(struct append_call *x, const struct json *v, const cha
     buf_put_u8(&b, ']');
     at[b.n] = '\0';
     if (x->count == x->cap) {
-        return ectx_fail(ec, ERR_LIMIT, "more than %u events", ES_EVENTS_MAX);
+        return ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE, "more than %u events", ES_EVENTS_MAX);
     }
     enum err e = event_read(v, x->stream, at, x->c->arena, &x->events[x->count], ec);
     if (e == ERR_OK) {
@@ -62,8 +62,8 @@ static enum err add_event(struct append_call *x, const struct json *v, const cha
 static enum err make_room(struct append_call *x, size_t count, struct ectx *ec)
 {
     if (count > ES_EVENTS_MAX) {
-        return ectx_fail(ec, ERR_LIMIT, "%zu events, but at most %u are allowed", count,
-                         ES_EVENTS_MAX);
+        return ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE,
+                         "%zu events, but at most %u are taken at once", count, ES_EVENTS_MAX);
     }
     api_arena_widen(x->c, count * (uint64_t)APPEND_EVENT_BYTES);
     x->events = arena_new_n(x->c->arena, struct es_new_event, count == 0 ? 1 : count);

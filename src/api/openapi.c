@@ -178,7 +178,7 @@ static void put_problems(struct json_writer *w, const struct api_route *r)
 {
     char names[512], all[1024];
     (void)snprintf(all, sizeof(all), "invalid-request %s%s%s", r->problems,
-                   r->body != NULL ? " unsupported-media-type" : "",
+                   r->body != NULL ? " unsupported-media-type body-too-large too-large" : "",
                    (r->flags & API_IDEMPOTENT) != 0
                        ? " idempotency-in-progress idempotency-mismatch idempotency-full"
                        : "");

@@ -115,7 +115,7 @@ def many_small(count, server, most=10000):
     count.show("they are read again, also across the batches", ends == ["c0", f"c{most - 1}"] and
                [len(page["events"]) for page in found] == [3, 2], (ends, found))
     status, body, _ = client.append("small-1", [one] * (most + 1))
-    count.show("one more is refused", status == 413 and f"{most + 1} events" in body["detail"], (status, body))
+    count.show("one more is refused", status == 413 and body["code"] == "batch-too-large" and f"{most + 1} events" in body["detail"], (status, body))
     client.close()
 
 

@@ -1,4 +1,6 @@
 /* Appends of many small events: the arena of a request is as large as the append needs. */
+#include <stdlib.h>
+
 #include "core/limits.h"
 #include "world.h"
 
@@ -61,9 +63,9 @@ TEST(api_an_append_holds_as_many_small_events_as_it_may)
     assert_true(has(&w, "{\"stream\":\"many-03999\",\"first_revision\":0,\"last_revision\":0}"));
     assert_int_equal(ask(&w, "POST", PATH, "", many("{\"events\":[", EVENT, ",", "]}", 10001)),
                      413);
-    assert_true(has(&w, "10001 events, but at most 10000"));
+    assert_true(has(&w, "10001 events, but at most 10000") && has(&w, "\"batch-too-large\""));
     assert_int_equal(ask(&w, "POST", PATH, LINES, many("", EVENT, "\n", "\n\r\n", 10001)), 413);
-    assert_true(has(&w, "10001 events, but at most 10000"));
+    assert_true(has(&w, "10001 events, but at most 10000") && has(&w, "\"batch-too-large\""));
     world_deinit(&w);
 }
 
@@ -84,6 +86,43 @@ TEST(api_an_append_may_be_dense)
                               ",", "]}", 3000)),
                      201);
     assert_true(has(&w, "\"last_revision\":3001"));
+    world_deinit(&w);
+}
+
+/* What is counted has one code, whoever counts it. */
+TEST(api_more_of_a_kind_than_an_append_takes_is_too_large)
+{
+    struct world w;
+    open_events(&w);
+    static const char *const kinds[][4] = {
+        {"{\"records\":[],\"checks\":[", "{\"stream\":\"many-1\",\"expected\":\"any\"}", "]}",
+         "256"},
+        {"{\"checks\":[{\"query\":{\"items\":[", "{\"types\":[\"a\"]}", "]}}]}", "32"},
+        {"{\"checks\":[{\"query\":{\"items\":[{\"tags\":[", "\"a\"", "]}]}}]}", "64"},
+        {"{\"records\":[{\"stream\":\"many-1\",\"type\":\"a\",\"tags\":[", "\"a\"", "]}]}", "64"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const unsigned most = (unsigned)atoi(kinds[i][3]);
+        assert_int_equal(ask(&w, "POST", "/api/v1/append", "",
+                             many(kinds[i][0], kinds[i][1], ",", kinds[i][2], most)),
+                         201);
+        assert_int_equal(ask(&w, "POST", "/api/v1/append", "",
+                             many(kinds[i][0], kinds[i][1], ",", kinds[i][2], most + 1)),
+                         413);
+        assert_true(has(&w, "\"code\":\"too-large\"") && has(&w, kinds[i][3]));
+    }
+    /* Of all queries together: the event store counts them. */
+    char item[1024];
+    struct buf b = {.p = (uint8_t *)item, .cap = sizeof(item) - 1, .max = sizeof(item) - 1};
+    buf_put_z(&b, "{\"query\":{\"items\":[{\"types\":[\"a\"");
+    for (int i = 0; i < 63; i++) {
+        buf_put_z(&b, ",\"a\"");
+    }
+    buf_put_z(&b, "]}]}}");
+    item[b.n] = '\0';
+    assert_int_equal(
+        ask(&w, "POST", "/api/v1/append", "", many("{\"checks\":[", item, ",", "]}", 33)), 413);
+    assert_true(has(&w, "\"code\":\"too-large\"") && has(&w, "2048"));
     world_deinit(&w);
 }
 
