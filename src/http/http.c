@@ -144,6 +144,20 @@ static void check_host(struct http_exchange *x, const struct http_listener *l)
     }
 }
 
+void http_judge_head(struct http_exchange *x, const uint8_t *p)
+{
+    const struct http_request empty = {.internal = x, .arena = &x->arena};
+    if (!http_parse_head(x, p)) {
+        http_refuse(x, 503, "out of memory for an HTTP request");
+    }
+    if (x->status == 0) {
+        check_host(x, x->conn->listener);
+        x->early = !http_serves(x);
+    }
+    x->request = empty; /* the buffer may move before it is answered */
+    x->authority = STR_NULL;
+}
+
 static void on_message(void *state, struct net_message *m)
 {
     struct http_conn *c = state;
@@ -153,6 +167,7 @@ static void on_message(void *state, struct net_message *m)
     x->message = m;
     list_push_back(&c->http->live, &x->link);
     x->started_ns = m->received_ns;
+    x->keep_alive = x->keep_alive && !x->early; /* nobody knows whether the body comes */
     if (x->status == 0 && !http_parse(x, m->p, m->n)) {
         http_refuse(x, 503, "out of memory for an HTTP request");
     }

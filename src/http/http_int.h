@@ -92,6 +92,7 @@ struct http_exchange {
 
     bool keep_alive, head_only, http_1_0;
     int status; /* set when something is to be refused with this */
+    bool early; /* answered before its body comes, which is not read any more */
 
     uint8_t *body_taken; /* memory of the reply that does not lie in `out` */
     uint8_t *large_out;
@@ -108,13 +109,20 @@ void http_exchange_put(struct http_exchange *x);
 
 /* measure.c */
 enum err http_measure(void *state, const uint8_t *p, size_t n, size_t *total, struct ectx *ec);
+/* http.c: it is answered without a look at its body: a refusal, or `early`. The whole head is at
+ * `p`, of which nothing is kept. */
+void http_judge_head(struct http_exchange *x, const uint8_t *p);
+
 /* parse.c: fills the request from the message; false: out of memory. A refusal sets status and ec.
  */
 bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n);
+bool http_parse_head(struct http_exchange *x, const uint8_t *p); /* all but the body */
 /* "%41+b" -> "A b" into the arena (plus: '+' means a space). Null: not decodable. */
 struct str http_percent_decode(struct arena *a, struct str s, bool plus);
 /* route.c: calls the handler, or answers 404 / 405. */
 void http_dispatch(struct http_exchange *x);
+/* Is there a handler for it, or an answer to OPTIONS? Else it is a 404 or a 405. */
+bool http_serves(struct http_exchange *x);
 /* origin.c: whose page asks? Sets origin, if it may read the answer. */
 void http_origin_check(struct http_exchange *x);
 /* What a browser is told of it; in any case that answers differ. */

@@ -195,9 +195,22 @@ static bool field_is(const struct http_exchange *x, const struct http_field *f, 
 }
 
 /*
- * The head is whole. A client that waits before it sends a body is told to go on, if its body will
- * be taken (RFC 9110, 10.1.1); HTTP/1.0 knows no such answer.
+ * A client waits before it sends its body: it is told to go on, unless what the answer will be is
+ * known without one (RFC 9110, 10.1.1).
  */
+static void body_await(struct http_exchange *x)
+{
+    if (x->conn->conn == NULL) {
+        return; /* bytes alone are measured: nobody is there */
+    }
+    http_judge_head(x, x->base);
+    if (x->status == 0 && !x->early &&
+        !net_conn_say(x->conn->conn, STR_LIT("HTTP/1.1 100 Continue\r\n\r\n"))) {
+        http_refuse(x, 503, "out of memory for an HTTP request");
+    }
+}
+
+/* The head is whole. HTTP/1.0 knows no Expect. */
 static void head_check(struct http_exchange *x, bool body_is_awaited)
 {
     const http_parser *p = &x->parser;
@@ -209,6 +222,7 @@ static void head_check(struct http_exchange *x, bool body_is_awaited)
         return;
     }
     uint32_t hosts = 0;
+    bool expects = false;
     for (uint32_t i = 0; i < x->field_count; i++) {
         const struct http_field *f = &field_list(x)[i];
         const struct str value = str_make(x->base + f->value_at, f->value_n);
@@ -230,14 +244,12 @@ static void head_check(struct http_exchange *x, bool body_is_awaited)
             http_refuse(x, 417, "nothing but 100-continue can be expected");
             return;
         }
-        if (body_is_awaited && x->conn->conn != NULL &&
-            !net_conn_say(x->conn->conn, STR_LIT("HTTP/1.1 100 Continue\r\n\r\n"))) {
-            http_refuse(x, 503, "out of memory for an HTTP request");
-            return;
-        }
+        expects = true;
     }
     if (hosts > 1 || (hosts == 0 && !x->http_1_0)) {
         http_refuse(x, 400, "an HTTP/1.1 request has one Host field");
+    } else if (expects && body_is_awaited) {
+        body_await(x);
     }
 }
 
@@ -248,7 +260,7 @@ static void measure_on(struct http_exchange *x, size_t n, enum http_errno he)
         x->head_checked = true;
         x->head_bytes = (uint32_t)x->measured;
         head_check(x, x->chunked ? !x->complete : x->measured + x->body_bytes > n);
-        if (x->status != 0) {
+        if (x->status != 0 || x->early) {
             return;
         }
     }
@@ -284,12 +296,12 @@ enum err http_measure(void *state, const uint8_t *p, size_t n, size_t *total, st
         measure_begin(c, x);
     }
     /* Asked again without new bytes; to the parser no bytes would mean the end. */
-    if (x->total == 0 && x->status == 0 && n > x->measured) {
+    if (x->total == 0 && x->status == 0 && !x->early && n > x->measured) {
         x->base = p;
         x->measured += http_parser_execute(&x->parser, &settings, (const char *)p + x->measured,
                                            n - x->measured);
         measure_on(x, n, HTTP_PARSER_ERRNO(&x->parser));
     }
-    *total = x->status != 0 ? n : x->total;
+    *total = x->status != 0 || x->early ? n : x->total;
     return ERR_OK;
 }

@@ -127,11 +127,9 @@ static struct str path_of(struct http_exchange *x, struct str target)
     return target;
 }
 
-bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
+bool http_parse_head(struct http_exchange *x, const uint8_t *p)
 {
     struct http_request *r = &x->request;
-    const uint64_t budget = HTTP_ARENA_BASE + HTTP_ARENA_PER_BYTE * (uint64_t)n;
-    x->arena.budget = budget < LIMIT_REQUEST_ARENA_MAX ? (size_t)budget : LIMIT_REQUEST_ARENA_MAX;
     if (!make_headers(x, p)) {
         return false;
     }
@@ -142,6 +140,20 @@ bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
     const bool of_all = x->parser.method == HTTP_OPTIONS && str_eq_z(r->target, "*");
     if (!of_all && (r->path.p == NULL || r->path.n == 0 || r->path.p[0] != '/')) {
         http_refuse(x, 400, "the request's path is not valid");
+    }
+    return true;
+}
+
+bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n)
+{
+    struct http_request *r = &x->request;
+    const uint64_t budget = HTTP_ARENA_BASE + HTTP_ARENA_PER_BYTE * (uint64_t)n;
+    x->arena.budget = budget < LIMIT_REQUEST_ARENA_MAX ? (size_t)budget : LIMIT_REQUEST_ARENA_MAX;
+    if (!http_parse_head(x, p)) {
+        return false;
+    }
+    if (x->early) {
+        return true;
     }
     if (!x->chunked) {
         r->body = str_make(p + x->head_bytes, x->body_bytes);

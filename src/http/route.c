@@ -125,43 +125,67 @@ static void answer_404(struct http_exchange *x)
     http_problem_with(&x->request, &spec, &ec);
 }
 
-void http_dispatch(struct http_exchange *x)
+struct found {
+    const struct http_matcher *matcher; /* NULL: none */
+    bool path_known;                    /* with another method */
+    uint32_t count;
+    struct str parts[HTTP_PATH_PARTS_MAX]; /* decoded */
+};
+
+static void find(struct http_exchange *x, struct found *f)
 {
     const struct http *h = x->http;
+    f->matcher = NULL;
+    f->path_known = false;
+    f->count = cut_path(x->request.target, f->parts);
+    if (f->count > HTTP_PATH_PARTS_MAX) {
+        return;
+    }
+    for (uint32_t i = 0; i < f->count; i++) {
+        f->parts[i] = http_percent_decode(&x->arena, f->parts[i], false);
+    }
+    for (size_t i = 0; i < h->matcher_count && f->matcher == NULL; i++) {
+        const struct http_matcher *m = &h->matchers[i];
+        if (matches(m, f->parts, f->count)) {
+            f->path_known = true;
+            f->matcher = method_matches(m->route->method, x->request.method) ? m : NULL;
+        }
+    }
+}
+
+static bool of_all(const struct http_exchange *x)
+{
+    return x->parser.method == HTTP_OPTIONS && str_eq_z(x->request.target, "*");
+}
+
+bool http_serves(struct http_exchange *x)
+{
+    NOT_ZEROED struct found f;
+    if (of_all(x)) {
+        return true;
+    }
+    find(x, &f);
+    return f.matcher != NULL || (f.path_known && x->parser.method == HTTP_OPTIONS);
+}
+
+void http_dispatch(struct http_exchange *x)
+{
     struct http_request *r = &x->request;
-    struct str parts[HTTP_PATH_PARTS_MAX];
-    const bool options = x->parser.method == HTTP_OPTIONS;
-    if (options && str_eq_z(r->target, "*")) {
+    NOT_ZEROED struct found f;
+    if (of_all(x)) {
         http_answer_options(x, STR_LIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         return;
     }
-    const uint32_t count = cut_path(r->target, parts);
-    if (count > HTTP_PATH_PARTS_MAX) {
+    find(x, &f);
+    if (f.matcher != NULL) {
+        set_params(r, f.matcher, f.parts);
+        r->route = f.matcher->route;
+        f.matcher->route->handle(f.matcher->ctx, r);
+    } else if (!f.path_known) {
         answer_404(x);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        parts[i] = http_percent_decode(&x->arena, parts[i], false);
-    }
-    bool path_known = false;
-    for (size_t i = 0; i < h->matcher_count; i++) {
-        const struct http_matcher *m = &h->matchers[i];
-        if (!matches(m, parts, count)) {
-            continue;
-        }
-        path_known = true;
-        if (method_matches(m->route->method, r->method)) {
-            set_params(r, m, parts);
-            r->route = m->route;
-            m->route->handle(m->ctx, r);
-            return;
-        }
-    }
-    if (path_known && options) {
-        http_answer_options(x, methods_of(x, parts, count));
-    } else if (path_known) {
-        answer_405(x, methods_of(x, parts, count));
+    } else if (x->parser.method == HTTP_OPTIONS) {
+        http_answer_options(x, methods_of(x, f.parts, f.count));
     } else {
-        answer_404(x);
+        answer_405(x, methods_of(x, f.parts, f.count));
     }
 }
