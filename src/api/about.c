@@ -19,27 +19,23 @@ static void get_openapi(struct api_call *c)
 
 static void get_problems(struct api_call *c)
 {
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     const struct api_problem_doc *p;
-    buf_init(&b, 1u << 20);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "problems");
-    json_write_begin(&w, '[');
+    api_object_begin(&o, 1u << 20);
+    json_write_name(&o.w, "problems");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; (p = api_problem_at(i)) != NULL; i++) {
-        json_write_begin(&w, '{');
-        json_write_member_str(&w, "code", str_of(p->code));
-        json_write_member_i64(&w, "status", p->status);
-        json_write_member_bool(&w, "retryable", p->retryable);
-        json_write_member_str(&w, "title", str_of(p->title));
-        json_write_member_str(&w, "meaning", str_of(p->meaning));
-        json_write_member_str(&w, "what_to_do", str_of(p->what_to_do));
-        json_write_end(&w, '}');
+        json_write_begin(&o.w, '{');
+        json_write_member_str(&o.w, "code", str_of(p->code));
+        json_write_member_i64(&o.w, "status", p->status);
+        json_write_member_bool(&o.w, "retryable", p->retryable);
+        json_write_member_str(&o.w, "title", str_of(p->title));
+        json_write_member_str(&o.w, "meaning", str_of(p->meaning));
+        json_write_member_str(&o.w, "what_to_do", str_of(p->what_to_do));
+        json_write_end(&o.w, '}');
     }
-    json_write_end(&w, ']');
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    json_write_end(&o.w, ']');
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 static void get_problem(struct api_call *c)

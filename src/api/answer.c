@@ -29,6 +29,20 @@ void api_reply(struct api_call *c, int status, const struct http_header *headers
     http_reply_take(c->request, &head, json);
 }
 
+void api_object_begin(struct api_object *o, size_t max)
+{
+    buf_init(&o->b, max);
+    json_write_init(&o->w, &o->b);
+    json_write_begin(&o->w, '{');
+}
+
+void api_object_reply(struct api_call *c, int status, const struct http_header *headers,
+                      size_t header_count, struct api_object *o)
+{
+    json_write_end(&o->w, '}');
+    api_reply(c, status, headers, header_count, &o->b);
+}
+
 void api_reply_empty(struct api_call *c, int status, const struct http_header *headers,
                      size_t header_count)
 {

@@ -180,6 +180,22 @@ bool api_cursor_get(struct api_call *c, char kind, struct str *at);
 /* The buffer's memory is taken. A buffer that has failed is answered with 503. */
 void api_reply(struct api_call *c, int status, const struct http_header *headers,
                size_t header_count, struct buf *json);
+/*
+ * The same for one JSON object of up to `max` bytes: its members are written with &o.w between the
+ * two. It stays where it was begun.
+ *
+ *     struct api_object o;
+ *     api_object_begin(&o, ANSWER_BYTES);
+ *     json_write_member_str(&o.w, "name", name);
+ *     api_object_reply(c, 200, NULL, 0, &o);
+ */
+struct api_object {
+    struct buf b;
+    struct json_writer w;
+};
+void api_object_begin(struct api_object *o, size_t max);
+void api_object_reply(struct api_call *c, int status, const struct http_header *headers,
+                      size_t header_count, struct api_object *o);
 void api_reply_empty(struct api_call *c, int status, const struct http_header *headers,
                      size_t header_count);
 /* A problem of the table by its code; the detail and hint from ec. `members`: further ones (JSON

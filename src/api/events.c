@@ -81,27 +81,23 @@ static void on_stream(struct es_read_stream *r)
         reply_event(x);
         return;
     }
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     char etag[ES_ETAG_SIZE];
     const struct http_header header = {STR_LIT("ETag"), es_etag(r->last_revision, etag)};
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "stream", r->stream);
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_member_str(&o.w, "stream", r->stream);
     if (r->has_snapshot) {
-        write_snapshot(&w, &r->snapshot);
+        write_snapshot(&o.w, &r->snapshot);
     }
-    write_events(x->c, &w, r->events, r->event_count);
-    json_write_name(&w, "last_revision");
-    json_write_u64(&w, r->last_revision);
+    write_events(x->c, &o.w, r->events, r->event_count);
+    json_write_name(&o.w, "last_revision");
+    json_write_u64(&o.w, r->last_revision);
     if (r->more) {
-        json_write_name(&w, "next");
-        json_write_u64(&w, r->next);
+        json_write_name(&o.w, "next");
+        json_write_u64(&o.w, r->next);
     }
-    json_write_end(&w, '}');
     es_read_stream_release(x->c->api->services.es, r);
-    api_reply(x->c, 200, &header, 1, &b);
+    api_object_reply(x->c, 200, &header, 1, &o);
 }
 
 /* from=REVISION|end, dir=fwd|back, to=REVISION, at=REVISION|TIME, limit, snapshot=auto & schema. */
@@ -228,17 +224,13 @@ static void on_all(struct es_read_all *r)
         es_reply_problem(x->c, r->problem, 0, &r->ec, STR_NULL);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    write_events(x->c, &w, r->events, r->event_count);
-    event_position_write(&w, "next", r->next);
-    json_write_member_bool(&w, "more", r->more);
-    json_write_end(&w, '}');
+    struct api_object o;
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    write_events(x->c, &o.w, r->events, r->event_count);
+    event_position_write(&o.w, "next", r->next);
+    json_write_member_bool(&o.w, "more", r->more);
     es_read_all_release(x->c->api->services.es, r);
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static bool read_all_range(struct api_call *c, struct es_read_all *r)

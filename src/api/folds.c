@@ -27,15 +27,11 @@ static void on_defined(struct es_define *d)
         api_reply_empty(x->c, 204, NULL, 0);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "name", d->name);
-    json_write_member_bool(&w, "created", d->created);
-    json_write_end(&w, '}');
-    api_reply(x->c, d->created ? 201 : 200, NULL, 0, &b);
+    struct api_object o;
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_member_str(&o.w, "name", d->name);
+    json_write_member_bool(&o.w, "created", d->created);
+    api_object_reply(x->c, d->created ? 201 : 200, NULL, 0, &o);
 }
 
 static void define(struct api_call *c, struct str text)
@@ -105,22 +101,18 @@ static void get_definitions(struct api_call *c)
 {
     const struct es_definition *list;
     size_t count;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (!definitions(c, &list, &count)) {
         return;
     }
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "definitions");
-    json_write_begin(&w, '[');
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_name(&o.w, "definitions");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; i < count; i++) {
-        write_definition(&w, &list[i]);
+        write_definition(&o.w, &list[i]);
     }
-    json_write_end(&w, ']');
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    json_write_end(&o.w, ']');
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 static void get_definition(struct api_call *c)
@@ -172,26 +164,22 @@ static void write_failures(struct json_writer *w, const struct es_upcast_check *
 static void on_checked(struct es_upcast_check *k)
 {
     struct check_call *x = k->ctx;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (k->problem != ES_OK) {
         es_reply_problem(x->c, k->problem, 0, &k->ec, STR_NULL);
         return;
     }
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "events");
-    json_write_u64(&w, k->events);
-    json_write_name(&w, "upcast");
-    json_write_u64(&w, k->upcast);
-    json_write_name(&w, "became");
-    json_write_u64(&w, k->made);
-    json_write_name(&w, "failed");
-    json_write_u64(&w, k->failed);
-    write_failures(&w, k);
-    json_write_end(&w, '}');
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_name(&o.w, "events");
+    json_write_u64(&o.w, k->events);
+    json_write_name(&o.w, "upcast");
+    json_write_u64(&o.w, k->upcast);
+    json_write_name(&o.w, "became");
+    json_write_u64(&o.w, k->made);
+    json_write_name(&o.w, "failed");
+    json_write_u64(&o.w, k->failed);
+    write_failures(&o.w, k);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static void post_check(struct api_call *c)
@@ -230,28 +218,24 @@ static void on_state(struct es_fold_state *s)
         es_reply_problem(x->c, s->problem, 0, &s->ec, STR_NULL);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "stream", s->stream);
-    json_write_member_str(&w, "fold", s->fold_name);
-    json_write_member_str(&w, "schema", s->schema);
-    json_write_name(&w, "revision");
+    struct api_object o;
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_member_str(&o.w, "stream", s->stream);
+    json_write_member_str(&o.w, "fold", s->fold_name);
+    json_write_member_str(&o.w, "schema", s->schema);
+    json_write_name(&o.w, "revision");
     if (s->empty) {
-        json_write_null(&w);
+        json_write_null(&o.w);
     } else {
-        json_write_u64(&w, s->revision);
+        json_write_u64(&o.w, s->revision);
     }
     if (s->from_snapshot) {
-        json_write_name(&w, "snapshot_revision");
-        json_write_u64(&w, s->snapshot_revision);
+        json_write_name(&o.w, "snapshot_revision");
+        json_write_u64(&o.w, s->snapshot_revision);
     }
-    json_write_name(&w, "state");
-    json_write_raw(&w, s->state);
-    json_write_end(&w, '}');
-    api_reply(x->c, 200, NULL, 0, &b);
+    json_write_name(&o.w, "state");
+    json_write_raw(&o.w, s->state);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static void get_state(struct api_call *c)

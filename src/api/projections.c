@@ -115,22 +115,18 @@ static void get_projections(struct api_call *c)
 {
     size_t count = 0;
     const struct str *names = proj_names(proj_of(c), c->arena, &count);
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "projections");
-    json_write_begin(&w, '[');
+    struct api_object o;
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_name(&o.w, "projections");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; names != NULL && i < count; i++) {
         struct proj_status s;
         if (proj_status(proj_of(c), names[i], c->arena, &s) == ERR_OK) {
-            write_status(&w, &s);
+            write_status(&o.w, &s);
         }
     }
-    json_write_end(&w, ']');
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    json_write_end(&o.w, ']');
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 static void get_projection(struct api_call *c)
@@ -164,15 +160,11 @@ static void get_definition(struct api_call *c)
         fail(c, ERR_NOT_FOUND, &ec);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "name", api_path(c, 0));
-    json_write_member_str(&w, "definition", text);
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    struct api_object o;
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_member_str(&o.w, "name", api_path(c, 0));
+    json_write_member_str(&o.w, "definition", text);
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 static void get_template(struct api_call *c)
@@ -194,15 +186,11 @@ static void get_template(struct api_call *c)
         fail(c, e, &ec);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "name", r.name);
-    json_write_member_str(&w, "definition", text);
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    struct api_object o;
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_member_str(&o.w, "name", r.name);
+    json_write_member_str(&o.w, "definition", text);
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 /* ---- Commands ------------------------------------------------------------------------------- */
@@ -215,8 +203,7 @@ struct command_call {
 static void on_command(struct proj_command *p)
 {
     struct command_call *x = p->ctx;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (p->err != ERR_OK) {
         fail(x->c, p->err, &p->ec);
         return;
@@ -225,16 +212,13 @@ static void on_command(struct proj_command *p)
         api_reply_empty(x->c, 204, NULL, 0);
         return;
     }
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "name", p->kind == PROJ_APPLY ? p->applied_name : p->name);
-    json_write_member_i64(&w, "version", p->version);
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_member_str(&o.w, "name", p->kind == PROJ_APPLY ? p->applied_name : p->name);
+    json_write_member_i64(&o.w, "version", p->version);
     if (p->kind == PROJ_APPLY) {
-        json_write_member_bool(&w, "created", p->created);
+        json_write_member_bool(&o.w, "created", p->created);
     }
-    json_write_end(&w, '}');
-    api_reply(x->c, p->kind == PROJ_APPLY && p->created ? 201 : 200, NULL, 0, &b);
+    api_object_reply(x->c, p->kind == PROJ_APPLY && p->created ? 201 : 200, NULL, 0, &o);
 }
 
 static struct command_call *command_new(struct api_call *c, enum proj_command_kind kind)
@@ -334,37 +318,33 @@ struct parked_call {
 static void on_parked(struct proj_parked_list *l)
 {
     struct parked_call *x = l->ctx;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (l->err != ERR_OK) {
         fail(x->c, l->err, &l->ec);
         return;
     }
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "parked");
-    json_write_begin(&w, '[');
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_name(&o.w, "parked");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; i < l->count; i++) {
         const struct proj_parked *p = &l->parked[i];
-        json_write_begin(&w, '{');
-        json_write_member_str(&w, "key", p->key);
-        json_write_member_str(&w, "event_id", p->event_id);
-        json_write_member_str(&w, "type", p->type);
-        json_write_member_str(&w, "reason", p->reason);
-        json_write_member_str(&w, "topic", p->topic);
-        json_write_member_i64(&w, "partition", p->partition);
-        json_write_member_i64(&w, "offset", p->offset);
-        json_write_name(&w, "events");
-        json_write_u64(&w, p->events);
-        json_write_end(&w, '}');
+        json_write_begin(&o.w, '{');
+        json_write_member_str(&o.w, "key", p->key);
+        json_write_member_str(&o.w, "event_id", p->event_id);
+        json_write_member_str(&o.w, "type", p->type);
+        json_write_member_str(&o.w, "reason", p->reason);
+        json_write_member_str(&o.w, "topic", p->topic);
+        json_write_member_i64(&o.w, "partition", p->partition);
+        json_write_member_i64(&o.w, "offset", p->offset);
+        json_write_name(&o.w, "events");
+        json_write_u64(&o.w, p->events);
+        json_write_end(&o.w, '}');
     }
-    json_write_end(&w, ']');
+    json_write_end(&o.w, ']');
     if (l->more && l->count > 0) {
-        json_write_member_str(&w, "next_cursor", l->parked[l->count - 1].key);
+        json_write_member_str(&o.w, "next_cursor", l->parked[l->count - 1].key);
     }
-    json_write_end(&w, '}');
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static void get_parked(struct api_call *c)
@@ -400,8 +380,7 @@ struct wait_call {
 static void on_wait(struct proj_wait *p)
 {
     struct wait_call *x = p->ctx;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (p->err == ERR_REQUEST_TIMED_OUT) {
         view_reply_behind(x->c, p);
         return;
@@ -410,13 +389,10 @@ static void on_wait(struct proj_wait *p)
         fail(x->c, p->err, &p->ec);
         return;
     }
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "name", p->name);
-    json_write_member_bool(&w, "caught_up", true);
-    json_write_end(&w, '}');
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_member_str(&o.w, "name", p->name);
+    json_write_member_bool(&o.w, "caught_up", true);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static void get_wait(struct api_call *c)
@@ -454,25 +430,21 @@ struct check_call {
 static void on_check(struct proj_check *p)
 {
     struct check_call *x = p->ctx;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (p->err != ERR_OK) {
         fail(x->c, p->err, &p->ec);
         return;
     }
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "events");
-    json_write_u64(&w, p->events);
-    json_write_name(&w, "applied");
-    json_write_u64(&w, p->applied);
-    json_write_name(&w, "parked_events");
-    json_write_u64(&w, p->parked);
-    json_write_name(&w, "result");
-    json_write_raw(&w, p->result);
-    json_write_end(&w, '}');
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_name(&o.w, "events");
+    json_write_u64(&o.w, p->events);
+    json_write_name(&o.w, "applied");
+    json_write_u64(&o.w, p->applied);
+    json_write_name(&o.w, "parked_events");
+    json_write_u64(&o.w, p->parked);
+    json_write_name(&o.w, "result");
+    json_write_raw(&o.w, p->result);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static void post_check(struct api_call *c)

@@ -69,21 +69,17 @@ static void on_changed(struct es_stream_change *ch)
     } else if (ch->kind == ES_CHANGE_SET) {
         reply_info(x->c, 200, ch->stream, &ch->info);
     } else if (ch->kind == ES_CHANGE_REDACT) {
-        struct buf b;
-        struct json_writer w;
-        buf_init(&b, ES_ANSWER_BYTES);
-        json_write_init(&w, &b);
-        json_write_begin(&w, '{');
-        json_write_member_str(&w, "stream", ch->stream);
-        json_write_name(&w, "revision");
-        json_write_u64(&w, ch->revision);
-        json_write_member_bool(&w, "redacted", true);
-        json_write_member_bool(&w, "erased", ch->erased);
+        struct api_object o;
+        api_object_begin(&o, ES_ANSWER_BYTES);
+        json_write_member_str(&o.w, "stream", ch->stream);
+        json_write_name(&o.w, "revision");
+        json_write_u64(&o.w, ch->revision);
+        json_write_member_bool(&o.w, "redacted", true);
+        json_write_member_bool(&o.w, "erased", ch->erased);
         if (!ch->erased) {
-            json_write_member_str(&w, "not_erased_because", str_of(ch->ec.text));
+            json_write_member_str(&o.w, "not_erased_because", str_of(ch->ec.text));
         }
-        json_write_end(&w, '}');
-        api_reply(x->c, 200, NULL, 0, &b);
+        api_object_reply(x->c, 200, NULL, 0, &o);
     } else {
         api_reply_empty(x->c, 204, NULL, 0);
     }
@@ -224,22 +220,18 @@ static void on_list(struct es_stream_list *l)
         es_reply_problem(x->c, l->problem, 0, &l->ec, STR_NULL);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "streams");
-    json_write_begin(&w, '[');
+    struct api_object o;
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_name(&o.w, "streams");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; i < l->count; i++) {
-        es_info_write(&w, l->rows[i].stream, &l->rows[i].info);
+        es_info_write(&o.w, l->rows[i].stream, &l->rows[i].info);
     }
-    json_write_end(&w, ']');
+    json_write_end(&o.w, ']');
     if (l->more) {
-        event_position_write(&w, "next_cursor", l->next);
+        event_position_write(&o.w, "next_cursor", l->next);
     }
-    json_write_end(&w, '}');
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 static void get_streams(struct api_call *c)
@@ -285,25 +277,21 @@ static void get_categories(struct api_call *c)
         api_fail(c, ERR_NO_MEMORY, NULL);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "categories");
-    json_write_begin(&w, '[');
+    struct api_object o;
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_name(&o.w, "categories");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; i < count; i++) {
-        json_write_begin(&w, '{');
-        json_write_member_str(&w, "name", list[i].name);
-        json_write_member_str(&w, "topic", list[i].topic);
-        json_write_member_i64(&w, "partitions", list[i].partitions);
-        json_write_name(&w, "events");
-        json_write_u64(&w, list[i].events);
-        json_write_end(&w, '}');
+        json_write_begin(&o.w, '{');
+        json_write_member_str(&o.w, "name", list[i].name);
+        json_write_member_str(&o.w, "topic", list[i].topic);
+        json_write_member_i64(&o.w, "partitions", list[i].partitions);
+        json_write_name(&o.w, "events");
+        json_write_u64(&o.w, list[i].events);
+        json_write_end(&o.w, '}');
     }
-    json_write_end(&w, ']');
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    json_write_end(&o.w, ']');
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 struct category_call {
@@ -318,15 +306,11 @@ static void on_category(struct es_category_create *cc)
         es_reply_problem(x->c, cc->problem, 0, &cc->ec, STR_NULL);
         return;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "name", cc->name);
-    json_write_member_bool(&w, "created", cc->created);
-    json_write_end(&w, '}');
-    api_reply(x->c, cc->created ? 201 : 200, NULL, 0, &b);
+    struct api_object o;
+    api_object_begin(&o, ES_ANSWER_BYTES);
+    json_write_member_str(&o.w, "name", cc->name);
+    json_write_member_bool(&o.w, "created", cc->created);
+    api_object_reply(x->c, cc->created ? 201 : 200, NULL, 0, &o);
 }
 
 static void put_category(struct api_call *c)

@@ -83,24 +83,20 @@ static void get_topics(struct api_call *c)
     while (i < count && !str_is_null(after) && str_cmp(list[i].name, after) <= 0) {
         i++;
     }
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "topics");
-    json_write_begin(&w, '[');
+    struct api_object o;
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_name(&o.w, "topics");
+    json_write_begin(&o.w, '[');
     for (; i < count && n < limit; i++, n++) {
-        json_write_begin(&w, '{');
-        write_topic(&w, &list[i]);
-        json_write_end(&w, '}');
+        json_write_begin(&o.w, '{');
+        write_topic(&o.w, &list[i]);
+        json_write_end(&o.w, '}');
     }
-    json_write_end(&w, ']');
+    json_write_end(&o.w, ']');
     if (i < count && n > 0) {
-        api_cursor_write(&w, "next_cursor", 'T', list[i - 1].name);
+        api_cursor_write(&o.w, "next_cursor", 'T', list[i - 1].name);
     }
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 /* ---- One topic ---------------------------------------------------------------------------------
@@ -128,19 +124,15 @@ static void write_partitions(struct json_writer *w, struct api_call *c,
 static void reply_topic(struct api_call *c, int status, struct str name)
 {
     struct engine_topic t;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (!api_topic_get(c, name, &t)) {
         return;
     }
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    write_topic(&w, &t);
-    json_write_member_str(&w, "durability", api_topic_durability(c, name));
-    write_partitions(&w, c, &t);
-    json_write_end(&w, '}');
-    api_reply(c, status, NULL, 0, &b);
+    api_object_begin(&o, ANSWER_BYTES);
+    write_topic(&o.w, &t);
+    json_write_member_str(&o.w, "durability", api_topic_durability(c, name));
+    write_partitions(&o.w, c, &t);
+    api_object_reply(c, status, NULL, 0, &o);
 }
 
 static void get_topic(struct api_call *c)

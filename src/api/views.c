@@ -35,24 +35,20 @@ static void get_views(struct api_call *c)
 {
     size_t count = 0;
     const struct proj_view *views = proj_views(proj_of(c), c->arena, &count);
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, "views");
-    json_write_begin(&w, '[');
+    struct api_object o;
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_name(&o.w, "views");
+    json_write_begin(&o.w, '[');
     for (size_t i = 0; views != NULL && i < count; i++) {
-        json_write_begin(&w, '{');
-        json_write_member_str(&w, "name", views[i].name);
-        json_write_member_str(&w, "projection", views[i].projection);
-        write_names(&w, "columns", views[i].columns, views[i].column_count);
-        write_names(&w, "key", views[i].key, views[i].key_count);
-        json_write_end(&w, '}');
+        json_write_begin(&o.w, '{');
+        json_write_member_str(&o.w, "name", views[i].name);
+        json_write_member_str(&o.w, "projection", views[i].projection);
+        write_names(&o.w, "columns", views[i].columns, views[i].column_count);
+        write_names(&o.w, "key", views[i].key, views[i].key_count);
+        json_write_end(&o.w, '}');
     }
-    json_write_end(&w, ']');
-    json_write_end(&w, '}');
-    api_reply(c, 200, NULL, 0, &b);
+    json_write_end(&o.w, ']');
+    api_object_reply(c, 200, NULL, 0, &o);
 }
 
 /* ---- A query -------------------------------------------------------------------------------- */
@@ -81,26 +77,22 @@ static void fail(struct api_call *c, enum err e, const struct ectx *ec)
 static void on_rows(struct proj_query *q)
 {
     struct view_call *x = q->ctx;
-    struct buf b;
-    struct json_writer w;
+    struct api_object o;
     if (q->err != ERR_OK) {
         arena_deinit(&x->rows);
         fail(x->c, q->err, &q->ec);
         return;
     }
-    buf_init(&b, ANSWER_BYTES);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_member_str(&w, "view", q->view);
-    json_write_member_i64(&w, "version", q->version);
-    json_write_name(&w, "rows");
-    json_write_raw(&w, q->rows);
+    api_object_begin(&o, ANSWER_BYTES);
+    json_write_member_str(&o.w, "view", q->view);
+    json_write_member_i64(&o.w, "version", q->version);
+    json_write_name(&o.w, "rows");
+    json_write_raw(&o.w, q->rows);
     if (!str_is_null(q->next_cursor)) {
-        json_write_member_str(&w, "next_cursor", q->next_cursor);
+        json_write_member_str(&o.w, "next_cursor", q->next_cursor);
     }
-    json_write_end(&w, '}');
     arena_deinit(&x->rows);
-    api_reply(x->c, 200, NULL, 0, &b);
+    api_object_reply(x->c, 200, NULL, 0, &o);
 }
 
 void view_reply_behind(struct api_call *c, const struct proj_wait *p)
