@@ -152,6 +152,9 @@ bool api_query_list(struct api_call *c, const char *name, size_t max, struct str
                     size_t *count);
 /* The body as JSON. `required` false: an empty one gives NULL. */
 bool api_body(struct api_call *c, bool required, struct json **out);
+/* Every member of an object is one of `names`, which blanks separate: a guard that is misspelt is
+ * refused, not left out. */
+MUST_USE enum err api_only(const struct json *object, const char *names, struct ectx *ec);
 /* Does the client want this media type (Accept), more than application/json? */
 bool api_accepts(const struct api_call *c, const char *media_type);
 bool api_content_is(const struct api_call *c, const char *media_type);

@@ -166,7 +166,8 @@ static enum err read_events(struct append_call *x, struct json **body, struct ec
         return ectx_fail(ec, ERR_MALFORMED, "the body must be an object with a list of events");
     }
     *body = v;
-    return add_list(x, json_get(v, "events"), "events", ec);
+    e = api_only(v, "events expected", ec);
+    return e == ERR_OK ? add_list(x, json_get(v, "events"), "events", ec) : e;
 }
 
 /* ---- Answering ------------------------------------------------------------------------------ */
@@ -436,8 +437,10 @@ static void post_append(struct api_call *c)
     struct ectx ec = {0};
     struct es_check *checks;
     const struct json *records = json_get(body, "records");
-    enum err e =
-        event_checks_read(json_get(body, "checks"), c->arena, &checks, &x->append.check_count, &ec);
+    enum err e = api_only(body, "records checks", &ec);
+    e = e == ERR_OK ? event_checks_read(json_get(body, "checks"), c->arena, &checks,
+                                        &x->append.check_count, &ec)
+                    : e;
     if (e == ERR_OK && records != NULL && records->kind != JSON_NULL) {
         e = add_list(x, records, "records", &ec);
     }

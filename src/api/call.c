@@ -153,6 +153,27 @@ bool api_body(struct api_call *c, bool required, struct json **out)
     return e == ERR_OK;
 }
 
+static bool among(struct str name, struct str names)
+{
+    while (names.n > 0) {
+        if (str_eq(name, str_cut(names, ' ', &names))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+MUST_USE enum err api_only(const struct json *object, const char *names, struct ectx *ec)
+{
+    for (const struct json *m = object == NULL ? NULL : object->first; m != NULL; m = m->next) {
+        if (!among(m->name, str_of(names))) {
+            return ectx_fail(ec, ERR_MALFORMED, "%.*s: there is no such member here",
+                             (int)(m->name.n > 64 ? 64 : m->name.n), m->name.p);
+        }
+    }
+    return ERR_OK;
+}
+
 /* ---- What the client would like ----------------------------------------------------------------
  */
 

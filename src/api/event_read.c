@@ -1,4 +1,5 @@
 /* Events, expectations and checks of a request. */
+#include "api/api_int.h"
 #include "api/event_json.h"
 
 MUST_USE enum err event_texts_read(const struct json *v, const char *name, size_t max,
@@ -89,7 +90,9 @@ static enum err read_item(const struct json *v, struct arena *a, struct es_query
         return ectx_fail(ec, ERR_MALFORMED,
                          "items: each must be an object, with types, tags, both or neither");
     }
-    enum err e = event_texts_read(v, "types", ES_TAGS_MAX, a, &types, &out->type_count, ec);
+    enum err e = api_only(v, "types tags", ec);
+    e = e == ERR_OK ? event_texts_read(v, "types", ES_TAGS_MAX, a, &types, &out->type_count, ec)
+                    : e;
     e = e == ERR_OK ? event_texts_read(v, "tags", ES_TAGS_MAX, a, &tags, &out->tag_count, ec) : e;
     if (e != ERR_OK) {
         return e;
@@ -114,11 +117,12 @@ static enum err read_query(const struct json *v, const struct json *after, struc
     if (list == NULL) {
         return ERR_NO_MEMORY;
     }
-    for (const struct json *i = items->first; i != NULL; i = i->next) {
-        enum err e = read_item(i, a, &list[out->item_count++], ec);
-        if (e != ERR_OK) {
-            return ectx_wrap(ec, e, "query");
-        }
+    enum err e = api_only(v, "items", ec);
+    for (const struct json *i = items->first; e == ERR_OK && i != NULL; i = i->next) {
+        e = read_item(i, a, &list[out->item_count++], ec);
+    }
+    if (e != ERR_OK) {
+        return ectx_wrap(ec, e, "query");
     }
     out->kind = ES_CHECK_QUERY;
     out->items = list;
@@ -135,8 +139,10 @@ static enum err read_check(const struct json *v, struct arena *a, struct es_chec
     const struct json *query = json_get(v, "query");
     const struct json *stream = json_get(v, "stream");
     const struct json *expected = json_get(v, "expected");
+    enum err e =
+        api_only(v, query != NULL && stream == NULL ? "query after" : "stream expected", ec);
     if (query != NULL && stream == NULL) {
-        return read_query(query, json_get(v, "after"), a, out, ec);
+        return e == ERR_OK ? read_query(query, json_get(v, "after"), a, out, ec) : e;
     }
     if (query != NULL || stream == NULL || stream->kind != JSON_STRING || expected == NULL) {
         return ectx_fail(ec, ERR_MALFORMED,
@@ -144,7 +150,7 @@ static enum err read_check(const struct json *v, struct arena *a, struct es_chec
     }
     out->kind = ES_CHECK_STREAM;
     out->stream = stream->string;
-    return event_expected_read(expected, &out->expected, ec);
+    return e == ERR_OK ? event_expected_read(expected, &out->expected, ec) : e;
 }
 
 MUST_USE enum err event_checks_read(const struct json *v, struct arena *a, struct es_check **out,

@@ -100,12 +100,7 @@ static enum err read_list(struct produce *x, struct ectx *ec)
     if (e == ERR_OK && (list == NULL || list->kind != JSON_ARRAY)) {
         e = ectx_fail(ec, ERR_MALFORMED, "records: is missing: a list of records");
     }
-    for (const struct json *m = e == ERR_OK ? body->first : NULL; m != NULL; m = m->next) {
-        if (m != list) {
-            return ectx_fail(ec, ERR_MALFORMED, "%.*s: the body has no such member",
-                             (int)(m->name.n > 64 ? 64 : m->name.n), m->name.p);
-        }
-    }
+    e = e == ERR_OK ? api_only(body, "records", ec) : e;
     e = e == ERR_OK ? make_room(x, list->count, ec) : e;
     for (const struct json *v = e == ERR_OK ? list->first : NULL; v != NULL && e == ERR_OK;
          v = v->next) {

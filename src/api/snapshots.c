@@ -104,7 +104,11 @@ static void put_snapshot(struct api_call *c)
     }
     const struct json *schema = json_get(body, "schema");
     const struct json *state = json_get(body, "state");
-    enum err e = ERR_OK;
+    enum err e = api_only(body, "revision schema state", &ec);
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
+        return;
+    }
     if (!json_i64(json_get(body, "revision"), &revision) || revision < 0) {
         e = ectx_fail(&ec, ERR_MALFORMED, "revision: is missing: that of the last event in it");
     } else if (schema != NULL && (schema->kind != JSON_STRING || schema->string.n == 0)) {

@@ -141,7 +141,8 @@ static void patch_stream(struct api_call *c)
     struct ectx ec = {0};
     int64_t truncate;
     ch->kind = ES_CHANGE_SET;
-    enum err e = read_age(body, &ch->max_age_ms, &ch->set_max_age, &ec);
+    enum err e = api_only(body, "max_age max_count truncate_before expected", &ec);
+    e = e == ERR_OK ? read_age(body, &ch->max_age_ms, &ch->set_max_age, &ec) : e;
     e = e == ERR_OK ? read_number(body, "max_count", &ch->max_count, &ch->set_max_count, &ec) : e;
     e = e == ERR_OK ? read_number(body, "truncate_before", &truncate, &ch->set_truncate_before, &ec)
                     : e;
@@ -185,7 +186,12 @@ static void post_redact(struct api_call *c)
     }
     struct es_stream_change *ch = &x->change;
     const struct json *reason = json_get(body, "reason");
-    enum err e = event_texts_read(body, "fields", 64, c->arena, &fields, &ch->field_count, &ec);
+    enum err e = api_only(body, "reason fields", &ec);
+    e = e == ERR_OK ? event_texts_read(body, "fields", 64, c->arena, &fields, &ch->field_count, &ec)
+                    : e;
+    if (e == ERR_OK && ch->field_count == 0 && fields != NULL) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "fields: there is none; without fields all data goes");
+    }
     if (e == ERR_OK && !str_to_u64(api_path(c, 1), &ch->revision)) {
         e = ectx_fail(&ec, ERR_MALFORMED, "'%.*s' is no revision", STR(api_path(c, 1)));
     }
@@ -323,9 +329,13 @@ static void put_category(struct api_call *c)
         return;
     }
     const struct json *p = json_get(body, "partitions");
-    if (p != NULL && (!json_i64(p, &partitions) || partitions < 1 || partitions > INT32_MAX)) {
-        IGNORE(ectx_fail(&ec, ERR_MALFORMED, "partitions: must be a whole number above 0"));
-        api_fail(c, ERR_MALFORMED, &ec);
+    enum err e = api_only(body, "partitions", &ec);
+    if (e == ERR_OK && p != NULL &&
+        (!json_i64(p, &partitions) || partitions < 1 || partitions > INT32_MAX)) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "partitions: must be a whole number above 0");
+    }
+    if (e != ERR_OK) {
+        api_fail(c, e, &ec);
         return;
     }
     struct category_call *x = arena_new(c->arena, struct category_call);

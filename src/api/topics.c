@@ -197,7 +197,8 @@ static void put_topic(struct api_call *c)
     }
     *x = (struct make_call){.c = c};
     const struct json *p = json_get(body, "partitions");
-    enum err e = read_settings(x, json_get(body, "config"), &ec);
+    enum err e = api_only(body, "partitions config", &ec);
+    e = e == ERR_OK ? read_settings(x, json_get(body, "config"), &ec) : e;
     if (e == ERR_OK && p != NULL && p->kind != JSON_NULL &&
         (!json_i64(p, &partitions) || partitions < 1 || partitions > INT32_MAX)) {
         e = ectx_fail(&ec, ERR_MALFORMED, "partitions: must be a whole number above 0");

@@ -260,11 +260,11 @@ static enum err read_data(const struct reading *r, const struct json *object,
     return ERR_OK;
 }
 
-static bool is_data(struct str name)
+static bool is_data(const struct reading *r, struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(data_names); i++) {
         if (str_eq_z(name, data_names[i])) {
-            return true;
+            return i != DATA_PAYLOAD || r->form != ENVELOPE_NATIVE;
         }
     }
     return false;
@@ -287,12 +287,24 @@ static enum err read_extensions(const struct reading *r, const struct json *v, s
     return err;
 }
 
+/* The native form has no room for more than it knows: what it dropped would be missed later. */
+static enum err read_rest_native(const struct reading *r, const struct json *m, struct envelope *e)
+{
+    size_t rank;
+    if (str_eq_z(m->name, "extensions")) {
+        return read_extensions(r, m, e);
+    }
+    return field_find(NAMES_MEMBERS, m->name, false, &rank) != FIELD_NONE
+               ? ERR_OK
+               : field_fail(r, m->name, "an event has no such member");
+}
+
 /* A member that is neither a field nor data. */
 static enum err read_rest(const struct reading *r, const struct json *m, struct envelope *e)
 {
     switch (r->form) {
-    case ENVELOPE_NATIVE: /* what else there is belongs to the API */
-        return str_eq_z(m->name, "extensions") ? read_extensions(r, m, e) : ERR_OK;
+    case ENVELOPE_NATIVE:
+        return read_rest_native(r, m, e);
     case ENVELOPE_STRUCTURED:
         if (str_eq_z(m->name, "specversion")) {
             return ERR_OK;
@@ -330,7 +342,7 @@ MUST_USE enum err read_object(const struct reading *r, const struct json *v, str
     }
     const struct json *metadata = NULL;
     for (const struct json *m = v->first; m != NULL && err == ERR_OK; m = m->next) {
-        if (m->kind == JSON_NULL || is_data(m->name) || is_chosen(&c, m) ||
+        if (m->kind == JSON_NULL || is_data(r, m->name) || is_chosen(&c, m) ||
             (r->api && is_of_api(m->name))) {
             continue;
         }

@@ -129,6 +129,10 @@ static const struct json_row rows[] = {
      "events[3].a: must be a string, a number or a boolean", NULL},
     {"{\"eventType\":\"t\",\"data\":1,\"metadata\":{\"correlationId\":[]}}", 0,
      "events[3].metadata.correlationId: must be a string or a number", NULL},
+    {"{\"type\":\"t\",\"tag\":[\"a\"]}", 0, "events[3].tag: an event has no such member", NULL},
+    {"{\"type\":\"t\",\"payload\":{}}", 0, "events[3].payload: an event has no such member", NULL},
+    {"{\"type\":\"t\",\"payload\":null,\"subject\":null,\"schema\":\"z\",\"data_schema\":\"y\"}",
+     ENVELOPE_NATIVE, "{\"type\":\"t\",\"data_schema\":\"y\"}", ""},
     {"[1]", 0, "events[3]: must be an object", NULL},
 };
 

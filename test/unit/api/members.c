@@ -1,0 +1,64 @@
+/* A member that a body does not have is refused by its name: a guard that is misspelt guards
+ * nothing. */
+#include "world.h"
+
+#define EVENT  "{\"id\":\"1\",\"type\":\"a\",\"data\":{\"n\":1}}"
+#define STREAM "/api/v1/streams/one-1"
+
+struct row {
+    const char *method, *path, *body, *detail;
+};
+
+static const struct row ROWS[] = {
+    {"POST", STREAM "/events", "{\"expectd\":7,\"events\":[" EVENT "]}",
+     "expectd: there is no such member here"},
+    {"POST", STREAM "/events", "{\"events\":[{\"type\":\"a\",\"payload\":1}]}",
+     "events[0].payload: an event has no such member"},
+    {"POST", "/api/v1/append", "{\"records\":[],\"check\":[]}",
+     "check: there is no such member here"},
+    {"POST", "/api/v1/append", "{\"checks\":[{\"stream\":\"one-1\",\"expected\":0,\"x\":1}]}",
+     "checks[0]: x: there is no such member here"},
+    {"POST", "/api/v1/append", "{\"checks\":[{\"query\":{\"items\":[{}]},\"afer\":\"p:0\"}]}",
+     "checks[0]: afer: there is no such member here"},
+    {"POST", "/api/v1/append", "{\"checks\":[{\"query\":{\"items\":[{}],\"store\":\"x\"}}]}",
+     "checks[0]: query: store: there is no such member here"},
+    {"POST", "/api/v1/append", "{\"checks\":[{\"query\":{\"items\":[{\"type\":[\"a\"]}]}}]}",
+     "checks[0]: query: type: there is no such member here"},
+    {"PATCH", STREAM, "{\"max_age\":\"1h\",\"max_cout\":1}",
+     "max_cout: there is no such member here"},
+    {"PUT", STREAM "/snapshot", "{\"revision\":0,\"state\":{},\"shema\":\"S\"}",
+     "shema: there is no such member here"},
+    {"POST", STREAM "/events/0/redact", "{\"reason\":\"r\",\"field\":[\"/n\"]}",
+     "field: there is no such member here"},
+    {"POST", STREAM "/events/0/redact", "{\"reason\":\"r\",\"fields\":[]}",
+     "fields: there is none"},
+    {"PUT", "/api/v1/categories/two", "{\"partitons\":2}",
+     "partitons: there is no such member here"},
+    {"PUT", "/api/v1/topics/t", "{\"partitons\":2}", "partitons: there is no such member here"},
+    {"POST", "/api/v1/topics/t/records", "{\"records\":[],\"x\":1}",
+     "x: there is no such member here"},
+};
+
+TEST(api_a_member_that_is_not_known_is_refused)
+{
+    struct world w = {.events = true};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", STREAM "/events", "", "{\"events\":[" EVENT "]}"), 201);
+    assert_int_equal(ask(&w, "PUT", "/api/v1/topics/t", "", "{\"partitions\":1}"), 201);
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        const struct row *r = &ROWS[i];
+        const int status = ask(&w, r->method, r->path, "", r->body);
+        if (status != 400 || !has(&w, r->detail)) {
+            fail_msg("row %zu: %d, wanted 400 with '%s'", i, status, r->detail);
+        }
+    }
+    /* Nothing of it was done. */
+    assert_int_equal(ask(&w, "GET", STREAM "/events", "", NULL), 200);
+    assert_true(has(&w, "\"data\":{\"n\":1}}],\"last_revision\":0"));
+    assert_int_equal(ask(&w, "GET", "/api/v1/categories", "", NULL), 200);
+    assert_false(has(&w, "\"two\""));
+    world_deinit(&w);
+}
