@@ -297,8 +297,28 @@ static bool step_place(struct es_eraser *x)
     return ask_look(x);
 }
 
+/* Where the log of the event's partition begins. */
+static int64_t log_start(const struct es_eraser *x)
+{
+    int64_t start = 0, end = 0;
+    const enum err e = engine_bounds(x->es->engine, x->cat->topic,
+                                     es_cat_partition(x->cat, x->stream), &start, &end);
+    return e == ERR_OK ? start : 0;
+}
+
+/* The topic's log begins behind the event: nobody can read it any more. Its id is not known. */
+static bool is_gone(struct es_eraser *x)
+{
+    x->erasure = (struct es_erasure){.offset = -1};
+    x->at = MARK;
+    return true;
+}
+
 static bool step_place_look(struct es_eraser *x)
 {
+    if (x->look.err == ERR_NOT_FOUND && log_start(x) > 0) {
+        return is_gone(x); /* an index that was made anew has what the log has: not this one */
+    }
     if (x->look.err != ERR_OK) {
         return finish_with(x, x->look.err, "the event is not in the index");
     }
@@ -345,23 +365,11 @@ static enum err event_take(struct es_eraser *x, struct ectx *ec)
     return e;
 }
 
-/* The topic's log begins behind the event: nobody can read it any more. */
-static bool event_gone(const struct es_eraser *x)
-{
-    int64_t start = 0, end = 0;
-    return x->read.err == ERR_OFFSET_OUT_OF_RANGE &&
-           engine_bounds(x->es->engine, x->cat->topic, es_cat_partition(x->cat, x->stream), &start,
-                         &end) == ERR_OK &&
-           x->place.offset < start;
-}
-
 static bool step_event_read(struct es_eraser *x)
 {
     struct ectx ec = {.code = ERR_OK};
-    if (event_gone(x)) {
-        x->erasure = (struct es_erasure){.offset = x->place.offset}; /* its id is not known */
-        x->at = MARK;
-        return true;
+    if (x->read.err == ERR_OFFSET_OUT_OF_RANGE && x->place.offset < log_start(x)) {
+        return is_gone(x);
     }
     if (x->read.err != ERR_OK) {
         return finish(x, x->read.err, &x->read.ec);

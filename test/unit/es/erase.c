@@ -261,6 +261,34 @@ TEST(an_event_that_the_log_has_deleted_is_erased)
     es_world_deinit(&w);
 }
 
+/* Redactions of which was told that they are hidden only. */
+static double told_hidden(struct es_world *w)
+{
+    return metric_value(
+        metrics_counter(w->metrics, "leat_es_redactions_total", "", "outcome=\"hidden\""));
+}
+
+TEST(a_new_index_knows_that_events_below_the_start_of_the_log_are_gone)
+{
+    struct es_world w;
+    es_world_init(&w, 10);
+    assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+    fake_engine_fail_rewrites(w.engine, ERR_DAMAGED, 2);
+    assert_false(redact(&w, "c-1", 0, NULL).erased);
+    assert_false(redact(&w, "c-1", 2, NULL).erased);
+    assert_true(redact(&w, "c-1", 1, "/email").erased);
+    log_begins(&w, "c-1", 2);
+    assert_true(told_hidden(&w) > 0);
+    for (int round = 0; round < 2; round++) {
+        es_world_restart(&w, round == 0 ? ES_WORLD_REBUILD : ES_WORLD_CLEAN);
+        es_world_settle(&w);
+        assert_false(told_hidden(&w) > 0); /* counted anew with each start */
+        assert_int_equal(redactions_left(&w), 0);
+        assert_int_equal(fake_engine_rewrites(w.engine), 2); /* one of them before */
+    }
+    es_world_deinit(&w);
+}
+
 TEST(what_passes_is_tried_again)
 {
     static const enum err passes[] = {ERR_ABORTED, ERR_NO_MEMORY, ERR_AGAIN, ERR_LIMIT};
