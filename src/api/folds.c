@@ -197,6 +197,7 @@ static void post_check(struct api_call *c)
     x->c = c;
     x->check.text = c->request->body;
     x->check.file = api_query(c, "file");
+    x->check.name = api_query(c, "name");
     x->check.events_max = events;
     x->check.arena = c->arena;
     x->check.done = on_checked;
@@ -278,6 +279,8 @@ static const struct api_param STATE_PARAMS[] = {
      "As it was at this revision, or at this RFC 3339 time."},
 };
 static const struct api_param CHECK_PARAMS[] = {
+    {"name", API_QUERY, API_STRING, false, "order",
+     "The declared ones whose place they are to take."},
     {"file", API_QUERY, API_STRING, false, "order.yaml", "What errors call it."},
     {"events", API_QUERY, API_INTEGER, false, NULL, "Events at most (all)."},
 };
@@ -309,7 +312,7 @@ static const struct api_route ROUTES[] = {
     {"DELETE", "/api/v1/upcasts/{name}", delete_definition, "deleteUpcasts", "Take upcasts away.",
      NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0, "definition-not-found", NULL},
     {"POST", "/api/v1/upcast-checks", post_check, "checkUpcasts",
-     "Try upcasts on every event that is stored, without declaring them.", CHECK_PARAMS,
+     "Try upcasts, beside those that are declared, on every event that is stored.", CHECK_PARAMS,
      ARRAY_LEN(CHECK_PARAMS), "Upcasts", "UpcastCheck", 200, API_YAML_IN, "definition-invalid",
      UPCASTS_EXAMPLE},
     {"GET", "/api/v1/streams/{stream}/state", get_state, "foldStream",

@@ -89,7 +89,8 @@ int run_stream_upcast(struct cli *cli)
     }
     enum err e = definition_read(cli, cli->words[0], NULL, &d);
     const struct str path =
-        e == ERR_OK ? arena_printf(&cli->arena, "/api/v1/upcast-checks?file=%.*s", STR(d.file))
+        e == ERR_OK ? arena_printf(&cli->arena, "/api/v1/upcast-checks?file=%.*s&name=%.*s",
+                                   STR(d.file), STR(d.name))
                     : STR_NULL;
     if (e == ERR_OK) {
         e = str_is_null(path) ? ERR_NO_MEMORY : http_api(cli, "POST", path.p, d.text, &status, &v);

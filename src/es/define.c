@@ -11,9 +11,10 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-#define LOAD_BYTES       (1024u * 1024)
-#define LOAD_ARENA_BYTES (16u * 1024 * 1024)
-#define FILE_NAME_MAX    256u
+#define LOAD_BYTES        (1024u * 1024)
+#define LOAD_ARENA_BYTES  (16u * 1024 * 1024)
+#define FILE_NAME_MAX     256u
+#define CLASH_ARENA_BYTES (8u * 1024 * 1024)
 
 static const char *prefix_of(enum es_definition_kind kind)
 {
@@ -48,12 +49,14 @@ static struct str map_key(struct arena *a, enum es_definition_kind kind, struct 
     return arena_printf(a, "%s%.*s", prefix_of(kind), STR(name));
 }
 
-/* Takes the place of the one of that name; `d` NULL: there is none any more. */
+/* Takes the place of the one of that name, and the reference, also if it fails; `d` NULL: there is
+ * none any more. */
 static enum err def_put(struct es *es, struct str key, struct es_def *d)
 {
     struct es_defs *defs = es->defs;
     struct es_def *old = map_get(&defs->by_name, key);
     if (d != NULL && !map_put(&defs->by_name, key, d)) {
+        es_def_unref(d);
         return ERR_NO_MEMORY;
     }
     if (d == NULL && old != NULL) {
@@ -175,6 +178,29 @@ static void define_end(struct define_op *op, enum es_problem problem)
     }
 }
 
+/* From now on it holds. */
+static enum err use(struct define_op *op)
+{
+    struct es *es = op->es;
+    const struct es_def *old = map_get(&es->defs->by_name, op->key);
+    const struct es_def *any = op->def != NULL ? op->def : old;
+    struct es_steps *steps = NULL;
+    struct ectx ec;
+    enum err e = any != NULL && any->kind == ES_UPCASTS
+                     ? es_steps_make(es, any->name, op->def, &steps, &ec)
+                     : ERR_OK;
+    if (e == ERR_OK && op->def != NULL) {
+        es_def_ref(op->def);
+    }
+    e = e == ERR_OK ? def_put(es, op->key, op->def) : e;
+    if (e != ERR_OK) {
+        es_steps_unref(steps);
+    } else if (steps != NULL) {
+        es_steps_take(es, steps);
+    }
+    return e;
+}
+
 static void on_defined(struct engine_append *a)
 {
     struct define_op *op = a->ctx;
@@ -188,11 +214,7 @@ static void on_defined(struct engine_append *a)
         return;
     }
     op->d->created = map_get(&op->es->defs->by_name, op->key) == NULL;
-    if (op->def != NULL) {
-        es_def_ref(op->def);
-    }
-    if (def_put(op->es, op->key, op->def) != ERR_OK) {
-        es_def_unref(op->def); /* it is in the log: the next start has it */
+    if (use(op) != ERR_OK) { /* it is in the log: the next start has it */
         IGNORE(ectx_fail(&op->d->ec, ERR_NO_MEMORY, "no memory to use the definition now"));
         define_end(op, ES_FAILED);
         return;
@@ -240,36 +262,28 @@ static enum es_problem define_check(struct es *es, struct es_define *d)
     return ES_OK;
 }
 
-/* Two files must not speak of one type: only one of them would be heard. */
-static enum err clash_check(const struct define_op *op, struct str key, const struct es_def *other,
-                            struct ectx *ec)
-{
-    if (other == NULL || other->kind != ES_UPCASTS || str_eq(key, op->key)) {
-        return ERR_OK;
-    }
-    const struct str from = mapping_upcasts_shared(other->upcasts, op->def->upcasts);
-    if (str_is_null(from)) {
-        return ERR_OK;
-    }
-    const char *file = op->def->file.n > 0 ? op->def->file.p : "definition";
-    IGNORE(ectx_fail(ec, ERR_CONFIG, "%s: a second step from '%.*s': the upcasts '%.*s' have one",
-                     file, STR(from), STR(other->name)));
-    ectx_hint(ec, "an event is brought up by one file: put the step there, or take that one away");
-    return ec->code;
-}
-
-/* Those that are declared, and those that are on their way. */
+/* Its steps and those of all other files are one graph: of files that are declared, and of those
+ * that are on their way. */
 static enum err clashes_check(struct es *es, const struct define_op *op, struct ectx *ec)
 {
-    struct map_iter it = {0};
-    enum err e = ERR_OK;
-    while (e == ERR_OK && map_next(&es->defs->by_name, &it)) {
-        e = clash_check(op, it.key, it.value, ec);
-    }
+    struct es_steps *steps = NULL;
+    struct mapping_upcasts *u = NULL, *sum = NULL;
+    struct arena a;
+    arena_init(&a, CLASH_ARENA_BYTES);
+    enum err e = es_steps_make(es, op->def->name, NULL, &steps, ec);
+    u = e == ERR_OK ? steps->u : NULL;
     LIST_FOR_EACH (l, tmp, &es->defs->defines) {
-        const struct define_op *other = CONTAINER_OF(l, struct define_op, link);
-        e = e != ERR_OK ? e : clash_check(op, other->key, other->def, ec);
+        const struct es_def *other = CONTAINER_OF(l, struct define_op, link)->def;
+        if (e == ERR_OK && other != NULL && other->kind == ES_UPCASTS &&
+            !str_eq(other->name, op->def->name)) {
+            struct mapping_upcasts_file files[] = {{.u = u},
+                                                   {.name = other->name, .u = other->upcasts}};
+            e = mapping_upcasts_join(files, ARRAY_LEN(files), &a, &u, ec);
+        }
     }
+    e = e == ERR_OK ? mapping_upcasts_add(u, op->def->upcasts, &a, &sum, ec) : e;
+    es_steps_unref(steps);
+    arena_deinit(&a);
     return e;
 }
 
@@ -359,7 +373,12 @@ static void load_end(struct es_load *op, enum err e, const struct ectx *ec)
     struct es *es = op->es;
     void (*done)(struct es *, enum err, const struct ectx *) = op->done;
     struct ectx copy = *ec;
+    struct es_steps *steps = NULL;
     load_free(op);
+    e = e == ERR_OK ? es_steps_make(es, STR_NULL, NULL, &steps, &copy) : e;
+    if (e == ERR_OK) {
+        es_steps_take(es, steps);
+    }
     es->defs->loaded = e == ERR_OK;
     done(es, e, &copy);
 }
@@ -389,8 +408,9 @@ static enum err load_record(struct es_load *op, const struct record *r, struct e
         e = ERR_NO_MEMORY;
     }
     e = e == ERR_OK ? es_def_compile(d, ec) : e;
-    e = e == ERR_OK ? def_put(op->es, r->key, d) : e;
-    if (e != ERR_OK) {
+    if (e == ERR_OK) {
+        e = def_put(op->es, r->key, d);
+    } else {
         es_def_unref(d);
     }
     if (e != ERR_OK && e != ERR_NO_MEMORY) {
@@ -547,6 +567,7 @@ void es_defs_destroy(struct es *es)
         es_def_unref(it.value);
     }
     map_deinit(&es->defs->by_name);
+    es_steps_unref(es->defs->steps);
     mem_free(es->defs);
     es->defs = NULL;
 }

@@ -16,6 +16,7 @@ struct es_def {
     struct arena arena;
     struct mapping_fold *fold;
     struct mapping_upcasts *upcasts;
+    uint64_t digest, digest_of; /* steps.c: of a fold, and of which upcasts (0: not known yet) */
 };
 /* With one reference; NULL: no memory. Not compiled. */
 struct es_def *es_def_new(enum es_definition_kind kind, struct str name, struct str text,
@@ -28,15 +29,41 @@ MUST_USE enum err es_def_compile(struct es_def *d, struct ectx *ec);
 /* The fold of that name (null: the only one of the category), with a reference; NULL: none. */
 struct es_def *es_def_fold(struct es *es, struct str name, struct str category);
 
+/* steps.c: upcasts of all files as one graph. */
+struct es_steps {
+    uint32_t refs;
+    struct arena arena;
+    struct mapping_upcasts *u;
+    struct es_def **defs; /* what it views */
+    size_t count;
+};
+/* What is declared, with `instead` (NULL: nothing) in place of what `name` is. With one reference.
+ * ERR_NO_MEMORY alone. */
+MUST_USE enum err es_steps_make(struct es *es, struct str name, struct es_def *instead,
+                                struct es_steps **out, struct ectx *ec);
+/* Those in use, with a reference; NULL: nothing was declared yet. */
+struct es_steps *es_steps_now(struct es *es);
+void es_steps_unref(struct es_steps *s); /* NULL is fine */
+/* From now on these are in use. Takes the reference. */
+void es_steps_take(struct es *es, struct es_steps *s);
+/* The schema tag of a fold's own snapshots, by its rules and the upcasts of now. Null: no memory.
+ */
+struct str es_fold_tag(struct es *es, struct es_def *d, struct arena *a);
+/* The same for the fold of the stream's category that declares this schema; null: none does. False:
+ * no memory. */
+MUST_USE bool es_fold_tag_of_schema(struct es *es, struct str stream, struct str schema,
+                                    struct arena *a, struct str *out);
+
 /* upcast.c: an event as the mapping language sees it. What is made lies in the arena. */
 MUST_USE enum err es_mapping_event(const struct es_event *e, struct arena *a,
                                    struct mapping_event *out, struct ectx *ec);
 
 /* Everything that is defined. */
 struct es_defs {
-    struct map by_name; /* "f" or "u" and the name -> struct es_def */
-    size_t upcasts;     /* how many of them */
-    uint64_t changes;   /* of upcasts */
+    struct map by_name;     /* "f" or "u" and the name -> struct es_def */
+    size_t upcasts;         /* how many of them */
+    uint64_t changes;       /* of upcasts */
+    struct es_steps *steps; /* NULL: none were declared */
     bool loaded;
     struct es_load *load; /* define.c: they are being read */
     struct list defines;  /* of struct es_define that are on their way */

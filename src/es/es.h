@@ -212,8 +212,10 @@ struct es_read_stream {
     int64_t until_ns;   /* events with a later time are left out; INT64_MAX */
     size_t limit;       /* events */
     size_t limit_bytes; /* about; at least one event */
-    struct str
-        snapshot_schema; /* not null: begin at the newest valid snapshot of this schema tag */
+    /* Not null: begin at the newest valid snapshot of this schema tag. The schema that a fold of
+     * the category declares stands for the fold's own snapshots, too, by its rules and the upcasts
+     * of now: their tag is the schema and a digest of these. */
+    struct str snapshot_schema;
     struct arena *arena;
     void (*done)(struct es_read_stream *r);
     void *ctx;
@@ -423,13 +425,16 @@ uint64_t es_upcasts_version(const struct es *es);
 MUST_USE enum err es_upcast(struct es *es, const struct es_event *e, struct arena *a,
                             struct es_event **out, size_t *count, struct ectx *ec);
 
-/* Upcasts tried on the events that are stored, without declaring them. */
+/* Upcasts tried on the events that are stored, without declaring them: beside all others that are
+ * declared, with which they must not clash (ES_DEFINITION_INVALID). Looked at are the events that
+ * come through one of their steps. */
 #define ES_UPCAST_FAILURES_MAX 100u
 struct es_upcast_failure {
     struct str stream, type, reason;
     uint64_t revision;
 };
 struct es_upcast_check {
+    struct str name; /* of the declared ones whose place they would take; null: of none */
     struct str text, file;
     uint64_t events_max; /* 0: all */
     struct arena *arena;
@@ -459,8 +464,9 @@ struct es_fold_state {
     void *ctx;
     enum es_problem problem; /* out */
     struct ectx ec;
-    struct str fold_name, schema;
-    bool empty; /* there was no event yet: the fold's initial state */
+    struct str fold_name;
+    struct str schema; /* the tag of its snapshots: of the rules and upcasts that made the state */
+    bool empty;        /* there was no event yet: the fold's initial state */
     uint64_t revision;
     bool from_snapshot;
     uint64_t snapshot_revision;

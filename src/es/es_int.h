@@ -26,7 +26,7 @@
 #define ES_CATEGORIES_MAX  4096u /* explicit ones, too */
 #define ES_PARTITIONS_MAX  1024u /* of one category */
 #define ES_META_MAX        (64u * 1024)
-#define ES_SCHEMA_MAX      128u /* a snapshot's schema tag */
+#define ES_SCHEMA_MAX      128u /* a snapshot's schema tag; MAPPING_TAG_BYTES_MAX */
 #define ES_FIELDS_MAX      64u  /* of one redaction */
 #define ES_REASON_MAX      1024u
 #define ES_OPS_MAX         16384u  /* appends, changes and produced batches that are not answered */

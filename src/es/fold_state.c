@@ -2,6 +2,9 @@
  * The state of a stream: a snapshot of the fold if there is one that may be used, and the events
  * after it, page by page. Between pages the state is text, so that a page's memory goes back: a
  * long stream needs no more memory than a short one.
+ *
+ * The tag of the fold's snapshots has a digest of its rules and of the upcasts that matter to them.
+ * So a snapshot of other rules is another's, and a state is never of two sets of upcasts.
  */
 #include "core/mem.h"
 #include "es/define.h"
@@ -9,11 +12,16 @@
 #define PAGE_EVENTS 500u
 #define PAGE_BYTES  (2u * 1024 * 1024)
 #define PAGE_ARENA  (64u * 1024 * 1024)
+#define BEGIN_MAX   8u /* times that it begins anew because upcasts were changed */
 
 struct state_op {
     struct es *es;
     struct es_fold_state *s;
     struct es_def *def;
+    struct str tag;   /* of its snapshots, by the upcasts of `upcasts` */
+    uint64_t upcasts; /* es_upcasts_version when it began */
+    unsigned begun;   /* how often */
+    bool no_snapshot; /* the one that is there is no state */
     struct es_read_stream read;
     struct arena page; /* of one page: its events, and the state while it is folded */
     struct buf state;  /* text; empty: the fold's initial state */
@@ -24,7 +32,7 @@ static void state_end(struct state_op *op, enum es_problem problem)
     struct es_fold_state *s = op->s;
     if (problem == ES_OK) {
         s->fold_name = arena_str(s->arena, op->def->name);
-        s->schema = arena_str(s->arena, op->def->fold->schema);
+        s->schema = op->tag;
         s->state = op->state.n > 0 ? arena_str(s->arena, buf_str(&op->state))
                                    : arena_str(s->arena, op->def->fold->initial);
         if (str_is_null(s->state) || str_is_null(s->fold_name) || str_is_null(s->schema)) {
@@ -46,10 +54,18 @@ static enum err fold_one(struct state_op *op, struct mapping_state *state, const
 {
     struct mapping_event event;
     enum err err = es_mapping_event(e, &op->page, &event, ec);
-    err = err == ERR_OK ? mapping_fold_apply(op->def->fold, state, &event, ec) : err;
-    return err == ERR_OK ? ERR_OK
-                         : ectx_wrap(ec, err, "revision %llu (%.*s)",
-                                     (unsigned long long)e->revision, STR(e->envelope.type));
+    return err == ERR_OK ? mapping_fold_apply(op->def->fold, state, &event, ec) : err;
+}
+
+static bool wants(const void *ctx, const struct envelope *form)
+{
+    return mapping_fold_wants(ctx, form);
+}
+
+/* May a rule be for something that this event could become? */
+static bool is_wanted(const struct state_op *op, const struct es_event *e)
+{
+    return mapping_upcasts_lead(op->es->defs->steps->u, &e->envelope, wants, op->def->fold);
 }
 
 /* In its newest form, which may be several events. */
@@ -59,13 +75,20 @@ static enum err event_fold(struct state_op *op, struct mapping_state *state,
     struct es_event *forms;
     size_t count;
     enum err err = es_upcast(op->es, e, &op->page, &forms, &count, ec);
+    if (err == ERR_MALFORMED && !is_wanted(op, e)) {
+        return ERR_OK;
+    }
+    const struct es_event *form = e;
     if (err == ERR_OK && count == 0) {
-        return fold_one(op, state, e, ec);
+        err = fold_one(op, state, e, ec);
     }
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        err = fold_one(op, state, &forms[i], ec);
+        form = &forms[i];
+        err = fold_one(op, state, form, ec);
     }
-    return err;
+    return err == ERR_OK ? ERR_OK
+                         : ectx_wrap(ec, err, "revision %llu (%.*s)",
+                                     (unsigned long long)e->revision, STR(form->envelope.type));
 }
 
 static enum err page_fold(struct state_op *op, struct ectx *ec)
@@ -82,6 +105,7 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
         s->empty = false;
     }
     enum err e = mapping_state_init(op->def->fold, text, &op->page, &state, ec);
+    op->no_snapshot = r->has_snapshot && (e == ERR_MALFORMED || e == ERR_LIMIT);
     for (size_t i = 0; e == ERR_OK && i < r->event_count; i++) {
         e = event_fold(op, &state, &r->events[i], ec);
         s->revision = r->events[i].revision;
@@ -97,6 +121,41 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
     return e;
 }
 
+static void on_page(struct es_read_stream *r);
+
+/* From the start, or from a snapshot. */
+static void state_begin(struct state_op *op)
+{
+    struct es_fold_state *s = op->s;
+    if (op->begun++ == BEGIN_MAX) {
+        IGNORE(
+            ectx_fail(&s->ec, ERR_AGAIN, "the upcasts were changed %u times meanwhile", BEGIN_MAX));
+        state_end(op, ES_BUSY);
+        return;
+    }
+    arena_reset(&op->page, PAGE_BYTES);
+    buf_clear(&op->state);
+    op->upcasts = es_upcasts_version(op->es);
+    op->tag = es_fold_tag(op->es, op->def, s->arena);
+    if (str_is_null(op->tag)) {
+        IGNORE(ectx_fail(&s->ec, ERR_NO_MEMORY, "no memory to fold the stream"));
+        state_end(op, ES_FAILED);
+        return;
+    }
+    s->empty = true;
+    s->from_snapshot = false;
+    op->read = (struct es_read_stream){.stream = s->stream,
+                                       .to = s->to,
+                                       .until_ns = s->until_ns,
+                                       .limit = PAGE_EVENTS,
+                                       .limit_bytes = PAGE_BYTES,
+                                       .snapshot_schema = op->no_snapshot ? STR_NULL : op->tag,
+                                       .arena = &op->page,
+                                       .done = on_page,
+                                       .ctx = op};
+    es_read_stream(op->es, &op->read);
+}
+
 static void on_page(struct es_read_stream *r)
 {
     struct state_op *op = r->ctx;
@@ -105,11 +164,20 @@ static void on_page(struct es_read_stream *r)
         state_end(op, r->problem);
         return;
     }
+    if (op->upcasts != es_upcasts_version(op->es)) { /* else one state of two forms of events */
+        es_read_stream_release(op->es, r);
+        state_begin(op);
+        return;
+    }
     struct ectx ec = {0};
     const enum err e = page_fold(op, &ec);
     const bool more = r->more;
     const uint64_t next = r->next;
     es_read_stream_release(op->es, r);
+    if (op->no_snapshot && e != ERR_OK && op->s->from_snapshot) {
+        state_begin(op);
+        return;
+    }
     if (e != ERR_OK) {
         op->s->ec = ec;
         state_end(op, e == ERR_MALFORMED || e == ERR_LIMIT ? ES_FOLD_FAILED : ES_FAILED);
@@ -167,16 +235,5 @@ void es_fold_state(struct es *es, struct es_fold_state *s)
     op->def = def;
     arena_init(&op->page, PAGE_ARENA);
     buf_init(&op->state, MAPPING_STATE_BYTES_MAX);
-    s->empty = true;
-    s->from_snapshot = false;
-    op->read = (struct es_read_stream){.stream = s->stream,
-                                       .to = s->to,
-                                       .until_ns = s->until_ns,
-                                       .limit = PAGE_EVENTS,
-                                       .limit_bytes = PAGE_BYTES,
-                                       .snapshot_schema = def->fold->schema,
-                                       .arena = &op->page,
-                                       .done = on_page,
-                                       .ctx = op};
-    es_read_stream(es, &op->read);
+    state_begin(op);
 }

@@ -9,13 +9,15 @@
  *
  * A snapshot is used if it is of this life of the stream, joins what is shown without a gap, and
  * none of the events that it has folded was redacted after it was made. For a point in time none is
- * used: the times of what it has folded it does not say.
+ * used: the times of what it has folded it does not say. The schema that a fold declares stands for
+ * two slots, what clients have written under it and what the fold has: the newer one is used.
  */
+#include "es/define.h"
 #include "es/read_int.h"
 
 #include "core/mem.h"
 
-enum { LOOK_HEAD, LOOK_STATUS, LOOK_SNAPSHOT, LOOK_COUNT };
+enum { LOOK_HEAD, LOOK_STATUS, LOOK_SNAPSHOT, LOOK_FOLD, LOOK_COUNT };
 
 struct stream_read {
     struct es_task task;
@@ -34,9 +36,12 @@ struct stream_read {
     int32_t partition;
     struct es_hash hash;
     struct es_sight sight;
-    uint64_t next, last; /* revisions that are still to be read, both inclusive */
-    bool left;           /* there are any */
-    bool full;           /* no memory for more */
+    struct str
+        tags[LOOK_COUNT]; /* of snapshots: as it was asked for; of the fold that declares it */
+    struct str tag;       /* that of the one that may be used */
+    uint64_t next, last;  /* revisions that are still to be read, both inclusive */
+    bool left;            /* there are any */
+    bool full;            /* no memory for more */
     size_t scanned, bytes, cap, round;
     int64_t *times;
     struct es_look_set set;
@@ -93,7 +98,6 @@ static void broken(struct stream_read *s, enum err e)
 /* True: it may go on. */
 static bool at_look(struct stream_read *s)
 {
-    struct es_read_stream *r = s->r;
     struct es_look *l = s->looks;
     for (size_t i = 0; i < LOOK_COUNT; i++) {
         l[i].kind = ES_LOOK_GET;
@@ -105,11 +109,11 @@ static bool at_look(struct stream_read *s)
     l[LOOK_STATUS].table = ES_T_FACTS;
     s->set.looks = l;
     s->set.count = LOOK_SNAPSHOT;
-    if (r->snapshot_schema.p != NULL) {
-        struct es_hash slot = es_hash_slot(s->task.es, &s->hash, r->snapshot_schema);
-        l[LOOK_SNAPSHOT].table = ES_T_SNAPSHOTS;
-        memcpy(l[LOOK_SNAPSHOT].key, slot.b, sizeof(slot.b));
-        s->set.count = LOOK_COUNT;
+    for (size_t i = LOOK_SNAPSHOT; i < LOOK_COUNT && !str_is_null(s->tags[i]); i++) {
+        struct es_hash slot = es_hash_slot(s->task.es, &s->hash, s->tags[i]);
+        l[i].table = ES_T_SNAPSHOTS;
+        memcpy(l[i].key, slot.b, sizeof(slot.b));
+        s->set.count = i + 1;
     }
     s->at = AT_HEAD;
     return es_task_look(&s->task, &s->set);
@@ -192,6 +196,30 @@ static bool at_redactions(struct stream_read *s)
     return true;
 }
 
+/* The newest one that may be used. */
+static void choose_snapshot(struct stream_read *s, uint64_t *out)
+{
+    const struct es_read_stream *r = s->r;
+    if (r->backward || r->from_end || r->until_ns != INT64_MAX) {
+        return;
+    }
+    for (size_t i = LOOK_SNAPSHOT; i < s->set.count; i++) {
+        uint64_t revision;
+        int64_t fact;
+        if (s->looks[i].err != ERR_OK) {
+            continue;
+        }
+        es_value_snapshot_read(s->looks[i].value, &revision, &fact);
+        if (revision <= s->sight.head && revision <= r->to && revision + 1 >= r->from &&
+            revision + 1 >= s->sight.floor && revision >= s->sight.status.born &&
+            (str_is_null(s->tag) || revision > *out)) {
+            s->tag = s->tags[i];
+            s->fact.offset = fact;
+            *out = revision;
+        }
+    }
+}
+
 static bool at_head(struct stream_read *s)
 {
     struct es_read_stream *r = s->r;
@@ -223,18 +251,9 @@ static bool at_head(struct stream_read *s)
     s->sieve.hash = s->hash;
     range_set(s);
     s->at = AT_ROUND;
-    if (s->set.count == LOOK_COUNT && l[LOOK_SNAPSHOT].err == ERR_OK) {
-        uint64_t revision;
-        int64_t fact;
-        es_value_snapshot_read(l[LOOK_SNAPSHOT].value, &revision, &fact);
-        if (!r->backward && !r->from_end && r->until_ns == INT64_MAX && revision <= head &&
-            revision <= r->to && revision + 1 >= r->from && revision + 1 >= s->sight.floor &&
-            revision >= s->sight.status.born) {
-            s->fact.offset = fact;
-            return ask_redactions(s, revision);
-        }
-    }
-    return true;
+    uint64_t revision = 0;
+    choose_snapshot(s, &revision);
+    return str_is_null(s->tag) || ask_redactions(s, revision);
 }
 
 static bool at_snapshot(struct stream_read *s)
@@ -250,9 +269,9 @@ static bool at_snapshot(struct stream_read *s)
         return false;
     }
     /* One that cannot be read, or is of something else, is none: the events say it all. */
-    if (s->fact.err == ERR_OK && f->kind == ES_FACT_SNAPSHOT &&
-        str_eq(f->schema, r->snapshot_schema) && f->revision <= s->sight.head &&
-        f->revision <= r->to && f->revision + 1 >= s->next && f->revision >= s->sight.status.born) {
+    if (s->fact.err == ERR_OK && f->kind == ES_FACT_SNAPSHOT && str_eq(f->schema, s->tag) &&
+        f->revision <= s->sight.head && f->revision <= r->to && f->revision + 1 >= s->next &&
+        f->revision >= s->sight.status.born) {
         r->has_snapshot = true;
         r->snapshot = (struct es_snapshot){.revision = f->revision,
                                            .schema = f->schema,
@@ -449,11 +468,18 @@ static enum es_problem begin(struct es *es, struct es_read_stream *r, struct str
     s->cat = cat;
     s->partition = es_cat_partition(cat, r->stream);
     s->hash = es_hash_stream(es, r->stream);
+    s->tags[LOOK_SNAPSHOT] = r->snapshot_schema;
     s->task.go = read_go;
     s->task.fail = read_fail;
     s->task.release = read_release;
     es_pick_init(&s->pick, &s->task);
     es_sieve_init(&s->sieve, &s->task);
+    if (!str_is_null(r->snapshot_schema) &&
+        !es_fold_tag_of_schema(es, r->stream, r->snapshot_schema, r->arena, &s->tags[LOOK_FOLD])) {
+        IGNORE(ectx_fail(&r->ec, ERR_NO_MEMORY, "no memory for a read"));
+        mem_free(s);
+        return ES_FAILED;
+    }
     p = es_task_begin(es, &s->task, &r->ec);
     if (p != ES_OK) {
         mem_free(s);

@@ -1,6 +1,6 @@
 /*
  * Upcasts on reading. What is stored stays as it was; who reads sees the newest form. An event of a
- * type of which no upcast speaks costs a look at its type alone.
+ * type of which no upcast speaks costs a look at its type alone. Which steps there are: steps.c.
  */
 #include "es/define.h"
 
@@ -53,47 +53,21 @@ static enum err forms_make(const struct es_event *e, const struct mapping_upcast
     return ERR_OK;
 }
 
-/* The first by name, after `after`, that speaks of the event's type. Only one does, unless an
- * earlier build has taken two; projections go by the name, too. */
-static const struct es_def *next_that_knows(struct es *es, const struct es_event *e,
-                                            const struct es_def *after)
-{
-    struct map_iter it = {0};
-    const struct es_def *found = NULL;
-    while (map_next(&es->defs->by_name, &it)) {
-        const struct es_def *d = it.value;
-        if (d->kind == ES_UPCASTS && (after == NULL || str_cmp(d->name, after->name) > 0) &&
-            (found == NULL || str_cmp(d->name, found->name) < 0) &&
-            mapping_upcasts_known(d->upcasts, &e->envelope)) {
-            found = d;
-        }
-    }
-    return found;
-}
-
 MUST_USE enum err es_upcast(struct es *es, const struct es_event *e, struct arena *a,
                             struct es_event **out, size_t *count, struct ectx *ec)
 {
     struct mapping_event event;
-    bool made_event = false;
+    struct mapping_upcasted *made = NULL;
+    const struct es_steps *steps = es->defs->steps;
     *count = 0;
-    if (es->defs->upcasts == 0 || str_is_null(e->data)) {
+    if (steps == NULL || str_is_null(e->data) || !mapping_upcasts_known(steps->u, &e->envelope)) {
         return ERR_OK;
     }
-    const struct es_def *d = next_that_knows(es, e, NULL);
-    for (; d != NULL && *count == 0; d = next_that_knows(es, e, d)) {
-        struct mapping_upcasted *made = NULL;
-        enum err err = ERR_OK;
-        if (!made_event) {
-            err = es_mapping_event(e, a, &event, ec);
-            made_event = true;
-        }
-        err = err == ERR_OK ? mapping_upcast(d->upcasts, &event, a, &made, count, ec) : err;
-        err = err == ERR_OK && *count > 0 ? forms_make(e, made, *count, a, out) : err;
-        if (err != ERR_OK) {
-            *count = 0;
-            return err;
-        }
+    enum err err = es_mapping_event(e, a, &event, ec);
+    err = err == ERR_OK ? mapping_upcast(steps->u, &event, a, &made, count, ec) : err;
+    err = err == ERR_OK && *count > 0 ? forms_make(e, made, *count, a, out) : err;
+    if (err != ERR_OK) {
+        *count = 0;
     }
-    return ERR_OK;
+    return err;
 }

@@ -1,8 +1,8 @@
 /*
- * Upcasts tried on the whole log before they are declared: every event of the store is read as it
- * is stored, those that an upcast speaks of are brought into their newest form, and that form must
- * be one that the upcasts leave as it is (bringing it up twice is bringing it up once). Nothing is
- * written.
+ * Upcasts tried on the whole log before they are declared: they must go together with those that
+ * are declared in other files; then every event of the store is read as it is stored, those that
+ * come through a step on trial are brought into their newest form, and that form must be one that
+ * all upcasts leave as it is (bringing it up twice is bringing it up once). Nothing is written.
  */
 #include "core/mem.h"
 #include "es/define.h"
@@ -11,19 +11,25 @@
 #define PAGE_BYTES  (4u * 1024 * 1024)
 #define PAGE_ARENA  (64u * 1024 * 1024)
 #define SCAN_MAX    4096u
+#define CHECK_ARENA (8u * 1024 * 1024)
 
 struct check_op {
     struct es *es;
     struct es_upcast_check *c;
     struct es_def *def;
+    struct es_steps *steps;    /* those that are declared, but for what it takes the place of */
+    struct mapping_upcasts *u; /* they and those on trial */
     struct es_read_all read;
     struct arena page;
+    struct arena arena; /* of `u` */
 };
 
 static void check_end(struct check_op *op, enum es_problem problem)
 {
     struct es_upcast_check *c = op->c;
     arena_deinit(&op->page);
+    arena_deinit(&op->arena);
+    es_steps_unref(op->steps);
     es_def_unref(op->def);
     mem_free(op);
     c->problem = problem;
@@ -52,7 +58,7 @@ static enum err settled(const struct check_op *op, const struct es_event *e,
     struct envelope form = e->envelope;
     form.type = made->type;
     form.version = made->version;
-    return mapping_upcasts_known(op->def->upcasts, &form)
+    return mapping_upcasts_known(op->u, &form)
                ? ectx_fail(ec, ERR_MALFORMED, "it became %.*s, which is not the newest form",
                            STR(made->type))
                : ERR_OK;
@@ -64,12 +70,11 @@ static enum err event_try(struct check_op *op, const struct es_event *e, struct 
     struct mapping_upcasted *made;
     size_t count = 0;
     op->c->events++;
-    if (str_is_null(e->data) || !mapping_upcasts_known(op->def->upcasts, &e->envelope)) {
+    if (str_is_null(e->data) || !mapping_upcasts_through(op->u, &e->envelope, op->def->upcasts)) {
         return ERR_OK;
     }
     enum err err = es_mapping_event(e, &op->page, &event, ec);
-    err = err == ERR_OK ? mapping_upcast(op->def->upcasts, &event, &op->page, &made, &count, ec)
-                        : err;
+    err = err == ERR_OK ? mapping_upcast(op->u, &event, &op->page, &made, &count, ec) : err;
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         err = settled(op, e, &made[i], ec);
     }
@@ -126,8 +131,14 @@ void es_upcast_check(struct es *es, struct es_upcast_check *c)
     op->es = es;
     op->c = c;
     arena_init(&op->page, PAGE_ARENA);
-    op->def = es_def_new(ES_UPCASTS, STR_LIT("check"), c->text, c->file);
-    const enum err e = op->def == NULL ? ERR_NO_MEMORY : es_def_compile(op->def, &c->ec);
+    arena_init(&op->arena, CHECK_ARENA);
+    const struct str name = str_is_null(c->name) ? STR_LIT("check") : c->name;
+    op->def = es_def_new(ES_UPCASTS, name, c->text, c->file);
+    enum err e = op->def == NULL ? ERR_NO_MEMORY : es_def_compile(op->def, &c->ec);
+    e = e == ERR_OK ? es_steps_make(es, c->name, NULL, &op->steps, &c->ec) : e;
+    e = e == ERR_OK
+            ? mapping_upcasts_add(op->steps->u, op->def->upcasts, &op->arena, &op->u, &c->ec)
+            : e;
     if (e != ERR_OK) {
         check_end(op, e == ERR_NO_MEMORY ? ES_FAILED : ES_DEFINITION_INVALID);
         return;

@@ -1,8 +1,8 @@
 /*
  * Folds: a definition of how the events of one stream become its state (JSON).
  *
- * A snapshot is of use only to the fold that made it: `hash` covers the text of all rules, and is
- * part of the schema tag unless the definition names a tag itself.
+ * A snapshot is of use only to the fold that made it, with the upcasts that it was made with: the
+ * digest covers the text of all rules and of those steps, and is part of the tag of its snapshots.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #define SNAPSHOT_EVERY_MAX     1000000
 
 /* FNV-1a: the hash stands in snapshots, so it must never change (core/hash.h is seeded). */
-static uint64_t hash_text(uint64_t hash, struct str s)
+uint64_t mapping_hash_text(uint64_t hash, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         hash = (hash ^ (unsigned char)s.p[i]) * 0x100000001b3ull;
@@ -88,7 +88,7 @@ static enum err rules_compile(const struct mapping_doc *doc, const struct json *
         }
         f->rule_count++;
     }
-    f->hash = hash_text(hash_text(0xcbf29ce484222325ull, f->initial), maps->raw);
+    f->hash = mapping_hash_text(mapping_hash_text(0xcbf29ce484222325ull, f->initial), maps->raw);
     return ERR_OK;
 }
 
@@ -129,21 +129,35 @@ MUST_USE enum err mapping_fold_compile(const struct mapping_doc *doc, const stru
     if (e != ERR_OK) {
         return e;
     }
-    if (str_is_null(f->schema)) {
-        f->schema = arena_printf(a, "%.*s-%016llx", STR(f->name), (unsigned long long)f->hash);
-        if (str_is_null(f->schema)) {
-            return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-        }
-    }
     *out = f;
     return ERR_OK;
+}
+
+/* At most `max` bytes, and no part of a character. */
+static struct str cut(struct str s, size_t max)
+{
+    size_t n = s.n < max ? s.n : max;
+    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80) {
+        n--;
+    }
+    return str_make(s.p, n);
+}
+
+struct str mapping_fold_tag(const struct mapping_fold *f, uint64_t digest, struct arena *a)
+{
+    const struct str tag = str_is_null(f->schema) ? f->name : f->schema;
+    return arena_printf(a, "%.*s-%016llx", STR(cut(tag, MAPPING_TAG_BYTES_MAX - 17)),
+                        (unsigned long long)digest);
 }
 
 MUST_USE enum err mapping_state_init(const struct mapping_fold *f, struct str text, struct arena *a,
                                      struct mapping_state *out, struct ectx *ec)
 {
+    /* As deep as rules can make it: values of events below the parts of a pointer. */
+    const struct json_limits limits = {.depth_max = MAPPING_PARTS_MAX + JSON_DEPTH_DEFAULT,
+                                       .allow_same_names = true};
     struct json *root = NULL;
-    enum err e = json_parse(str_is_null(text) ? f->initial : text, NULL, a, &root, ec);
+    enum err e = json_parse(str_is_null(text) ? f->initial : text, &limits, a, &root, ec);
     if (e != ERR_OK) {
         return e;
     }

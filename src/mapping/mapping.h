@@ -48,7 +48,10 @@
 #define MAPPING_ASSIGN_MAX      256u       /* assignments of one rule */
 #define MAPPING_EACH_MAX        10000u     /* elements that one event may be applied for */
 #define MAPPING_CHAIN_MAX       32u        /* upcasts in a row */
+#define MAPPING_STEPS_MAX       4096u      /* upcasts of all files together */
+#define MAPPING_WORK_MAX        2048u      /* parts of steps that one event goes through */
 #define MAPPING_SPLIT_MAX       64u        /* events that one old event may become */
+#define MAPPING_TAG_BYTES_MAX   128u       /* of a snapshot's schema tag */
 #define MAPPING_STATE_BYTES_MAX (4u << 20) /* of a folded state */
 
 /* ---- The document and its errors
@@ -187,7 +190,7 @@ struct str mapping_type_base(struct str type, struct str *version);
 /*
  *     fold: order
  *     category: order
- *     schema: order-1              # tag of its snapshots; default: name and a hash of the rules
+ *     schema: order-1              # begins the tag of its snapshots; default: its name
  *     snapshot_every: 100          # 0: none
  *     initial: { status: new }     # default {}
  *     maps:
@@ -205,7 +208,8 @@ struct str mapping_type_base(struct str type, struct str *version);
  * remove. A pointer makes the objects on its way. `append` makes an array where nothing is.
  */
 struct mapping_fold {
-    struct str name, category, schema;
+    struct str name, category;
+    struct str schema; /* as declared; null: not */
     uint32_t snapshot_every;
     uint64_t hash;      /* of the rules: another hash folds another state */
     struct str initial; /* JSON */
@@ -227,6 +231,14 @@ MUST_USE enum err mapping_state_init(const struct mapping_fold *f, struct str te
 MUST_USE enum err mapping_fold_apply(const struct mapping_fold *f, struct mapping_state *s,
                                      const struct mapping_event *event, struct ectx *ec);
 void mapping_state_write(const struct mapping_state *s, struct buf *out);
+bool mapping_fold_wants(const struct mapping_fold *f, const struct envelope *e);
+struct mapping_upcasts;
+/* Another number when the state of a stream may be another: of the rules, and of the upcasts that
+ * matter to them (u == NULL: there are none). The same in every process. */
+uint64_t mapping_fold_digest(const struct mapping_fold *f, const struct mapping_upcasts *u);
+/* The schema tag of the fold's own snapshots: "order-1-89ab...", its schema (or name) and the
+ * digest. Null: no memory. */
+struct str mapping_fold_tag(const struct mapping_fold *f, uint64_t digest, struct arena *a);
 
 /* ---- Upcasts
  * ------------------------------------------------------------------------------- */
@@ -246,16 +258,35 @@ void mapping_state_write(const struct mapping_state *s, struct buf *out);
  *           - { to: PaymentRequested.v1, when: exists(/data/payment), pick: [ /data/payment ] }
  *
  * In a step: pick, rename, move, default, set, remove; expressions see the event as it came into
- * the step. Chains are followed to the newest form; a circle is refused when it is compiled.
+ * the step. Chains are followed to the newest form; a circle is refused when it is compiled. Steps
+ * of several files are one graph (mapping_upcasts_add, mapping_upcasts_join): a chain goes through
+ * all of them.
  */
 struct mapping_upcasts;
+/* `doc` is kept for messages about this file: what it points to must live as long. */
 MUST_USE enum err mapping_upcasts_compile(const struct mapping_doc *doc, const struct json *v,
                                           struct arena *a, struct mapping_upcasts **out,
                                           struct ectx *ec);
+struct mapping_upcasts_file {
+    struct str name; /* for messages */
+    const struct mapping_upcasts *u;
+    bool left_out; /* out: it closes a circle with those before it, or is too much */
+};
+/* Many files as one, which views them. Never refuses: of two steps from one form the one of the
+ * first file holds. ERR_NO_MEMORY alone. */
+MUST_USE enum err mapping_upcasts_join(struct mapping_upcasts_file *files, size_t count,
+                                       struct arena *a, struct mapping_upcasts **out,
+                                       struct ectx *ec);
+/* `u` and one file more, if they go together. ERR_CONFIG: both have a step from one form, steps
+ * lead in a circle, there are too many of them (in a row); told with the place in `file`. */
+MUST_USE enum err mapping_upcasts_add(const struct mapping_upcasts *u,
+                                      const struct mapping_upcasts *file, struct arena *a,
+                                      struct mapping_upcasts **out, struct ectx *ec);
 /* Does a step begin at this type and version? Costs a look at the type alone. */
 bool mapping_upcasts_known(const struct mapping_upcasts *u, const struct envelope *e);
-/* Where steps of both begin, as it is written in `b`; null: nowhere. */
-struct str mapping_upcasts_shared(const struct mapping_upcasts *a, const struct mapping_upcasts *b);
+/* May an event of this type and version come through a step of this file (of those in `u`)? */
+bool mapping_upcasts_through(const struct mapping_upcasts *u, const struct envelope *e,
+                             const struct mapping_upcasts *file);
 /* May an event of this type and version become one that `fits`, by whatever its data says? Also as
  * it is: a split may make nothing of it. A form is `e` with its type and version. */
 bool mapping_upcasts_lead(const struct mapping_upcasts *u, const struct envelope *e,

@@ -82,6 +82,8 @@ MUST_USE enum err mapping_compile_template(const struct mapping_doc *doc, const 
                                            const struct mapping_names *names, struct arena *a,
                                            struct mapping_expr **out, struct ectx *ec);
 
+uint64_t mapping_hash_text(uint64_t hash, struct str s);
+
 /* Values. */
 /* What follows `segments` below v; NULL: nothing there. */
 const struct json *mapping_walk(const struct json *v, const struct str *segments, size_t count);

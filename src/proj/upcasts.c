@@ -16,25 +16,29 @@ void upcasts_unref(struct upcasts *u)
 {
     if (u != NULL && --u->refs == 0) {
         for (size_t i = 0; i < u->count; i++) {
-            buf_deinit(&u->sets[i].json);
+            buf_deinit(&u->json[i]);
         }
-        mem_free(u->sets);
+        mem_free(u->json);
         arena_deinit(&u->arena);
         mem_free(u);
     }
 }
 
-static enum err compile(struct upcasts *u, struct str text, struct upcast_set *out, struct ectx *ec)
+static enum err compile(struct upcasts *u, struct str text, struct buf *json,
+                        struct mapping_upcasts_file *out, struct ectx *ec)
 {
     struct yaml_map *map = NULL;
     struct json *v = NULL;
     struct str copy = arena_str(&u->arena, text);
-    buf_init(&out->json, 8u * PROJ_DEFINITION_BYTES);
+    struct mapping_upcasts *file = NULL;
+    buf_init(json, 8u * PROJ_DEFINITION_BYTES);
     enum err e = str_is_null(copy) ? ERR_NO_MEMORY
-                                   : yaml_to_json(copy, "upcasts", &out->json, &u->arena, &map, ec);
-    e = e == ERR_OK ? json_parse(buf_str(&out->json), NULL, &u->arena, &v, ec) : e;
+                                   : yaml_to_json(copy, "upcasts", json, &u->arena, &map, ec);
+    e = e == ERR_OK ? json_parse(buf_str(json), NULL, &u->arena, &v, ec) : e;
     const struct mapping_doc doc = {.file = "upcasts", .place = yaml_place, .ctx = map};
-    return e == ERR_OK ? mapping_upcasts_compile(&doc, v, &u->arena, &out->u, ec) : e;
+    e = e == ERR_OK ? mapping_upcasts_compile(&doc, v, &u->arena, &file, ec) : e;
+    *out = (struct mapping_upcasts_file){.u = file};
+    return e;
 }
 
 static void mix(uint64_t *hash, struct str s)
@@ -48,22 +52,26 @@ static void mix(uint64_t *hash, struct str s)
 static enum err make(const struct str *texts, size_t count, struct upcasts **out, struct ectx *ec)
 {
     struct upcasts *u = mem_new(struct upcasts);
-    struct upcast_set *sets = mem_zalloc(count + 1, sizeof(*sets));
-    if (u == NULL || sets == NULL) {
+    struct buf *json = mem_zalloc(count + 1, sizeof(*json));
+    if (u == NULL || json == NULL) {
         mem_free(u);
-        mem_free(sets);
+        mem_free(json);
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
     u->refs = 1;
-    u->sets = sets;
+    u->json = json;
     u->hash = 0xcbf29ce484222325ull;
     arena_init(&u->arena, UPCASTS_ARENA_BYTES);
-    enum err e = ERR_OK;
+    struct mapping_upcasts_file *files =
+        arena_new_n(&u->arena, struct mapping_upcasts_file, count + 1);
+    enum err e = files == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory") : ERR_OK;
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         u->count++;
         mix(&u->hash, texts[i]);
-        e = compile(u, texts[i], &sets[i], ec);
+        e = compile(u, texts[i], &json[i], &files[i], ec);
     }
+    /* What the event store leaves out is left out here, and it has told. */
+    e = e == ERR_OK ? mapping_upcasts_join(files, count, &u->arena, &u->all, ec) : e;
     u->hash = u->hash >> 1 | 1; /* a number of JSON, and not 0 */
     if (e != ERR_OK) {
         upcasts_unref(u);
@@ -132,37 +140,18 @@ bool upcasts_matter(const struct proj *p, const struct def *d)
 
 bool upcasts_know(const struct upcasts *u, const struct envelope *e)
 {
-    for (size_t i = 0; i < u->count; i++) {
-        if (mapping_upcasts_known(u->sets[i].u, e)) {
-            return true;
-        }
-    }
-    return false;
+    return mapping_upcasts_known(u->all, e);
 }
 
 bool upcasts_lead(const struct upcasts *u, const struct envelope *e,
                   bool (*fits)(const void *ctx, const struct envelope *form), const void *ctx)
 {
-    for (size_t i = 0; i < u->count; i++) {
-        if (mapping_upcasts_lead(u->sets[i].u, e, fits, ctx)) {
-            return true;
-        }
-    }
-    return false;
+    return mapping_upcasts_lead(u->all, e, fits, ctx);
 }
 
 MUST_USE enum err upcasts_make(const struct upcasts *u, const struct mapping_event *event,
                                struct arena *a, struct mapping_upcasted **out, size_t *count,
                                struct ectx *ec)
 {
-    *count = 0;
-    for (size_t i = 0; i < u->count; i++) { /* the first that speaks of it, as in the event store */
-        if (mapping_upcasts_known(u->sets[i].u, event->envelope)) {
-            enum err e = mapping_upcast(u->sets[i].u, event, a, out, count, ec);
-            if (e != ERR_OK || *count > 0) {
-                return e;
-            }
-        }
-    }
-    return ERR_OK;
+    return mapping_upcast(u->all, event, a, out, count, ec);
 }

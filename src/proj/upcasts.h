@@ -12,12 +12,10 @@
 struct upcasts {
     unsigned refs;
     struct arena arena;
-    struct upcast_set {
-        struct buf json; /* what was compiled views it */
-        struct mapping_upcasts *u;
-    } * sets;
+    struct buf *json; /* of each file: what was compiled views it */
     size_t count;
-    uint64_t hash; /* of their texts; never 0 */
+    struct mapping_upcasts *all; /* the steps of all files, as in the event store */
+    uint64_t hash;               /* of their texts; never 0 */
 };
 
 /* Those that are declared now, with a reference; NULL: not known yet, or no memory. */
@@ -28,8 +26,8 @@ uint64_t upcasts_hash(struct proj *p);
 /* Do they matter to what this definition reads? */
 bool upcasts_matter(const struct proj *p, const struct def *d);
 
-/* On a worker. Does one speak of this event? Then its newest forms: *count 0: it is in that form.
- * ERR_MALFORMED: it cannot be brought there. */
+/* On a worker. Does a step speak of this event? Then its newest forms: *count 0: it is in that
+ * form. ERR_MALFORMED: it cannot be brought there. */
 bool upcasts_know(const struct upcasts *u, const struct envelope *e);
 /* May it become something that `fits`? */
 bool upcasts_lead(const struct upcasts *u, const struct envelope *e,

@@ -189,6 +189,17 @@ def old_forms(count, server):
     count.show("nothing is declared by trying", [e["type"] for e in client.events("form-1")] == ["Form.v1", "Form.v1", "Form.v3"])
     wrong = tried(chain.replace("/data/price", "/data/prize"))
     count.show("one that does not fit is told with the event", wrong.returncode != 0 and "prize" in wrong.stdout + wrong.stderr, wrong)
+    first, second = chain[:chain.index("  - from: Form.v2")], "upcasts:\n" + chain[chain.index("  - from: Form.v2"):]
+    client.raw("PUT", "/api/v1/upcasts/cents?file=cents.yaml", second.encode(), {"Content-Type": "application/yaml"})
+    told, clash = tried(first), tried(chain)
+    count.show("on trial, a chain goes on in a file that is declared", told.returncode == 0 and json.loads(told.stdout)["upcast"] == 2, told)
+    count.show("a step that a declared file has is told, with its place", clash.returncode != 0 and "form.yaml:5:11: a second step from 'Form.v2': "
+               "the upcasts 'cents' have one, in line 2" in clash.stderr, clash)
+    client.raw("PUT", "/api/v1/upcasts/form", first.encode(), {"Content-Type": "application/yaml"})
+    seen = [(e["type"], e["data"]["names"]["first"], e["data"]["cents"]) for e in client.events("form-1")]
+    count.show("a chain goes through two files", seen == [("Form.v3", "Ann Lee", 200), ("Form.v3", "Bo", 300), ("Form.v3", "Cy", 4)], seen)
+    again = tried(first)
+    count.show("what is declared may be tried again", again.returncode == 0, again)
     client.close()
 
 

@@ -68,7 +68,8 @@ TEST(a_second_file_of_upcasts_from_one_type_is_refused)
                             "  - { from: A.v1, to: Two.v1 }\n",
                             &ec),
                      ES_DEFINITION_INVALID);
-    assert_string_equal(ec.text, "new.yaml: a second step from 'A.v1': the upcasts 'one' have one");
+    assert_string_equal(
+        ec.text, "new.yaml:3:13: a second step from 'A.v1': the upcasts 'one' have one, in line 1");
     assert_string_equal(upcast(&w, got, sizeof(got)), "One.v1");
     /* It may be replaced, stand beside others, and make room. */
     assert_int_equal(define(&w, "one", FROM_A_TO("Other.v1"), &ec), ES_OK);
@@ -86,6 +87,126 @@ TEST(a_second_file_of_upcasts_from_one_type_is_refused)
     assert_int_equal(first.problem, ES_OK);
     assert_int_equal(second.problem, ES_DEFINITION_INVALID);
     assert_string_equal(upcast(&w, got, sizeof(got)), "F.v1");
+    es_world_deinit(&w);
+}
+
+/* Steps go on from file to file; what leads in a circle through several is refused. */
+TEST(upcasts_of_several_files_are_one_chain)
+{
+    struct es_world w;
+    struct ectx ec;
+    char got[100];
+    es_world_init(&w, 1);
+    assert_int_equal(define(&w, "z", FROM_A_TO("A.v2"), &ec), ES_OK);
+    assert_int_equal(define(&w, "b", "upcasts: [ { from: A.v3, to: A.v4 } ]\n", &ec), ES_OK);
+    assert_string_equal(upcast(&w, got, sizeof(got)), "A.v2");
+    assert_int_equal(define(&w, "m", "upcasts: [ { from: A.v2, to: A.v3 } ]\n", &ec), ES_OK);
+    assert_string_equal(upcast(&w, got, sizeof(got)), "A.v4");
+    assert_int_equal(define(&w, "c", "upcasts: [ { from: A.v4, to: A.v1 } ]\n", &ec),
+                     ES_DEFINITION_INVALID);
+    assert_string_equal(ec.text,
+                        "new.yaml:1:12: the steps from 'A.v4' lead back to it: A.v4 -> A.v1 ('z') "
+                        "-> A.v2 ('m') -> A.v3 ('b') -> A.v4");
+    /* What takes the place of one is not held against it. */
+    assert_int_equal(define(&w, "m", "upcasts: [ { from: A.v2, to: B.v1 } ]\n", &ec), ES_OK);
+    assert_string_equal(upcast(&w, got, sizeof(got)), "B.v1");
+    assert_int_equal(define(&w, "c", "upcasts: [ { from: A.v4, to: A.v1 } ]\n", &ec), ES_OK);
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    assert_string_equal(upcast(&w, got, sizeof(got)), "B.v1");
+    assert_int_equal(define(&w, "m", NULL, &ec), ES_OK);
+    assert_string_equal(upcast(&w, got, sizeof(got)), "A.v2");
+    es_world_deinit(&w);
+}
+
+/* Two that are on their way at once may close a circle, too. */
+TEST(upcasts_on_their_way_count)
+{
+    struct es_world w;
+    struct ectx ec;
+    struct es_define first, second;
+    bool first_done, second_done;
+    char got[100];
+    es_world_init(&w, 1);
+    assert_int_equal(define(&w, "a", FROM_A_TO("A.v2"), &ec), ES_OK);
+    define_begin(&w, &first, "b", "upcasts: [ { from: A.v2, to: A.v3 } ]\n", &first_done);
+    define_begin(&w, &second, "c", "upcasts: [ { from: A.v3, to: A.v1 } ]\n", &second_done);
+    es_world_settle(&w);
+    assert_true(first_done && second_done);
+    assert_int_equal(first.problem, ES_OK);
+    assert_int_equal(second.problem, ES_DEFINITION_INVALID);
+    assert_string_equal(upcast(&w, got, sizeof(got)), "A.v3");
+    es_world_deinit(&w);
+}
+
+static void on_checked(struct es_upcast_check *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+static struct es_upcast_check check(struct es_world *w, const char *name, const char *text)
+{
+    bool done = false;
+    struct es_upcast_check c = {.name = str_of(name),
+                                .text = str_of(text),
+                                .file = STR_LIT("try.yaml"),
+                                .arena = &w->arena,
+                                .done = on_checked,
+                                .ctx = &done};
+    es_upcast_check(w->es, &c);
+    es_world_settle(w);
+    assert_true(done);
+    return c;
+}
+
+static void say(struct es_world *w, const char *type)
+{
+    struct es_shot *s = es_shot_make("s-1", "any", NULL);
+    es_shot_add(s, "s-1", "-", "{\"n\":1}");
+    s->events[0].envelope.type = str_of(type);
+    es_shot_go(w, s);
+    es_world_settle(w);
+    assert_int_equal(s->a.problem, ES_OK);
+    es_shot_free(s);
+}
+
+/* On trial they stand beside what is declared: clashes are told, chains are followed. */
+TEST(upcasts_on_trial_go_together_with_those_that_are_declared)
+{
+    struct es_world w;
+    struct ectx ec;
+    es_world_init(&w, 1);
+    static const char *const types[] = {"A.v1", "A.v1", "A.v2", "A.v3", "B.v1", "B.v2"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        say(&w, types[i]);
+    }
+    assert_int_equal(define(&w, "one",
+                            "upcasts:\n"
+                            "  - { from: A.v1, to: A.v2 }\n"
+                            "  - { from: B.v1, to: B.v2, set: { /data/x: /data/y * 2 } }\n",
+                            &ec),
+                     ES_OK);
+    struct es_upcast_check c = check(&w, "two", FROM_A_TO("A.v9"));
+    assert_int_equal(c.problem, ES_DEFINITION_INVALID);
+    assert_string_equal(c.ec.text,
+                        "try.yaml:1:20: a second step from 'A.v1': the upcasts 'one' have one, in "
+                        "line 2");
+    c = check(&w, "two", "upcasts: [ { from: A.v2, to: A.v1 } ]\n");
+    assert_int_equal(c.problem, ES_DEFINITION_INVALID);
+    /* In the place of what is declared. */
+    c = check(&w, "one", FROM_A_TO("A.v9"));
+    assert_int_equal(c.problem, ES_OK);
+    assert_int_equal(c.upcast, 2);
+    /* What comes through other steps alone is not looked at (B.v1 could not be read). */
+    c = check(&w, "two", "upcasts: [ { from: A.v2, to: A.v3, set: { /data/m: /data/n } } ]\n");
+    assert_int_equal(c.problem, ES_OK);
+    assert_int_equal(c.events, 6);
+    assert_int_equal(c.upcast, 3);
+    assert_int_equal(c.made, 3);
+    assert_int_equal(c.failed, 0);
+    c = check(&w, "two", "upcasts: [ { from: A.v2, to: A.v3, set: { /data/m: /data/o + 1 } } ]\n");
+    assert_int_equal(c.failed, 3);
+    assert_string_equal(c.failures[0].reason.p, "upcast from A.v2 to A.v3: /data/o is not there, "
+                                                "and a number is needed");
     es_world_deinit(&w);
 }
 

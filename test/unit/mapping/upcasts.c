@@ -116,7 +116,7 @@ TEST(mapping_upcast_errors_have_places)
         const char *text, *error;
     } cases[] = {
         {"{\"upcasts\":[{\"from\":\"A.v1\",\"to\":\"A.v2\"},{\"from\":\"A.v2\",\"to\":\"A.v1\"}]}",
-         "orders.yaml:1:13: the steps from 'A.v1' lead back to it"},
+         "orders.yaml:1:13: the steps from 'A.v1' lead back to it: A.v1 -> A.v2 -> A.v1"},
         {"{\"upcasts\":[{\"from\":\"A.v1\",\"to\":\"A.v1\"}]}",
          "orders.yaml:1:13: the steps from 'A.v1' lead back to it"},
         {"{\"upcasts\":[{\"from\":\"A.v1\",\"to\":\"A.v2\"},{\"from\":\"A.v1\",\"to\":\"A.v3\"}]}",

@@ -34,6 +34,7 @@ static const char split[] =
 struct store {
     uint64_t version;
     const char *text;
+    const char *second; /* of another file; NULL: there is none */
 };
 static uint64_t version_of(void *ctx)
 {
@@ -43,9 +44,12 @@ static const struct str *texts_of(void *ctx, struct arena *a, size_t *count)
 {
     struct str *texts = arena_new_n(a, struct str, 2);
     const struct store *s = ctx;
-    *count = s->text == NULL ? 0 : 1;
+    *count = 0;
     if (texts != NULL && s->text != NULL) {
-        texts[0] = str_of(s->text);
+        texts[(*count)++] = str_of(s->text);
+    }
+    if (texts != NULL && s->second != NULL) {
+        texts[(*count)++] = str_of(s->second);
     }
     return texts;
 }
@@ -277,6 +281,38 @@ TEST(an_event_that_is_not_wanted_parks_nothing_if_its_upcast_fails)
     say(&w, "Charged.v1", "{\"n\":\"x\"}");
     world_run(&w, 3000);
     expect(&w, "SELECT event_key, substr(reason, 1, 10) FROM leat_parked", "k1|its upcast\n");
+    end(&w);
+}
+
+/* A chain goes on in another file, as it does in the event store; a clash has the same order. */
+TEST(projection_sees_what_the_upcasts_of_several_files_make)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct store store = {.version = 1,
+                          .text = "upcasts: [ { from: Added.v0, to: Added.v1, set: { /data/n: "
+                                  "/data/old + 1 } } ]\n",
+                          .second = renamed};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    w.upcasts = &upcasts;
+    worst_topic_make(w.log, "es.old", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
+    say(&w, "Added.v0", "{\"old\":9}");
+    say(&w, "Added.v1", "{\"n\":5}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|15|NULL\n");
+    store.second = "upcasts:\n"
+                   "  - { from: Added.v0, to: Unwanted.v1 }\n"
+                   "  - { from: Added.v1, to: Added.v2, set: { /data/amount: /data/n * 100 } }\n";
+    store.version = 2;
+    say(&w, "Added.v0", "{\"old\":0}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|115|NULL\n");
     end(&w);
 }
 

@@ -1,0 +1,240 @@
+/* States that folds make of streams, and the snapshots that they keep: one of other rules, or of
+ * other upcasts, is never used. */
+#include <stdio.h>
+
+#include "core/compiler.h"
+#include "es_world.h"
+
+static void on_define(struct es_define *d)
+{
+    *(bool *)d->ctx = true;
+}
+
+static void define(struct es_world *w, enum es_definition_kind kind, const char *name,
+                   const char *text)
+{
+    bool done = false;
+    struct es_define d = {.kind = kind,
+                          .name = str_of(name),
+                          .text = text == NULL ? STR_NULL : str_of(text),
+                          .arena = &w->arena,
+                          .done = on_define,
+                          .ctx = &done};
+    es_define(w->es, &d);
+    es_world_settle(w);
+    assert_true(done);
+    if (d.problem != ES_OK) {
+        fail_msg("%s", d.ec.text);
+    }
+}
+
+static void say(struct es_world *w, const char *type, const char *data, int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct es_shot *s = es_shot_make("f-1", "any", NULL);
+        es_shot_add(s, "f-1", "-", data);
+        s->events[0].envelope.type = str_of(type);
+        es_shot_go(w, s);
+        es_world_settle(w);
+        assert_int_equal(s->a.problem, ES_OK);
+        es_shot_free(s);
+    }
+    es_world_settle(w);
+}
+
+static void on_state(struct es_fold_state *s)
+{
+    *(bool *)s->ctx = true;
+}
+
+/* "STATE@revision" and "from N" if a snapshot was used; or the problem and why. */
+static const char *folded(struct es_world *w, char *out, size_t size)
+{
+    bool done = false;
+    struct es_fold_state s = {.stream = STR_LIT("f-1"),
+                              .to = UINT64_MAX,
+                              .until_ns = INT64_MAX,
+                              .arena = &w->arena,
+                              .done = on_state,
+                              .ctx = &done};
+    es_fold_state(w->es, &s);
+    es_world_settle(w);
+    assert_true(done);
+    if (s.problem != ES_OK) {
+        (void)snprintf(out, size, "%s: %s", es_problem_code(s.problem), s.ec.text);
+        return out;
+    }
+    int n = snprintf(out, size, "%.*s@%llu", STR(s.state), (unsigned long long)s.revision);
+    if (s.from_snapshot) {
+        (void)snprintf(out + n, size - (size_t)n, " from %llu",
+                       (unsigned long long)s.snapshot_revision);
+    }
+    return out;
+}
+
+/* The snapshot that a read by this schema begins with: "STATE@revision", or "none". */
+static void on_page(struct es_read_stream *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+static const char *snapshot_of(struct es_world *w, const char *schema, char *out, size_t size)
+{
+    bool done = false;
+    struct es_read_stream r = {.stream = STR_LIT("f-1"),
+                               .to = UINT64_MAX,
+                               .until_ns = INT64_MAX,
+                               .limit = 100,
+                               .limit_bytes = 1u << 20,
+                               .snapshot_schema = str_of(schema),
+                               .arena = &w->arena,
+                               .done = on_page,
+                               .ctx = &done};
+    es_read_stream(w->es, &r);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(r.problem, ES_OK);
+    if (r.has_snapshot) {
+        (void)snprintf(out, size, "%.*s@%llu", STR(r.snapshot.state),
+                       (unsigned long long)r.snapshot.revision);
+    } else {
+        (void)snprintf(out, size, "none");
+    }
+    es_read_stream_release(w->es, &r);
+    return out;
+}
+
+static void on_change(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+static void write_snapshot(struct es_world *w, const char *schema, uint64_t revision,
+                           const char *text)
+{
+    bool done = false;
+    struct es_stream_change c = {.kind = ES_CHANGE_SNAPSHOT,
+                                 .stream = STR_LIT("f-1"),
+                                 .revision = revision,
+                                 .schema = str_of(schema),
+                                 .state = str_of(text),
+                                 .arena = &w->arena,
+                                 .done = on_change,
+                                 .ctx = &done};
+    es_stream_change(w->es, &c);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(c.problem, ES_OK);
+}
+
+#define FOLD(by)                                                    \
+    "fold: f\ncategory: f\nschema: f-1\nsnapshot_every: 4\nmaps:\n" \
+    "  - { type: N.v2, increment: { /n: " by " } }\n"
+
+TEST(a_fold_with_other_rules_does_not_use_the_snapshots_of_the_old_ones)
+{
+    struct es_world w;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v2", "{\"n\":2}", 5);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":10}@4 from 3");
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "{\"n\":8}@3");
+    /* The schema is the same, the rules are not. */
+    define(&w, ES_FOLD, "f", FOLD("/data/n * 10"));
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":100}@4");
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "none");
+    say(&w, "N.v2", "{\"n\":2}", 4);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":180}@8 from 7");
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "{\"n\":160}@7");
+    /* And back: what the first rules had folded still is what they fold. */
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":18}@8 from 3");
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":18}@8 from 3");
+    es_world_deinit(&w);
+}
+
+TEST(a_fold_with_other_upcasts_does_not_use_the_snapshots_of_the_old_ones)
+{
+    struct es_world w;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v1", "{\"m\":2}", 3);
+    say(&w, "N.v2", "{\"n\":3}", 2);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@4 from 3");
+    define(&w, ES_UPCASTS, "u", "upcasts: [ { from: N.v1, to: N.v2, rename: { /data/m: n } } ]\n");
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":12}@4");
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "none");
+    /* Of what does not matter to it, it keeps them. */
+    say(&w, "N.v2", "{\"n\":1}", 4);
+    define(&w, ES_UPCASTS, "o", "upcasts: [ { from: O.v1, to: O.v2 } ]\n");
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":16}@8 from 7");
+    /* Another file takes its events further, and away. */
+    define(&w, ES_UPCASTS, "v", "upcasts: [ { from: N.v2, to: N.v3 } ]\n");
+    assert_string_equal(folded(&w, got, sizeof(got)), "{}@8");
+    define(&w, ES_UPCASTS, "v", NULL);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":16}@8 from 7");
+    es_world_deinit(&w);
+}
+
+/* The schema is its owner's: what clients write under it is theirs, and no state of the fold. */
+TEST(a_clients_snapshot_of_the_schema_is_the_clients)
+{
+    struct es_world w;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v2", "{\"n\":2}", 6);
+    write_snapshot(&w, "f-1", 2, "\"mine\"");
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "{\"n\":8}@3"); /* the newer */
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":12}@5 from 3");
+    write_snapshot(&w, "f-1", 4, "\"mine\"");
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "\"mine\"@4");
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":12}@5 from 3");
+    define(&w, ES_FOLD, "f", FOLD("/data/n + 1"));
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "\"mine\"@4");
+    define(&w, ES_FOLD, "f", NULL);
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "\"mine\"@4");
+    es_world_deinit(&w);
+}
+
+/* A long name leaves room for the digest. */
+TEST(a_fold_with_a_long_name_keeps_snapshots)
+{
+    struct es_world w;
+    char name[ES_DEFINITION_NAME + 1];
+    char text[1000];
+    char got[200];
+    memset(name, 'n', ES_DEFINITION_NAME);
+    name[ES_DEFINITION_NAME] = 0;
+    (void)snprintf(text, sizeof(text),
+                   "fold: %s\ncategory: f\nsnapshot_every: 2\n"
+                   "maps: [ { type: '*', increment: { /n: 1 } } ]\n",
+                   name);
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, name, text);
+    say(&w, "N.v2", "{}", 3);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":3}@2 from 1");
+    es_world_deinit(&w);
+}
+
+/* An event that has no newest form ends the fold only if a rule may want it. */
+TEST(a_fold_passes_over_what_it_does_not_want)
+{
+    struct es_world w;
+    char got[300];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    define(&w, ES_UPCASTS, "u",
+           "upcasts: [ { from: X.v1, to: X.v2, set: { /data/a: /data/b * 2 } } ]\n");
+    say(&w, "X.v1", "{}", 1);
+    say(&w, "N.v2", "{\"n\":1}", 1);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":1}@1");
+    define(&w, ES_UPCASTS, "v", "upcasts: [ { from: X.v2, to: N.v2 } ]\n");
+    assert_string_equal(folded(&w, got, sizeof(got)),
+                        "fold-failed: revision 0 (X.v1): upcast from X.v1 to X.v2: /data/b is not "
+                        "there, and a number is needed");
+    es_world_deinit(&w);
+}
