@@ -26,9 +26,12 @@ static void fail(struct api_call *c, enum err e, const struct ectx *ec)
         api_problem(c, "projection-not-found", ec, STR_NULL);
     } else if (e == ERR_CONFIG) {
         api_problem(c, "definition-invalid", ec, STR_NULL);
-    } else if (e == ERR_EXISTS || e == ERR_OFFSET_NOT_AVAILABLE) {
-        api_problem(c, e == ERR_EXISTS ? "projection-version-conflict" : "projection-behind", ec,
-                    STR_NULL);
+    } else if (e == ERR_EXISTS) {
+        api_problem(c, "projection-version-conflict", ec, STR_NULL);
+    } else if (e == ERR_BEHIND) {
+        api_problem(c, "projection-behind", ec, STR_NULL);
+    } else if (e == ERR_BUSY || e == ERR_NOT_READY) {
+        api_problem(c, e == ERR_BUSY ? "projection-busy" : "projection-not-ready", ec, STR_NULL);
     } else {
         api_fail(c, e, ec);
     }
@@ -512,11 +515,13 @@ static const char DEFINITION_EXAMPLE[] =
     "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"columns\":{\"id\":\"text\","
     "\"total\":\"integer\"},\"key\":\"id\"}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
+#define COMMAND_PROBLEMS                                                                  \
+    "projection-not-found projection-version-conflict projection-behind projection-busy " \
+    "projection-not-ready"
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \
         "POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL, \
-            "ProjectionVersion", 200, 0,                                                       \
-            "projection-not-found projection-version-conflict projection-behind", NULL         \
+            "ProjectionVersion", 200, 0, COMMAND_PROBLEMS, NULL                                \
     }
 static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/projections", get_projections, "listProjections", "List the projections.",
@@ -530,10 +535,12 @@ static const struct api_route ROUTES[] = {
     {"PUT", "/api/v1/projections/{name}", put_projection, "putProjection",
      "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
      PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201,
-     API_YAML_IN, "definition-invalid projection-version-conflict", DEFINITION_EXAMPLE},
+     API_YAML_IN,
+     "definition-invalid projection-version-conflict projection-busy projection-not-ready",
+     DEFINITION_EXAMPLE},
     {"DELETE", "/api/v1/projections/{name}", delete_projection, "deleteProjection",
      "Remove a projection with its tables and views.", NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0,
-     "projection-not-found", NULL},
+     "projection-not-found projection-busy projection-not-ready", NULL},
     COMMAND("/rebuild", "rebuildProjection",
             "Build the served definition anew beside the served "
             "tables."),
@@ -543,8 +550,7 @@ static const struct api_route ROUTES[] = {
     {"DELETE", "/api/v1/projections/{name}/versions/{version}", delete_version,
      "dropProjectionVersion",
      "Drop a version that is not served, with its tables: kept ones go before their time.",
-     DROP_PARAMS, ARRAY_LEN(DROP_PARAMS), NULL, NULL, 204, 0,
-     "projection-not-found projection-version-conflict projection-behind", NULL},
+     DROP_PARAMS, ARRAY_LEN(DROP_PARAMS), NULL, NULL, 204, 0, COMMAND_PROBLEMS, NULL},
     COMMAND("/pause", "pauseProjection", "Apply nothing for the moment."),
     COMMAND("/resume", "resumeProjection", "Go on."),
     {"GET", "/api/v1/projections/{name}/parked", get_parked, "listParkedKeys",
@@ -552,14 +558,15 @@ static const struct api_route ROUTES[] = {
      ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0, "projection-not-found", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
      "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
-     "ProjectionVersion", 200, 0, "projection-not-found", NULL},
+     "ProjectionVersion", 200, 0, "projection-not-found projection-not-ready", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/skip", post_key, "skipParkedEvent",
      "Drop the first parked event of a key, then go on with the others.", KEY_PARAMS,
-     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, 0, "projection-not-found", NULL},
+     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, 0,
+     "projection-not-found projection-not-ready", NULL},
     {"GET", "/api/v1/projections/{name}/wait", get_wait, "waitForProjection",
      "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
      ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,
-     "projection-not-found projection-behind", NULL},
+     "projection-not-found projection-behind projection-not-ready", NULL},
     {"GET", "/api/v1/projection-templates/{what}", get_template, "getProjectionTemplate",
      "A definition that is ready-made: the textbook tables of events and of snapshots.",
      TEMPLATE_PARAMS, ARRAY_LEN(TEMPLATE_PARAMS), NULL, "DefinitionText", 200, 0,
@@ -567,7 +574,7 @@ static const struct api_route ROUTES[] = {
     {"POST", "/api/v1/projection-checks", post_check, "checkProjection",
      "Run a definition over the log in memory and show the rows that it makes.", CHECK_PARAMS,
      ARRAY_LEN(CHECK_PARAMS), "ProjectionDefinition", "ProjectionCheck", 200, API_YAML_IN,
-     "definition-invalid", DEFINITION_EXAMPLE},
+     "definition-invalid projection-not-ready", DEFINITION_EXAMPLE},
 };
 static const struct api_schema SCHEMAS[] = {
     {"ProjectionDefinition", "{\"type\":\"object\"}"},
@@ -578,7 +585,11 @@ static const struct api_schema SCHEMAS[] = {
      "{\"type\":\"object\",\"required\":[\"name\",\"versions\"],\"properties\":{\"name\":{\"type\":"
      "\"string\"},\"target\":{\"type\":\"string\"},\"served_version\":{\"type\":\"integer\"},"
      "\"paused\":{\"type\":\"boolean\"},\"views\":{\"type\":\"array\",\"items\":{\"type\":"
-     "\"string\"}},\"versions\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}"},
+     "\"string\"}},\"versions\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+     "\"version\",\"state\"],\"properties\":{\"version\":{\"type\":\"integer\"},\"state\":{"
+     "\"type\":"
+     "\"string\",\"enum\":[\"starting\",\"unreachable\",\"building\",\"live\",\"kept\",\"paused\","
+     "\"stopped\"]},\"error\":{\"type\":\"string\"}}}}}}"},
     {"ProjectionList",
      "{\"type\":\"object\",\"properties\":{\"projections\":{\"type\":\"array\",\"items\":{\"$ref\":"
      "\"#/components/schemas/Projection\"}}}}"},

@@ -64,9 +64,10 @@ struct view_call {
 
 const char *view_problem_of(enum err e)
 {
-    return e == ERR_NOT_FOUND ? "view-not-found"
-           : e == ERR_AGAIN   ? "unavailable"
-                              : api_problem_of(e);
+    return e == ERR_NOT_FOUND   ? "view-not-found"
+           : e == ERR_AGAIN     ? "unavailable"
+           : e == ERR_NOT_READY ? "projection-not-ready"
+                                : api_problem_of(e);
 }
 
 static void fail(struct api_call *c, enum err e, const struct ectx *ec)
@@ -273,7 +274,8 @@ static const struct api_route ROUTES[] = {
      NULL, "ViewList", 200, 0, "", NULL},
     {"GET", "/api/v1/views/{view}", get_rows, "queryView",
      "Rows of a view: by filter, in an order, a page at a time.", ROWS_PARAMS,
-     ARRAY_LEN(ROWS_PARAMS), NULL, "ViewRows", 200, 0, "view-not-found projection-behind", NULL},
+     ARRAY_LEN(ROWS_PARAMS), NULL, "ViewRows", 200, 0,
+     "view-not-found projection-behind projection-not-ready", NULL},
 };
 static const struct api_schema SCHEMAS[] = {
     {"ViewList",

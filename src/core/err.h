@@ -41,6 +41,9 @@
     X(ERR_CONFIG, 40, 400, false, "invalid configuration")                                         \
     X(ERR_ABORTED, -1, 503, true, "aborted: nothing of it was done, execute it again")             \
     X(ERR_FENCED, -1, 409, false, "another owner has taken over")                                  \
+    X(ERR_BUSY, -1, 503, true, "another change of it is under way")                                \
+    X(ERR_NOT_READY, -1, 503, true, "it is not ready yet")                                         \
+    X(ERR_BEHIND, -1, 504, true, "it has not caught up yet")                                       \
     /* Kafka's, under Kafka's names */                                                             \
     X(ERR_UNKNOWN_SERVER_ERROR, -1, 500, false, "unexpected server error")                         \
     X(ERR_OFFSET_OUT_OF_RANGE, 1, 416, false, "offset out of range")                               \

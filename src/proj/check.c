@@ -424,7 +424,7 @@ void proj_check(struct proj *p, struct proj_check *call)
     e = e != ERR_OK ? e : projection_library(p, &target_sqlite, &library, &call->ec);
     struct upcasts *upcasts = NULL;
     if (e == ERR_OK && upcasts_matter(p, d) && (upcasts = upcasts_now(p)) == NULL) {
-        e = ectx_fail(&call->ec, ERR_AGAIN, "the event store's upcasts are not known yet");
+        e = ectx_fail(&call->ec, ERR_NOT_READY, "the event store's upcasts are not known yet");
     }
     struct check *c = e != ERR_OK ? NULL : mem_new(struct check);
     if (c == NULL) {

@@ -1,7 +1,8 @@
 /*
  * Commands. What a projection is changes in the log first; when that is durable it happens here.
- * One change of a projection at a time: another one meanwhile is ERR_AGAIN. A version that is to be
- * served and has not caught up is ERR_OFFSET_NOT_AVAILABLE.
+ * One change of a projection at a time: another one meanwhile is ERR_BUSY. What is not known yet
+ * (its target, definitions, upcasts) is ERR_NOT_READY. A version that is to be served and has not
+ * caught up is ERR_BEHIND.
  */
 #include <string.h>
 
@@ -93,7 +94,7 @@ static enum err check_next(struct projection *pr, const struct def *d, struct ec
     }
     struct run *building = run_building(pr);
     if (!pr->known) {
-        return ectx_fail(ec, ERR_AGAIN, "the target of '%.*s' is not open yet", STR(pr->name));
+        return ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
     }
     if (!str_eq(d->target, pr->target)) {
         enum err e = ectx_fail(ec, ERR_CONFIG, "'target' differs from that of version %u", newest);
@@ -144,7 +145,7 @@ static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
     struct run *same = pr == NULL ? NULL : run_find(pr, d->version);
     c->version = d->version;
     if (registry_is_busy(p->registry, d->name) || (pr != NULL && pr->removing)) {
-        e = ectx_fail(&c->ec, ERR_AGAIN, "another change of '%.*s' is under way", STR(d->name));
+        e = ectx_fail(&c->ec, ERR_BUSY, "another change of '%.*s' is under way", STR(d->name));
     } else if (same != NULL && str_eq(same->d->text, d->text)) {
         def_destroy(d);
         answer(c, ERR_OK);
@@ -157,7 +158,7 @@ static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
     }
     d->upcasts = upcasts_matter(p, d) ? upcasts_hash(p) : 0;
     if (e == ERR_OK && upcasts_matter(p, d) && d->upcasts == 0) {
-        e = ectx_fail(&c->ec, ERR_AGAIN, "the event store's upcasts are not known yet");
+        e = ectx_fail(&c->ec, ERR_NOT_READY, "the event store's upcasts are not known yet");
     }
     struct target_library *library = NULL; /* looked at before the log says that there is one */
     e = e != ERR_OK ? e : projection_library(p, d->driver, &library, &c->ec);
@@ -200,8 +201,8 @@ static void rebuild(struct proj *p, struct projection *pr, struct proj_command *
 {
     struct run *served = run_find(pr, pr->served);
     if (served == NULL) {
-        answer(c,
-               ectx_fail(&c->ec, ERR_AGAIN, "no version of '%.*s' is served yet", STR(pr->name)));
+        answer(c, ectx_fail(&c->ec, ERR_NOT_READY, "no version of '%.*s' is served yet",
+                            STR(pr->name)));
         return;
     }
     struct def *d = NULL;
@@ -281,7 +282,7 @@ static enum err check_drop(struct projection *pr, uint32_t version, struct ectx 
         return ectx_fail(ec, ERR_NOT_FOUND, "'%.*s' has no version %u", STR(pr->name), version);
     }
     if (!pr->known) {
-        return ectx_fail(ec, ERR_AGAIN, "the target of '%.*s' is not open yet", STR(pr->name));
+        return ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
     }
     if (version == pr->served) {
         enum err e = ectx_fail(ec, ERR_EXISTS, "version %u is the one that is served", version);
@@ -290,7 +291,7 @@ static enum err check_drop(struct projection *pr, uint32_t version, struct ectx 
     }
     return pr->switch_to == NULL && pr->sending == NULL && !pr->actions_waiting
                ? ERR_OK
-               : ectx_fail(ec, ERR_AGAIN, "a switch is under way, or live-only actions are");
+               : ectx_fail(ec, ERR_BUSY, "a switch is under way, or live-only actions are");
 }
 
 static void change(struct proj *p, struct projection *pr, struct proj_command *c)
@@ -347,7 +348,7 @@ static void change_served(struct projection *pr, struct proj_command *c)
     bool back = c->kind == PROJ_ROLLBACK;
     struct run *to = back ? kept(pr) : run_building(pr);
     if (!pr->known || pr->switch_to != NULL) {
-        answer(c, ectx_fail(&c->ec, ERR_AGAIN,
+        answer(c, ectx_fail(&c->ec, pr->known ? ERR_BUSY : ERR_NOT_READY,
                             pr->known ? "a switch is under way" : "the target is not open yet"));
     } else if (to == NULL || to->dropping) {
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND,
@@ -360,8 +361,10 @@ static void change_served(struct projection *pr, struct proj_command *c)
             int64_t end = 0;
             lag += shard_lag(CONTAINER_OF(link, struct shard, link), &end);
         }
-        answer(c, ectx_fail(&c->ec, ERR_OFFSET_NOT_AVAILABLE, "version %u is %llu events behind",
-                            to->d->version, (unsigned long long)lag));
+        answer(c, lag == 0 ? ectx_fail(&c->ec, ERR_BEHIND, "version %u has only just begun",
+                                       to->d->version)
+                           : ectx_fail(&c->ec, ERR_BEHIND, "version %u is %llu events behind",
+                                       to->d->version, (unsigned long long)lag));
     } else {
         switch_begin(pr, to, c);
     }
@@ -471,7 +474,7 @@ static void retry(struct projection *pr, struct proj_command *c)
     if (upcasts_matter(pr->p, run->d) && (r->upcasts = upcasts_now(pr->p)) == NULL) {
         mem_free(r);
         mem_free(key);
-        answer(c, ectx_fail(&c->ec, ERR_AGAIN, "the event store's upcasts are not known yet"));
+        answer(c, ectx_fail(&c->ec, ERR_NOT_READY, "the event store's upcasts are not known yet"));
         return;
     }
     changes_init(&r->changes);
@@ -489,7 +492,7 @@ void proj_command(struct proj *p, struct proj_command *c)
     c->applied_name = STR_NULL;
     memset(&c->ec, 0, sizeof(c->ec));
     if (!p->ready || p->stopping) {
-        answer(c, ectx_fail(&c->ec, p->stopping ? ERR_STOPPED : ERR_AGAIN,
+        answer(c, ectx_fail(&c->ec, p->stopping ? ERR_STOPPED : ERR_NOT_READY,
                             p->stopping ? "stopping" : "projections are not known yet"));
         return;
     }
@@ -506,8 +509,8 @@ void proj_command(struct proj *p, struct proj_command *c)
     bool stored = c->kind == PROJ_REBUILD || c->kind == PROJ_CANCEL || c->kind == PROJ_PAUSE ||
                   c->kind == PROJ_RESUME || c->kind == PROJ_REMOVE || c->kind == PROJ_DROP_VERSION;
     if (stored && registry_is_busy(p->registry, pr->name)) {
-        answer(c, ectx_fail(&c->ec, ERR_AGAIN, "another change of '%.*s' is under way",
-                            STR(pr->name)));
+        answer(c,
+               ectx_fail(&c->ec, ERR_BUSY, "another change of '%.*s' is under way", STR(pr->name)));
     } else if (c->kind == PROJ_REBUILD) {
         rebuild(p, pr, c);
     } else if (stored) {

@@ -111,8 +111,7 @@ enum proj_command_kind {
     PROJ_APPLY,
     /* The served definition again as the next version: its tables are built afresh. */
     PROJ_REBUILD,
-    PROJ_SWITCH,   /* serve the version that was built; ERR_OFFSET_NOT_AVAILABLE while it lags (ec:
-                      how far) */
+    PROJ_SWITCH,   /* serve the version that was built; ERR_BEHIND while it lags (ec: how far) */
     PROJ_ROLLBACK, /* serve the version before this one again; it has been kept up to date */
     PROJ_CANCEL,   /* drop the version that is being built */
     /* `for_version`: drop it now, before its time; ERR_EXISTS: it is the served one. */
@@ -132,7 +131,8 @@ struct proj_command {
     struct arena *arena;
     void (*done)(struct proj_command *c);
     void *ctx;
-    /* out: ERR_CONFIG (file, line, column), ERR_NOT_FOUND, ERR_EXISTS, ERR_AGAIN, ... */
+    /* out: ERR_CONFIG (file, line, column), ERR_NOT_FOUND, ERR_EXISTS, ERR_BUSY (another
+     * change of it is under way), ERR_NOT_READY (what it needs is not known yet), ... */
     enum err err;
     struct ectx ec;
     bool created;

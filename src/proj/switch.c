@@ -111,7 +111,7 @@ static enum err check_behind(struct lane *l, const struct def *from, const struc
     e = e != ERR_OK ? e : driver->query(s, params, ARRAY_LEN(params), take_count, &b, ec);
     driver->finalize(s);
     return e == ERR_OK && b.count > 0
-               ? ectx_fail(ec, ERR_AGAIN, "version %u is behind version %u in %lld partitions",
+               ? ectx_fail(ec, ERR_BEHIND, "version %u is behind version %u in %lld partitions",
                            to->version, from->version, (long long)b.count)
                : e;
 }
@@ -173,7 +173,8 @@ static void switch_done(struct work *w)
     struct projection *pr = CONTAINER_OF(w, struct projection, switch_work);
     pr->switching = false;
     pr->work_pending--;
-    if (w->err == ERR_AGAIN && env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
+    if ((w->err == ERR_AGAIN || w->err == ERR_BEHIND) &&
+        env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
         return; /* it is tried again as soon as something moved */
     }
     if (w->err == ERR_OK) {
@@ -185,7 +186,7 @@ static void switch_done(struct work *w)
         LOG_INFO("projection.switched", KV_STR("projection", pr->name),
                  KV_U64("from", pr->previous), KV_U64("to", pr->served));
         feed_switched(pr);
-    } else if (w->err != ERR_AGAIN) {
+    } else if (w->err != ERR_AGAIN && w->err != ERR_BEHIND) {
         lane_fail(w->lane, &w->ec);
     }
     end(pr, w->err, &w->ec);
@@ -233,9 +234,9 @@ void switch_go(struct projection *pr)
     }
     if (env_mono_ns(pr->p->env) >= pr->switch_deadline_ns) {
         struct ectx ec;
-        (void)ectx_fail(&ec, ERR_AGAIN, "version %u has not caught up with version %u in time",
+        (void)ectx_fail(&ec, ERR_BEHIND, "version %u has not caught up with version %u in time",
                         pr->switch_to->d->version, pr->served);
-        end(pr, ERR_AGAIN, &ec);
+        end(pr, ERR_BEHIND, &ec);
         projection_go(pr);
         return;
     }

@@ -222,12 +222,13 @@ void proj_wait(struct proj *p, struct proj_wait *call)
     call->lag_events = 0;
     memset(&call->ec, 0, sizeof(call->ec));
     if (p->stopping || !p->ready) {
-        refuse(call, ectx_fail(&call->ec, p->stopping ? ERR_STOPPED : ERR_AGAIN, "not running"));
+        refuse(call,
+               ectx_fail(&call->ec, p->stopping ? ERR_STOPPED : ERR_NOT_READY, "not running"));
     } else if (pr == NULL || pr->removing) {
         refuse(call, ectx_fail(&call->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
                                (int)(call->name.n > 80 ? 80 : call->name.n), call->name.p));
     } else if (r == NULL) {
-        refuse(call, ectx_fail(&call->ec, ERR_AGAIN, "no version of '%.*s' is served yet",
+        refuse(call, ectx_fail(&call->ec, ERR_NOT_READY, "no version of '%.*s' is served yet",
                                STR(pr->name)));
     } else if (p->wait_count == PROJ_WAITS_MAX) {
         refuse(call, ectx_fail(&call->ec, ERR_AGAIN, "%u calls wait already", PROJ_WAITS_MAX));

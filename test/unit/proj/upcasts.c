@@ -89,7 +89,7 @@ TEST(projection_sees_events_in_their_newest_form)
     world_up(&w, 0);
     world_run(&w, 500);
     /* Nothing is declared or applied before the upcasts are known. */
-    assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_AGAIN);
+    assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_NOT_READY);
     store.version = 1;
     assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
     say(&w, "Added.v1", "{\"n\":5}");

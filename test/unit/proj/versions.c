@@ -205,6 +205,64 @@ TEST(projection_drops_a_kept_version_when_it_is_told_to)
     world_deinit(&w);
 }
 
+static void answered(struct proj_command *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+/* What must wait says why by its error: another change, what is not known yet, what lags. */
+TEST(projection_commands_that_must_wait_say_why)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct arena a;
+    char text[2048];
+    bool done[3] = {false};
+    struct proj_command calls[3];
+    arena_init(&a, 4u << 20);
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    (void)world_definition(&w, 1, text, sizeof(text));
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        calls[i] = (struct proj_command){.kind = PROJ_APPLY,
+                                         .name = STR_LIT("sums"),
+                                         .definition = str_of(text),
+                                         .file = STR_LIT("sums.yaml"),
+                                         .arena = &a,
+                                         .done = answered,
+                                         .ctx = &done[i]};
+    }
+    proj_command(w.nodes[0].proj, &calls[0]); /* at once: the log was not read */
+    assert_true(done[0]);
+    assert_int_equal(calls[0].err, ERR_NOT_READY);
+    world_run(&w, 500);
+    world_say(&w, 300, 0);
+    done[0] = false;
+    proj_command(w.nodes[0].proj, &calls[0]);
+    proj_command(w.nodes[0].proj, &calls[1]); /* while the first is on its way into the log */
+    assert_true(done[1]);
+    assert_int_equal(calls[1].err, ERR_BUSY);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(calls[0].err, ERR_OK);
+    calls[0].kind = PROJ_REBUILD;
+    done[0] = false;
+    proj_command(w.nodes[0].proj, &calls[0]);
+    while (!done[0]) {
+        world_step(&w);
+    }
+    calls[2].kind = PROJ_SWITCH;
+    proj_command(w.nodes[0].proj, &calls[2]); /* it has read nothing yet */
+    assert_true(done[2]);
+    assert_int_equal(calls[2].err, ERR_BEHIND);
+    assert_int_equal(calls[2].version, 2);
+    assert_string_equal(calls[2].ec.text, "version 2 has only just begun");
+    world_until(&w, two_is_served, 60000);
+    arena_deinit(&a);
+    world_deinit(&w);
+}
+
 /* The same definition again, as the next version. */
 TEST_ON_BOTH(projection_rebuild_takes_the_next_version)
 {

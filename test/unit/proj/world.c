@@ -279,13 +279,18 @@ static void commanded(struct proj_command *c)
     CONTAINER_OF(c, struct commanding, c)->done = true;
 }
 
+static bool is_later(enum err e)
+{
+    return e == ERR_AGAIN || e == ERR_BUSY || e == ERR_NOT_READY;
+}
+
 enum err world_command(struct world *w, enum proj_command_kind kind, const char *text,
                        struct ectx *ec)
 {
     struct arena a;
     arena_init(&a, 1u << 20);
     enum err e = ERR_AGAIN;
-    for (int attempt = 0; attempt < 200 && e == ERR_AGAIN; attempt++) {
+    for (int attempt = 0; attempt < 200 && is_later(e); attempt++) {
         struct commanding call = {.c = {.kind = kind,
                                         .name = STR_LIT("sums"),
                                         .definition = str_of(text),
@@ -301,7 +306,7 @@ enum err world_command(struct world *w, enum proj_command_kind kind, const char 
         assert_true(call.done);
         e = call.c.err;
         *ec = call.c.ec;
-        if (e == ERR_AGAIN) {
+        if (is_later(e)) {
             world_run(w, 100);
         }
     }
