@@ -144,18 +144,27 @@ def begin(count, server, client, binary):
 
 
 def command_line(count, server, client, binary):
-    watch = subprocess.Popen([binary, "projection", "watch", "watched_view", "--http", server.http, "--timeout", "4"], stdout=subprocess.PIPE, text=True)
-    line = ""
-    for i in range(50):
+    command = [binary, "projection", "watch", "watched_view", "--http", server.http, "--timeout", "4"]
+    # Beside each other, so that the second costs no time.
+    watches = [subprocess.Popen(command + more, stdout=subprocess.PIPE, text=True) for more in ([], ["-o", "json"])]
+    for i in range(21):
         say(client, "cli", "Set", n=i)
         time.sleep(0.1)
-        if i == 20:
-            line = watch.stdout.readline()
-            break
-    watch.terminate()
-    status = watch.wait(20)
-    watch.stdout.close()
-    count.show("leat projection watch prints what is told", line.startswith('upsert {"id":"cli"} {"id":"cli","n":') and status == 0, (line, status))
+    line = watches[0].stdout.readline()
+    frames = [json.loads(watches[1].stdout.readline())]
+    while "change" not in frames[-1]:
+        frames.append(json.loads(watches[1].stdout.readline()))
+    for watch in watches:
+        watch.terminate()
+    status = [watch.wait(20) for watch in watches]
+    for watch in watches:
+        watch.stdout.close()
+    count.show("leat projection watch prints what is told", line.startswith('upsert {"id":"cli"} {"id":"cli","n":') and status[0] == 0, (line, status))
+    change = frames[-1]["change"]
+    count.show("leat projection watch -o json prints a line of JSON for each thing that is told",
+               change["view"] == "watched_view" and change["kind"] == "upsert" and change["key"] == {"id": "cli"} and change["row"]["n"] in range(21)
+               and change["version"] == 1 and all(set(f) <= {"change", "reset", "caught_up", "checkpoint"} and len(f) == 1 for f in frames) and status[1] == 0,
+               (frames, status))
 
 
 def slow(count, server, client):
