@@ -5,7 +5,9 @@
  * and are smaller then, as a rule: spaces pack well. If they are not, at any level of their codec,
  * the batch cannot be replaced in its place.
  *
- * If the value is an envelope with the data inside, only the data goes.
+ * If the value is an envelope with the data inside, only the data goes. A bit of the record's
+ * attributes, which mean nothing to Kafka, says that it was erased, for those who read the topic
+ * and not the event store (projections): unless that makes a compressed batch too large.
  */
 #include "core/bytes.h"
 #include "es/erase.h"
@@ -35,16 +37,22 @@ static enum err unpack(const struct es_erasure *x, const struct batch_header *h,
     return batch_header_parse(p, BATCH_HEADER_SIZE + plain.n, out_header, ec);
 }
 
-/* The event's record; its views are in the copy. */
-static enum err find(const struct es_erasure *x, const struct batch_header *h, const uint8_t *bytes,
-                     struct record *out, struct ectx *ec)
+/* The event's record; its views are in the copy. Its attributes are behind its length. */
+static enum err find(const struct es_erasure *x, const struct batch_header *h, uint8_t *bytes,
+                     struct record *out, uint8_t **attributes, struct ectx *ec)
 {
     struct record_iter it;
     enum err e = record_iter_init(&it, h, bytes, NULL, SIZE_MAX, ec);
+    const uint8_t *start = e == ERR_OK ? it.p : NULL;
     while (e == ERR_OK && record_next(&it, out)) {
         if (out->offset == x->offset) {
+            while ((*start & 0x80) != 0) {
+                start++;
+            }
+            *attributes = bytes + (start + 1 - bytes);
             return ERR_OK;
         }
+        start = it.p;
     }
     e = e == ERR_OK ? record_iter_end(&it, ec) : e;
     return e != ERR_OK ? e
@@ -112,13 +120,14 @@ enum err es_erase_batch(struct es_erasure *x, struct ectx *ec)
     struct record r;
     struct str data;
     uint8_t *bytes = NULL;
+    uint8_t *attributes = NULL;
     x->batch = STR_NULL;
     enum err e = batch_header_parse((const uint8_t *)x->old.p, x->old.n, &h, ec);
     if (e == ERR_OK) {
         e = unpack(x, &h, &bytes, &plain, ec);
     }
     if (e == ERR_OK) {
-        e = find(x, &plain, bytes, &r, ec);
+        e = find(x, &plain, bytes, &r, &attributes, ec);
     }
     if (e == ERR_OK) {
         e = es_view_read(&r, &x->view, ec);
@@ -132,13 +141,23 @@ enum err es_erase_batch(struct es_erasure *x, struct ectx *ec)
         return e != ERR_OK ? e : ectx_fail(ec, ERR_NO_MEMORY, "no memory for redacted data");
     }
     e = es_redact_in_place(data, x->fields, x->field_count, x->arena, left, ec);
-    if (e != ERR_OK || memcmp(left, data.p, data.n) == 0) {
+    const bool same = e == ERR_OK && memcmp(left, data.p, data.n) == 0;
+    if (e != ERR_OK || (same && (*attributes & RECORD_ATTR_ERASED) != 0)) {
         return e;
     }
     memcpy(bytes + (data.p - (const char *)bytes), left, data.n);
+    *attributes |= RECORD_ATTR_ERASED;
     x->batch = str_make(bytes, plain.size);
     if (batch_codec(&h) != RECORD_CODEC_NONE) {
         e = pack(x, batch_codec(&h), bytes, plain.size, &x->batch, ec);
+    }
+    if (e == ERR_MESSAGE_TOO_LARGE) { /* the data matters more than the mark */
+        x->batch = STR_NULL;
+        *attributes &= (uint8_t)~RECORD_ATTR_ERASED;
+        e = same ? ERR_OK : pack(x, batch_codec(&h), bytes, plain.size, &x->batch, ec);
+        if (e != ERR_OK || same) {
+            return e;
+        }
     }
     if (e == ERR_OK) {
         uint8_t *p = (uint8_t *)(uintptr_t)x->batch.p; /* in the arena */

@@ -115,6 +115,7 @@ struct str park_encode(const struct record *r, uint64_t position, struct arena *
     buf_put_le32(&b, (uint32_t)r->header_count);
     buf_put_lstr(&b, str_make(r->headers.p, slice_left(&r->headers)));
     buf_put_le32(&b, (uint32_t)r->offset_delta); /* what was parked earlier ends before it */
+    buf_put_u8(&b, r->attributes);               /* or before this */
     struct str text = buf_failed(&b) ? STR_NULL : base64url_encode(buf_str(&b), a);
     buf_deinit(&b);
     return text;
@@ -140,6 +141,9 @@ bool park_decode(struct str text, struct arena *a, struct record *out, uint64_t 
     }
     uint32_t index = 0;
     if (slice_left(&s) > 0 && !slice_le32(&s, &index)) {
+        return false;
+    }
+    if (slice_left(&s) > 0 && !slice_u8(&s, &r.attributes)) {
         return false;
     }
     r.offset = (int64_t)offset;

@@ -184,7 +184,9 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
     e->form_count = 0;
     e->form = 0;
     const bool of_store = str_starts(e->topic, "es.");
-    e->event.redacted = e->event.redacted || (of_store && is_erased(e->data_text));
+    const bool erased = of_store && is_erased(e->data_text);
+    e->event.redacted =
+        e->event.redacted || erased || (of_store && (r->attributes & RECORD_ATTR_ERASED) != 0);
     bool old = a->upcasts != NULL && of_store && !str_is_null(e->data_text) &&
                upcasts_know(a->upcasts, &e->envelope);
     if (!old && !is_wanted(a->d, &e->envelope)) {
@@ -196,7 +198,7 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
         return err;
     }
     struct json *data = NULL;
-    if (!str_is_null(e->data_text)) {
+    if (!str_is_null(e->data_text) && !erased) {
         err = json_parse(e->data_text, NULL, &a->event_arena, &data, NULL);
         if (err == ERR_NO_MEMORY) {
             return no_memory(ec);

@@ -75,6 +75,7 @@ bool record_next(struct record_iter *it, struct record *out)
         .value = bytes_or_null(r.value, r.value_size),
         .header_count = r.header_count,
         .headers = slice_of(r.headers, (size_t)(r.end - r.headers)),
+        .attributes = r.attributes,
         .size = (size_t)(r.end - r.start),
     };
     return true;

@@ -27,7 +27,10 @@ struct record {
     int32_t header_count;
     struct slice headers; /* checked; read with record_header_next */
     size_t size;          /* of the record with its length */
+    uint8_t attributes;   /* Kafka gives its bits no meaning, and clients look at none */
 };
+/* Ours: a redaction has erased data of this record, all of it or some fields. */
+#define RECORD_ATTR_ERASED 0x01u
 
 struct record_header {
     struct str key;   /* never null; UTF-8 by convention, not checked (as in Kafka) */

@@ -22,6 +22,7 @@ struct walk_record {
     int32_t key_size, value_size; /* negative: null */
     int32_t header_count;
     const uint8_t *key, *value, *headers;
+    uint8_t attributes;
 };
 
 /* The general case, up to 5 and 10 bytes: the next byte, or NULL if there is no such varint. */
@@ -97,7 +98,7 @@ static inline const uint8_t *walk_record(const uint8_t *p, const uint8_t *end,
     }
     end = p + length;
     r->end = end;
-    p++; /* attributes: none are defined, so any are accepted, as in Kafka */
+    r->attributes = *p++; /* Kafka defines none, so any are accepted, as there */
     p = walk_varint64(p, end, &r->timestamp_delta);
     if (UNLIKELY(p == NULL)) {
         *problem = "its timestamp is malformed";

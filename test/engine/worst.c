@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
+#include "record/batch.h"
 #include "record/record.h"
 
 void worst_config_bad(struct worst_config *cfg, uint64_t seed)
@@ -225,6 +227,27 @@ int64_t worst_produce_record(struct worst_log *log, const char *topic, int32_t p
     worst_entry_add(p, en);
     worst_wake_readers(log);
     return en->base_offset;
+}
+
+void worst_mark(struct worst_log *log, const char *topic, int32_t partition, int64_t offset,
+                uint8_t attributes)
+{
+    const struct worst_partition *p = partition_of(log, topic, partition);
+    LIST_FOR_EACH (l, tmp, &p->entries) {
+        struct worst_entry *en = CONTAINER_OF(l, struct worst_entry, link);
+        if (en->base_offset == offset) {
+            uint8_t *at = en->bytes + BATCH_HEADER_SIZE;
+            struct batch_header h;
+            while ((*at & 0x80) != 0) {
+                at++;
+            }
+            at[1] = attributes; /* behind its length */
+            CHECK(batch_header_parse(en->bytes, en->size, &h, NULL) == ERR_OK);
+            put_be32(en->bytes + BATCH_AT_CRC, batch_crc(en->bytes, &h));
+            return;
+        }
+    }
+    CHECK(false);
 }
 
 void worst_gap(struct worst_log *log, const char *topic, int32_t partition, int32_t n)

@@ -71,6 +71,9 @@ int64_t worst_produce(struct worst_log *log, const char *topic, int32_t partitio
                       struct str value, int64_t timestamp_ms);
 int64_t worst_produce_record(struct worst_log *log, const char *topic, int32_t partition,
                              const struct engine_record *r);
+/* Gives the first record of the batch at `offset` these attributes. */
+void worst_mark(struct worst_log *log, const char *topic, int32_t partition, int64_t offset,
+                uint8_t attributes);
 /* An aborted batch of n records: a gap. */
 void worst_gap(struct worst_log *log, const char *topic, int32_t partition, int32_t n);
 /* What is below is gone (retention). */
