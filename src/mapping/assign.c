@@ -2,6 +2,7 @@
  * Places in a state (JSON pointers whose parts may be templates) and what is done there: set,
  * default, increment, append, remove.
  */
+#include <math.h>
 #include <string.h>
 
 #include "core/compiler.h"
@@ -251,7 +252,9 @@ static enum err add_to_number(const struct mapping_assign *s, const struct json 
     v->real = (v->kind == MAPPING_INT ? (double)v->integer : v->real) +
               (old.kind == MAPPING_INT ? (double)old.integer : old.real);
     v->kind = MAPPING_REAL;
-    return ERR_OK;
+    return isfinite(v->real)
+               ? ERR_OK
+               : ectx_fail(ec, ERR_MALFORMED, "%.*s is too large", STR(s->path.source));
 }
 
 static enum err append_to(const struct mapping_assign *s, struct json *parent, struct str name,

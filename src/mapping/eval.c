@@ -11,7 +11,9 @@
 
 #define NS_A_DAY   (86400ll * 1000000000)
 #define NS_AN_HOUR (3600ll * 1000000000)
-#define DIGITS_MAX 12 /* of round(): beyond it a double has none to spare */
+#define DIGITS_MAX 12     /* of round(): beyond it a double has none to spare */
+#define WHOLE_END  0x1p63 /* the first double above every whole number */
+#define EXACT_END  0x1p53 /* from here on doubles have no digits behind the point */
 
 static enum err eval(const struct node *n, const struct mapping_scope *s, struct mapping_value *out,
                      struct ectx *ec);
@@ -60,8 +62,10 @@ static enum err arithmetic(const struct node *n, struct mapping_value *a,
             return ectx_fail(ec, ERR_MALFORMED, "%.*s divides by zero", cut(n->source),
                              n->source.p);
         }
-        /* Whole numbers that divide evenly stay whole. */
-        whole = whole && b->integer != -1 && a->integer % b->integer == 0;
+        /* Whole numbers that divide evenly stay whole; the least by -1 does not fit, and would
+         * trap.
+         */
+        whole = whole && (b->integer == -1 || a->integer % b->integer == 0);
     }
     if (!whole) {
         double x = as_real(a);
@@ -77,16 +81,30 @@ static enum err arithmetic(const struct node *n, struct mapping_value *a,
         return ERR_OK;
     }
     int64_t r = 0;
-    bool over = n->op == OP_ADD   ? __builtin_add_overflow(a->integer, b->integer, &r)
-                : n->op == OP_SUB ? __builtin_sub_overflow(a->integer, b->integer, &r)
-                : n->op == OP_MUL ? __builtin_mul_overflow(a->integer, b->integer, &r)
-                                  : (r = a->integer / b->integer, false);
+    bool over = n->op == OP_ADD    ? __builtin_add_overflow(a->integer, b->integer, &r)
+                : n->op == OP_SUB  ? __builtin_sub_overflow(a->integer, b->integer, &r)
+                : n->op == OP_MUL  ? __builtin_mul_overflow(a->integer, b->integer, &r)
+                : b->integer == -1 ? __builtin_sub_overflow(0, a->integer, &r)
+                                   : (r = a->integer / b->integer, false);
     if (over) {
         return ectx_fail(ec, ERR_MALFORMED, "%.*s does not fit into 64 bits", cut(n->source),
                          n->source.p);
     }
     *a = (struct mapping_value){.kind = MAPPING_INT, .integer = r};
     return ERR_OK;
+}
+
+/* A whole number against a real, exactly: beyond 2^53 not every whole number is a double. */
+static int order_mixed(int64_t a, double b)
+{
+    if (b >= WHOLE_END || b < -WHOLE_END) {
+        return b < 0 ? 1 : -1;
+    }
+    const int64_t below = (int64_t)floor(b);
+    if (a != below) {
+        return a > below ? 1 : -1;
+    }
+    return b > floor(b) ? -1 : 0;
 }
 
 /* -1, 0, 1; false: values of these kinds have no order (they are then unequal). */
@@ -96,8 +114,16 @@ static bool order(const struct mapping_value *a, const struct mapping_value *b, 
         *out = (a->integer > b->integer) - (a->integer < b->integer);
         return true;
     }
+    if (a->kind == MAPPING_INT && is_number(b)) {
+        *out = order_mixed(a->integer, b->real);
+        return true;
+    }
+    if (is_number(a) && b->kind == MAPPING_INT) {
+        *out = -order_mixed(b->integer, a->real);
+        return true;
+    }
     if (is_number(a) && is_number(b)) {
-        *out = (as_real(a) > as_real(b)) - (as_real(a) < as_real(b));
+        *out = (a->real > b->real) - (a->real < b->real);
         return true;
     }
     if (a->kind != b->kind) {
@@ -248,6 +274,9 @@ static enum err to_number(const struct node *n, struct mapping_value *v, struct 
     if (v->kind == MAPPING_TEXT) {
         if (str_to_i64(v->text, &r.integer)) {
             r.kind = MAPPING_INT;
+        } else if (mapping_is_whole(v->text)) {
+            return ectx_fail(ec, ERR_MALFORMED, "%.*s does not fit into 64 bits", cut(n->source),
+                             n->source.p);
         } else if (str_to_f64(v->text, &r.real) && isfinite(r.real)) {
             r.kind = MAPPING_REAL;
         }
@@ -256,7 +285,7 @@ static enum err to_number(const struct node *n, struct mapping_value *v, struct 
     }
     enum err e = need_number(n->a, &r, ec);
     if (e == ERR_OK && n->op == FN_INT && r.kind == MAPPING_REAL) {
-        if (!(fabs(r.real) < 9.2e18)) {
+        if (!(r.real >= -WHOLE_END && r.real < WHOLE_END)) {
             return ectx_fail(ec, ERR_MALFORMED, "%.*s does not fit into 64 bits", cut(n->source),
                              n->source.p);
         }
@@ -280,28 +309,9 @@ static enum err round_to(const struct node *n, const struct mapping_scope *s,
                          cut(n->source), n->source.p, DIGITS_MAX);
     }
     double scale = pow(10, (double)digits.integer);
-    double r = round(as_real(v) * scale) / scale;
-    if (v->kind == MAPPING_REAL && isfinite(r)) {
-        v->real = r;
+    if (v->kind == MAPPING_REAL && fabs(v->real * scale) < EXACT_END) { /* else it is round */
+        v->real = round(v->real * scale) / scale + 0.0;                 /* -0 becomes 0 */
     }
-    return ERR_OK;
-}
-
-static enum err length_of(const struct node *n, struct mapping_value *v, const struct json *json,
-                          struct ectx *ec)
-{
-    int64_t count = 0;
-    if (v->kind == MAPPING_TEXT) { /* characters: bytes that begin one */
-        for (size_t i = 0; i < v->text.n; i++) {
-            count += ((unsigned char)v->text.p[i] & 0xc0) != 0x80;
-        }
-    } else if (v->kind == MAPPING_JSON && json != NULL) {
-        count = json->count;
-    } else if (v->kind != MAPPING_NULL) {
-        return ectx_fail(ec, ERR_MALFORMED, "%.*s is %s, and text, an array or object is needed",
-                         cut(n->a->source), n->a->source.p, mapping_kind_name(v->kind));
-    }
-    *v = (struct mapping_value){.kind = MAPPING_INT, .integer = count};
     return ERR_OK;
 }
 
@@ -313,6 +323,34 @@ static const struct json *json_of(const struct node *n, const struct mapping_sco
                               : n->kind == NODE_ITEM ? s->item
                                                      : NULL;
     return mapping_walk(root, n->segments, n->segment_count);
+}
+
+static enum err length_of(const struct node *n, const struct mapping_scope *s,
+                          struct mapping_value *v, struct ectx *ec)
+{
+    const struct json_limits limits = {.build_depth = 1, .allow_same_names = true};
+    const struct json *json = json_of(n->a, s);
+    int64_t count = 0;
+    if (v->kind == MAPPING_JSON && json == NULL) { /* of a row, or chosen by ?? */
+        struct json *parsed;
+        enum err e = json_parse(v->text, &limits, s->arena, &parsed, ec);
+        if (e != ERR_OK) {
+            return e == ERR_NO_MEMORY ? no_memory(ec) : ERR_MALFORMED;
+        }
+        json = parsed;
+    }
+    if (v->kind == MAPPING_TEXT) { /* characters: bytes that begin one */
+        for (size_t i = 0; i < v->text.n; i++) {
+            count += ((unsigned char)v->text.p[i] & 0xc0) != 0x80;
+        }
+    } else if (v->kind == MAPPING_JSON) {
+        count = json->count;
+    } else if (v->kind != MAPPING_NULL) {
+        return ectx_fail(ec, ERR_MALFORMED, "%.*s is %s, and text, an array or object is needed",
+                         cut(n->a->source), n->a->source.p, mapping_kind_name(v->kind));
+    }
+    *v = (struct mapping_value){.kind = MAPPING_INT, .integer = count};
+    return ERR_OK;
 }
 
 static enum err eval_call(const struct node *n, const struct mapping_scope *s,
@@ -327,7 +365,7 @@ static enum err eval_call(const struct node *n, const struct mapping_scope *s,
         return ERR_OK;
     }
     if (n->op == FN_LENGTH) {
-        return length_of(n, out, json_of(n->a, s), ec);
+        return length_of(n, s, out, ec);
     }
     if (out->kind == MAPPING_NULL) {
         return ERR_OK; /* of what is absent: absent */

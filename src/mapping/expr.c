@@ -243,6 +243,7 @@ static struct node *parse_field(struct parser *p)
 static struct node *parse_number(struct parser *p)
 {
     size_t from = p->i;
+    p->i += peek(p, 0) == '-';
     while (is_word(peek(p, 0)) || peek(p, 0) == '.' ||
            ((peek(p, 0) == '-' || peek(p, 0) == '+') &&
             (p->text.p[p->i - 1] == 'e' || p->text.p[p->i - 1] == 'E'))) {
@@ -255,6 +256,8 @@ static struct node *parse_number(struct parser *p)
     }
     if (str_to_i64(s, &n->constant.integer)) {
         n->constant.kind = MAPPING_INT;
+    } else if (mapping_is_whole(s)) {
+        return fail(p, from, "%.*s does not fit into 64 bits", (int)(s.n > 60 ? 60 : s.n), s.p);
     } else if (str_to_f64(s, &n->constant.real)) {
         n->constant.kind = MAPPING_REAL;
     } else {
@@ -423,12 +426,18 @@ static struct node *parse_value(struct parser *p)
     if (c == '\'') {
         return parse_text(p);
     }
-    if (c >= '0' && c <= '9') {
+    const char digit = c == '-' ? peek(p, 1) : c;
+    if (digit >= '0' && digit <= '9') {
         return parse_number(p);
     }
     if (c == '-') {
+        if (p->depth >= MAPPING_EXPR_DEPTH_MAX) {
+            return fail(p, p->i, "an expression nests at most %u deep", MAPPING_EXPR_DEPTH_MAX);
+        }
         p->i++;
+        p->depth++;
         struct node *a = parse_value(p);
+        p->depth--;
         struct node *n = a == NULL ? NULL : new_node(p, NODE_NEGATE, from);
         if (n != NULL) {
             n->a = a;

@@ -9,6 +9,8 @@
 #include "core/compiler.h"
 #include "mapping/mapping_int.h"
 
+/* Another one when the same rules come to mean something else: snapshots from before are void. */
+#define MEANING                "2"
 #define SNAPSHOT_EVERY_DEFAULT 100u
 #define SNAPSHOT_EVERY_MAX     1000000
 
@@ -88,7 +90,8 @@ static enum err rules_compile(const struct mapping_doc *doc, const struct json *
         }
         f->rule_count++;
     }
-    f->hash = mapping_hash_text(mapping_hash_text(0xcbf29ce484222325ull, f->initial), maps->raw);
+    f->hash = mapping_hash_text(0xcbf29ce484222325ull, STR_LIT(MEANING));
+    f->hash = mapping_hash_text(mapping_hash_text(f->hash, f->initial), maps->raw);
     return ERR_OK;
 }
 

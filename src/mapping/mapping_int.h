@@ -88,6 +88,8 @@ uint64_t mapping_hash_text(uint64_t hash, struct str s);
 /* What follows `segments` below v; NULL: nothing there. */
 const struct json *mapping_walk(const struct json *v, const struct str *segments, size_t count);
 const char *mapping_kind_name(enum mapping_kind k);
+/* -?digits: a number that must stay whole. */
+bool mapping_is_whole(struct str s);
 
 /* ---- Places in a state, and what is done there (folds, upcasts) */
 

@@ -35,10 +35,12 @@ struct json *mapping_tree_copy(const struct json *v, struct arena *a)
 struct json *mapping_tree_of_value(const struct mapping_value *v, struct arena *a)
 {
     if (v->kind == MAPPING_JSON) {
+        /* As the event has it; one that could be parsed there can be here. */
+        const struct json_limits limits = {.allow_same_names = true};
         struct str text = arena_str(a, v->text);
         struct json *parsed = NULL;
-        return !str_is_null(text) && json_parse(text, NULL, a, &parsed, NULL) == ERR_OK ? parsed
-                                                                                        : NULL;
+        return !str_is_null(text) && json_parse(text, &limits, a, &parsed, NULL) == ERR_OK ? parsed
+                                                                                           : NULL;
     }
     struct json *n = arena_new(a, struct json);
     if (n == NULL) {

@@ -24,10 +24,14 @@ const char *mapping_kind_name(enum mapping_kind k)
     return "?";
 }
 
-static bool is_whole_literal(struct str raw)
+bool mapping_is_whole(struct str s)
 {
-    return memchr(raw.p, '.', raw.n) == NULL && memchr(raw.p, 'e', raw.n) == NULL &&
-           memchr(raw.p, 'E', raw.n) == NULL;
+    const size_t sign = s.n > 0 && s.p[0] == '-';
+    bool whole = s.n > sign;
+    for (size_t i = sign; i < s.n && whole; i++) {
+        whole = s.p[i] >= '0' && s.p[i] <= '9';
+    }
+    return whole;
 }
 
 MUST_USE enum err mapping_value_of_json(const struct json *v, struct mapping_value *out,
@@ -46,7 +50,7 @@ MUST_USE enum err mapping_value_of_json(const struct json *v, struct mapping_val
     case JSON_NUMBER:
         if (json_i64(v, &r.integer)) {
             r.kind = MAPPING_INT;
-        } else if (!is_whole_literal(v->raw) && json_f64(v, &r.real) && isfinite(r.real)) {
+        } else if (!mapping_is_whole(v->raw) && json_f64(v, &r.real) && isfinite(r.real)) {
             r.kind = MAPPING_REAL;
         } else {
             /* Rounding it would be a wrong number that nobody sees. */

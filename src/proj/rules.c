@@ -60,7 +60,7 @@ static enum err read_headers(struct apply *a, struct apply_event *e, struct ectx
 static bool is_erased(struct str data)
 {
     const struct str text = str_trim(data);
-    return str_eq_z(text, "null") || (str_eq_z(text, "0") && data.n > 1 && data.n < 4);
+    return str_eq_z(text, "null") || str_eq_z(data, "0 ") || str_eq_z(data, "0  ");
 }
 
 /* A text that can stand in a column; bytes that are none become base64-like hexadecimal. */
