@@ -176,6 +176,81 @@ TEST(appends_wait_while_the_log_has_no_room_and_are_decided_then)
     es_world_deinit(&w);
 }
 
+#define FIRST_SHOTS 48u
+
+static unsigned rnd(uint64_t *rng, unsigned below)
+{
+    return (unsigned)((*rng = *rng * 6364136223846793005u + 1442695040888963407u) >> 33) % below;
+}
+
+/* Whatever an append waits for (its category, the heads of its streams, a query, room in the log,
+ * the disk of the index, its own flush), it is sequenced once. */
+static struct es_shot *first_shot(uint64_t *rng, uint64_t seed, unsigned i)
+{
+    static const char *const expected[] = {"no_stream", "any", NULL};
+    static const char *const ids[] = {"-", "i", "- j", "i -", "- -"};
+    char stream[32];
+    snprintf(stream, sizeof(stream), "cat%u-%llu-%u", rnd(rng, 3), (unsigned long long)seed, i);
+    struct es_shot *s = es_shot_make(stream, expected[rnd(rng, 3)], ids[rnd(rng, 5)]);
+    if (rnd(rng, 3) == 0) {
+        es_shot_tag(s, 0, "course:1");
+    }
+    if (rnd(rng, 3) == 0) { /* met by nobody, but looked up */
+        es_shot_query(s, rnd(rng, 2) == 0 ? "none" : "", "course:1 course:2",
+                      (struct es_position){0, 0});
+    }
+    return s;
+}
+
+TEST(the_first_append_of_a_stream_never_finds_itself)
+{
+    size_t waited = 0, roomless = 0;
+    for (uint64_t seed = ES_WORLD_SLOW; seed < ES_WORLD_SLOW + 30; seed++) {
+        struct es_world w;
+        struct es_shot *shots[FIRST_SHOTS];
+        uint64_t rng = seed;
+        bool full = false;
+        es_world_init(&w, seed);
+        fake_engine_set_late(w.engine, 1 + seed % 3);
+        es_faults.walk_soon = seed % 2 == 0;
+        for (unsigned i = 0; i < FIRST_SHOTS; i++) {
+            if (rnd(&rng, 4) == 0) {
+                fake_engine_hold(w.engine, rnd(&rng, 2) == 0);
+            }
+            if (rnd(&rng, 4) == 0) {
+                full = !full;
+                fake_engine_set_full(w.engine, full);
+            }
+            if (rnd(&rng, 8) == 0 && !full) {
+                es_world_flush(&w);
+            }
+            shots[i] = first_shot(&rng, seed, i);
+            es_shot_go(&w, shots[i]);
+            waited += !shots[i]->ended;
+            roomless += !list_empty(&w.es->writer->roomless);
+            for (unsigned k = rnd(&rng, 6); k > 0; k--) {
+                es_tick(w.es);
+                env_poll_run(w.poll, 0);
+            }
+        }
+        fake_engine_hold(w.engine, false);
+        fake_engine_set_full(w.engine, false);
+        es_world_settle(&w);
+        es_faults.walk_soon = false;
+        for (unsigned i = 0; i < FIRST_SHOTS; i++) {
+            const struct es_append *a = &shots[i]->a;
+            if (!shots[i]->ended || a->problem != ES_OK || a->idempotent ||
+                a->streams[0].first_revision != 0) {
+                fail_msg("seed %llu, append %u: %s", (unsigned long long)seed, i,
+                         es_shot_said(shots[i]));
+            }
+            es_shot_free(shots[i]);
+        }
+        es_world_deinit(&w);
+    }
+    assert_true(waited > 500 && roomless > 100);
+}
+
 /* What a query has looked up stays true while it waits for the disk: an event that comes, is
  * durable and leaves memory meanwhile is not missed. */
 TEST(a_query_that_waits_for_the_disk_misses_nothing_that_comes_meanwhile)
