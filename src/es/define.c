@@ -210,6 +210,9 @@ static void on_defined(struct engine_append *a)
     }
     if (a->err != ERR_OK) {
         op->d->ec = a->ec;
+        if (a->ec.code == ERR_OK) {
+            IGNORE(ectx_fail(&op->d->ec, a->err, "the definition could not be written"));
+        }
         define_end(op, a->err == ERR_AGAIN || a->err == ERR_NO_SPACE ? ES_UNAVAILABLE : ES_FAILED);
         return;
     }
@@ -314,6 +317,7 @@ void es_define(struct es *es, struct es_define *d)
     struct define_op *op = NULL;
     enum es_problem p = define_check(es, d);
     if (p == ES_OK && (op = mem_new(struct define_op)) == NULL) {
+        IGNORE(ectx_fail(&d->ec, ERR_NO_MEMORY, "no memory for the definition"));
         p = ES_FAILED;
     }
     if (op == NULL) {

@@ -12,6 +12,8 @@
 #define PAGE_EVENTS 500u
 #define PAGE_BYTES  (2u * 1024 * 1024)
 #define PAGE_ARENA  (64u * 1024 * 1024)
+/* No part of a state is larger than one may be: what fails below that is without memory. */
+#define STATE_BYTES (2u * MAPPING_STATE_BYTES_MAX)
 #define BEGIN_MAX   8u /* times that it begins anew because upcasts were changed */
 
 struct state_op {
@@ -114,9 +116,12 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
     if (e == ERR_OK) {
         buf_clear(&op->state);
         mapping_state_write(&state, &op->state);
-        e = buf_failed(&op->state) ? ectx_fail(ec, ERR_LIMIT, "the state has more than %u bytes",
-                                               MAPPING_STATE_BYTES_MAX)
-                                   : ERR_OK;
+        if (op->state.n > MAPPING_STATE_BYTES_MAX) {
+            e = ectx_fail(ec, ERR_LIMIT, "the state has more than %u bytes",
+                          MAPPING_STATE_BYTES_MAX);
+        } else if (buf_failed(&op->state)) {
+            e = ectx_fail(ec, ERR_NO_MEMORY, "no memory to fold the stream");
+        }
     }
     return e;
 }
@@ -234,6 +239,6 @@ void es_fold_state(struct es *es, struct es_fold_state *s)
     op->s = s;
     op->def = def;
     arena_init(&op->page, PAGE_ARENA);
-    buf_init(&op->state, MAPPING_STATE_BYTES_MAX);
+    buf_init(&op->state, STATE_BYTES);
     state_begin(op);
 }

@@ -65,7 +65,7 @@ static const char *folded(struct es_world *w, char *out, size_t size)
         return out;
     }
     int n = snprintf(out, size, "%.*s@%llu", STR(s.state), (unsigned long long)s.revision);
-    if (s.from_snapshot) {
+    if (s.from_snapshot && n > 0 && (size_t)n < size) {
         (void)snprintf(out + n, size - (size_t)n, " from %llu",
                        (unsigned long long)s.snapshot_revision);
     }
@@ -237,4 +237,114 @@ TEST(a_fold_passes_over_what_it_does_not_want)
                         "fold-failed: revision 0 (X.v1): upcast from X.v1 to X.v2: /data/b is not "
                         "there, and a number is needed");
     es_world_deinit(&w);
+}
+
+TEST(a_state_that_is_too_large_is_told)
+{
+    struct es_world w;
+    char got[300];
+    const size_t size = 900000;
+    char *data = test_calloc(1, size + 1);
+    memset(data, 'x', size);
+    data[0] = data[size - 1] = '"';
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f",
+           "fold: f\ncategory: f\nsnapshot_every: 0\n"
+           "maps: [ { type: '*', append: { /all: /data } } ]\n");
+    say(&w, "N", data, 4);
+    (void)folded(&w, got, sizeof(got));
+    assert_memory_equal(got, "{\"all\":[\"xxx", 12);
+    say(&w, "N", data, 1);
+    assert_string_equal(folded(&w, got, sizeof(got)),
+                        "fold-failed: the state has more than 4194304 bytes");
+    test_free(data);
+    es_world_deinit(&w);
+}
+
+/* ---- Without memory: declared or not, folded or not, but never half. */
+
+static bool try_define(uint64_t n)
+{
+    struct es_world w;
+    bool done = false;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    define(&w, ES_UPCASTS, "b", "upcasts: [ { from: N.v1, to: N.v2, rename: { /data/m: n } } ]\n");
+    say(&w, "N.v0", "{\"m\":2}", 1);
+    struct es_define d = {.kind = ES_UPCASTS,
+                          .name = STR_LIT("a"),
+                          .text = STR_LIT("upcasts: [ { from: N.v0, to: N.v1 } ]\n"),
+                          .arena = &w.arena,
+                          .done = on_define,
+                          .ctx = &done};
+    test_fail_alloc(n);
+    es_define(w.es, &d);
+    es_world_settle(&w);
+    const bool reached = test_fail_alloc_end() != 0;
+    assert_true(done);
+    if (d.problem != ES_OK && d.problem != ES_UNAVAILABLE) {
+        assert_int_equal(d.problem, ES_FAILED);
+        if (d.ec.code != ERR_NO_MEMORY) {
+            fail_msg("allocation %llu: %s", (unsigned long long)n, d.ec.text);
+        }
+    }
+    assert_string_equal(folded(&w, got, sizeof(got)), d.problem == ES_OK ? "{\"n\":2}@0" : "{}@0");
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    define(&w, ES_UPCASTS, "a", "upcasts: [ { from: N.v0, to: N.v1 } ]\n");
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":2}@0");
+    es_world_deinit(&w);
+    return reached;
+}
+
+TEST(a_definition_without_memory_is_not_used_by_half)
+{
+    uint64_t n = 1;
+    while (try_define(n)) {
+        n++;
+    }
+    assert_true(n > 10);
+}
+
+static bool try_fold(uint64_t n)
+{
+    struct es_world w;
+    bool done = false;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    define(&w, ES_UPCASTS, "b", "upcasts: [ { from: N.v1, to: N.v2, rename: { /data/m: n } } ]\n");
+    say(&w, "N.v1", "{\"m\":2}", 3);
+    struct es_fold_state s = {.stream = STR_LIT("f-1"),
+                              .to = UINT64_MAX,
+                              .until_ns = INT64_MAX,
+                              .arena = &w.arena,
+                              .done = on_state,
+                              .ctx = &done};
+    test_fail_alloc(n);
+    es_fold_state(w.es, &s);
+    es_world_settle(&w);
+    const bool reached = test_fail_alloc_end() != 0;
+    assert_true(done);
+    if (s.problem == ES_OK) {
+        (void)snprintf(got, sizeof(got), "%.*s", STR(s.state));
+        assert_string_equal(got, "{\"n\":6}");
+    } else {
+        if (s.problem != ES_FAILED && s.problem != ES_UNAVAILABLE) {
+            fail_msg("allocation %llu: %s: %s", (unsigned long long)n, es_problem_code(s.problem),
+                     s.ec.text);
+        }
+    }
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@2");
+    es_world_deinit(&w);
+    return reached;
+}
+
+TEST(a_fold_without_memory_says_so)
+{
+    uint64_t n = 1;
+    while (try_fold(n)) {
+        n++;
+    }
+    assert_true(n > 5);
 }
