@@ -98,7 +98,7 @@ struct leat_event {
 };
 struct leat_read {
     int64_t from; /* the first revision; backwards, -1 is the end */
-    int64_t to;   /* the last one; 0 is no limit */
+    int64_t to;   /* the last one, backwards the lowest; 0 is no limit */
     bool backward;
     size_t limit;                /* 0: 500 */
     const char *at;              /* as it was: a revision, or an RFC 3339 time; NULL: now */

@@ -130,21 +130,21 @@ static bool read_range(struct api_call *c, struct es_read_stream *r)
         api_fail(c, e, &ec);
         return false;
     }
-    r->to = to < r->to ? to : r->to;
+    const uint64_t newest = r->to;
+    r->to = to < newest ? to : newest;
     r->limit = (size_t)limit;
     r->limit_bytes = ES_PAGE_BYTES;
     if (!str_is_null(snapshot)) {
         r->snapshot_schema = str_is_null(schema) ? STR_LIT("default") : schema;
     }
     if (r->backward) { /* `to` is where a backward read ends; the moment is where it begins */
-        const uint64_t newest = r->to;
         if (newest != UINT64_MAX && (r->from_end || str_is_null(from) || r->from > newest)) {
             r->from_end = false;
             r->from = newest;
         } else if (str_is_null(from)) {
             r->from_end = true;
         }
-        r->to = 0;
+        r->to = to == UINT64_MAX ? 0 : to;
     }
     return true;
 }
@@ -530,7 +530,8 @@ static const struct api_param STREAM_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
     {"from", API_QUERY, API_STRING, false, "0", "The first revision, or end (0; backwards: end)."},
     {"dir", API_QUERY, API_STRING, false, "fwd", "fwd or back."},
-    {"to", API_QUERY, API_INTEGER, false, NULL, "The last revision."},
+    {"to", API_QUERY, API_INTEGER, false, NULL,
+     "The last revision in the way that is read: backwards the lowest (the end; backwards: 0)."},
     {"at", API_QUERY, API_STRING, false, NULL,
      "As it was at this revision, or at this RFC 3339 time."},
     {"limit", API_QUERY, API_INTEGER, false, NULL, "How many events at most (500, 10000)."},

@@ -132,6 +132,7 @@ static void reads(struct leat *l)
     is(READ(.from = 1, .to = 3), "1 2 3", "up to a revision");
     is(READ(.from = -1, .backward = true, .limit = 2), "5 4 next 3", "backwards from the end");
     is(READ(.from = 3, .backward = true), "3 2 1 0", "backwards");
+    is(READ(.from = 4, .to = 2, .backward = true), "4 3 2", "backwards, up to a revision");
     is(READ(.at = "2"), "0 1 2", "as it was at a revision");
     is(READ(.at = "soon"), "invalid-request", "at nonsense");
     /* The time of a stored event: the events of the same batch are there, later ones are not,

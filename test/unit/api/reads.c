@@ -1,0 +1,53 @@
+/* Reading events: where a page begins and ends, and where the next one does. */
+#include "world.h"
+
+#define STREAM "/api/v1/streams/page-1/events"
+
+static void open_events(struct world *w)
+{
+    *w = (struct world){.events = true};
+    world_init(w);
+    for (int i = 0; i < 1000 && !es_ready(w->es); i++) {
+        turn(w);
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(ask(w, "POST", STREAM, "", "{\"events\":[{\"type\":\"a\",\"data\":1}]}"),
+                         201);
+    }
+}
+
+/* The revisions of the page that the query gives: "4,3,". */
+static const char *revisions(struct world *w, const char *query)
+{
+    static char out[64];
+    char target[128];
+    (void)snprintf(target, sizeof(target), "%s?%s", STREAM, query);
+    assert_int_equal(ask(w, "GET", target, "", NULL), 200);
+    static const char name[] = "\"revision\":";
+    const size_t name_n = sizeof(name) - 1;
+    size_t n = 0;
+    for (size_t i = 0; i + name_n < w->body.n; i++) {
+        if (memcmp(w->body.p + i, name, name_n) == 0) {
+            n += (size_t)snprintf(out + n, sizeof(out) - n, "%c,", w->body.p[i + name_n]);
+        }
+    }
+    out[n] = '\0';
+    return out;
+}
+
+TEST(api_backwards_a_page_ends_at_to)
+{
+    struct world w;
+    open_events(&w);
+    assert_string_equal(revisions(&w, "from=2&to=4"), "2,3,4,");
+    assert_string_equal(revisions(&w, "from=4&to=2&dir=back"), "4,3,2,");
+    assert_false(has(&w, "\"next\":"));
+    assert_string_equal(revisions(&w, "to=3&dir=back"), "5,4,3,");
+    assert_string_equal(revisions(&w, "from=end&to=1&dir=back&limit=2"), "5,4,");
+    assert_true(has(&w, "\"next\":3"));
+    assert_string_equal(revisions(&w, "from=3&to=1&dir=back&limit=2"), "3,2,");
+    assert_string_equal(revisions(&w, "at=3&to=2&dir=back"), "3,2,");
+    assert_string_equal(revisions(&w, "at=1&to=2&dir=back"), "");
+    assert_string_equal(revisions(&w, "from=2&to=0&dir=back"), "2,1,0,");
+    world_deinit(&w);
+}
