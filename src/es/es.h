@@ -290,6 +290,9 @@ MUST_USE enum es_problem es_subscribe(struct es *es, const struct es_subscribe *
                                       struct es_subscription **out, struct ectx *ec);
 void es_subscription_resume(struct es_subscription *s);
 void es_unsubscribe(struct es_subscription *s);
+/* Of one stream: all before this revision was told, or is before the beginning. False: that is the
+ * stream's end, which has not been looked up yet. */
+bool es_subscription_next_revision(const struct es_subscription *s, uint64_t *out);
 
 /* ---- Streams
  * -------------------------------------------------------------------------------------------- */

@@ -430,7 +430,8 @@ struct es_subscription {
     bool caught_up;                    /* told, and not fallen behind since */
     struct es_position progress, told; /* read; told to the subscriber */
     uint64_t told_ns, scanned, scanned_told, matched;
-    uint64_t next_revision;          /* of spec.stream */
+    uint64_t next_revision;          /* of spec.stream; not known before `seek` is over */
+    bool seek;                       /* of spec.stream: from_end, which is not looked up yet */
     struct es_catchup_read *reading; /* NULL: live, or it waits */
     uint32_t ticks_paused;
     uint64_t walk; /* the newest that has met it */

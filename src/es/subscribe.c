@@ -173,6 +173,12 @@ void es_subscription_resume(struct es_subscription *sub)
     }
 }
 
+bool es_subscription_next_revision(const struct es_subscription *sub, uint64_t *out)
+{
+    *out = sub->next_revision;
+    return !sub->seek;
+}
+
 /* ---- Catching up ---- */
 
 static void reading_go(struct es_task *task)
@@ -257,6 +263,7 @@ static bool stream_round(struct es_catchup_read *c)
         c->read_out = true;
         c->read = (struct es_read_stream){.stream = sub->spec.stream,
                                           .from = sub->next_revision,
+                                          .from_end = sub->seek,
                                           .to = UINT64_MAX,
                                           .until_ns = INT64_MAX,
                                           .limit = ES_SUB_ROUND,
@@ -277,7 +284,11 @@ static bool stream_round(struct es_catchup_read *c)
     c->ec = c->read.ec;
     if (c->read.problem == ES_OK) {
         sub->scanned += c->count;
+        sub->next_revision = sub->seek ? c->read.next : sub->next_revision;
     }
+    /* One that is not there, or is deleted, begins with whatever comes. */
+    sub->seek = sub->seek && c->read.problem != ES_OK && c->read.problem != ES_STREAM_NOT_FOUND &&
+                c->read.problem != ES_STREAM_DELETED;
     return true;
 }
 
@@ -538,7 +549,10 @@ enum es_problem es_subscribe(struct es *es, const struct es_subscribe *spec,
     sub->progress = spec->from_end ? es_head(es) : spec->after;
     sub->told = sub->progress;
     sub->told_ns = env_mono_ns(es->env);
-    sub->next_revision = spec->has_after_revision ? spec->after_revision + 1 : 0;
+    sub->next_revision = !spec->has_after_revision           ? 0
+                         : spec->after_revision < UINT64_MAX ? spec->after_revision + 1
+                                                             : UINT64_MAX;
+    sub->seek = spec->stream.p != NULL && spec->from_end && !spec->has_after_revision;
     list_init(&sub->live);
     list_push_back(&es->reader->subscriptions, &sub->all);
     es->reader->subscription_count++;

@@ -484,3 +484,44 @@ TEST(subscriptions_go_on_when_the_index_was_made_anew)
     model_deinit(&m);
     es_world_deinit(&w);
 }
+
+TEST(a_subscription_of_a_stream_may_begin_at_its_end)
+{
+    /* It was told everything from the beginning. */
+    for (unsigned late = 0; late < 2; late++) {
+        struct es_world w;
+        struct model m;
+        static struct reader r, later;
+        uint64_t next;
+        memset(&r, 0, sizeof(r));
+        memset(&later, 0, sizeof(later));
+        es_world_init(&w, 8);
+        model_init(&m, &w, 8);
+        assert_string_equal(es_world_append(&w, "a-1", "any", "x y z"), "ok 0-2");
+        fake_engine_set_late(w.engine, late);
+        r.spec.stream = STR_LIT("a-1");
+        r.spec.from_end = true;
+        reader_begin(&r, &m);
+        later.spec.stream = STR_LIT("a-2");
+        later.spec.from_end = true;
+        reader_begin(&later, &m);
+        es_world_settle(&w);
+        assert_int_equal(r.count, 0);
+        assert_int_equal(r.caught_up, 1);
+        assert_true(es_subscription_next_revision(r.sub, &next));
+        assert_int_equal(next, 3);
+        assert_true(es_subscription_next_revision(later.sub, &next));
+        assert_int_equal(next, 0);
+        assert_string_equal(es_world_append(&w, "a-1", "any", "p q"), "ok 3-4");
+        assert_string_equal(es_world_append(&w, "a-2", "any", "p"), "ok 0-0");
+        es_world_settle(&w);
+        assert_int_equal(r.count, 2);
+        assert_int_equal(later.count, 1);
+        assert_true(es_subscription_next_revision(r.sub, &next));
+        assert_int_equal(next, 5);
+        es_unsubscribe(r.sub);
+        es_unsubscribe(later.sub);
+        model_deinit(&m);
+        es_world_deinit(&w);
+    }
+}
