@@ -33,10 +33,10 @@ struct live {
     struct json_writer w;
     size_t count, limit;
     struct es_position next;
+    bool begun; /* of a stream: next_revision is known */
+    uint64_t next_revision;
     uint64_t deadline_ns;
     bool caught_up, finishing;
-    uint64_t revision; /* of the last event of a stream */
-    bool has_revision;
 };
 
 static void live_free(struct live *l)
@@ -50,18 +50,36 @@ static void live_free(struct live *l)
     mem_free(l);
 }
 
+/* A place in a stream: after this revision. */
+static size_t revision_text(char out[ES_POSITION_TEXT], uint64_t revision)
+{
+    return (size_t)snprintf(out, ES_POSITION_TEXT, "r%llu", (unsigned long long)revision);
+}
+
 /* ---- Long poll ------------------------------------------------------------------------------ */
+
+/* Where to go on, as `from` takes it. */
+static void write_next(struct live *l)
+{
+    char text[ES_POSITION_TEXT];
+    if (!l->of_stream) {
+        event_position_write(&l->w, "next", l->next);
+    } else if (!l->begun) {
+        json_write_member_str(&l->w, "next", STR_LIT("end"));
+    } else if (l->next_revision == 0) {
+        json_write_member_str(&l->w, "next", STR_LIT("start"));
+    } else {
+        const size_t n = revision_text(text, l->next_revision - 1);
+        json_write_member_str(&l->w, "next", str_make(text, n));
+    }
+}
 
 static void poll_finish(void *ctx)
 {
     struct live *l = ctx;
     struct api_call *c = l->poll;
     json_write_end(&l->w, ']');
-    event_position_write(&l->w, "next", l->next);
-    if (l->has_revision) {
-        json_write_name(&l->w, "next_revision");
-        json_write_u64(&l->w, l->revision);
-    }
+    write_next(l);
     json_write_member_bool(&l->w, "caught_up", l->caught_up);
     json_write_end(&l->w, '}');
     struct buf page = l->page;
@@ -75,6 +93,9 @@ static void poll_finish_soon(struct live *l)
 {
     if (!l->finishing) {
         l->finishing = true;
+        if (l->of_stream && !l->begun && l->sub != NULL) { /* nothing came, nothing was told */
+            l->begun = es_subscription_next_revision(l->sub, &l->next_revision);
+        }
         env_poll_post(engine_poll(l->api->services.engine), poll_finish, l);
     }
 }
@@ -87,8 +108,8 @@ static bool poll_deliver(struct live *l, enum es_frame frame, const struct es_ev
         event_write(&l->w, l->api->services.es, event, &l->scratch, 0);
         arena_reset(&l->scratch, LIVE_SCRATCH_KEEP);
         l->count++;
-        l->revision = event->revision;
-        l->has_revision = l->of_stream;
+        l->next_revision = event->revision + 1;
+        l->begun = true;
     } else if (frame == ES_FRAME_CAUGHT_UP) {
         l->caught_up = true;
     }
@@ -127,8 +148,7 @@ static struct str frame_id(const struct live *l, enum es_frame frame, const stru
     if (frame != ES_FRAME_EVENT) {
         return STR_NULL;
     }
-    const int n = snprintf(text, ES_POSITION_TEXT, "r%llu", (unsigned long long)event->revision);
-    return str_make(text, (size_t)n);
+    return str_make(text, revision_text(text, event->revision));
 }
 
 /* What is said of a frame: one line for each form of an event. */
@@ -355,7 +375,7 @@ static void subscribe(struct api_call *c)
     l->of_stream = !str_is_null(s.stream);
     l->waiter = (struct api_waiter){.tick = live_tick, .stop = live_stop};
     l->said_ns = env_mono_ns(c->api->services.env);
-    l->next = s.after;
+    l->next = s.from_end ? es_head(es) : s.after;
     list_init(&l->waiter.link);
     buf_init(&l->page, ES_ANSWER_BYTES);
     arena_init(&l->scratch, LIVE_SCRATCH_BYTES);
@@ -401,7 +421,8 @@ static const struct api_param PARAMS[] = {
     {"type", API_QUERY, API_LIST, false, NULL, "Of this type; several: any of them."},
     {"tag", API_QUERY, API_LIST, false, NULL, "With this tag; several: all of them."},
     {"from", API_QUERY, API_STRING, false, "end",
-     "After this position (of a stream: this revision), or start, or end (start)."},
+     "After this position (of a stream: this revision), or start, or end (start); `next` of the "
+     "page before."},
     {"Last-Event-ID", API_HEADER, API_STRING, false, NULL, "As `from`; browsers send it."},
     {"wait", API_QUERY, API_DURATION, false, "1s",
      "One page, answered as soon as there is something, at the latest after this time."},
@@ -420,8 +441,7 @@ static const struct api_schema SCHEMAS[] = {
     {"LivePage",
      "{\"type\":\"object\",\"required\":[\"events\",\"next\",\"caught_up\"],\"properties\":{"
      "\"events\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Event\"}},"
-     "\"next\":{\"type\":\"string\"},\"next_revision\":{\"type\":\"integer\"},"
-     "\"caught_up\":{\"type\":\"boolean\"}}}"},
+     "\"next\":{\"type\":\"string\"},\"caught_up\":{\"type\":\"boolean\"}}}"},
 };
 const struct api_resource api_live = {"Subscriptions", "Events as they come.",
                                       ROUTES,          ARRAY_LEN(ROUTES),

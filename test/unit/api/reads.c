@@ -51,3 +51,65 @@ TEST(api_backwards_a_page_ends_at_to)
     assert_string_equal(revisions(&w, "from=2&to=0&dir=back"), "2,1,0,");
     world_deinit(&w);
 }
+
+#define POLL "/api/v1/subscriptions/live?wait=100ms&stream=page-"
+
+/* The page's member `next`. */
+static const char *next_of(const struct world *w)
+{
+    static char out[64];
+    static const char name[] = "\"next\":\"";
+    const char *at = memmem(w->body.p, w->body.n, name, sizeof(name) - 1);
+    assert_non_null(at);
+    at += sizeof(name) - 1;
+    (void)snprintf(out, sizeof(out), "%.*s", (int)strcspn(at, "\""), at);
+    return out;
+}
+
+static const char *poll(struct world *w, const char *stream, const char *from)
+{
+    char target[128];
+    (void)snprintf(target, sizeof(target), POLL "%s&from=%s", stream, from);
+    if (ask(w, "GET", target, "", NULL) != 200) {
+        fail_msg("%s: %.*s", target, STR(w->body));
+    }
+    return next_of(w);
+}
+
+TEST(api_a_long_poll_of_a_stream_says_where_to_go_on)
+{
+    /* `next` was a position, which `from` of a stream refuses. */
+    struct world w;
+    open_events(&w);
+    assert_string_equal(poll(&w, "1", "start&limit=2"), "r1");
+    assert_string_equal(poll(&w, "1", "r1&limit=3"), "r4");
+    assert_true(has(&w, "\"revision\":2") && !has(&w, "\"revision\":1,"));
+    assert_string_equal(poll(&w, "1", "r4"), "r5");
+    assert_string_equal(poll(&w, "1", "r5"), "r5"); /* nothing came */
+    assert_true(has(&w, "{\"events\":[],"));
+    assert_string_equal(poll(&w, "1", "end"), "r5");
+    assert_true(has(&w, "{\"events\":[],"));
+    assert_string_equal(poll(&w, "1", "100"), "r100");
+    assert_string_equal(poll(&w, "2", "start"), "start"); /* it is not there yet */
+    assert_string_equal(poll(&w, "2", "end"), "start");
+    assert_int_equal(ask(&w, "POST", "/api/v1/streams/page-2/events", "",
+                         "{\"events\":[{\"type\":\"a\"}]}"),
+                     201);
+    assert_string_equal(poll(&w, "2", "start"), "r0");
+    world_deinit(&w);
+}
+
+TEST(api_a_long_poll_of_all_says_where_to_go_on)
+{
+    /* From the end, with no time to wait, it was the beginning. */
+    struct world w;
+    char first[128];
+    open_events(&w);
+    assert_int_equal(
+        ask(&w, "GET", "/api/v1/subscriptions/live?wait=0ms&from=end", "", NULL), 200);
+    (void)snprintf(first, sizeof(first), "/api/v1/subscriptions/live?wait=100ms&from=%s",
+                   next_of(&w));
+    assert_int_equal(ask(&w, "GET", first, "", NULL), 200);
+    assert_true(has(&w, "{\"events\":[],"));
+    world_deinit(&w);
+}
