@@ -123,6 +123,8 @@ static bool read_range(struct api_call *c, struct es_read_stream *r)
         e = ectx_fail(&ec, ERR_MALFORMED, "from: must be a revision, or end");
     } else if (!str_is_null(snapshot) && !str_eq_z(snapshot, "auto")) {
         e = ectx_fail(&ec, ERR_MALFORMED, "snapshot: must be auto, or not given");
+    } else if (str_is_null(snapshot) && !str_is_null(schema)) {
+        e = ectx_fail(&ec, ERR_MALFORMED, "schema: is of a snapshot: give snapshot=auto, too");
     } else if (limit == 0) {
         e = ectx_fail(&ec, ERR_MALFORMED, "limit: must be above 0");
     }
@@ -537,7 +539,7 @@ static const struct api_param STREAM_PARAMS[] = {
     {"limit", API_QUERY, API_INTEGER, false, NULL, "How many events at most (500, 10000)."},
     {"snapshot", API_QUERY, API_STRING, false, "auto",
      "auto: begin with the newest valid snapshot of `schema`, and the events after it."},
-    {"schema", API_QUERY, API_STRING, false, NULL, "The snapshot's schema tag (default)."},
+    {"schema", API_QUERY, API_STRING, false, NULL, "With snapshot: its schema tag (default)."},
 };
 static const struct api_param EVENT_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},

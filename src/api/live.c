@@ -328,6 +328,23 @@ static enum err read_from(struct api_call *c, struct es_subscribe *s, struct ect
                            "from: must be a position that this server gave, or start, or end");
 }
 
+/* A stream is one of a category, and all of it is told: what else would choose is not left out. */
+static bool filter_fits(struct api_call *c, const struct es_subscribe *s)
+{
+    struct ectx ec = {0};
+    const char *name = !str_is_null(s->filter.category) ? "category"
+                       : s->filter.type_count > 0       ? "type"
+                       : s->filter.tag_count > 0        ? "tag"
+                                                        : NULL;
+    if (str_is_null(s->stream) || name == NULL) {
+        return true;
+    }
+    IGNORE(ectx_fail(&ec, ERR_MALFORMED, "%s: cannot be given together with stream", name));
+    ectx_hint(&ec, "all events of a stream are told; choose by category, type and tag without it");
+    api_fail(c, ERR_MALFORMED, &ec);
+    return false;
+}
+
 static bool begin_poll(struct live *l, struct api_call *c, uint64_t wait_ns, uint64_t limit)
 {
     l->poll = c;
@@ -361,6 +378,7 @@ static void subscribe(struct api_call *c)
     uint64_t wait_ns, limit;
     struct es_subscribe s = {.stream = api_query(c, "stream"), .deliver = live_deliver};
     if (!api_may_wait(c) || !es_get(c, &es) || !es_filter_get(c, &s.filter) ||
+        !filter_fits(c, &s) ||
         !api_query_duration(c, "wait", UINT64_MAX, LIVE_WAIT_MAX_NS, &wait_ns) ||
         !api_query_u64(c, "limit", ES_PAGE_DEFAULT, ES_PAGE_MAX, &limit)) {
         return;
@@ -417,7 +435,7 @@ static void get_live(struct api_call *c)
 
 static const struct api_param PARAMS[] = {
     {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
-    {"stream", API_QUERY, API_STRING, false, NULL, "Events of this stream only."},
+    {"stream", API_QUERY, API_STRING, false, NULL, "Events of this stream only, all of them: without category, type and tag."},
     {"type", API_QUERY, API_LIST, false, NULL, "Of this type; several: any of them."},
     {"tag", API_QUERY, API_LIST, false, NULL, "With this tag; several: all of them."},
     {"from", API_QUERY, API_STRING, false, "end",

@@ -113,3 +113,23 @@ TEST(api_a_long_poll_of_all_says_where_to_go_on)
     assert_true(has(&w, "{\"events\":[],"));
     world_deinit(&w);
 }
+
+TEST(api_parameters_that_do_not_go_together_are_refused)
+{
+    static const struct {
+        const char *target, *detail;
+    } rows[] = {
+        {POLL "1&category=order", "category: cannot be given together with stream"},
+        {POLL "1&type=b", "type: cannot be given together with stream"},
+        {POLL "1&tag=a:b", "tag: cannot be given together with stream"},
+        {STREAM "?schema=S.v1", "schema: is of a snapshot"},
+    };
+    struct world w;
+    open_events(&w);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(ask(&w, "GET", rows[i].target, "", NULL), 400);
+        assert_true(has(&w, rows[i].detail));
+    }
+    assert_int_equal(ask(&w, "GET", STREAM "?snapshot=auto&schema=S.v1", "", NULL), 200);
+    world_deinit(&w);
+}
