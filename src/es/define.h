@@ -65,15 +65,22 @@ struct es_defs {
     uint64_t changes;       /* of upcasts */
     struct es_steps *steps; /* NULL: none were declared */
     bool loaded;
-    struct es_load *load; /* define.c: they are being read */
+    struct es_load *load; /* define_load.c: they are being read */
     struct list defines;  /* of struct es_define that are on their way */
 };
 MUST_USE enum err es_defs_create(struct es *es);
 /* Answers what is on its way: what comes of it is known after the next start. */
 void es_defs_stop(struct es *es);
 void es_defs_destroy(struct es *es);
-/* Makes the topic and reads it; `done` on the loop, perhaps before it returns. */
+/* "fold/order" -> kind and name. */
+bool es_def_key_parse(struct str key, enum es_definition_kind *kind, struct str *name);
+/* Takes the place of the one of that name, and the reference, also if it fails; `d` NULL: there is
+ * none any more. */
+MUST_USE enum err es_def_put(struct es *es, struct str key, struct es_def *d);
+/* define_load.c. Makes the topic and reads it; `done` on the loop, perhaps before it returns. */
 void es_defs_load(struct es *es, void (*done)(struct es *es, enum err e, const struct ectx *ec));
+void es_defs_load_stop(struct es *es); /* nothing is read any more */
+void es_defs_load_free(struct es *es); /* nobody calls back any more */
 
 /* Snapshots that folds ask for, every so many events. */
 MUST_USE enum err es_autos_create(struct es *es);
