@@ -228,47 +228,6 @@ static bool step_fact(struct es_eraser *x)
                     es_key_redaction_fact(x->key));
 }
 
-/* The record of the fact, parsed, in the arena. */
-static enum err fact_take(struct es_eraser *x, struct ectx *ec)
-{
-    struct batch_header h;
-    struct record_iter it;
-    struct record r;
-    const int64_t offset = es_key_redaction_fact(x->key);
-    struct str value = STR_NULL;
-    if (x->read.batch_count == 0) {
-        return ectx_fail(ec, ERR_NOT_FOUND, "the redaction's fact is not there");
-    }
-    const uint8_t *bytes = (const uint8_t *)x->read.batches[0].bytes.p;
-    enum err e = batch_header_parse(bytes, x->read.batches[0].bytes.n, &h, ec);
-    if (e == ERR_OK) {
-        e = record_iter_init(&it, &h, bytes, &x->scratch, RECORD_DECOMPRESSED_MAX, ec);
-    }
-    while (e == ERR_OK && str_is_null(value) && record_next(&it, &r)) {
-        if (r.offset == offset && r.key.n > 0 && r.value.p != NULL) {
-            x->stream = arena_str(&x->arena, r.key);
-            value = arena_str(&x->arena, r.value);
-            e = x->stream.p == NULL || value.p == NULL ? ERR_NO_MEMORY : ERR_OK;
-        }
-    }
-    x->fact = arena_new(&x->arena, struct es_fact);
-    if (e == ERR_NO_MEMORY || x->fact == NULL) {
-        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a redaction");
-    }
-    if (e == ERR_OK) {
-        e = str_is_null(value) ? ectx_fail(ec, ERR_NOT_FOUND, "the redaction's fact is not there")
-                               : es_fact_parse(value, &x->arena, x->fact, ec);
-    }
-    if (e == ERR_OK) {
-        const struct es_hash hash = es_hash_stream(x->es, x->stream);
-        if (x->fact->kind != ES_FACT_REDACTION || memcmp(hash.b, x->key, sizeof(hash.b)) != 0 ||
-            x->fact->revision != es_key_event_revision(x->key)) {
-            e = ectx_fail(ec, ERR_NOT_FOUND, "the redaction's fact is another one");
-        }
-    }
-    return e;
-}
-
 static bool step_fact_read(struct es_eraser *x)
 {
     struct ectx ec = {.code = ERR_OK};
@@ -277,7 +236,10 @@ static bool step_fact_read(struct es_eraser *x)
     if (e != ERR_OK) {
         return finish(x, e, &x->read.ec);
     }
-    e = fact_take(x, &ec);
+    struct es_erase_fact f = {.stream = STR_NULL};
+    e = es_erase_fact_read(x->es, &x->read, x->key, &x->scratch, &x->arena, &f, &ec);
+    x->stream = f.stream;
+    x->fact = f.fact;
     read_release(x);
     if (e == ERR_OK && es_stream_name_check(x->stream, &category, &ec)) {
         x->cat = es_cat_find(x->es, category);

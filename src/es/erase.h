@@ -36,6 +36,17 @@ void es_eraser_stop(struct es *es);       /* begins nothing any more until the n
 bool es_eraser_idle(const struct es *es); /* nothing is out */
 void es_eraser_tick(struct es *es);
 
+/* erase_fact.c: what the redaction says; both in the arena. */
+struct es_erase_fact {
+    struct str stream;
+    struct es_fact *fact;
+};
+/* `key`: of the redaction in the index. ERR_NOT_FOUND: the fact is not there, or of another one. */
+MUST_USE enum err es_erase_fact_read(const struct es *es, const struct engine_read *r,
+                                     const uint8_t key[ES_KEY_REDACTION],
+                                     struct record_scratch *scratch, struct arena *a,
+                                     struct es_erase_fact *out, struct ectx *ec);
+
 /* erase_batch.c: the batch without the data. */
 struct es_erasure {
     struct str old;
