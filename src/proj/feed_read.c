@@ -142,7 +142,9 @@ static enum err read_one(struct feed *f, const struct def *d, const struct feed_
     }
     if (e != ERR_OK || taker.failed) {
         mem_free(taker.entry);
-        return e != ERR_OK ? e : ectx_fail(&r->ec, ERR_LIMIT, "a row is too large, or no memory");
+        return e != ERR_OK
+                   ? e
+                   : ectx_fail(&r->ec, ERR_NO_MEMORY, "no memory for a row, or it is too large");
     }
     taker.entry->table = k->table;
     taker.entry->tables = 1u << k->table;

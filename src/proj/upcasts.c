@@ -32,7 +32,7 @@ static enum err compile(struct upcasts *u, struct str text, struct buf *json,
     struct str copy = arena_str(&u->arena, text);
     struct mapping_upcasts *file = NULL;
     buf_init(json, 8u * PROJ_DEFINITION_BYTES);
-    enum err e = str_is_null(copy) ? ERR_NO_MEMORY
+    enum err e = str_is_null(copy) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
                                    : yaml_to_json(copy, "upcasts", json, &u->arena, &map, ec);
     e = e == ERR_OK ? json_parse(buf_str(json), NULL, &u->arena, &v, ec) : e;
     const struct mapping_doc doc = {.file = "upcasts", .place = yaml_place, .ctx = map};
@@ -90,7 +90,7 @@ static void refresh(struct proj *p)
         return;
     }
     struct arena a;
-    struct ectx ec;
+    struct ectx ec = {0};
     struct upcasts *u = NULL;
     size_t count = 0;
     arena_init(&a, TEXTS_ARENA_BYTES);

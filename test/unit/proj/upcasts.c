@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "proj/upcasts.h"
 #include "record/record.h"
 #include "server.h"
 #include "world.h"
@@ -296,6 +297,9 @@ TEST_ON_BOTH(an_event_with_redacted_fields_is_not_upcast)
     world_run(&w, 3000);
     expect(&w, "SELECT event_key, reason FROM leat_parked", "");
     expect(&w, "SELECT * FROM keys", "k1|20|2|NULL|Bonn\n");
+    worst_mark(w.log, "es.old", 1, say_bare(&w, "Added.v1", "0"), RECORD_ATTR_ERASED);
+    world_run(&w, 3000);
+    expect(&w, "SELECT * FROM keys", "k1|20|3|NULL|NULL\n");
     /* Behind one that cannot be applied it waits, and is what it was when its turn comes. */
     (void)say_bare(&w, "Fine.v1", "{}");
     worst_mark(w.log, "es.old", 1, say_bare(&w, "Added.v1", "{\"n\":5,\"city\":\"Jena\"}"),
@@ -303,7 +307,7 @@ TEST_ON_BOTH(an_event_with_redacted_fields_is_not_upcast)
     world_run(&w, 3000);
     expect(&w, "SELECT COUNT(*) FROM leat_parked", "2\n");
     assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k1", &ec), ERR_OK);
-    expect(&w, "SELECT * FROM keys", "k1|20|3|NULL|Jena\n");
+    expect(&w, "SELECT * FROM keys", "k1|20|4|NULL|Jena\n");
     end(&w);
 }
 
@@ -402,4 +406,58 @@ TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
     expect(&w, "SELECT * FROM keys", "k1|Added.v1\n");
     world_stop(&w, 0);
     world_deinit(&w);
+}
+
+static enum err once_more(void *ctx)
+{
+    struct world *w = ctx;
+    struct proj *p = w->nodes[0].proj;
+    ((struct store *)w->upcasts->ctx)->version++; /* so that they are compiled anew */
+    struct upcasts *u = upcasts_now(p);
+    if (u == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    struct arena a;
+    struct ectx ec = {0};
+    struct json *data = NULL;
+    struct envelope envelope;
+    struct mapping_upcasted *made = NULL;
+    size_t count = 0;
+    arena_init(&a, 1u << 20);
+    envelope_init(&envelope);
+    envelope.type = STR_LIT("Added.v1");
+    enum err e = json_parse(STR_LIT("{\"n\":5,\"fee\":1}"), NULL, &a, &data, NULL);
+    const struct mapping_event event = {.envelope = &envelope, .data = data};
+    e = e != ERR_OK ? e : upcasts_make(u, &event, &a, &made, &count, &ec);
+    if (e == ERR_OK) {
+        assert_int_equal(count, 3);
+    } else {
+        assert_int_equal(e, ERR_NO_MEMORY);
+    }
+    arena_deinit(&a);
+    upcasts_unref(u);
+    return e;
+}
+
+/* Without memory for them there are none, and what reads the event store waits: with the next
+ * attempt it goes on. */
+TEST(upcasts_survive_every_failing_allocation)
+{
+    struct world w;
+    struct store store = {.text = split, .second = NULL};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    begin(&w, &store, &upcasts, definition);
+    test_each_failing_alloc(once_more, &w);
+    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|20|3\n");
+    /* The last attempt fails: nothing is applied in its old form. */
+    store.version++;
+    test_fail_alloc(1);
+    assert_null(upcasts_now(w.nodes[0].proj));
+    assert_true(test_fail_alloc_end());
+    say(&w, "Added.v1", "{\"n\":1}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|30|3\n");
+    end(&w);
 }
