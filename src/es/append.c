@@ -567,6 +567,7 @@ void es_append(struct es *es, struct es_append *a)
     a->streams = NULL;
     a->violations = NULL;
     a->stream_count = a->violation_count = a->culprit = 0;
+    a->size_bytes = a->max_bytes = 0;
     a->position = (struct es_position){0, 0};
     a->original_revision = a->actual_revision = 0;
     a->exists = false;

@@ -114,6 +114,8 @@ enum es_problem es_append_check(const struct es *es, struct es_append *a)
         enum es_problem p = event_check(es, &a->events[i], i, &a->ec);
         if (p != ES_OK) {
             a->culprit = i;
+            a->size_bytes = p == ES_EVENT_TOO_LARGE ? event_bytes(&a->events[i]) : 0;
+            a->max_bytes = p == ES_EVENT_TOO_LARGE ? es->event_max_bytes : 0;
             return p;
         }
         bytes += event_bytes(&a->events[i]);
@@ -127,6 +129,8 @@ enum es_problem es_append_check(const struct es *es, struct es_append *a)
         }
     }
     if (bytes > engine_append_max_bytes(es->engine)) {
+        a->size_bytes = bytes;
+        a->max_bytes = engine_append_max_bytes(es->engine);
         IGNORE(ectx_fail(&a->ec, ERR_MESSAGE_TOO_LARGE,
                          "the events have %zu bytes; an append has at most %zu", bytes,
                          engine_append_max_bytes(es->engine)));

@@ -172,9 +172,10 @@ struct es_append {
     struct es_position position; /* of the last event */
     struct es_violation *violations;
     size_t violation_count;
-    size_t culprit;             /* index of the event at fault (reused id, too large, invalid) */
-    uint64_t original_revision; /* of a reused id */
-    uint64_t actual_revision;   /* ES_REVISION_CONFLICT; with `exists` */
+    size_t culprit;               /* index of the event at fault (reused id, too large, invalid) */
+    size_t size_bytes, max_bytes; /* of what is too large: an event, or all; 0: it is not bytes */
+    uint64_t original_revision;   /* of a reused id */
+    uint64_t actual_revision;     /* ES_REVISION_CONFLICT; with `exists` */
     bool exists;
     void *internal;
 };
@@ -349,7 +350,7 @@ struct es_stream_change {
     void *ctx;
     enum es_problem problem;
     struct ectx ec;
-    struct es_stream_info info; /* as it is now */
+    struct es_stream_info info; /* as it is now; ES_REVISION_CONFLICT: its last_revision alone */
     bool erased;                /* REDACT: nor is it in the log any more; if not, ec says why */
     void *internal;
 };
