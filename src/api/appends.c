@@ -172,27 +172,6 @@ static enum err read_events(struct append_call *x, struct json **body, struct ec
 
 /* ---- Answering ------------------------------------------------------------------------------ */
 
-static void write_expected(struct json_writer *w, const struct es_expected *e)
-{
-    static const char *const names[] = {"any", "no_stream", "exists"};
-    json_write_name(w, "expected");
-    if (e->kind == ES_REVISION) {
-        json_write_u64(w, e->revision);
-    } else {
-        json_write_z(w, names[e->kind]);
-    }
-}
-
-static void write_actual(struct json_writer *w, bool exists, uint64_t actual)
-{
-    json_write_name(w, "actual");
-    if (exists) {
-        json_write_u64(w, actual);
-    } else {
-        json_write_z(w, "no_stream");
-    }
-}
-
 static void write_violations(struct json_writer *w, const struct es_append *a)
 {
     json_write_name(w, "violations");
@@ -207,9 +186,8 @@ static void write_violations(struct json_writer *w, const struct es_append *a)
             json_write_member_str(w, "type", v->match_type);
         } else if (v->check < a->check_count) {
             json_write_member_str(w, "kind", STR_LIT("stream"));
-            json_write_member_str(w, "stream", a->checks[v->check].stream);
-            write_expected(w, &a->checks[v->check].expected);
-            write_actual(w, v->exists, v->actual);
+            es_conflict_write(w, a->checks[v->check].stream, &a->checks[v->check].expected,
+                              v->exists, v->actual);
             if (v->deleted) {
                 json_write_member_bool(w, "deleted", true);
             }
@@ -217,6 +195,14 @@ static void write_violations(struct json_writer *w, const struct es_append *a)
         json_write_end(w, '}');
     }
     json_write_end(w, ']');
+}
+
+static void write_size(struct json_writer *w, const struct es_append *a)
+{
+    if (a->max_bytes > 0) {
+        json_write_member_i64(w, "size", (int64_t)a->size_bytes);
+        json_write_member_i64(w, "max", (int64_t)a->max_bytes);
+    }
 }
 
 static void reply_conflict(struct append_call *x)
@@ -232,9 +218,7 @@ static void reply_conflict(struct append_call *x)
     size_t headers = 0;
     switch ((int)a->problem) {
     case ES_REVISION_CONFLICT:
-        json_write_member_str(&w, "stream", x->stream);
-        write_expected(&w, &x->expected);
-        write_actual(&w, a->exists, a->actual_revision);
+        es_conflict_write(&w, x->stream, &x->expected, a->exists, a->actual_revision);
         status = x->by_header ? 412 : 409;
         headers = a->exists ? 1 : 0;
         break;
@@ -246,8 +230,15 @@ static void reply_conflict(struct append_call *x)
         json_write_u64(&w, a->original_revision);
         json_write_member_i64(&w, "event", (int64_t)a->culprit);
         break;
-    default:
+    case ES_EVENT_TOO_LARGE:
+    case ES_PARTIAL_DUPLICATE:
+    case ES_STREAM_TOMBSTONED:
+    case ES_CATEGORY_NOT_FOUND:
         json_write_member_i64(&w, "event", (int64_t)a->culprit);
+        write_size(&w, a);
+        break;
+    default: /* of all: no event is at fault */
+        write_size(&w, a);
         break;
     }
     if (a->problem == ES_FAILED || a->problem == ES_INVALID) {

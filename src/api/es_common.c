@@ -79,6 +79,25 @@ void es_reply_problem(struct api_call *c, enum es_problem p, int status, const s
                      members, NULL, 0);
 }
 
+void es_conflict_write(struct json_writer *w, struct str stream, const struct es_expected *expected,
+                       bool exists, uint64_t actual)
+{
+    static const char *const names[] = {"any", "no_stream", "exists"};
+    json_write_member_str(w, "stream", stream);
+    json_write_name(w, "expected");
+    if (expected->kind == ES_REVISION) {
+        json_write_u64(w, expected->revision);
+    } else {
+        json_write_z(w, names[expected->kind]);
+    }
+    json_write_name(w, "actual");
+    if (exists) {
+        json_write_u64(w, actual);
+    } else {
+        json_write_z(w, "no_stream");
+    }
+}
+
 bool es_get(struct api_call *c, struct es **out)
 {
     *out = c->api->services.es;
@@ -126,6 +145,23 @@ bool es_filter_get(struct api_call *c, struct es_filter *out)
     return true;
 }
 
+/* In the largest unit of which it is a whole number, as people give it: "30d". */
+static void write_duration(struct json_writer *w, const char *name, int64_t ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    char text[32];
+    size_t i = 0;
+    while (ms % units[i].ms != 0) {
+        i++;
+    }
+    const int n =
+        snprintf(text, sizeof(text), "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+    json_write_member_str(w, name, str_make(text, (size_t)n));
+}
+
 void es_info_write(struct json_writer *w, struct str stream, const struct es_stream_info *info)
 {
     static const char *const states[] = {"active", "soft_deleted", "tombstoned"};
@@ -139,9 +175,7 @@ void es_info_write(struct json_writer *w, struct str stream, const struct es_str
     json_write_u64(w, info->last_revision);
     json_write_member_bool(w, "empty", info->empty);
     if (info->max_age_ms >= 0) {
-        char text[32];
-        const int n = snprintf(text, sizeof(text), "%lldms", (long long)info->max_age_ms);
-        json_write_member_str(w, "max_age", str_make(text, (size_t)n));
+        write_duration(w, "max_age", info->max_age_ms);
     }
     if (info->max_count >= 0) {
         json_write_member_i64(w, "max_count", info->max_count);

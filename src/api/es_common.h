@@ -26,6 +26,9 @@ struct str es_etag(uint64_t revision, char out[ES_ETAG_SIZE]);
 /* Answers with a problem of the event store; members as buf_str (may be empty). */
 void es_reply_problem(struct api_call *c, enum es_problem p, int status, const struct ectx *ec,
                       struct str members);
+/* The members of a conflict: which stream, what was expected, what is there. */
+void es_conflict_write(struct json_writer *w, struct str stream, const struct es_expected *expected,
+                       bool exists, uint64_t actual);
 /* The event store is there and ready; else answered. */
 bool es_get(struct api_call *c, struct es **out);
 /* The request's arena holds the largest event, and once more what is made of it: one event is

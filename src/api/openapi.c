@@ -173,6 +173,17 @@ static bool codes_of(const char *codes, int status, char *out, size_t size)
     return n > 0;
 }
 
+/* A condition that is a header is answered 412 when it does not hold (es_expected_get). */
+static bool has_condition(const struct api_route *r)
+{
+    for (size_t i = 0; i < r->param_count; i++) {
+        if (strcmp(r->params[i].name, "If-Match") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One answer for each status that a problem of the route has, and one for all others. */
 static void put_problems(struct json_writer *w, const struct api_route *r)
 {
@@ -184,7 +195,10 @@ static void put_problems(struct json_writer *w, const struct api_route *r)
                        : "");
     for (int status = 400; status < 600; status++) {
         char text[16];
-        if (!codes_of(all, status, names, sizeof(names))) {
+        const bool some = codes_of(all, status, names, sizeof(names));
+        if (status == 412 && has_condition(r)) {
+            (void)snprintf(names, sizeof(names), "revision-conflict");
+        } else if (!some) {
             continue;
         }
         (void)snprintf(text, sizeof(text), "%d", status);

@@ -60,12 +60,27 @@ struct change_call {
     bool by_header;
 };
 
+/* What was expected and what is there: 412 if the condition was a header. */
+static void reply_conflict(const struct change_call *x)
+{
+    const struct es_stream_change *ch = &x->change;
+    char etag[ES_ETAG_SIZE], members[ES_STREAM_NAME_MAX * 6 + 128];
+    const struct http_header header = {STR_LIT("ETag"), es_etag(ch->info.last_revision, etag)};
+    struct buf b = {.p = (uint8_t *)members, .cap = sizeof(members), .max = sizeof(members)};
+    struct json_writer w;
+    json_write_init(&w, &b);
+    es_conflict_write(&w, ch->stream, &x->expected, true, ch->info.last_revision);
+    api_problem_with(x->c, x->by_header ? 412 : 409, es_problem_code(ch->problem), &ch->ec,
+                     buf_failed(&b) ? STR_NULL : buf_str(&b), &header, 1);
+}
+
 static void on_changed(struct es_stream_change *ch)
 {
     struct change_call *x = ch->ctx;
-    if (ch->problem != ES_OK) {
-        const int status = ch->problem == ES_REVISION_CONFLICT ? (x->by_header ? 412 : 409) : 0;
-        es_reply_problem(x->c, ch->problem, status, &ch->ec, STR_NULL);
+    if (ch->problem == ES_REVISION_CONFLICT) {
+        reply_conflict(x);
+    } else if (ch->problem != ES_OK) {
+        es_reply_problem(x->c, ch->problem, 0, &ch->ec, STR_NULL);
     } else if (ch->kind == ES_CHANGE_SET) {
         reply_info(x->c, 200, ch->stream, &ch->info);
     } else if (ch->kind == ES_CHANGE_REDACT) {

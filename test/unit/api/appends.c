@@ -13,7 +13,7 @@
 static const char *many(const char *begin, const char *each, const char *between, const char *end,
                         unsigned count)
 {
-    static char text[1u << 20]; /* no memory of core/mem.h, which may be made to fail */
+    static char text[2u << 20]; /* no memory of core/mem.h, which may be made to fail */
     char number[12];
     struct buf b = {.p = (uint8_t *)text, .cap = sizeof(text) - 1, .max = sizeof(text) - 1};
     const char *hole = strchr(each, '#');
@@ -123,6 +123,52 @@ TEST(api_more_of_a_kind_than_an_append_takes_is_too_large)
     assert_int_equal(
         ask(&w, "POST", "/api/v1/append", "", many("{\"checks\":[", item, ",", "]}", 33)), 413);
     assert_true(has(&w, "\"code\":\"too-large\"") && has(&w, "2048"));
+    world_deinit(&w);
+}
+
+/* A program decides by members, not by words. */
+TEST(api_problems_of_streams_say_what_is_there)
+{
+    struct world w;
+    open_events(&w);
+    static const char *const path = "/api/v1/streams/many-1";
+    static const char members[] = "\"stream\":\"many-1\",\"expected\":5,\"actual\":1";
+    assert_int_equal(ask(&w, "POST", PATH, "", "{\"events\":[" EVENT "," EVENT "]}"), 201);
+    static const char *const methods[] = {"POST", "PATCH", "DELETE"};
+    static const char *const bodies[] = {"{\"events\":[" EVENT "]}", "{\"max_age\":\"48h\"}", NULL};
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        const char *target = i == 0 ? PATH : path;
+        assert_int_equal(ask(&w, methods[i], target, "If-Match: \"r5\"\r\n", bodies[i]), 412);
+        assert_true(has(&w, members) && has(&w, "\r\nETag: \"r1\"\r\n"));
+        char query[64];
+        (void)snprintf(query, sizeof(query), "%s?expected=5", target);
+        assert_int_equal(ask(&w, methods[i], query, "", bodies[i]), 409);
+        assert_true(has(&w, members));
+    }
+    assert_int_equal(ask(&w, "PATCH", path, "", bodies[1]), 200);
+    assert_true(has(&w, "\"max_age\":\"2d\""));
+    assert_int_equal(ask(&w, "PATCH", path, "", "{\"max_age\":\"90m\"}"), 200);
+    assert_true(has(&w, "\"max_age\":\"90m\""));
+    assert_int_equal(ask(&w, "PATCH", path, "", "{\"max_age\":\"1500ms\"}"), 200);
+    assert_true(has(&w, "\"max_age\":\"1500ms\""));
+    const char *large =
+        many("{\"events\":[" EVENT ",{\"type\":\"a\",\"data\":\"", "x", "", "\"}]}", 1048576);
+    assert_int_equal(ask(&w, "POST", PATH, "", large), 413);
+    assert_true(has(&w, "\"event-too-large\"") &&
+                has(&w, "\"event\":1,\"size\":1048585,\"max\":1048576"));
+    large = many("{\"events\":[{\"type\":\"a\",\"data\":\"", "x", "", "\"}", 1000000);
+    struct buf b;
+    buf_init(&b, 8u << 20);
+    for (int i = 0; i < 5; i++) {
+        buf_put_z(&b, i == 0 ? large : strchr(large, '[') + 1);
+        buf_put_z(&b, i < 4 ? "," : "]}");
+    }
+    buf_put_u8(&b, 0);
+    assert_false(buf_failed(&b));
+    assert_int_equal(ask(&w, "POST", PATH, "", (const char *)b.p), 413);
+    assert_true(has(&w, "\"batch-too-large\"") && has(&w, "\"size\":5000045,\"max\":") &&
+                !has(&w, "\"event\":"));
+    buf_deinit(&b);
     world_deinit(&w);
 }
 
