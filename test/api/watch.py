@@ -181,7 +181,7 @@ def slow(count, server, client):
     for i in range(260):
         at = client.call("POST", f"/api/v1/streams/watch-s{i}/events", {"expected": "any", "events": [{"type": "Set", "data": {"n": i, "note": note}}]})[1]["position"]
         if i % 20 == 0:
-            rows(client, at)
+            client.call("GET", f"{VIEW}?limit=1&at_least={at}&timeout=20s")
     rows(client, at)
     time.sleep(0.5)
     while not data.endswith(b"\r\n0\r\n\r\n"):  # the connection stays for the next request
