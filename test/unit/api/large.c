@@ -98,10 +98,10 @@ TEST(api_what_needs_more_memory_than_a_request_may_have_is_too_large)
     struct world w;
     open_large(&w);
     static const char *const paths[] = {"/api/v1/streams/many-1/events", "/api/v1/append", PATH};
-    static const char *const begins[] = {"{\"events\":[{\"type\":\"a\",\"data\":[",
-                                         "{\"records\":[{\"stream\":\"many-1\",\"type\":\"a\","
-                                         "\"data\":[",
-                                         "{\"records\":[{\"value\":["};
+    static const char *const begins[] = {
+        "{\"events\":[{\"type\":\"a\",\"data\":[",
+        "{\"records\":[{\"stream\":\"many-1\",\"type\":\"a\",\"data\":[",
+        "{\"records\":[{\"value\":["};
     char limit[64];
     (void)snprintf(limit, sizeof(limit), "more than %u bytes of memory", LIMIT_REQUEST_ARENA_MAX);
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
