@@ -88,6 +88,15 @@ uint64_t mapping_hash_text(uint64_t hash, struct str s);
 /* What follows `segments` below v; NULL: nothing there. */
 const struct json *mapping_walk(const struct json *v, const struct str *segments, size_t count);
 const char *mapping_kind_name(enum mapping_kind k);
+#define MAPPING_WHOLE_END 0x1p63 /* the first double above every whole number */
+/* The JSON that a pointer shows; NULL for anything else. */
+const struct json *mapping_json_of(const struct node *n, const struct mapping_scope *s);
+MUST_USE enum err mapping_need_number(const struct node *n, const struct mapping_value *v,
+                                      struct ectx *ec);
+/* A function (NODE_CALL) of the value in *out and, if it has two, `second`. */
+MUST_USE enum err mapping_call(const struct node *n, const struct mapping_scope *s,
+                               const struct mapping_value *second, struct mapping_value *out,
+                               struct ectx *ec);
 /* -?digits: a number that must stay whole. */
 bool mapping_is_whole(struct str s);
 
