@@ -138,6 +138,9 @@ static enum es_problem judge_state(struct change_op *o)
     const struct es_head *h = o->head;
     const struct es_stream_change *c = o->c;
     enum es_state now = es_state_now(&h->status, h->has_events, h->last);
+    if (c->kind == ES_CHANGE_REDACT && h->has_events) {
+        return ES_OK; /* Kafka clients still see what is truncated or deleted */
+    }
     if (now == ES_TOMBSTONED) {
         return refuse(o, ES_STREAM_TOMBSTONED, "was deleted for ever");
     }
@@ -175,13 +178,10 @@ static enum es_problem judge(struct change_op *o)
     }
     bool of_event = c->kind == ES_CHANGE_REDACT || c->kind == ES_CHANGE_SNAPSHOT;
     if (of_event && c->revision > h->last) {
-        return refuse(o, ES_STREAM_NOT_FOUND, "has no such revision");
-    }
-    if (c->kind == ES_CHANGE_REDACT && c->revision < h->status.truncate_before) {
-        return refuse(o, ES_STREAM_NOT_FOUND, "has that revision no more");
+        return refuse(o, ES_EVENT_NOT_FOUND, "has no such revision");
     }
     if (c->kind == ES_CHANGE_SNAPSHOT && c->revision < h->status.born) {
-        return refuse(o, ES_STREAM_NOT_FOUND, "has that revision no more");
+        return refuse(o, ES_EVENT_NOT_FOUND, "has that revision no more");
     }
     if (o->has_slot && o->slot_revision > c->revision && o->slot_revision >= h->status.born) {
         return refuse(o, ES_SNAPSHOT_STALE, "has a snapshot of a later revision");

@@ -50,6 +50,7 @@ enum es_problem {
     ES_INVALID,            /* ec says what */
     ES_CATEGORY_NOT_FOUND, /* and the limit of categories made by themselves is reached */
     ES_STREAM_NOT_FOUND,
+    ES_EVENT_NOT_FOUND,
     ES_STREAM_DELETED, /* soft */
     ES_STREAM_TOMBSTONED,
     ES_REVISION_CONFLICT, /* one stream, expected in the call itself */

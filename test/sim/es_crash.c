@@ -720,8 +720,9 @@ static void change_done(struct es_stream_change *c)
         }
     } else if (c->problem == ES_OK) {
         p->m->deleted_at[p->change_stream] = c->info.last_revision + 1;
-    } else if (c->problem != ES_STREAM_NOT_FOUND && c->problem != ES_STREAM_DELETED && !gone(p) &&
-               c->problem != ES_UNAVAILABLE && c->problem != ES_BUSY) {
+    } else if (c->problem != ES_STREAM_NOT_FOUND && c->problem != ES_EVENT_NOT_FOUND &&
+               c->problem != ES_STREAM_DELETED && !gone(p) && c->problem != ES_UNAVAILABLE &&
+               c->problem != ES_BUSY) {
         bad(p->m, "deleting: %s %s", es_problem_code(c->problem), c->ec.text);
     }
 }

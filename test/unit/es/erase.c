@@ -147,6 +147,45 @@ TEST(redacted_data_is_in_the_log_no_more_and_its_neighbours_are)
     es_world_deinit(&w);
 }
 
+static enum es_problem hide(struct es_world *w, struct es_stream_change c)
+{
+    struct done done = {false};
+    c.stream = STR_LIT("c-1");
+    c.arena = &w->arena;
+    c.done = change_done;
+    c.ctx = &done;
+    es_stream_change(w->es, &c);
+    es_world_settle(w);
+    assert_true(done.ended);
+    return c.problem;
+}
+
+/* Kafka clients still read what is truncated or deleted: it can be erased, too, and stays hidden.
+ */
+TEST(an_event_that_is_hidden_can_be_erased)
+{
+    struct es_world w;
+    es_world_init(&w, 1);
+    assert_string_equal(append_three(&w, "c-1"), "ok 0-2");
+    assert_int_equal(hide(&w, (struct es_stream_change){.kind = ES_CHANGE_SET,
+                                                        .set_truncate_before = true,
+                                                        .truncate_before = 1}),
+                     ES_OK);
+    assert_true(redact(&w, "c-1", 0, NULL).erased);
+    check_value(&w, "c-1", 0, "null");
+    assert_int_equal(hide(&w, (struct es_stream_change){.kind = ES_CHANGE_SOFT_DELETE}), ES_OK);
+    assert_true(redact(&w, "c-1", 1, NULL).erased);
+    check_value(&w, "c-1", 1, "null");
+    assert_string_equal(es_world_append(&w, "c-1", "exists", "d"), "conflict none");
+    assert_int_equal(hide(&w, (struct es_stream_change){.kind = ES_CHANGE_TOMBSTONE}), ES_OK);
+    assert_true(redact(&w, "c-1", 2, "/email").erased);
+    check_value(&w, "c-1", 2, "{\"email\":null,\"keep\":3}");
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_int_equal(redact(&w, "c-1", 3, NULL).problem, ES_EVENT_NOT_FOUND);
+    assert_string_equal(es_world_append(&w, "c-1", "any", "d"), "stream-tombstoned");
+    es_world_deinit(&w);
+}
+
 TEST(a_compressed_batch_is_packed_again_without_the_data)
 {
     for (int codec = RECORD_CODEC_NONE; codec < RECORD_CODEC_COUNT; codec++) {
