@@ -55,6 +55,7 @@ enum api_type {
     API_STRING,
     API_LIST,    /* of texts: given several times, or with commas; all others: once */
     API_INTEGER, /* 0 or more */
+    API_LIMIT,   /* of a page: 1 or more */
     API_BOOLEAN,
     API_DURATION, /* "30s" */
     API_POSITION, /* "p:..." */

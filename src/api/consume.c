@@ -387,11 +387,6 @@ static bool read_request(struct api_call *c, struct consume *x)
         return false;
     }
     x->partition = (int32_t)partition;
-    if (x->left == 0) {
-        struct ectx ec = {0};
-        enum err e = ectx_fail(&ec, ERR_INVALID_REQUEST, "limit: must be above 0");
-        return refuse(c, e, &ec, STR_NULL);
-    }
     return read_offset(c, x);
 }
 

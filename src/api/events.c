@@ -125,8 +125,6 @@ static bool read_range(struct api_call *c, struct es_read_stream *r)
         e = ectx_fail(&ec, ERR_MALFORMED, "snapshot: must be auto, or not given");
     } else if (str_is_null(snapshot) && !str_is_null(schema)) {
         e = ectx_fail(&ec, ERR_MALFORMED, "schema: is of a snapshot: give snapshot=auto, too");
-    } else if (limit == 0) {
-        e = ectx_fail(&ec, ERR_MALFORMED, "limit: must be above 0");
     }
     if (e != ERR_OK) {
         api_fail(c, e, &ec);
@@ -254,8 +252,6 @@ static bool read_all_range(struct api_call *c, struct es_read_all *r)
                !es_position_parse(from, &r->after)) {
         e = ectx_fail(&ec, ERR_MALFORMED,
                       "from: must be a position that this server gave, or start, or end");
-    } else if (limit == 0) {
-        e = ectx_fail(&ec, ERR_MALFORMED, "limit: must be above 0");
     }
     if (e != ERR_OK) {
         api_fail(c, e, &ec);
@@ -536,7 +532,7 @@ static const struct api_param STREAM_PARAMS[] = {
      "The last revision in the way that is read: backwards the lowest (the end; backwards: 0)."},
     {"at", API_QUERY, API_STRING, false, NULL,
      "As it was at this revision, or at this RFC 3339 time."},
-    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many events at most (500, 10000)."},
+    {"limit", API_QUERY, API_LIMIT, false, NULL, "How many events at most (500, 10000)."},
     {"snapshot", API_QUERY, API_STRING, false, "auto",
      "auto: begin with the newest valid snapshot of `schema`, and the events after it."},
     {"schema", API_QUERY, API_STRING, false, NULL, "With snapshot: its schema tag (default)."},
@@ -552,7 +548,7 @@ static const struct api_param ALL_PARAMS[] = {
     {"from", API_QUERY, API_STRING, false, "start",
      "After this position, or start, or end (start; backwards: end)."},
     {"dir", API_QUERY, API_STRING, false, "fwd", "fwd or back."},
-    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many events at most (500, 10000)."},
+    {"limit", API_QUERY, API_LIMIT, false, NULL, "How many events at most (500, 10000)."},
     {"store", API_QUERY, API_STRING, false, "default",
      "The scope of positions: default is the whole log of this server."},
 };

@@ -444,7 +444,7 @@ static const struct api_param PARAMS[] = {
     {"Last-Event-ID", API_HEADER, API_STRING, false, NULL, "As `from`; browsers send it."},
     {"wait", API_QUERY, API_DURATION, false, "1s",
      "One page, answered as soon as there is something, at the latest after this time."},
-    {"limit", API_QUERY, API_INTEGER, false, NULL, "With wait: how many events at most (500)."},
+    {"limit", API_QUERY, API_LIMIT, false, NULL, "With wait: how many events at most (500)."},
     {"store", API_QUERY, API_STRING, false, "default", "The scope of positions."},
 };
 static const struct api_route ROUTES[] = {

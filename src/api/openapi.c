@@ -16,6 +16,7 @@ static void put_schema_of(struct json_writer *w, enum api_type type)
         [API_INTEGER] = {"integer", "int64"},    [API_BOOLEAN] = {"boolean", NULL},
         [API_DURATION] = {"string", "duration"}, [API_POSITION] = {"string", NULL},
         [API_TIME] = {"string", "date-time"},    [API_CURSOR] = {"string", NULL},
+        [API_LIMIT] = {"integer", "int64"},
     };
     json_write_begin(w, '{');
     json_write_name(w, "type");
@@ -24,8 +25,8 @@ static void put_schema_of(struct json_writer *w, enum api_type type)
         json_write_name(w, "format");
         json_write_z(w, types[type].format);
     }
-    if (type == API_INTEGER) {
-        json_write_member_i64(w, "minimum", 0);
+    if (type == API_INTEGER || type == API_LIMIT) {
+        json_write_member_i64(w, "minimum", type == API_LIMIT ? 1 : 0);
     } else if (type == API_LIST) {
         json_write_name(w, "items");
         json_write_raw(w, STR_LIT("{\"type\":\"string\"}"));
@@ -51,7 +52,7 @@ static void put_param(struct json_writer *w, const struct api_param *p)
     put_schema_of(w, p->type);
     if (p->example != NULL) {
         json_write_name(w, "example");
-        if (p->type == API_INTEGER || p->type == API_BOOLEAN || p->type == API_LIST) {
+        if (p->type == API_INTEGER || p->type == API_LIMIT || p->type == API_BOOLEAN || p->type == API_LIST) {
             json_write_raw(w, str_of(p->example));
         } else {
             json_write_z(w, p->example);

@@ -366,7 +366,7 @@ static void get_parked(struct api_call *c)
     x->list = (struct proj_parked_list){.name = api_path(c, 0),
                                         .version = (uint32_t)version,
                                         .after = api_query(c, "cursor"),
-                                        .limit = limit == 0 ? 1 : (size_t)limit,
+                                        .limit = (size_t)limit,
                                         .arena = c->arena,
                                         .done = on_parked,
                                         .ctx = x};
@@ -494,7 +494,7 @@ static const struct api_param KEY_PARAMS[] = {
 static const struct api_param PARKED_PARAMS[] = {
     NAME_PARAM,
     {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."},
-    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many keys at most (100, 1000)."},
+    {"limit", API_QUERY, API_LIMIT, false, NULL, "How many keys at most (100, 1000)."},
     {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."}};
 static const struct api_param WAIT_PARAMS[] = {
     NAME_PARAM,

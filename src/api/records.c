@@ -373,7 +373,7 @@ static const struct api_param GET_PARAMS[] = {
     {"partition", API_QUERY, API_INTEGER, false, "0", "The partition (0)."},
     {"offset", API_QUERY, API_STRING, false, "earliest",
      "The first offset wanted, or earliest, or latest (earliest)."},
-    {"limit", API_QUERY, API_INTEGER, false, "10",
+    {"limit", API_QUERY, API_LIMIT, false, "10",
      "How many records at most (500, 10000; a stream of them: all)."},
     {"wait", API_QUERY, API_DURATION, false, "10ms",
      "If there is nothing yet: answer as soon as there is, at the latest after this time (0, "

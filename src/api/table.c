@@ -45,6 +45,8 @@ static const char *legal(enum api_type type, struct str v)
     switch (type) {
     case API_INTEGER:
         return str_to_u64(v, &n) ? NULL : "a whole number of 0 or more";
+    case API_LIMIT:
+        return str_to_u64(v, &n) && n > 0 ? NULL : "a whole number above 0";
     case API_BOOLEAN:
         return str_eq_z(v, "true") || str_eq_z(v, "false") ? NULL : "true or false";
     case API_DURATION:

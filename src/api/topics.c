@@ -220,7 +220,7 @@ static void put_topic(struct api_call *c)
 
 static const struct api_param LIST[] = {
     {"prefix", API_QUERY, API_STRING, false, NULL, "Names that begin with this."},
-    {"limit", API_QUERY, API_INTEGER, false, "10", "How many at most (500, 10000)."},
+    {"limit", API_QUERY, API_LIMIT, false, "10", "How many at most (500, 10000)."},
     {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."},
 };
 static const struct api_param ONE[] = {

@@ -257,7 +257,7 @@ static void on_stop(struct api_waiter *w)
 static bool begin_poll(struct watcher *x, struct api_call *c, uint64_t wait_ns, uint64_t limit)
 {
     x->poll = c;
-    x->limit = limit == 0 ? 1 : (size_t)limit;
+    x->limit = (size_t)limit;
     x->deadline_ns = env_mono_ns(c->api->services.env) + wait_ns;
     json_write_init(&x->w, &x->page);
     json_write_begin(&x->w, '{');
@@ -371,7 +371,7 @@ static const struct api_param PARAMS[] = {
     {"Last-Event-ID", API_HEADER, API_STRING, false, NULL, "As `from`; browsers send it."},
     {"wait", API_QUERY, API_DURATION, false, "1s",
      "One page, answered as soon as there is something, at the latest after this time."},
-    {"limit", API_QUERY, API_INTEGER, false, NULL, "With wait: how many changes at most (500)."},
+    {"limit", API_QUERY, API_LIMIT, false, NULL, "With wait: how many changes at most (500)."},
 };
 static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/views/{view}/changes", get_changes, "watchView",

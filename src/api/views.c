@@ -263,7 +263,7 @@ static const struct api_param ROWS_PARAMS[] = {
      "COLUMN:OP:VALUE with eq, ne, lt, lte, gt, gte, prefix, or COLUMN:is_null; several: all."},
     {"order", API_QUERY, API_LIST, false, NULL, "COLUMN or COLUMN:desc; several: in turn."},
     {"columns", API_QUERY, API_LIST, false, NULL, "Only these columns."},
-    {"limit", API_QUERY, API_INTEGER, false, NULL, "How many rows at most (100, 10000)."},
+    {"limit", API_QUERY, API_LIMIT, false, NULL, "How many rows at most (100, 10000)."},
     {"cursor", API_QUERY, API_CURSOR, false, NULL, "next_cursor of the page before."},
     {"at_least", API_QUERY, API_POSITION, false, NULL,
      "Wait until everything up to this position is in the view."},

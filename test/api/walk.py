@@ -150,6 +150,9 @@ def bad(walk):
                 walk.check(method, wrong_url, op, got, {400})
                 if p["name"].encode() not in got[2] and BAD[kind].encode() not in got[2]:
                     walk.note(f"{wrong_url}: the answer does not name {p['name']}: {got[2][:200]}")
+            if p["schema"].get("minimum", 0) > 0:  # a page of nothing tells nothing
+                wrong_url, wrong_headers = walk.request(path, op, {(p["in"], p["name"]): p["schema"]["minimum"] - 1})
+                walk.check(method, wrong_url, op, walk.call(method, wrong_url, body, wrong_headers), {400})
             if p["in"] == "query":
                 twice(walk, method, path, op, p, body)
         more = url + ("&" if "?" in url else "?") + "no_such_parameter=1"

@@ -29,6 +29,33 @@ TEST(api_every_problem_that_a_route_names_is_in_the_table)
     assert_in_range(seen, 20, 10000);
 }
 
+TEST(api_a_page_of_nothing_is_refused)
+{
+    /* It was answered with all, or with nothing, as if that were the end. */
+    static const struct api_resource *const all[] = {
+        &api_streams, &api_events, &api_live,         &api_records,
+        &api_topics,  &api_views,  &api_view_changes, &api_projections};
+    size_t seen = 0;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        for (size_t j = 0; j < all[i]->route_count; j++) {
+            const struct api_route *r = &all[i]->routes[j];
+            for (size_t k = 0; k < r->param_count; k++) {
+                if (strcmp(r->params[k].name, "limit") == 0) {
+                    assert_int_equal(r->params[k].type, API_LIMIT);
+                    seen++;
+                }
+            }
+        }
+    }
+    assert_in_range(seen, 9, 100);
+    struct world w = {0};
+    world_init(&w);
+    assert_int_equal(ask(&w, "GET", "/api/v1/topics?limit=1", "", NULL), 200);
+    assert_int_equal(ask(&w, "GET", "/api/v1/topics?limit=0", "", NULL), 400);
+    assert_true(has(&w, "limit: must be a whole number above 0"));
+    world_deinit(&w);
+}
+
 TEST(api_every_problem_of_the_event_store_and_of_the_house_is_in_the_table)
 {
     for (int p = ES_INVALID; p <= ES_FAILED; p++) {
