@@ -122,7 +122,7 @@ bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns)
     const struct str at = api_query(c, "at");
     *revision = UINT64_MAX;
     *until_ns = INT64_MAX;
-    if (str_is_null(at) || str_to_u64(at, revision) || time_parse_rfc3339(at, until_ns)) {
+    if (str_is_null(at) || str_to_u64(at, revision) || time_parse_moment(at, until_ns)) {
         return true;
     }
     struct ectx ec = {0};

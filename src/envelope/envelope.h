@@ -122,6 +122,8 @@ void envelope_write_members(const struct envelope *e, struct json_writer *w);
 
 /* RFC 3339, with up to nine digits of a second; any offset. False: it is not one. */
 bool time_parse_rfc3339(struct str s, int64_t *ns);
+/* The same as people write it: the seconds may be left out ("2026-02-11T14:00Z"). */
+bool time_parse_moment(struct str s, int64_t *ns);
 /* "2026-02-11T14:00:00.123Z": UTC, as many digits as needed of 0, 3, 6, 9. */
 #define TIME_TEXT_SIZE 36u
 size_t time_format_rfc3339(int64_t ns, char out[TIME_TEXT_SIZE]);

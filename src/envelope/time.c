@@ -57,17 +57,23 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
            DAYS_TO_1970;
 }
 
-/* "T14:00:00.25": *seconds of the day and *ns. */
-static bool take_time(struct str *s, int64_t *seconds, int64_t *ns)
+/* "T14:00:00.25": *seconds of the day and *ns. `to_the_minute`: "T14:00" is one, too. */
+static bool take_time(struct str *s, bool to_the_minute, int64_t *seconds, int64_t *ns)
 {
-    int64_t hour, minute, second;
+    int64_t hour, minute, second = 0;
+    *ns = 0;
     if (!take_any(s, "Tt") || !take_number(s, 2, &hour) || hour > 23 || !take_any(s, ":") ||
-        !take_number(s, 2, &minute) || minute > 59 || !take_any(s, ":") ||
-        !take_number(s, 2, &second) || second > 60) {
+        !take_number(s, 2, &minute) || minute > 59) {
+        return false;
+    }
+    const bool exact = take_any(s, ":");
+    if (exact ? !take_number(s, 2, &second) || second > 60 : !to_the_minute) {
         return false;
     }
     *seconds = hour * 3600 + minute * 60 + second;
-    *ns = 0;
+    if (!exact) {
+        return true;
+    }
     if (!take_any(s, ".")) {
         return true;
     }
@@ -98,7 +104,7 @@ static bool take_offset(struct str *s, int64_t *seconds)
     return true;
 }
 
-bool time_parse_rfc3339(struct str s, int64_t *ns)
+static bool time_parse(struct str s, bool to_the_minute, int64_t *ns)
 {
     int64_t year, month, day, of_day, fraction, offset;
     bool leap_second;
@@ -108,7 +114,7 @@ bool time_parse_rfc3339(struct str s, int64_t *ns)
         return false;
     }
     leap_second = s.n >= 9 && s.p[7] == '6';
-    if (!take_time(&s, &of_day, &fraction) || !take_offset(&s, &offset) || s.n != 0) {
+    if (!take_time(&s, to_the_minute, &of_day, &fraction) || !take_offset(&s, &offset) || s.n != 0) {
         return false;
     }
     int64_t seconds = days_of(year, month, day) * 86400 + of_day - offset;
@@ -126,6 +132,16 @@ bool time_parse_rfc3339(struct str s, int64_t *ns)
     }
     *ns = v;
     return true;
+}
+
+bool time_parse_rfc3339(struct str s, int64_t *ns)
+{
+    return time_parse(s, false, ns);
+}
+
+bool time_parse_moment(struct str s, int64_t *ns)
+{
+    return time_parse(s, true, ns);
 }
 
 /* The inverse of days_of. */

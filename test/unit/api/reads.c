@@ -35,6 +35,16 @@ static const char *revisions(struct world *w, const char *query)
     return out;
 }
 
+TEST(api_a_moment_may_be_to_the_minute)
+{
+    struct world w;
+    open_events(&w);
+    assert_string_equal(revisions(&w, "at=2200-02-11T14:00Z"), "0,1,2,3,4,5,");
+    assert_string_equal(revisions(&w, "at=1970-01-01T00:00%2B00:00"), "");
+    assert_int_equal(ask(&w, "GET", STREAM "?at=2026-02-11T14Z", "", NULL), 400);
+    world_deinit(&w);
+}
+
 TEST(api_backwards_a_page_ends_at_to)
 {
     struct world w;

@@ -42,6 +42,25 @@ TEST(times_of_rfc3339_are_read_exactly)
     assert_int_equal(parse("1677-09-21T00:12:43.145224193Z"), INT64_MIN + 1);
 }
 
+TEST(a_moment_may_be_to_the_minute)
+{
+    static const char *const bad[] = {"2026-02-11T14Z", "2026-02-11T14:00", "2026-02-11T14:0Z",
+                                      "2026-02-11T14:00:Z", "2026-02-11T14:00.5Z",
+                                      "2026-02-11T14:60Z"};
+    int64_t ns = 0;
+    assert_true(time_parse_moment(STR_LIT("2026-02-11T14:00Z"), &ns));
+    assert_int_equal(ns, 1770818400 * SECOND);
+    assert_true(time_parse_moment(STR_LIT("2026-02-11T15:30+01:30"), &ns));
+    assert_int_equal(ns, 1770818400 * SECOND);
+    assert_true(time_parse_moment(STR_LIT("2026-02-11T14:00:01.5Z"), &ns));
+    assert_int_equal(ns, 1770818401 * SECOND + 500000000);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        if (time_parse_moment(str_of(bad[i]), &ns)) {
+            fail_msg("taken: %s", bad[i]);
+        }
+    }
+}
+
 TEST(what_is_no_rfc3339_time_is_refused)
 {
     static const char *const bad[] = {
