@@ -92,8 +92,8 @@ void json_write_str(struct json_writer *w, struct str s); /* null string: null *
 void json_write_z(struct json_writer *w, const char *z);
 void json_write_i64(struct json_writer *w, int64_t v);
 void json_write_u64(struct json_writer *w, uint64_t v);
-void json_write_f64(struct json_writer *w,
-                    double v); /* shortest that reads back; not finite: null */
+/* The shortest that reads back: 3450, 0.1, 1e+21. Not finite: null. */
+void json_write_f64(struct json_writer *w, double v);
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 /* Bytes that are a JSON value already. */

@@ -8,6 +8,11 @@
 #include "core/utf8.h"
 #include "json/json.h"
 
+/* So many digits always suffice. Whole numbers of more than that have an exponent: without it they
+ * would read back as integers, which may not fit into 64 bits. */
+#define REAL_DIGITS    17
+#define REAL_PLAIN_MIN (-5) /* 0.00001 */
+
 void json_write_init(struct json_writer *w, struct buf *out)
 {
     *w = (struct json_writer){.out = out};
@@ -115,11 +120,18 @@ void json_write_f64(struct json_writer *w, double v)
         return;
     }
     char text[40];
-    for (int digits = 1; digits <= 17; digits++) { /* 17 always suffice */
-        (void)snprintf(text, sizeof(text), "%.*g", digits, v);
+    int digits = 1;
+    for (; digits <= REAL_DIGITS; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*e", digits - 1, v);
         if (strtod(text, NULL) == v) {
             break;
         }
+    }
+    const char *e = strchr(text, 'e');
+    const int exponent = e == NULL ? 0 : (int)strtol(e + 1, NULL, 10);
+    if (exponent >= REAL_PLAIN_MIN && exponent < REAL_DIGITS) {
+        const int decimals = digits - 1 - exponent;
+        (void)snprintf(text, sizeof(text), "%.*f", decimals > 0 ? decimals : 0, v);
     }
     before_value(w);
     buf_put_z(w->out, text);

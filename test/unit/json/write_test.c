@@ -63,6 +63,14 @@ TEST(doubles_are_written_as_short_as_they_read_back)
         {0.1, "0.1"},
         {1.0 / 3, "0.3333333333333333"},
         {12.5, "12.5"},
+        {3450, "3450"}, /* was 3.45e+03 */
+        {-100, "-100"},
+        {1e16, "10000000000000000"},
+        {12345678901234568e0, "12345678901234568"},
+        {1e17, "1e+17"},
+        {0.001, "0.001"},
+        {0.0000125, "0.0000125"},
+        {1234.5678, "1234.5678"},
         {1e21, "1e+21"},
         {1e-7, "1e-07"},
         {123456789, "123456789"},
@@ -87,6 +95,9 @@ TEST(doubles_are_written_as_short_as_they_read_back)
         double v, back;
         random = random * 6364136223846793005u + 1442695040888963407u;
         memcpy(&v, &random, sizeof(v));
+        if (i % 2 == 1) { /* one as people have them */
+            v = (double)(int64_t)random / pow(10, (int)(random % 24));
+        }
         if (!isfinite(v)) {
             continue;
         }
