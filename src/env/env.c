@@ -62,6 +62,13 @@ bool env_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset)
     return f->ops->file_peek(f, p, n, offset);
 }
 
+void env_file_soon(struct env_file *f, uint64_t offset, size_t n)
+{
+    if (f->ops->file_soon != NULL) {
+        f->ops->file_soon(f, offset, n);
+    }
+}
+
 enum err env_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                           uint64_t offset, struct ectx *ec)
 {

@@ -76,6 +76,9 @@ MUST_USE enum err env_file_pread_cached(struct env_file *f, void *p, size_t n, u
  * in the file, or there is no such way; env_file_pread_cached says more. For a few KiB at most: a
  * file that is often asked is mapped. */
 MUST_USE bool env_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset);
+/* They are peeked soon: the processor begins to fetch them meanwhile. Does nothing else, and
+ * nothing at all where there is no such way. */
+void env_file_soon(struct env_file *f, uint64_t offset, size_t n);
 /* Writes all of iov or fails (short writes are continued). iov is not changed. */
 MUST_USE enum err env_file_pwritev(struct env_file *f, const struct iovec *iov, int iov_count,
                                    uint64_t offset, struct ectx *ec);

@@ -66,6 +66,7 @@ struct env_ops {
     enum err (*file_pread_cached)(struct env_file *f, void *p, size_t n, uint64_t offset,
                                   size_t *got, struct ectx *ec);
     bool (*file_peek)(struct env_file *f, void *p, size_t n, uint64_t offset);
+    void (*file_soon)(struct env_file *f, uint64_t offset, size_t n); /* NULL: nothing */
     enum err (*file_pwritev)(struct env_file *f, const struct iovec *iov, int iov_count,
                              uint64_t offset, struct ectx *ec);
     enum err (*file_datasync)(struct env_file *f, struct ectx *ec);

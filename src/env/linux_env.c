@@ -204,6 +204,7 @@ const struct env_ops linux_ops = {
     .file_pread = linux_file_pread,
     .file_pread_cached = linux_file_pread_cached,
     .file_peek = linux_file_peek,
+    .file_soon = linux_file_soon,
     .file_pwritev = linux_file_pwritev,
     .file_datasync = linux_file_datasync,
     .file_allocate = linux_file_allocate,

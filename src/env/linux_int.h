@@ -64,6 +64,7 @@ enum err linux_file_pread(struct env_file *f, void *p, size_t n, uint64_t offset
 enum err linux_file_pread_cached(struct env_file *f, void *p, size_t n, uint64_t offset,
                                  size_t *got, struct ectx *ec);
 bool linux_file_peek(struct env_file *f, void *p, size_t n, uint64_t offset);
+void linux_file_soon(struct env_file *f, uint64_t offset, size_t n);
 /* Catches what a mapping cannot give. */
 void linux_view_start(void);
 void linux_view_init(struct linux_file *f);

@@ -111,6 +111,30 @@ TEST(linux_view_ends_where_the_file_ends)
     env_destroy(env);
 }
 
+/* What is told of only comes nearer: nothing is looked at, wherever it should be. */
+TEST(linux_view_is_told_of_any_place)
+{
+    struct env *env = env_new();
+    struct env_file *f = file_make(env, test_dir());
+    uint8_t got[64];
+    env_file_soon(f, 0, SIZE); /* it is not mapped */
+    assert_true(peek_often(f, got, 10, 0));
+    const size_t mapped = linux_file_of(f)->view.size;
+    const struct {
+        uint64_t offset;
+        size_t n;
+    } places[] = {{0, SIZE},       {SIZE - 1, 1},   {SIZE, PAGE}, /* behind its end */
+                  {0, mapped},     {0, mapped + 1}, {mapped, 1},           {mapped - 1, 2},
+                  {UINT64_MAX, 1}, {1, SIZE_MAX},   {UINT64_MAX, SIZE_MAX}};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        env_file_soon(f, places[i].offset, places[i].n);
+    }
+    assert_true(env_file_peek(f, got, 10, 0));
+    assert_int_equal(got[9], byte_at(9));
+    env_file_close(f);
+    env_destroy(env);
+}
+
 TEST(linux_view_lives_on_when_the_file_is_cut_behind_its_back)
 {
     struct env *env = env_new();
