@@ -40,20 +40,21 @@ void index_note(struct segment *g, const struct entry *e, uint32_t interval)
     x->last_position = e->position;
 }
 
-/* Offsets ascend evenly, more or less: looks where this one should be, then further and further
- * away. Entries below *lo are at or below it, those from *hi on above it. A large index is not in
- * the processor's caches, and this touches a part of what halving touches. */
+/* Offsets ascend evenly, more or less: looks where this one should be, then beside it and further
+ * and further away. Entries below *lo are at or below it, those from *hi on above it. A large index
+ * is not in the processor's caches, and this touches a part of what halving touches: where events
+ * are of one size the right entry at once. */
 static void narrow(const struct index *x, int64_t relative, uint32_t *lo, uint32_t *hi)
 {
-    enum { STEP = 32 };
+    enum { WORTH_IT = 128 };
     const struct index_entry *entries = x->entries;
     const uint32_t last = x->count - 1;
-    if (x->count < 4 * STEP || relative < 0 || relative >= entries[last].relative) {
+    if (x->count < WORTH_IT || relative < 0 || relative >= entries[last].relative) {
         return;
     }
     const uint32_t at = (uint32_t)((uint64_t)relative * last / entries[last].relative);
     if (entries[at].relative <= relative) {
-        uint32_t step = STEP;
+        uint32_t step = 1;
         *lo = at + 1;
         while (step < *hi - *lo && entries[*lo + step].relative <= relative) {
             *lo += step + 1;
@@ -61,7 +62,7 @@ static void narrow(const struct index *x, int64_t relative, uint32_t *lo, uint32
         }
         *hi = step < *hi - *lo ? *lo + step : *hi;
     } else {
-        uint32_t step = STEP;
+        uint32_t step = 1;
         *hi = at;
         while (step < *hi - *lo && entries[*hi - step].relative > relative) {
             *hi -= step;
@@ -71,7 +72,8 @@ static void narrow(const struct index *x, int64_t relative, uint32_t *lo, uint32
     }
 }
 
-uint64_t index_find_offset(const struct segment *g, int64_t offset)
+/* The first entry above the offset, or their number. */
+static uint32_t first_above(const struct segment *g, int64_t offset)
 {
     uint32_t lo = 0, hi = g->index.count;
     if (hi > 0) {
@@ -85,7 +87,26 @@ uint64_t index_find_offset(const struct segment *g, int64_t offset)
             hi = mid;
         }
     }
-    return lo == 0 ? 0 : g->index.entries[lo - 1].position;
+    return lo;
+}
+
+uint64_t index_find_offset(const struct segment *g, int64_t offset)
+{
+    const uint32_t i = first_above(g, offset);
+    return i == 0 ? 0 : g->index.entries[i - 1].position;
+}
+
+bool index_guess(const struct segment *g, int64_t offset, struct index_guess *out)
+{
+    const uint32_t i = first_above(g, offset);
+    if (i == 0 || i == g->index.count) {
+        return false;
+    }
+    const struct index_entry *a = &g->index.entries[i - 1], *b = a + 1;
+    const uint32_t before = (uint32_t)(offset - g->base) - a->relative;
+    const uint64_t each = (b->position - a->position) / (b->relative - a->relative);
+    *out = (struct index_guess){a->position, a->position + before * each, each, before};
+    return true;
 }
 
 bool index_cut(const struct segment *g, uint64_t position, uint64_t most, int64_t *offset,

@@ -560,6 +560,25 @@ enum err store_read(struct store_part *p, int64_t offset, int64_t limit, size_t 
     return e;
 }
 
+void store_read_soon(struct store_part *p, int64_t offset)
+{
+    enum { HEADERS_MAX = 4, NEAR = 64, SOON_MAX = 2048 };
+    if (offset < p->log_start || offset >= p->high_watermark ||
+        (p->tail.count > 0 && offset >= tail_at(&p->tail, 0)->base)) {
+        return;
+    }
+    const struct segment *g = part_segment_at(p, offset, NULL);
+    struct index_guess at;
+    if (g == NULL || g->file == NULL || g->direct_reads || !index_guess(g, offset, &at)) {
+        return;
+    }
+    for (uint32_t i = 0; i < at.before && i < HEADERS_MAX; i++) { /* those that are walked over */
+        env_file_soon(g->file, at.from + i * at.each, ENTRY_HEADER_SIZE);
+    }
+    const uint64_t first = at.position > NEAR ? at.position - NEAR : 0;
+    env_file_soon(g->file, first, at.each + NEAR < SOON_MAX ? (size_t)at.each + NEAR : SOON_MAX);
+}
+
 /* ---- On a worker ---------------------------------------------------------------------------- */
 
 struct read_job {

@@ -344,6 +344,9 @@ MUST_USE enum err store_read(struct store_part *p, int64_t offset, int64_t limit
                              size_t max_bytes, unsigned how, struct arena *a,
                              struct store_read *out, struct ectx *ec);
 void store_read_release(struct store_read *r);
+/* The batch that contains `offset` is read soon, alone: its bytes begin to come nearer. Does
+ * nothing else. */
+void store_read_soon(struct store_part *p, int64_t offset);
 /* The same on a worker; `done` on the loop with the result (arena must live until then). */
 struct store_read_job {
     enum err err;

@@ -492,6 +492,14 @@ struct segment *part_segment_at(const struct store_part *p, int64_t offset, uint
 void index_note(struct segment *g, const struct entry *e, uint32_t interval);
 /* Position from which a walk finds `offset`. */
 uint64_t index_find_offset(const struct segment *g, int64_t offset);
+/* Where its batch should be, if all between two entries are alike. False: nobody knows. */
+struct index_guess {
+    uint64_t from;     /* of the entry: an entry of the file begins there */
+    uint64_t position; /* of the batch, about */
+    uint64_t each;     /* bytes an offset */
+    uint32_t before;   /* offsets from `from` to it */
+};
+bool index_guess(const struct segment *g, int64_t offset, struct index_guess *out);
 /* Where reads can be cut: the last entry that is known within `most` bytes behind `position`, or
  * the first one beyond. */
 bool index_cut(const struct segment *g, uint64_t position, uint64_t most, int64_t *offset,

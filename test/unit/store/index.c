@@ -48,6 +48,29 @@ static void fill(uint32_t most, uint32_t rare, uint32_t seed)
     }
 }
 
+/* Batches of one size lie where they are guessed. */
+TEST(a_batch_is_guessed_where_it_lies)
+{
+    enum { EACH = 1500, STEP = 3 };
+    struct segment g = {.base = BASE};
+    struct index_guess at;
+    for (uint32_t i = 0; i < MOST; i++) {
+        entries[i] = (struct index_entry){(i + 1) * STEP, (i + 1) * STEP * EACH, 0};
+    }
+    g.index.entries = entries;
+    assert_false(index_guess(&g, BASE, &at)); /* there is no index */
+    g.index.count = MOST;
+    for (uint32_t o = STEP; o < MOST * STEP; o++) {
+        assert_true(index_guess(&g, BASE + o, &at));
+        assert_int_equal(at.from, o / STEP * STEP * EACH);
+        assert_int_equal(at.position, o * EACH);
+        assert_int_equal(at.each, EACH);
+        assert_int_equal(at.before, o % STEP);
+    }
+    assert_false(index_guess(&g, BASE, &at)); /* before the first, behind the last */
+    assert_false(index_guess(&g, BASE + MOST * STEP, &at));
+}
+
 TEST(an_offset_is_found_whatever_the_offsets_are)
 {
     static const uint32_t counts[] = {0, 1, 2, 100, 127, 128, 129, 300, 1000, MOST};
