@@ -186,6 +186,7 @@ static const struct engine_ops OPS = {
     .append_max_bytes = embedded_append_max_bytes,
     .rewrite = embedded_rewrite,
     .read = embedded_read,
+    .read_soon = embedded_read_soon,
     .read_cancel = embedded_read_cancel,
     .read_release = embedded_read_release,
     .seek = embedded_seek,

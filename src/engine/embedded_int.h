@@ -82,6 +82,7 @@ void rewrites_end(struct embedded *m);
 
 /* embedded_read.c */
 void embedded_read(struct engine *e, struct engine_read *r);
+void embedded_read_soon(struct engine *e, struct str topic, int32_t partition, int64_t offset);
 void embedded_read_cancel(struct engine *e, struct engine_read *r);
 void embedded_read_release(struct engine *e, struct engine_read *r);
 uint64_t reads_tick(struct embedded *m, uint64_t now_ns);

@@ -275,6 +275,15 @@ void embedded_read(struct engine *e, struct engine_read *r)
     read_try(op);
 }
 
+void embedded_read_soon(struct engine *e, struct str topic, int32_t partition, int64_t offset)
+{
+    const struct embedded *m = embedded_of(e);
+    const struct partition *p = broker_partition(broker_topic(m->broker, topic), partition);
+    if (p != NULL) {
+        store_read_soon(p->part, offset);
+    }
+}
+
 void embedded_read_cancel(struct engine *e, struct engine_read *r)
 {
     struct read_op *op = r->internal;

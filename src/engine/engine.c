@@ -110,6 +110,13 @@ void engine_read(struct engine *e, struct engine_read *r)
     e->ops->read(e, r);
 }
 
+void engine_read_soon(struct engine *e, struct str topic, int32_t partition, int64_t offset)
+{
+    if (e->ops->read_soon != NULL) {
+        e->ops->read_soon(e, topic, partition, offset);
+    }
+}
+
 void engine_read_cancel(struct engine *e, struct engine_read *r)
 {
     e->ops->read_cancel(e, r);

@@ -206,6 +206,9 @@ struct engine_read {
 };
 /* `done` may be called before it returns (what is in memory), or later. */
 void engine_read(struct engine *e, struct engine_read *r);
+/* This event is read soon, alone. Whatever brings it nearer without waiting may begin; an engine
+ * may do nothing. */
+void engine_read_soon(struct engine *e, struct str topic, int32_t partition, int64_t offset);
 /* `done` is not called any more; what was read is released. Harmless after done. */
 void engine_read_cancel(struct engine *e, struct engine_read *r);
 /* Gives the memory of the batches back. After every done with ERR_OK. */

@@ -25,6 +25,8 @@ struct engine_ops {
     /* NULL without ENGINE_REWRITE */
     void (*rewrite)(struct engine *e, struct engine_rewrite *r);
     void (*read)(struct engine *e, struct engine_read *r);
+    void (*read_soon)(struct engine *e, struct str topic, int32_t partition,
+                      int64_t offset); /* NULL: nothing */
     void (*read_cancel)(struct engine *e, struct engine_read *r);
     void (*read_release)(struct engine *e, struct engine_read *r);
     void (*seek)(struct engine *e, struct engine_seek *s);
