@@ -8,7 +8,7 @@
  */
 #include "es/read_int.h"
 
-enum { RUN_GAP = 4, RUN_MAX = 64 };
+enum { RUN_GAP = 4, RUN_MAX = 64, TOLD_AHEAD = 2 };
 
 void es_pick_init(struct es_pick *f, struct es_task *task)
 {
@@ -32,7 +32,7 @@ void es_pick_begin(struct es_pick *f, const struct es_pick_place *places, size_t
     f->arena = a;
     f->ec = ec;
     f->err = ERR_OK;
-    f->next = 0;
+    f->next = f->told = 0;
 }
 
 void es_pick_cancel(struct es_pick *f)
@@ -177,11 +177,24 @@ static void slot_answered(struct es_slot *s)
     es_task_wake(f->task);
 }
 
+/* The next ones are told before they are read: bytes that are in memory, but in no cache of the
+ * processor, come while another event is looked at. */
+static void tell(struct es_pick *f)
+{
+    for (; f->told < f->next + TOLD_AHEAD && f->told < f->count; f->told++) {
+        const struct es_pick_place *p = &f->places[f->told];
+        if (f->told == 0 || p->position.commit != p[-1].position.commit) {
+            engine_read_soon(f->task->es->engine, p->cat->topic, p->partition, p->offset);
+        }
+    }
+}
+
 bool es_pick_run(struct es_pick *f)
 {
     while (f->err == ERR_OK && f->next < f->count && f->reads < ES_PICK_READS &&
            (f->next == 0 || f->bytes < f->max_bytes)) {
         bool wide;
+        tell(f);
         struct es_slot *s = es_slot_take(f->task->es);
         if (s == NULL) {
             f->err = ectx_fail(f->ec, ERR_NO_MEMORY, "no memory for a read");

@@ -134,7 +134,7 @@ struct es_pick {
     struct arena *arena;
     struct ectx *ec;
     enum err err; /* out */
-    size_t next, reads;
+    size_t next, told, reads;
     struct list slots;
 };
 void es_pick_init(struct es_pick *f, struct es_task *task);

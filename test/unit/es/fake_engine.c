@@ -7,7 +7,7 @@
 #include "record/builder.h"
 #include "test.h"
 
-enum { TOPICS_MAX = 64, PARTITIONS_MAX = 16, BATCH_MAX = 4 << 20 };
+enum { TOPICS_MAX = 64, PARTITIONS_MAX = 16, BATCH_MAX = 4 << 20, TOLD_MAX = 8 };
 
 struct held_batch {
     uint8_t *bytes;
@@ -73,7 +73,12 @@ struct engine {
     bool has_gate;
     enum err fail_reads;
     unsigned fail_reads_left;
-    uint64_t reads, batches_read;
+    uint64_t reads, batches_read, reads_told;
+    struct told {
+        int32_t partition;
+        int64_t offset;
+    } told[TOLD_MAX]; /* the last ones, a ring */
+    uint64_t told_count;
     size_t held;
 };
 
@@ -145,6 +150,11 @@ void fake_engine_fail_reads(struct engine *e, enum err err, unsigned count)
 uint64_t fake_engine_reads(const struct engine *e)
 {
     return e->reads;
+}
+
+uint64_t fake_engine_reads_told(const struct engine *e)
+{
+    return e->reads_told;
 }
 
 uint64_t fake_engine_batches(const struct engine *e)
@@ -634,6 +644,22 @@ enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partiti
 
 /* ---- Reading ---- */
 
+void engine_read_soon(struct engine *e, struct str topic, int32_t partition, int64_t offset)
+{
+    assert_non_null(part_find(e, topic, partition));
+    e->told[e->told_count++ % TOLD_MAX] = (struct told){partition, offset};
+}
+
+static bool was_told(const struct engine *e, int32_t partition, int64_t offset)
+{
+    for (size_t i = 0; i < TOLD_MAX && i < e->told_count; i++) {
+        if (e->told[i].partition == partition && e->told[i].offset == offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_answer(struct engine *e, struct engine_read *r)
 {
     struct fake_part *p = part_find(e, r->topic, r->partition);
@@ -641,6 +667,7 @@ static void read_answer(struct engine *e, struct engine_read *r)
     r->batch_count = 0;
     r->next_offset = r->offset;
     e->reads++;
+    e->reads_told += was_told(e, r->partition, r->offset);
     if (e->fail_reads_left > 0) {
         e->fail_reads_left--;
         r->err = ectx_fail(&r->ec, e->fail_reads, "as the test wants it");

@@ -32,6 +32,8 @@ void fake_engine_set_codec(struct engine *e, enum record_codec codec);
 /* Reads so far, and batches that they returned. */
 uint64_t fake_engine_reads(const struct engine *e);
 uint64_t fake_engine_batches(const struct engine *e);
+/* Reads so far of which engine_read_soon told shortly before. */
+uint64_t fake_engine_reads_told(const struct engine *e);
 /* Batches that are held by reads that nobody has released. */
 size_t fake_engine_held(const struct engine *e);
 /* A batch as a plain producer would send it, through the gate. ERR_AGAIN is retried by the loop. */

@@ -67,3 +67,28 @@ TEST(a_stream_is_read_as_it_was_written)
     page_free(&w, &p);
     es_world_deinit(&w);
 }
+
+/* Events that lie apart are read one by one. The engine learns of each before it is asked, so that
+ * what is in memory, but in no cache of the processor, comes meanwhile. */
+TEST(the_engine_is_told_what_is_read_soon)
+{
+    enum { EVENTS = 20 };
+    struct es_world w;
+    struct page p;
+    es_world_init(&w, 1);
+    for (int i = 0; i < EVENTS; i++) {
+        char expected[16];
+        snprintf(expected, sizeof(expected), i == 0 ? "no_stream" : "%d", i - 1);
+        assert_memory_equal(es_world_append(&w, "order-1", expected, "-"), "ok", 2);
+        for (int k = 0; k < 5; k++) { /* of the same partition */
+            assert_memory_equal(es_world_append(&w, "order-1b", "any", "-"), "ok", 2);
+        }
+    }
+    const uint64_t reads = fake_engine_reads(w.engine), told = fake_engine_reads_told(w.engine);
+    page_read(&w, &p, "order-1");
+    assert_int_equal(p.r.event_count, EVENTS);
+    assert_int_equal(fake_engine_reads(w.engine) - reads, EVENTS);
+    assert_int_equal(fake_engine_reads_told(w.engine) - told, EVENTS);
+    page_free(&w, &p);
+    es_world_deinit(&w);
+}
