@@ -308,6 +308,17 @@ static enum err not_applied(struct apply *a, struct apply_event *event, const st
     return park_event(a, event, why->text, ec);
 }
 
+/* What needs more memory than one event may have needs it every time: it is the event's fault, and
+ * not a reason to try again for ever. */
+static enum err fault_of_event(const struct apply *a, enum err e, struct ectx *ec)
+{
+    return e == ERR_NO_MEMORY && a->event_arena.over
+               ? ectx_fail(ec, ERR_MALFORMED,
+                           "it needs more than the %u MiB that an event may have",
+                           APPLY_EVENT_BYTES >> 20)
+               : e;
+}
+
 /* The rules, in a savepoint if we are careful. *why is filled if the event cannot be applied. */
 static enum err try_rules(struct apply *a, struct apply_event *event, bool *again, struct ectx *why)
 {
@@ -321,7 +332,7 @@ static enum err try_rules(struct apply *a, struct apply_event *event, bool *agai
     if (e != ERR_OK) {
         return e == ERR_MALFORMED ? ERR_IO : e;
     }
-    e = apply_rules(a, event, &any, &dirty, why);
+    e = fault_of_event(a, apply_rules(a, event, &any, &dirty, why), why);
     if (a->careful && e == ERR_OK) {
         e = a->driver->flush(a->db, why); /* so that it is this event's fault */
     }
@@ -356,7 +367,7 @@ static enum err one_event(struct apply *a, struct apply_event *event, bool *stop
     bool wanted = false;
     arena_reset(&a->event_arena, ARENA_KEEP);
     a->counts->events++;
-    enum err e = apply_event_read(a, event, &wanted, &why);
+    enum err e = fault_of_event(a, apply_event_read(a, event, &wanted, &why), &why);
     if (e == ERR_OK && !wanted) {
         return ERR_OK;
     }
@@ -609,7 +620,8 @@ static enum err retry_row(struct apply *a, const struct parked_row *row, struct 
     }
     event.partition = (int32_t)partition;
     a->counts->events++;
-    enum err e = skip ? ERR_OK : apply_event_read(a, &event, &wanted, &why);
+    enum err e =
+        skip ? ERR_OK : fault_of_event(a, apply_event_read(a, &event, &wanted, &why), &why);
     if (e == ERR_OK && wanted && !skip) {
         e = try_rules(a, &event, &again, &why);
     }

@@ -375,6 +375,40 @@ TEST(projection_sees_what_the_upcasts_of_several_files_make)
     end(&w);
 }
 
+/* An event that needs more memory than one may have parks its key; it does not stop the projection,
+ * which would need as much the next time. */
+TEST(an_event_that_needs_too_much_memory_is_parked)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct store store = {.version = 1, .text = renamed};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    const size_t elements = 900000; /* of some 100 bytes each, built */
+    char *value = test_calloc(1, 2 * elements + 200);
+    size_t n = (size_t)sprintf(value, "{\"eventType\":\"Added.v1\",\"data\":{\"n\":1,\"x\":[0");
+    for (size_t i = 1; i < elements; i++) {
+        value[n++] = ',';
+        value[n++] = '0';
+    }
+    (void)sprintf(value + n, "]}}");
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    w.upcasts = &upcasts;
+    worst_topic_make(w.log, "es.old", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
+    (void)worst_produce(w.log, "es.old", 1, STR_LIT("big"), str_of(value), 1);
+    say(&w, "Added.v2", "{\"amount\":7}");
+    world_until(&w, world_settled, 60000);
+    expect(&w, "SELECT * FROM keys", "k1|7|NULL\n");
+    expect(&w, "SELECT event_key, reason FROM leat_parked",
+           "big|it needs more than the 64 MiB that an event may have\n");
+    test_free(value);
+    end(&w);
+}
+
 /* A definition may want what is stored. */
 TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
 {
