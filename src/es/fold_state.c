@@ -10,6 +10,7 @@
 #include "es/define.h"
 
 #define PAGE_EVENTS 500u
+#define PAGE_FEWER  8u
 #define PAGE_BYTES  (2u * 1024 * 1024)
 #define PAGE_ARENA  (64u * 1024 * 1024)
 /* No part of a state is larger than one may be: what fails below that is without memory. */
@@ -23,6 +24,7 @@ struct state_op {
     struct str tag;   /* of its snapshots, by the upcasts of `upcasts` */
     uint64_t upcasts; /* es_upcasts_version when it began */
     unsigned begun;   /* how often */
+    size_t events;    /* of a page; fewer if those of one need too much memory */
     bool no_snapshot; /* the one that is there is no state */
     struct es_read_stream read;
     struct arena page; /* of one page: its events, and the state while it is folded */
@@ -152,13 +154,27 @@ static void state_begin(struct state_op *op)
     op->read = (struct es_read_stream){.stream = s->stream,
                                        .to = s->to,
                                        .until_ns = s->until_ns,
-                                       .limit = PAGE_EVENTS,
+                                       .limit = op->events,
                                        .limit_bytes = PAGE_BYTES,
                                        .snapshot_schema = op->no_snapshot ? STR_NULL : op->tag,
                                        .arena = &op->page,
                                        .done = on_page,
                                        .ctx = op};
     es_read_stream(op->es, &op->read);
+}
+
+/* A page needs more than its memory: fewer events at a time, down to one. */
+static void too_much(struct state_op *op)
+{
+    if (op->events > 1) {
+        op->events = op->events > PAGE_FEWER ? op->events / PAGE_FEWER : 1;
+        op->begun = 0;
+        state_begin(op);
+        return;
+    }
+    IGNORE(ectx_fail(&op->s->ec, ERR_LIMIT, "the state and one event need more than %u MiB",
+                     PAGE_ARENA >> 20));
+    state_end(op, ES_FOLD_FAILED);
 }
 
 static void on_page(struct es_read_stream *r)
@@ -179,6 +195,10 @@ static void on_page(struct es_read_stream *r)
     const bool more = r->more;
     const uint64_t next = r->next;
     es_read_stream_release(op->es, r);
+    if (e == ERR_NO_MEMORY && op->page.over) {
+        too_much(op);
+        return;
+    }
     if (op->no_snapshot && e != ERR_OK && op->s->from_snapshot) {
         state_begin(op);
         return;
@@ -238,6 +258,7 @@ void es_fold_state(struct es *es, struct es_fold_state *s)
     op->es = es;
     op->s = s;
     op->def = def;
+    op->events = PAGE_EVENTS;
     arena_init(&op->page, PAGE_ARENA);
     buf_init(&op->state, STATE_BYTES);
     state_begin(op);

@@ -117,7 +117,7 @@ static enum err write_data(const struct json *root, struct change *c, struct str
 {
     struct buf b;
     struct json_writer w;
-    buf_init(&b, MAPPING_STATE_BYTES_MAX);
+    buf_init(&b, 2u * MAPPING_STATE_BYTES_MAX); /* no part is larger than one: see below */
     json_write_init(&w, &b);
     const struct json *data = json_get(root, "data");
     if (data == NULL) {
@@ -125,8 +125,13 @@ static enum err write_data(const struct json *root, struct change *c, struct str
     } else {
         mapping_tree_write(data, &w);
     }
-    struct str text = buf_failed(&b) ? STR_NULL : arena_str(c->a, buf_str(&b));
+    const bool large = b.n > MAPPING_STATE_BYTES_MAX; /* every time, so it is no lack of memory */
+    struct str text = large || buf_failed(&b) ? STR_NULL : arena_str(c->a, buf_str(&b));
     buf_deinit(&b);
+    if (large) {
+        return ectx_fail(c->ec, ERR_MALFORMED, "its data would have more than %u bytes",
+                         MAPPING_STATE_BYTES_MAX);
+    }
     *out = text;
     return str_is_null(text) ? no_memory(c->ec) : ERR_OK;
 }

@@ -261,6 +261,35 @@ TEST(a_state_that_is_too_large_is_told)
     es_world_deinit(&w);
 }
 
+/* Events that need much memory each are folded a few at a time, and one that needs too much is
+ * told.
+ */
+TEST(a_fold_of_events_that_need_much_memory_takes_fewer_at_a_time)
+{
+    struct es_world w;
+    char got[300];
+    const size_t elements = 200000; /* of some 100 bytes each, built */
+    char *data = test_calloc(1, 2 * elements + 3);
+    for (size_t i = 0; i < elements; i++) {
+        memcpy(data + 1 + 2 * i, "0,", 2);
+    }
+    data[0] = '[';
+    data[2 * elements] = ']';
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f",
+           "fold: f\ncategory: f\nsnapshot_every: 0\n"
+           "maps: [ { type: '*', increment: { /n: length(/data) } } ]\n");
+    say(&w, "N", data, 4);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":800000}@3");
+    define(&w, ES_FOLD, "f",
+           "fold: f\ncategory: f\nsnapshot_every: 0\n"
+           "maps: [ { type: '*', append: { /all: /data } } ]\n");
+    assert_string_equal(folded(&w, got, sizeof(got)),
+                        "fold-failed: the state and one event need more than 64 MiB");
+    test_free(data);
+    es_world_deinit(&w);
+}
+
 /* ---- Without memory: declared or not, folded or not, but never half. */
 
 static bool try_define(uint64_t n)

@@ -230,6 +230,41 @@ TEST(mapping_upcasts_of_one_event_are_bounded)
     files_deinit(&f);
 }
 
+/* What a step makes too large is the event's fault: it is so every time. */
+TEST(mapping_upcast_of_too_much_data_is_refused)
+{
+    struct files f;
+    const size_t size = 1100000;
+    char *data = test_calloc(1, size + 1);
+    memset(data, 'x', size);
+    memcpy(data, "{\"a\":\"", 6);
+    memcpy(data + size - 2, "\"}", 2);
+    files_init(&f,
+               (const char *const[]){FILE_OF(V(1, 2,
+                                               ",\"set\":{\"/data/b\":\"/data/a\","
+                                               "\"/data/c\":\"/data/a\","
+                                               "\"/data/d\":\"/data/a\"}"))},
+               1);
+    struct bench b;
+    struct mapping_upcasted *made = NULL;
+    size_t count = 0;
+    bench_init(&b, "{}", "A.v1", "{}");
+    struct arena large;
+    arena_init(&large, 64u << 20);
+    struct json *v = NULL;
+    assert_int_equal(json_parse(str_of(data), NULL, &large, &v, NULL), ERR_OK);
+    b.event.data = v;
+    assert_int_equal(mapping_upcast(f.list[0].u, &b.event, &large, &made, &count, &f.ec),
+                     ERR_MALFORMED);
+    assert_string_equal(f.ec.text,
+                        "upcast from A.v1 to A.v2: its data would have more than 4194304 "
+                        "bytes");
+    arena_deinit(&large);
+    bench_deinit(&b);
+    files_deinit(&f);
+    test_free(data);
+}
+
 static enum err join_once(void *ctx)
 {
     struct files *f = ctx;
