@@ -4,7 +4,6 @@
  * a fixed width, so that they can be put in before each is sent: the connection, its stream, the
  * expected revision (spaces before a number are legal in JSON), and ids.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +18,11 @@
 
 #define STREAM_MARK "SSSSSSSS"
 
-/* Of the one place that this process loads. */
+/* Of the one place that this process loads, and where in its requests the numbers are: in the same
+ * places of each, so that they are looked for once. */
 static struct {
     uint64_t events, streams, writers, read;
+    size_t stream_at, expected_at, id_at, id_step;
 } es;
 
 static uint64_t number_of(const struct place *place, const char *name, uint64_t fallback)
@@ -55,6 +56,28 @@ static void put_event(struct buf *b, size_t bytes, bool first)
     }
     buf_put_z(b, "\"}}");
     free(text);
+}
+
+static size_t mark_find(const struct buf *frame, size_t from, const char *mark)
+{
+    const uint8_t *at = memmem(frame->p + from, frame->n - from, mark, strlen(mark));
+    if (at == NULL) {
+        die("es", "a request without what belongs to it");
+    }
+    return (size_t)(at - frame->p);
+}
+
+static void marks_find(const struct buf *frame)
+{
+    es.stream_at = mark_find(frame, 0, "/events") - strlen(CONN_MARK "-" STREAM_MARK);
+    if (es.read > 0) {
+        return;
+    }
+    es.expected_at = mark_find(frame, es.stream_at, EXPECTED_MARK) + strlen(EXPECTED_MARK);
+    es.id_at = mark_find(frame, es.expected_at, ID_MARK) + strlen(ID_MARK);
+    if (es.events > 1) {
+        es.id_step = mark_find(frame, es.id_at, ID_MARK) + strlen(ID_MARK) - es.id_at;
+    }
 }
 
 static void es_message(struct frame *out, const struct place *place, size_t bytes)
@@ -91,6 +114,7 @@ static void es_message(struct frame *out, const struct place *place, size_t byte
         die("request", "there is no memory");
     }
     buf_deinit(&body);
+    marks_find(&out->bytes);
 }
 
 static void put_digits(char *at, size_t width, uint64_t v)
@@ -101,44 +125,39 @@ static void put_digits(char *at, size_t width, uint64_t v)
     }
 }
 
-static char *stream_of(const struct buf *frame)
-{
-    char *at = memmem(frame->p, frame->n, "/events", strlen("/events"));
-    if (at == NULL) {
-        die("es", "a request without a stream");
-    }
-    return at - strlen(CONN_MARK "-" STREAM_MARK);
-}
-
 static void es_sign(struct buf *frame, unsigned id)
 {
-    put_digits(stream_of(frame), strlen(CONN_MARK), id);
+    put_digits((char *)frame->p + es.stream_at, strlen(CONN_MARK), id);
+}
+
+static void put_expected(char *at, uint64_t before)
+{
+    static const char none[] = "\"no_stream\"";
+    memset(at, ' ', EXPECTED_SIZE);
+    if (before == 0) {
+        memcpy(at + EXPECTED_SIZE - strlen(none), none, strlen(none));
+        return;
+    }
+    size_t i = EXPECTED_SIZE;
+    for (uint64_t v = before * es.events - 1; i == EXPECTED_SIZE || v > 0; v /= 10) {
+        at[--i] = (char)('0' + v % 10);
+    }
 }
 
 static void es_vary(struct buf *frame, uint64_t sequence)
 {
-    char *stream = stream_of(frame) + strlen(CONN_MARK "-");
+    char *text = (char *)frame->p;
+    char *stream = text + es.stream_at + strlen(CONN_MARK "-");
     if (es.read > 0) {
         const uint64_t n = scattered(sequence, es.streams * es.writers);
-        put_digits(stream_of(frame), strlen(CONN_MARK), n % es.writers);
+        put_digits(text + es.stream_at, strlen(CONN_MARK), n % es.writers);
         put_digits(stream, strlen(STREAM_MARK), n / es.writers);
         return;
     }
-    char text[EXPECTED_SIZE + 1];
-    char *at = memmem(frame->p, frame->n, EXPECTED_MARK, strlen(EXPECTED_MARK));
-    const uint64_t before = sequence / es.streams; /* messages of this stream */
     put_digits(stream, strlen(STREAM_MARK), sequence % es.streams);
-    if (before == 0) {
-        snprintf(text, sizeof(text), "%*s", EXPECTED_SIZE, "\"no_stream\"");
-    } else {
-        snprintf(text, sizeof(text), "%*" PRIu64, EXPECTED_SIZE, before * es.events - 1);
-    }
-    memcpy(at + strlen(EXPECTED_MARK), text, EXPECTED_SIZE);
-    const char *end = (const char *)frame->p + frame->n;
+    put_expected(text + es.expected_at, sequence / es.streams); /* messages of this stream before */
     for (uint64_t i = 0; i < es.events; i++) {
-        at = memmem(at, (size_t)(end - at), ID_MARK, strlen(ID_MARK));
-        at += strlen(ID_MARK);
-        put_digits(at, ID_SIZE, sequence * es.events + i);
+        put_digits(text + es.id_at + i * es.id_step, ID_SIZE, sequence * es.events + i);
     }
 }
 
@@ -159,19 +178,34 @@ static void check_read(const uint8_t *p, size_t n)
     checked = true;
 }
 
+/* The size of the head in p[0..n), 0 if it is not whole, and the length of the body. Line by line:
+ * there are few, and it costs a part of two searches. */
+static size_t head_read(const char *p, size_t n, size_t *body)
+{
+    static const char length[] = "Content-Length: ";
+    size_t at = 0;
+    *body = 0;
+    for (const char *end; (end = memchr(p + at, '\n', n - at)) != NULL;) {
+        const size_t size = (size_t)(end - p) + 1 - at;
+        if (size == 2 && p[at] == '\r') {
+            return at + size;
+        }
+        if (size > strlen(length) && memcmp(p + at, length, strlen(length)) == 0) {
+            *body = strtoull(p + at + strlen(length), NULL, 10);
+        }
+        at += size;
+    }
+    return 0;
+}
+
 static size_t es_answer(const uint8_t *p, size_t n, bool *counts)
 {
-    const char *end = n > 0 ? memmem(p, n, "\r\n\r\n", 4) : NULL;
-    if (end == NULL) {
+    size_t body;
+    const size_t head = n > 0 ? head_read((const char *)p, n, &body) : 0;
+    if (head == 0 || head + body > n) {
         return 0;
     }
-    const size_t head = (size_t)(end + 4 - (const char *)p);
-    const char *length = memmem(p, head, "Content-Length: ", 16);
-    const size_t body = length == NULL ? 0 : strtoull(length + 16, NULL, 10);
-    if (head + body > n) {
-        return 0;
-    }
-    if (n < 12 || memcmp(p + 9, es.read > 0 ? "200" : "201", 3) != 0) {
+    if (head < 12 || memcmp(p + 9, es.read > 0 ? "200" : "201", 3) != 0) {
         fwrite(p, 1, head + body, stderr);
         die("leat", "the request was refused");
     }

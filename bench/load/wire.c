@@ -146,8 +146,8 @@ struct conn {
     uint64_t sequence; /* of the message that is sent next */
     uint64_t *began;   /* when each unanswered message began, a ring of `slots` */
     uint32_t slots, head, count;
-    uint8_t input[INPUT_BYTES];
     size_t input_count;
+    uint8_t input[INPUT_BYTES]; /* last: what is before it lies side by side */
 };
 
 struct load {
