@@ -20,10 +20,14 @@ static struct proj *proj_of(const struct api_call *c)
     return c->api->services.proj;
 }
 
-static void fail(struct api_call *c, enum err e, const struct ectx *ec)
+static void fail_why(struct api_call *c, enum err e, enum proj_why why, const struct ectx *ec)
 {
-    if (e == ERR_NOT_FOUND) {
-        api_problem(c, "projection-not-found", ec, STR_NULL);
+    static const char *const codes[] = {[PROJ_WHY_NONE] = "projection-not-found",
+                                        [PROJ_NO_VERSION] = "projection-version-not-found",
+                                        [PROJ_NOT_PARKED] = "key-not-parked",
+                                        [PROJ_STAYS_PARKED] = "key-stays-parked"};
+    if (e == ERR_NOT_FOUND || why == PROJ_STAYS_PARKED) {
+        api_problem(c, codes[why], ec, STR_NULL);
     } else if (e == ERR_CONFIG) {
         api_problem(c, "definition-invalid", ec, STR_NULL);
     } else if (e == ERR_EXISTS) {
@@ -35,6 +39,11 @@ static void fail(struct api_call *c, enum err e, const struct ectx *ec)
     } else {
         api_fail(c, e, ec);
     }
+}
+
+static void fail(struct api_call *c, enum err e, const struct ectx *ec)
+{
+    fail_why(c, e, PROJ_WHY_NONE, ec);
 }
 
 /* ---- Showing -------------------------------------------------------------------------------- */
@@ -159,8 +168,9 @@ static void get_definition(struct api_call *c)
     }
     const struct str text = proj_definition(proj_of(c), api_path(c, 0), (uint32_t)version);
     if (str_is_null(text)) {
+        const bool there = !str_is_null(proj_definition(proj_of(c), api_path(c, 0), 0));
         IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is no such projection or version"));
-        fail(c, ERR_NOT_FOUND, &ec);
+        fail_why(c, ERR_NOT_FOUND, there ? PROJ_NO_VERSION : PROJ_WHY_NONE, &ec);
         return;
     }
     struct api_object o;
@@ -208,7 +218,7 @@ static void on_command(struct proj_command *p)
     struct command_call *x = p->ctx;
     struct api_object o;
     if (p->err != ERR_OK) {
-        fail(x->c, p->err, &p->ec);
+        fail_why(x->c, p->err, p->why, &p->ec);
         return;
     }
     if (p->kind == PROJ_REMOVE || p->kind == PROJ_DROP_VERSION) {
@@ -292,7 +302,7 @@ static void delete_version(struct api_call *c)
     }
     if (!str_to_u64(api_path(c, 1), &version) || version > UINT32_MAX) {
         IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "'%.*s' is no version", STR(api_path(c, 1))));
-        fail(c, ERR_NOT_FOUND, &ec);
+        fail_why(c, ERR_NOT_FOUND, PROJ_NO_VERSION, &ec);
         return;
     }
     x->command.for_version = (uint32_t)version;
@@ -516,7 +526,10 @@ static const char DEFINITION_EXAMPLE[] =
     "\"total\":\"integer\"},\"key\":\"id\"}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
 #define COMMAND_PROBLEMS                                                                  \
-    "projection-not-found projection-version-conflict projection-behind projection-busy " \
+    "projection-not-found projection-version-not-found projection-version-conflict "      \
+    "projection-behind projection-busy projection-not-ready"
+#define KEY_PROBLEMS                                                                \
+    "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
     "projection-not-ready"
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \
@@ -531,7 +544,7 @@ static const struct api_route ROUTES[] = {
      "Projection", 200, 0, "projection-not-found", NULL},
     {"GET", "/api/v1/projections/{name}/definition", get_definition, "getProjectionDefinition",
      "The definition as it was given.", VERSION_PARAMS, ARRAY_LEN(VERSION_PARAMS), NULL,
-     "DefinitionText", 200, 0, "projection-not-found", NULL},
+     "DefinitionText", 200, 0, "projection-not-found projection-version-not-found", NULL},
     {"PUT", "/api/v1/projections/{name}", put_projection, "putProjection",
      "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
      PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201,
@@ -558,11 +571,10 @@ static const struct api_route ROUTES[] = {
      ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0, "projection-not-found", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
      "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
-     "ProjectionVersion", 200, 0, "projection-not-found projection-not-ready", NULL},
+     "ProjectionVersion", 200, 0, KEY_PROBLEMS, NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/skip", post_key, "skipParkedEvent",
      "Drop the first parked event of a key, then go on with the others.", KEY_PARAMS,
-     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, 0,
-     "projection-not-found projection-not-ready", NULL},
+     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, 0, KEY_PROBLEMS, NULL},
     {"GET", "/api/v1/projections/{name}/wait", get_wait, "waitForProjection",
      "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
      ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,

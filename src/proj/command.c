@@ -275,10 +275,13 @@ static void removing(struct registry_change *change)
 }
 
 /* May this version go before its time? */
-static enum err check_drop(struct projection *pr, uint32_t version, struct ectx *ec)
+static enum err check_drop(struct projection *pr, struct proj_command *c)
 {
+    const uint32_t version = c->for_version;
+    struct ectx *ec = &c->ec;
     struct run *r = run_find(pr, version);
     if (r == NULL || r->dropping) {
+        c->why = PROJ_NO_VERSION;
         return ectx_fail(ec, ERR_NOT_FOUND, "'%.*s' has no version %u", STR(pr->name), version);
     }
     if (!pr->known) {
@@ -297,12 +300,13 @@ static enum err check_drop(struct projection *pr, uint32_t version, struct ectx 
 static void change(struct proj *p, struct projection *pr, struct proj_command *c)
 {
     struct run *building = run_building(pr);
-    enum err e = c->kind == PROJ_DROP_VERSION ? check_drop(pr, c->for_version, &c->ec) : ERR_OK;
+    enum err e = c->kind == PROJ_DROP_VERSION ? check_drop(pr, c) : ERR_OK;
     if (e != ERR_OK) {
         answer(c, e);
         return;
     }
     if (c->kind == PROJ_CANCEL && (building == NULL || pr->switching)) {
+        c->why = PROJ_NO_VERSION;
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND, "no version of '%.*s' is being built",
                             STR(pr->name)));
         return;
@@ -351,6 +355,7 @@ static void change_served(struct projection *pr, struct proj_command *c)
         answer(c, ectx_fail(&c->ec, pr->known ? ERR_BUSY : ERR_NOT_READY,
                             pr->known ? "a switch is under way" : "the target is not open yet"));
     } else if (to == NULL || to->dropping) {
+        c->why = PROJ_NO_VERSION;
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND,
                             back ? "no version is kept any more" : "no version is being built"));
     } else if (!run_caught_up(to) && (!back || !run_may_apply(to))) {
@@ -433,9 +438,12 @@ static void retry_done(struct work *w)
     }
     c->version = r->run->d->version;
     if (e == ERR_OK && stays) {
+        c->why = PROJ_STAYS_PARKED;
         e = ectx_fail(&w->ec, ERR_MALFORMED, "the key stays parked: %s", r->counts.reason);
     } else if (e == ERR_NOT_FOUND && r->found) {
         e = ERR_OK;
+    } else if (e == ERR_NOT_FOUND) {
+        c->why = PROJ_NOT_PARKED;
     }
     c->ec = w->ec;
     mem_free((char *)(uintptr_t)r->key.p);
@@ -466,6 +474,7 @@ static void retry(struct projection *pr, struct proj_command *c)
     if (run == NULL || run->dropping || r == NULL || key == NULL) {
         mem_free(r);
         mem_free(key);
+        c->why = run == NULL || run->dropping ? PROJ_NO_VERSION : PROJ_WHY_NONE;
         answer(c, run == NULL || run->dropping
                       ? ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no such version")
                       : ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory"));
@@ -488,6 +497,7 @@ static void retry(struct projection *pr, struct proj_command *c)
 void proj_command(struct proj *p, struct proj_command *c)
 {
     c->created = false;
+    c->why = PROJ_WHY_NONE;
     c->version = 0;
     c->applied_name = STR_NULL;
     memset(&c->ec, 0, sizeof(c->ec));

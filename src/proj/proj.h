@@ -122,6 +122,8 @@ enum proj_command_kind {
     PROJ_RETRY_KEY, /* `key`: apply its parked events again, in order */
     PROJ_SKIP_KEY,  /* `key`: drop the first of its parked events, then as PROJ_RETRY_KEY */
 };
+/* What is not there (ERR_NOT_FOUND), or stands in the way (ERR_MALFORMED), beside the projection. */
+enum proj_why { PROJ_WHY_NONE, PROJ_NO_VERSION, PROJ_NOT_PARKED, PROJ_STAYS_PARKED };
 struct proj_command {
     enum proj_command_kind kind;
     struct str name;             /* of the projection; PROJ_APPLY: from the definition */
@@ -135,6 +137,7 @@ struct proj_command {
      * change of it is under way), ERR_NOT_READY (what it needs is not known yet), ... */
     enum err err;
     struct ectx ec;
+    enum proj_why why;
     bool created;
     struct str applied_name; /* PROJ_APPLY */
     uint32_t version;        /* that it was about */

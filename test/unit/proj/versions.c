@@ -123,6 +123,7 @@ TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     check_made(&w, "%\\_\\_v%", "keys__v2\ntotals__v2\n");
     check_text(&w, "SELECT version FROM leat_checkpoint GROUP BY version", "2\n");
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_NO_VERSION);
     world_check(&w, "");
     world_deinit(&w);
 }
@@ -184,6 +185,7 @@ TEST(projection_drops_a_kept_version_when_it_is_told_to)
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_EXISTS);
     w.for_version = 9;
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_NO_VERSION);
     w.for_version = 1;
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
     assert_int_equal(versions(&w), PROJ_VERSIONS_MAX - 1);
@@ -199,6 +201,7 @@ TEST(projection_drops_a_kept_version_when_it_is_told_to)
     w.for_version = 4;
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_NO_VERSION);
     assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
@@ -285,6 +288,7 @@ TEST_ON_BOTH(projection_that_is_being_built_can_be_cancelled)
     world_say(&w, 200, 0);
     world_until(&w, world_settled, 60000);
     assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_NO_VERSION);
     assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK); /* so that it stays */
     apply_version(&w, 2);
     world_run(&w, 2000);
@@ -359,10 +363,16 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
     assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 2);
     arena_deinit(&a);
     assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
+    assert_int_equal(w.why, PROJ_STAYS_PARKED);
     assert_non_null(strstr(ec.text, "stays parked"));
     assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k0", &ec), ERR_OK);
     check_text(&w, "SELECT k, sum FROM keys ORDER BY k", "k0|7\nk3|5\n");
     assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_NOT_PARKED);
+    w.for_version = 9;
+    assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k0", &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_NO_VERSION);
+    w.for_version = 0;
     world_deinit(&w);
 }
 
@@ -379,6 +389,7 @@ TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
     check_text(&w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
     world_run(&w, 1000);
     assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_NOT_FOUND);
+    assert_int_equal(w.why, PROJ_WHY_NONE);
     world_kill(&w, 0);
     world_up(&w, 0);
     world_run(&w, 1000);

@@ -306,6 +306,7 @@ enum err world_command(struct world *w, enum proj_command_kind kind, const char 
         assert_true(call.done);
         e = call.c.err;
         *ec = call.c.ec;
+        w->why = call.c.why;
         if (is_later(e)) {
             world_run(w, 100);
         }

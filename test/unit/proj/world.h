@@ -42,6 +42,7 @@ struct world {
     uint64_t rng;
     uint64_t ticked_ns;
     const char *keep;                   /* of the definition; "24h" if NULL */
+    enum proj_why why;                  /* of the last command */
     uint32_t for_version;               /* of commands */
     const struct proj_upcasts *upcasts; /* NULL: there are none */
     uint64_t lanes_lag;                 /* of the processes: low, so that lanes come and go */
