@@ -209,7 +209,10 @@ enum err linux_sendv(struct env_sock *s, const struct iovec *iov, int iov_count,
         .msg_iovlen = (size_t)(iov_count < IOV_MAX ? iov_count : IOV_MAX),
     };
     for (;;) {
-        ssize_t part = sendmsg(linux_sock_of(s)->fd, &message, MSG_NOSIGNAL);
+        const int fd = linux_sock_of(s)->fd;
+        /* One piece alone, as a small reply is, without the message around it. */
+        ssize_t part = iov_count == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+                                      : sendmsg(fd, &message, MSG_NOSIGNAL);
         if (part >= 0) {
             *sent = (size_t)part;
             return ERR_OK;
