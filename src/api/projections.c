@@ -72,6 +72,7 @@ static void write_version(struct json_writer *w, const struct proj_version_statu
         json_write_member_str(w, "error", v->error);
     }
     json_write_member_bool(w, "caught_up", v->caught_up);
+    json_write_member_bool(w, "waits_for_switch", v->waits);
     if (v->upcasts_changed) {
         json_write_member_str(w, "rebuild_because",
                               STR_LIT("upcasts were changed since this version was declared"));
@@ -525,10 +526,10 @@ static const char DEFINITION_EXAMPLE[] =
     "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"columns\":{\"id\":\"text\","
     "\"total\":\"integer\"},\"key\":\"id\"}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
-#define COMMAND_PROBLEMS                                                                  \
-    "projection-not-found projection-version-not-found projection-version-conflict "      \
+#define COMMAND_PROBLEMS                                                             \
+    "projection-not-found projection-version-not-found projection-version-conflict " \
     "projection-behind projection-busy projection-not-ready"
-#define KEY_PROBLEMS                                                                \
+#define KEY_PROBLEMS                                                                     \
     "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
     "projection-not-ready"
 #define COMMAND(suffix, id, summary)                                                           \

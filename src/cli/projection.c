@@ -91,6 +91,33 @@ static void print_rebuilds(const struct json *p)
     }
 }
 
+static bool says(const struct json *v, const char *name)
+{
+    const struct json *m = json_get(v, name);
+    return m != NULL && m->kind == JSON_BOOL && m->boolean;
+}
+
+/* The version that is built, and served when somebody says so (switch: manual), or NULL. */
+static const struct json *waiting(const struct json *p)
+{
+    const struct json *versions = json_get(p, "versions");
+    for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
+        if (says(v, "waits_for_switch")) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+static void print_waiting(const struct cli *cli, const struct json *p)
+{
+    const struct json *v = waiting(p);
+    if (v != NULL) {
+        out_printf("version %lld is ready: leat projection switch %s serves it\n",
+                   (long long)member_i64(v, "version", 0), cli->words[0]);
+    }
+}
+
 int run_projection_show(struct cli *cli)
 {
     struct json *v;
@@ -104,6 +131,7 @@ int run_projection_show(struct cli *cli)
                    STR(views == NULL ? STR_LIT("[]") : views->raw));
         e = print_projections(cli, v);
         print_rebuilds(v);
+        print_waiting(cli, v);
     }
     return cli_report(e, &cli->ec);
 }
@@ -158,8 +186,8 @@ static void draw(const struct json *v)
             number(v, "events_per_second", 0), time);
 }
 
-/* Until nothing is being built any more, and `version` has caught up. Ends when nothing was applied
- * for --timeout. */
+/* Until nothing is being built any more, or what is waits for `switch`, and `version` has caught
+ * up. Ends when nothing was applied for --timeout. */
 static enum err follow_build(struct cli *cli, int64_t version)
 {
     const uint64_t patience = (uint64_t)cli->timeout_ms * 1000000u;
@@ -178,7 +206,7 @@ static enum err follow_build(struct cli *cli, int64_t version)
                              (long long)member_i64(stop, "version", 0),
                              STR(member_str(stop, "error")));
         }
-        if (build == NULL) {
+        if (build == NULL || says(build, "waits_for_switch")) {
             break;
         }
         if (cli->progress) {
@@ -199,6 +227,7 @@ static enum err follow_build(struct cli *cli, int64_t version)
         fprintf(stderr, "\n");
     }
     out_printf("serving version %lld\n", (long long)member_i64(v, "served_version", 0));
+    print_waiting(cli, v);
     return ERR_OK;
 }
 

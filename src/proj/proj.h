@@ -122,7 +122,8 @@ enum proj_command_kind {
     PROJ_RETRY_KEY, /* `key`: apply its parked events again, in order */
     PROJ_SKIP_KEY,  /* `key`: drop the first of its parked events, then as PROJ_RETRY_KEY */
 };
-/* What is not there (ERR_NOT_FOUND), or stands in the way (ERR_MALFORMED), beside the projection. */
+/* What is not there (ERR_NOT_FOUND), or stands in the way (ERR_MALFORMED), beside the projection.
+ */
 enum proj_why { PROJ_WHY_NONE, PROJ_NO_VERSION, PROJ_NOT_PARKED, PROJ_STAYS_PARKED };
 struct proj_command {
     enum proj_command_kind kind;
@@ -178,6 +179,7 @@ struct proj_version_status {
     uint64_t applied;  /* events since start */
     double per_second; /* over the last 10 s */
     bool caught_up;    /* every partition is ours and read to its end */
+    bool waits;        /* built, and `switch: manual`: it is served when PROJ_SWITCH says so */
     /* Upcasts are others than when this version was declared: what it had applied before has old
      * forms. A rebuild brings all into the newest. */
     bool upcasts_changed;

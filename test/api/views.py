@@ -1,0 +1,89 @@
+"""Views over HTTP: queries, what their columns are written as, read-your-writes; a version that waits for its switch; what is refused, by its code."""
+import subprocess
+
+from server import Client
+
+DEFINITION = """
+projection: shelf
+version: 1
+source: { category: shelf }
+target: sqlite:shelf.db
+switch: manual
+tables:
+  shelf_view:
+    columns: { id: text, n: integer, price: real }
+    key: id
+maps:
+  - type: Put
+    upsert: { table: shelf_view, key: { id: $stream_id }, set: { n: /data/n, price: /data/price } }
+"""
+PROJECTION, VIEW = "/api/v1/projections/shelf", "/api/v1/views/shelf_view"
+
+
+def say(client, stream, **data):
+    return client.call("POST", f"/api/v1/streams/shelf-{stream}/events", {"events": [{"type": "Put", "data": data}]})[1]["position"]
+
+
+def queries(count, client):
+    for n, price in enumerate((3450.0, 0.1, 1e16, 2.5)):
+        at = say(client, f"s{n}", n=n, price=price)
+    status, _, text = client.raw("GET", f"{VIEW}?at_least={at}&timeout=20s&order=n&columns=price")
+    count.show("reals of a view are plain decimals", status == 200 and
+               text.decode().split('"rows":')[1].startswith('[{"price":3450},{"price":0.1},{"price":10000000000000000},{"price":2.5}]'), text)
+    page = client.call("GET", f"{VIEW}?order=n:desc&columns=id&limit=3")[1]
+    rest = client.call("GET", f"{VIEW}?order=n:desc&columns=id&limit=3&cursor={page['next_cursor']}")[1]
+    count.show("pages by cursor", [r["id"] for r in page["rows"] + rest["rows"]] == ["s3", "s2", "s1", "s0"] and "next_cursor" not in rest, (page, rest))
+    answer = client.call("GET", f"{VIEW}?limit=0")
+    count.show("a page of nothing is refused", answer[0] == 400 and answer[1]["detail"].startswith("limit: "), answer)
+    client.call("POST", f"{PROJECTION}/pause", {})
+    at = say(client, "s9", n=9, price=1)
+    answer = client.call("GET", f"{VIEW}?at_least={at}&timeout=100ms"), client.call("GET", f"{PROJECTION}/wait?at_least={at}&timeout=100ms")
+    count.show("a view that is behind says so", all(a[0] == 504 and a[1]["code"] == "projection-behind" and a[1]["lag_events"] >= 1 for a in answer), answer)
+    client.call("POST", f"{PROJECTION}/resume", {})
+    answer = client.call("GET", f"{PROJECTION}/wait?at_least={at}&timeout=20s")
+    count.show("and when it is there", answer[0] == 200 and answer[1]["caught_up"], answer)
+
+
+def refused(count, client):
+    def told(method, path, body=None):
+        status, answer, _ = client.call(method, PROJECTION + path, body)
+        return status, answer["code"]
+    version = (404, "projection-version-not-found")
+    for name, got, wanted in (
+            ("cancel without a version that is built", told("POST", "/cancel", {}), version),
+            ("rollback without a version that is kept", told("POST", "/rollback", {}), version),
+            ("switch without a version that is built", told("POST", "/switch", {}), version),
+            ("a version that is not there", told("GET", "/definition?version=7"), version),
+            ("dropping it", told("DELETE", "/versions/7"), version),
+            ("skip of a key that is not parked", told("POST", "/keys/s1/skip", {}), (404, "key-not-parked")),
+            ("skip in a version that is not there", told("POST", "/keys/s1/skip?version=7", {}), version),
+            ("a projection that is not there", told("POST", "x/cancel", {}), (404, "projection-not-found"))):
+        count.show(name, got == wanted, (got, wanted))
+    at = say(client, "bad", n="no number", price=1)
+    client.call("GET", f"{VIEW}?at_least={at}&timeout=20s")
+    parked = client.call("GET", f"{PROJECTION}/parked")[1]["parked"]
+    got = told("POST", f"/keys/{parked[0]['key']}/retry", {}) if parked else None
+    count.show("retry of a key that stays parked", got == (409, "key-stays-parked"), (got, parked))
+
+
+def by_hand(count, server, client, binary):
+    def run(*words):
+        return subprocess.run([binary, "projection", *words, "--http", server.http], capture_output=True, text=True, timeout=60, check=False)
+    told = run("rebuild", "shelf", "--follow", "--timeout", "20")
+    count.show("a rebuild that waits for its switch ends well, and says what to do",
+               told.returncode == 0 and "version 2 is ready: leat projection switch shelf serves it" in told.stdout, told)
+    shown, status = run("show", "shelf"), client.call("GET", PROJECTION)[1]
+    count.show("and its status says so", "version 2 is ready" in shown.stdout and status["served_version"] == 1 and
+               [v["waits_for_switch"] for v in status["versions"] if v["version"] == 2] == [True], (shown, status))
+    told = run("switch", "shelf")
+    count.show("the switch serves it", told.returncode == 0 and "serving: shelf, version 2" in told.stdout and "is ready" not in run("show", "shelf").stdout, told)
+    client.call("DELETE", PROJECTION)
+
+
+def run(count, server, binary):
+    client = Client(server)
+    client.raw("PUT", PROJECTION, DEFINITION.encode(), {"Content-Type": "application/yaml"})
+    queries(count, client)
+    refused(count, client)
+    by_hand(count, server, client, binary)
+    client.close()
