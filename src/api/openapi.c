@@ -52,7 +52,8 @@ static void put_param(struct json_writer *w, const struct api_param *p)
     put_schema_of(w, p->type);
     if (p->example != NULL) {
         json_write_name(w, "example");
-        if (p->type == API_INTEGER || p->type == API_LIMIT || p->type == API_BOOLEAN || p->type == API_LIST) {
+        if (p->type == API_INTEGER || p->type == API_LIMIT || p->type == API_BOOLEAN ||
+            p->type == API_LIST) {
             json_write_raw(w, str_of(p->example));
         } else {
             json_write_z(w, p->example);

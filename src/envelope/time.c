@@ -114,7 +114,8 @@ static bool time_parse(struct str s, bool to_the_minute, int64_t *ns)
         return false;
     }
     leap_second = s.n >= 9 && s.p[7] == '6';
-    if (!take_time(&s, to_the_minute, &of_day, &fraction) || !take_offset(&s, &offset) || s.n != 0) {
+    if (!take_time(&s, to_the_minute, &of_day, &fraction) || !take_offset(&s, &offset) ||
+        s.n != 0) {
         return false;
     }
     int64_t seconds = days_of(year, month, day) * 86400 + of_day - offset;

@@ -102,9 +102,9 @@ TEST(api_a_long_poll_of_a_stream_says_where_to_go_on)
     assert_string_equal(poll(&w, "1", "100"), "r100");
     assert_string_equal(poll(&w, "2", "start"), "start"); /* it is not there yet */
     assert_string_equal(poll(&w, "2", "end"), "start");
-    assert_int_equal(ask(&w, "POST", "/api/v1/streams/page-2/events", "",
-                         "{\"events\":[{\"type\":\"a\"}]}"),
-                     201);
+    assert_int_equal(
+        ask(&w, "POST", "/api/v1/streams/page-2/events", "", "{\"events\":[{\"type\":\"a\"}]}"),
+        201);
     assert_string_equal(poll(&w, "2", "start"), "r0");
     world_deinit(&w);
 }
@@ -115,8 +115,7 @@ TEST(api_a_long_poll_of_all_says_where_to_go_on)
     struct world w;
     char first[128];
     open_events(&w);
-    assert_int_equal(
-        ask(&w, "GET", "/api/v1/subscriptions/live?wait=0ms&from=end", "", NULL), 200);
+    assert_int_equal(ask(&w, "GET", "/api/v1/subscriptions/live?wait=0ms&from=end", "", NULL), 200);
     (void)snprintf(first, sizeof(first), "/api/v1/subscriptions/live?wait=100ms&from=%s",
                    next_of(&w));
     assert_int_equal(ask(&w, "GET", first, "", NULL), 200);

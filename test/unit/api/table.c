@@ -32,9 +32,9 @@ TEST(api_every_problem_that_a_route_names_is_in_the_table)
 TEST(api_a_page_of_nothing_is_refused)
 {
     /* It was answered with all, or with nothing, as if that were the end. */
-    static const struct api_resource *const all[] = {
-        &api_streams, &api_events, &api_live,         &api_records,
-        &api_topics,  &api_views,  &api_view_changes, &api_projections};
+    static const struct api_resource *const all[] = {&api_streams,      &api_events,     &api_live,
+                                                     &api_records,      &api_topics,     &api_views,
+                                                     &api_view_changes, &api_projections};
     size_t seen = 0;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         for (size_t j = 0; j < all[i]->route_count; j++) {

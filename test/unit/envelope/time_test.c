@@ -44,9 +44,9 @@ TEST(times_of_rfc3339_are_read_exactly)
 
 TEST(a_moment_may_be_to_the_minute)
 {
-    static const char *const bad[] = {"2026-02-11T14Z", "2026-02-11T14:00", "2026-02-11T14:0Z",
-                                      "2026-02-11T14:00:Z", "2026-02-11T14:00.5Z",
-                                      "2026-02-11T14:60Z"};
+    static const char *const bad[] = {"2026-02-11T14Z",      "2026-02-11T14:00",
+                                      "2026-02-11T14:0Z",    "2026-02-11T14:00:Z",
+                                      "2026-02-11T14:00.5Z", "2026-02-11T14:60Z"};
     int64_t ns = 0;
     assert_true(time_parse_moment(STR_LIT("2026-02-11T14:00Z"), &ns));
     assert_int_equal(ns, 1770818400 * SECOND);
