@@ -417,6 +417,22 @@ static void post_events(struct api_call *c)
     start(x, es);
 }
 
+/* The scope of the checks; as in reads, there is one. */
+static enum err read_store(const struct json *v, struct ectx *ec)
+{
+    if (v == NULL || v->kind == JSON_NULL) {
+        return ERR_OK;
+    }
+    if (v->kind != JSON_STRING) {
+        return ectx_fail(ec, ERR_MALFORMED, "store: must be a text");
+    }
+    return str_eq_z(v->string, "default")
+               ? ERR_OK
+               : ectx_fail(ec, ERR_NOT_FOUND,
+                           "there is no store '%.*s'; this node has one: default",
+                           (int)(v->string.n > 64 ? 64 : v->string.n), v->string.p);
+}
+
 static void post_append(struct api_call *c)
 {
     struct es *es;
@@ -428,7 +444,8 @@ static void post_append(struct api_call *c)
     struct ectx ec = {0};
     struct es_check *checks;
     const struct json *records = json_get(body, "records");
-    enum err e = api_only(body, "records checks", &ec);
+    enum err e = api_only(body, "records checks store", &ec);
+    e = e == ERR_OK ? read_store(json_get(body, "store"), &ec) : e;
     e = e == ERR_OK ? event_checks_read(json_get(body, "checks"), c->arena, &checks,
                                         &x->append.check_count, &ec)
                     : e;
@@ -495,6 +512,7 @@ static const struct api_schema SCHEMAS[] = {
      "\"position\":{\"type\":\"string\"},\"idempotent\":{\"type\":\"boolean\"}}}"},
     {"Append",
      "{\"type\":\"object\",\"properties\":{"
+     "\"store\":{\"type\":\"string\",\"enum\":[\"default\"]},"
      "\"records\":{\"type\":\"array\",\"maxItems\":10000,"
      "\"items\":{\"$ref\":\"#/components/schemas/NewEvent\"}},"
      "\"checks\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"object\","

@@ -330,6 +330,13 @@ static void on_category(struct es_category_create *cc)
     struct api_object o;
     api_object_begin(&o, ES_ANSWER_BYTES);
     json_write_member_str(&o.w, "name", cc->name);
+    size_t count = 0;
+    const struct es_category *list = es_categories(x->c->api->services.es, x->c->arena, &count);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        if (str_eq(list[i].name, cc->name)) { /* as it is, not as it was asked for */
+            json_write_member_i64(&o.w, "partitions", list[i].partitions);
+        }
+    }
     json_write_member_bool(&o.w, "created", cc->created);
     api_object_reply(x->c, cc->created ? 201 : 200, NULL, 0, &o);
 }
@@ -451,8 +458,8 @@ static const struct api_schema SCHEMAS[] = {
     {"NewCategory",
      "{\"type\":\"object\",\"properties\":{\"partitions\":{\"type\":\"integer\",\"minimum\":1}}}"},
     {"CategoryCreated",
-     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"created\":{\"type\":"
-     "\"boolean\"}}}"},
+     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"partitions\":{"
+     "\"type\":\"integer\"},\"created\":{\"type\":\"boolean\"}}}"},
 };
 const struct api_resource api_streams = {
     "Streams", "Streams of events, their retention and deletion; categories.",

@@ -62,3 +62,37 @@ TEST(api_a_member_that_is_not_known_is_refused)
     assert_false(has(&w, "\"two\""));
     world_deinit(&w);
 }
+
+/* The scope of positions is named from the first day: there is one. */
+TEST(api_an_append_names_its_store)
+{
+    struct world w = {.events = true};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    const char *record =
+        "{\"store\":\"default\",\"records\":[{\"stream\":\"one-1\",\"type\":\"a\"}]}";
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", "", record), 201);
+    record = "{\"store\":\"other\",\"records\":[{\"stream\":\"one-1\",\"type\":\"a\"}]}";
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", "", record), 404);
+    assert_true(has(&w, "there is no store 'other'") && has(&w, "\"code\":\"not-found\""));
+    assert_int_equal(ask(&w, "GET", STREAM "/events", "", NULL), 200);
+    assert_true(has(&w, "\"last_revision\":0"));
+    world_deinit(&w);
+}
+
+/* A category that is there has the partitions that it has. */
+TEST(api_a_category_says_its_partitions)
+{
+    struct world w = {.events = true};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "PUT", "/api/v1/categories/two", "", "{\"partitions\":2}"), 201);
+    assert_true(has(&w, "{\"name\":\"two\",\"partitions\":2,\"created\":true}"));
+    assert_int_equal(ask(&w, "PUT", "/api/v1/categories/two", "", "{\"partitions\":4}"), 200);
+    assert_true(has(&w, "{\"name\":\"two\",\"partitions\":2,\"created\":false}"));
+    world_deinit(&w);
+}
