@@ -113,6 +113,17 @@ void json_write_u64(struct json_writer *w, uint64_t v)
     buf_put_decimal(w->out, v);
 }
 
+/* Of "3.45e+03": 3. */
+static int exponent_of(const char *text)
+{
+    const char *e = strchr(text, 'e');
+    int n = 0;
+    for (const char *p = e == NULL ? "" : e + 2; *p != '\0'; p++) {
+        n = n * 10 + (*p - '0');
+    }
+    return e != NULL && e[1] == '-' ? -n : n;
+}
+
 void json_write_f64(struct json_writer *w, double v)
 {
     if (!isfinite(v)) {
@@ -127,8 +138,7 @@ void json_write_f64(struct json_writer *w, double v)
             break;
         }
     }
-    const char *e = strchr(text, 'e');
-    const int exponent = e == NULL ? 0 : (int)strtol(e + 1, NULL, 10);
+    const int exponent = exponent_of(text);
     if (exponent >= REAL_PLAIN_MIN && exponent < REAL_DIGITS) {
         const int decimals = digits - 1 - exponent;
         (void)snprintf(text, sizeof(text), "%.*f", decimals > 0 ? decimals : 0, v);
