@@ -385,13 +385,15 @@ TEST(an_event_that_needs_too_much_memory_is_parked)
     struct store store = {.version = 1, .text = renamed};
     const struct proj_upcasts upcasts = {&store, version_of, texts_of};
     const size_t elements = 900000; /* of some 100 bytes each, built */
-    char *value = test_calloc(1, 2 * elements + 200);
-    size_t n = (size_t)sprintf(value, "{\"eventType\":\"Added.v1\",\"data\":{\"n\":1,\"x\":[0");
+    const size_t size = 2 * elements + 200;
+    char *value = test_calloc(1, size);
+    size_t n =
+        (size_t)snprintf(value, size, "{\"eventType\":\"Added.v1\",\"data\":{\"n\":1,\"x\":[0");
     for (size_t i = 1; i < elements; i++) {
         value[n++] = ',';
         value[n++] = '0';
     }
-    (void)sprintf(value + n, "]}}");
+    (void)snprintf(value + n, size - n, "]}}");
     worst_config_good(&cfg, 1);
     world_init(&w, 1, &cfg);
     w.upcasts = &upcasts;
