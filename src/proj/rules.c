@@ -56,11 +56,13 @@ static enum err read_headers(struct apply *a, struct apply_event *e, struct ectx
 }
 
 /* What a redaction of all of the data left in the record (es/erase_batch.c): `null` and blanks, or
- * `0` and blanks if there was no room for that; of one digit nothing but the mark tells. */
+ * `0` and blanks if there was no room for that. Without blanks nothing but the mark tells: an event
+ * whose data is null, or a number, was written so. */
 static bool is_erased(struct str data, bool marked)
 {
     const struct str text = str_trim(data);
-    return str_eq_z(text, "null") || (str_eq_z(text, "0") && data.n < 4 && (marked || data.n > 1));
+    return (str_eq_z(text, "null") || (str_eq_z(text, "0") && data.n < 4)) &&
+           (marked || data.n > text.n);
 }
 
 /* A text that can stand in a column; bytes that are none become base64-like hexadecimal. */
@@ -171,8 +173,7 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
                                       .topic = e->topic,
                                       .partition = e->partition,
                                       .offset = r->offset,
-                                      .timestamp_ms = r->timestamp,
-                                      .redacted = str_is_null(r->value)};
+                                      .timestamp_ms = r->timestamp};
     e->key = printable(r->key, &a->event_arena); /* until the definition's key is known */
     if (str_is_null(e->key)) {
         return no_memory(ec);
@@ -186,7 +187,7 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
     const bool of_store = str_starts(e->topic, "es.");
     const bool marked = of_store && (r->attributes & RECORD_ATTR_ERASED) != 0;
     const bool erased = of_store && is_erased(e->data_text, marked);
-    e->event.redacted = e->event.redacted || erased || marked;
+    e->event.redacted = erased || marked;
     bool old = a->upcasts != NULL && of_store && !str_is_null(e->data_text) &&
                upcasts_know(a->upcasts, &e->envelope);
     if (!old && !is_wanted(a->d, &e->envelope)) {

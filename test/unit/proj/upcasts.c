@@ -56,11 +56,16 @@ static const struct str *texts_of(void *ctx, struct arena *a, size_t *count)
     return texts;
 }
 
-static void say(struct world *w, const char *type, const char *data)
+static int64_t say(struct world *w, const char *type, const char *data)
 {
     char value[200];
     (void)snprintf(value, sizeof(value), "{\"eventType\":\"%s\",\"data\":%s}", type, data);
-    (void)worst_produce(w->log, "es.old", 1, STR_LIT("k1"), str_of(value), 1);
+    return worst_produce(w->log, "es.old", 1, STR_LIT("k1"), str_of(value), 1);
+}
+
+static void mark(struct world *w, int64_t offset)
+{
+    worst_mark(w->log, "es.old", 1, offset, RECORD_ATTR_ERASED);
 }
 
 static void expect(struct world *w, const char *sql, const char *want)
@@ -94,15 +99,15 @@ TEST(projection_sees_events_in_their_newest_form)
     assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_NOT_READY);
     store.version = 1;
     assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
-    say(&w, "Added.v1", "{\"n\":5}");
-    say(&w, "Added.v2", "{\"amount\":7}");
+    (void)say(&w, "Added.v1", "{\"n\":5}");
+    (void)say(&w, "Added.v2", "{\"amount\":7}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|12|NULL\n");
     assert_false(newest(&w, &a).upcasts_changed);
 
     world_stop(&w, 0);
     store.version = 0;
-    say(&w, "Added.v1", "{\"n\":1}");
+    (void)say(&w, "Added.v1", "{\"n\":1}");
     world_up(&w, 0);
     world_run(&w, 5000);
     expect(&w, "SELECT * FROM keys", "k1|12|NULL\n"); /* it waits */
@@ -115,7 +120,7 @@ TEST(projection_sees_events_in_their_newest_form)
     store.text = split;
     store.version = 3;
     assert_true(newest(&w, &a).upcasts_changed);
-    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    (void)say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|33|3\n");
     assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
@@ -128,7 +133,7 @@ TEST(projection_sees_events_in_their_newest_form)
     assert_false(both.versions[0].upcasts_changed); /* it is not rebuilt any more */
 
     /* One that cannot be brought there is parked with its reason; nothing of it is applied. */
-    say(&w, "Added.v1", "{\"n\":\"x\"}");
+    (void)say(&w, "Added.v1", "{\"n\":\"x\"}");
     world_run(&w, 3000);
     expect(&w, "SELECT * FROM keys", "k1|87|3\n");
     expect(&w, "SELECT event_key, substr(reason, 1, 10) FROM leat_parked WHERE version = 2",
@@ -187,14 +192,14 @@ TEST(the_id_of_an_action_does_not_depend_on_the_rules_of_a_version)
     (void)snprintf(made, sizeof(made), text, 1, "");
     begin(&w, &store, &upcasts, made);
     w.appends_good = true;
-    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    (void)say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
     world_run(&w, 3000);
     assert_int_equal(w.appended.count, 1);
     assert_non_null(map_get(&w.appended, STR_LIT("sums.bill.es.old/1.0.1")));
     (void)snprintf(made, sizeof(made), text, 2, more);
     assert_int_equal(world_command(&w, PROJ_APPLY, made, &ec), ERR_OK);
     world_run(&w, 10000);
-    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    (void)say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
     world_run(&w, 3000);
     expect(&w, "SELECT * FROM keys", "k1|40\n"); /* it is the second version that is served */
     assert_int_equal(w.appended.count, 2);
@@ -210,7 +215,7 @@ static int64_t say_bare(struct world *w, const char *type, const char *data)
                                             {STR_LIT("ce_source"), STR_LIT("test")},
                                             {STR_LIT("ce_type"), str_of(type)}};
     const struct engine_record r = {.key = STR_LIT("k1"),
-                                    .value = str_of(data),
+                                    .value = data == NULL ? STR_NULL : str_of(data),
                                     .headers = headers,
                                     .header_count = ARRAY_LEN(headers),
                                     .timestamp_ms = 1};
@@ -236,14 +241,14 @@ TEST(a_redacted_event_is_not_upcast)
     struct store store = {.text = split};
     const struct proj_upcasts upcasts = {&store, version_of, texts_of};
     begin(&w, &store, &upcasts, text);
-    say(&w, "Added.v1", "{\"n\":2}");
-    say(&w, "Added.v1", "null    ");
-    say(&w, "Added.v1", " null");
-    say(&w, "Added.v1", "{\"n\":3}");
+    (void)say(&w, "Added.v1", "{\"n\":2}");
+    mark(&w, say(&w, "Added.v1", "null    "));
+    mark(&w, say(&w, "Added.v1", " null"));
+    (void)say(&w, "Added.v1", "{\"n\":3}");
     world_run(&w, 3000);
     expect(&w, "SELECT event_key, reason FROM leat_parked", "");
     expect(&w, "SELECT * FROM keys", "k1|50|2\n");
-    static const char *const left[] = {"null   ", "null", "0  ", "0 "};
+    static const char *const left[] = {"null   ", "null ", "0  ", "0 "};
     for (size_t i = 0; i < ARRAY_LEN(left); i++) {
         (void)say_bare(&w, "Added.v1", left[i]);
     }
@@ -251,6 +256,39 @@ TEST(a_redacted_event_is_not_upcast)
     world_run(&w, 3000);
     expect(&w, "SELECT event_key, reason FROM leat_parked", "");
     expect(&w, "SELECT * FROM keys", "k1|90|6\n");
+    end(&w);
+}
+
+/* An event that never had data is none that was redacted: nothing but its data is null. */
+TEST(an_event_without_data_is_not_redacted)
+{
+    static const char text[] =
+        "projection: sums\n"
+        "source: { category: old }\n"
+        "target: \"sqlite:views.db\"\n"
+        "tables: { keys: { columns: { k: text, empty: integer, gone: integer }, key: k } }\n"
+        "maps:\n"
+        "  - type: Added\n"
+        "    when: not $redacted and not exists(/data/n)\n"
+        "    increment: { table: keys, key: { k: $key }, by: { empty: 1 } }\n"
+        "  - type: Added\n"
+        "    when: $redacted\n"
+        "    increment: { table: keys, key: { k: $key }, by: { gone: 1 } }\n";
+    struct world w;
+    struct store store = {.text = split};
+    const struct proj_upcasts upcasts = {&store, version_of, texts_of};
+    begin(&w, &store, &upcasts, text);
+    (void)say_bare(&w, "Added", NULL);
+    (void)say_bare(&w, "Added", "null");
+    (void)say_bare(&w, "Added", "0");
+    (void)say(&w, "Added", "null");
+    world_run(&w, 3000);
+    expect(&w, "SELECT event_key, reason FROM leat_parked", "");
+    expect(&w, "SELECT * FROM keys", "k1|4|NULL\n");
+    mark(&w, say_bare(&w, "Added", "null")); /* as true was */
+    (void)say_bare(&w, "Added", "null ");
+    world_run(&w, 3000);
+    expect(&w, "SELECT * FROM keys", "k1|4|2\n");
     end(&w);
 }
 
@@ -332,12 +370,12 @@ TEST(an_event_that_is_not_wanted_parks_nothing_if_its_upcast_fails)
     struct store store = {.text = steps};
     const struct proj_upcasts upcasts = {&store, version_of, texts_of};
     begin(&w, &store, &upcasts, text);
-    say(&w, "Added.v1", "{\"n\":\"x\"}");
-    say(&w, "Charged.v1", "{\"n\":2}");
+    (void)say(&w, "Added.v1", "{\"n\":\"x\"}");
+    (void)say(&w, "Charged.v1", "{\"n\":2}");
     world_run(&w, 3000);
     expect(&w, "SELECT event_key, reason FROM leat_parked", "");
     expect(&w, "SELECT * FROM keys", "k1|20\n");
-    say(&w, "Charged.v1", "{\"n\":\"x\"}");
+    (void)say(&w, "Charged.v1", "{\"n\":\"x\"}");
     world_run(&w, 3000);
     expect(&w, "SELECT event_key, substr(reason, 1, 10) FROM leat_parked", "k1|its upcast\n");
     end(&w);
@@ -361,15 +399,15 @@ TEST(projection_sees_what_the_upcasts_of_several_files_make)
     world_up(&w, 0);
     world_run(&w, 500);
     assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
-    say(&w, "Added.v0", "{\"old\":9}");
-    say(&w, "Added.v1", "{\"n\":5}");
+    (void)say(&w, "Added.v0", "{\"old\":9}");
+    (void)say(&w, "Added.v1", "{\"n\":5}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|15|NULL\n");
     store.second = "upcasts:\n"
                    "  - { from: Added.v0, to: Unwanted.v1 }\n"
                    "  - { from: Added.v1, to: Added.v2, set: { /data/amount: /data/n * 100 } }\n";
     store.version = 2;
-    say(&w, "Added.v0", "{\"old\":0}");
+    (void)say(&w, "Added.v0", "{\"old\":0}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|115|NULL\n");
     end(&w);
@@ -402,7 +440,7 @@ TEST(an_event_that_needs_too_much_memory_is_parked)
     world_run(&w, 500);
     assert_int_equal(world_command(&w, PROJ_APPLY, definition, &ec), ERR_OK);
     (void)worst_produce(w.log, "es.old", 1, STR_LIT("big"), str_of(value), 1);
-    say(&w, "Added.v2", "{\"amount\":7}");
+    (void)say(&w, "Added.v2", "{\"amount\":7}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|7|NULL\n");
     expect(&w, "SELECT event_key, reason FROM leat_parked",
@@ -437,7 +475,7 @@ TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
                                    "$type } }\n",
                                    &ec),
                      ERR_OK);
-    say(&w, "Added.v1", "{\"n\":5}");
+    (void)say(&w, "Added.v1", "{\"n\":5}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|Added.v1\n");
     world_stop(&w, 0);
@@ -484,7 +522,7 @@ TEST(upcasts_survive_every_failing_allocation)
     const struct proj_upcasts upcasts = {&store, version_of, texts_of};
     begin(&w, &store, &upcasts, definition);
     test_each_failing_alloc(once_more, &w);
-    say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
+    (void)say(&w, "Added.v1", "{\"n\":2,\"fee\":3}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|20|3\n");
     /* The last attempt fails: nothing is applied in its old form. */
@@ -492,7 +530,7 @@ TEST(upcasts_survive_every_failing_allocation)
     test_fail_alloc(1);
     assert_null(upcasts_now(w.nodes[0].proj));
     assert_true(test_fail_alloc_end());
-    say(&w, "Added.v1", "{\"n\":1}");
+    (void)say(&w, "Added.v1", "{\"n\":1}");
     world_until(&w, world_settled, 60000);
     expect(&w, "SELECT * FROM keys", "k1|30|3\n");
     end(&w);
