@@ -543,7 +543,8 @@ static const struct api_param EVENT_PARAMS[] = {
 };
 static const struct api_param ALL_PARAMS[] = {
     {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
-    {"type", API_QUERY, API_LIST, false, NULL, "Of this type; several: any of them."},
+    {"type", API_QUERY, API_LIST, false, NULL,
+     "Of this type, as it was written (upcasts may make another of it); several: any of them."},
     {"tag", API_QUERY, API_LIST, false, NULL, "With this tag; several: all of them."},
     {"from", API_QUERY, API_STRING, false, "start",
      "After this position, or start, or end (start; backwards: end)."},

@@ -234,6 +234,10 @@ static void on_state(struct es_fold_state *s)
         json_write_name(&o.w, "snapshot_revision");
         json_write_u64(&o.w, s->snapshot_revision);
     }
+    if (s->incomplete_before > 0) {
+        json_write_name(&o.w, "incomplete_before");
+        json_write_u64(&o.w, s->incomplete_before);
+    }
     json_write_name(&o.w, "state");
     json_write_raw(&o.w, s->state);
     api_object_reply(x->c, 200, NULL, 0, &o);
@@ -344,7 +348,10 @@ static const struct api_schema SCHEMAS[] = {
     {"State", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
               "\"fold\":{\"type\":\"string\"},\"schema\":{\"type\":\"string\"},"
               "\"revision\":{\"type\":[\"integer\",\"null\"]},"
-              "\"snapshot_revision\":{\"type\":\"integer\"},\"state\":{}}}"},
+              "\"snapshot_revision\":{\"type\":\"integer\"},\"incomplete_before\":{\"type\":"
+              "\"integer\",\"description\":\"Events before this revision are hidden (truncated, "
+              "beyond max_count, too old) and not in the state. Absent: all are in it.\"},"
+              "\"state\":{}}}"},
 };
 const struct api_resource api_folds = {
     "Folds and upcasts",

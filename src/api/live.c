@@ -437,7 +437,8 @@ static const struct api_param PARAMS[] = {
     {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
     {"stream", API_QUERY, API_STRING, false, NULL,
      "Events of this stream only, all of them: without category, type and tag."},
-    {"type", API_QUERY, API_LIST, false, NULL, "Of this type; several: any of them."},
+    {"type", API_QUERY, API_LIST, false, NULL,
+     "Of this type, as it was written (upcasts may make another of it); several: any of them."},
     {"tag", API_QUERY, API_LIST, false, NULL, "With this tag; several: all of them."},
     {"from", API_QUERY, API_STRING, false, "end",
      "After this position (of a stream: this revision), or start, or end (start); `next` of the "

@@ -33,8 +33,10 @@ static void pages_add(struct pages *p, struct json *array)
 }
 
 static enum err print_elements(struct cli *cli, const char *name, const struct json *first,
-                               const struct json *state)
+                               const struct json *folded)
 {
+    const struct json *before = json_get(folded, "incomplete_before");
+    const struct json *state = json_get(folded, "state");
     struct buf b;
     struct json_writer w;
     buf_init(&b, CLI_OUTPUT_MAX);
@@ -46,6 +48,10 @@ static enum err print_elements(struct cli *cli, const char *name, const struct j
         json_write_raw(&w, v->raw);
     }
     json_write_end(&w, ']');
+    if (before != NULL) {
+        json_write_name(&w, "incomplete_before");
+        json_write_raw(&w, before->raw);
+    }
     if (state != NULL) {
         json_write_name(&w, "state");
         json_write_raw(&w, state->raw);
@@ -152,6 +158,11 @@ static enum err print_state(struct cli *cli, const struct json *state, const cha
     }
     out_printf("\n%s (fold %.*s, revision %lld):\n", title, STR(member_str(state, "fold")),
                (long long)member_i64(state, "revision", -1));
+    const long long before = member_i64(state, "incomplete_before", 0);
+    if (before > 0) {
+        out_printf("incomplete: the events before revision %lld are hidden, and not in it\n",
+                   before);
+    }
     return print_raw(cli, value->raw);
 }
 
@@ -170,7 +181,7 @@ int run_stream_show(struct cli *cli)
     }
     e = e == ERR_OK ? stream_state(cli, cli->words[0], at, &state) : e;
     if (e == ERR_OK && cli->json) {
-        e = print_elements(cli, "events", p.first, json_get(state, "state"));
+        e = print_elements(cli, "events", p.first, state);
     } else if (e == ERR_OK) {
         struct json all = {.kind = JSON_ARRAY, .first = p.first};
         e = p.count == 0 ? out_write(STR_LIT("no events\n"), &cli->ec)

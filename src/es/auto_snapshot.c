@@ -85,6 +85,8 @@ static void on_state(struct es_fold_state *s)
                                           .revision = s->revision,
                                           .schema = s->schema,
                                           .state = s->state,
+                                          .of_fold = true,
+                                          .incomplete_before = s->incomplete_before,
                                           .arena = &q->arena,
                                           .done = on_written,
                                           .ctx = es};

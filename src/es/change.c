@@ -8,6 +8,7 @@
  */
 #include "es/erase.h"
 #include "es/write.h"
+#include "mapping/mapping.h"
 
 struct change_op {
     struct es_wop op; /* first */
@@ -94,6 +95,14 @@ static enum es_problem snapshot_check(const struct es *es, struct es_stream_chan
 {
     if (c->schema.n == 0 || c->schema.n > ES_SCHEMA_MAX) {
         return invalid(c, "a snapshot's schema tag has 1 to 128 bytes");
+    }
+    if (!c->of_fold && mapping_fold_tag_is(c->schema)) {
+        IGNORE(ectx_fail(&c->ec, ERR_MALFORMED,
+                         "schema: '%.*s' is the tag of a fold's own snapshots, which the server "
+                         "writes",
+                         STR(c->schema)));
+        ectx_hint(&c->ec, "take a tag that does not end in '-' and 16 hexadecimal digits");
+        return ES_INVALID;
     }
     if (c->state.n > es->event_max_bytes) {
         IGNORE(ectx_fail(&c->ec, ERR_MESSAGE_TOO_LARGE,
@@ -229,6 +238,7 @@ static void make_fact(const struct change_op *o, struct es_fact *out)
         out->kind = ES_FACT_SNAPSHOT;
         out->schema = c->schema;
         out->snapshot = c->state;
+        out->incomplete_before = c->incomplete_before;
     } else {
         out->kind = ES_FACT_STATE;
         make_status(o, &out->status);

@@ -229,6 +229,9 @@ struct es_read_stream {
     bool has_snapshot;
     struct es_snapshot snapshot;
     uint64_t first_revision, last_revision; /* of the stream as it is */
+    /* Forward: events before this one were hidden (of this life of the stream, by truncation,
+     * max_count or max_age) and are not in the snapshot either; 0: none. */
+    uint64_t incomplete_before;
     bool more;
     uint64_t next; /* where to go on if there is more */
     void *internal;
@@ -343,8 +346,11 @@ struct es_stream_change {
     struct str reason;
     const struct str *fields; /* JSON pointers; none: all of the data */
     size_t field_count;
-    /* SNAPSHOT (revision, too) */
+    /* SNAPSHOT (revision, too). A schema that ends in '-' and 16 hexadecimal digits is of a fold:
+     * ES_INVALID without `of_fold`. */
     struct str schema, state;
+    bool of_fold;
+    uint64_t incomplete_before; /* as of es_fold_state */
     struct arena *arena;
     enum err (*also)(struct es_stream_change *c, struct engine_part *extra); /* as of an append */
     void (*done)(struct es_stream_change *c);
@@ -475,7 +481,8 @@ struct es_fold_state {
     uint64_t revision;
     bool from_snapshot;
     uint64_t snapshot_revision;
-    struct str state; /* JSON, in the arena */
+    uint64_t incomplete_before; /* events before it are hidden, and not in the state; 0: all are */
+    struct str state;           /* JSON, in the arena */
     void *internal;
 };
 void es_fold_state(struct es *es, struct es_fold_state *s);

@@ -261,7 +261,7 @@ uint64_t es_body_hash(const struct es *es, struct str type, struct str data, str
  * A fact: a record of __leat_streams, key = stream, value = JSON:
  *   {"fact":"state","state":"active","truncate_before":3,"born":0,"max_age_ms":1000,"max_count":10}
  *   {"fact":"redaction","revision":5,"fields":["/email"],"reason":"..."}       no fields: all data
- *   {"fact":"snapshot","revision":7,"schema":"Order.v3","state":{...}}
+ *   {"fact":"snapshot","revision":7,"schema":"Order.v3","incomplete_before":3,"state":{...}}
  * A state is whole: the newest one says everything. The record's timestamp is its time.
  */
 struct es_fact {
@@ -272,6 +272,7 @@ struct es_fact {
     size_t field_count;
     struct str reason;
     struct str schema, snapshot; /* snapshot: raw JSON */
+    uint64_t incomplete_before;  /* of a snapshot; 0 is not written */
 };
 /* Strings are views of value, or in the arena. */
 MUST_USE enum err es_fact_parse(struct str value, struct arena *a, struct es_fact *out,

@@ -76,6 +76,13 @@ static enum err parse_snapshot(const struct json *v, struct es_fact *out, struct
     }
     out->schema = schema->string;
     out->snapshot = state->raw;
+    if (json_get(v, "incomplete_before") != NULL) {
+        enum err e =
+            member_u64(v, "incomplete_before", ES_REVISION_MAX, &out->incomplete_before, ec);
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
     return member_u64(v, "revision", ES_REVISION_MAX, &out->revision, ec);
 }
 
@@ -157,6 +164,10 @@ struct str es_fact_format(const struct es_fact *f, struct arena *a)
         json_write_name(&w, "revision");
         json_write_u64(&w, f->revision);
         json_write_member_str(&w, "schema", f->schema);
+        if (f->incomplete_before > 0) {
+            json_write_name(&w, "incomplete_before");
+            json_write_u64(&w, f->incomplete_before);
+        }
         json_write_name(&w, "state");
         json_write_raw(&w, f->snapshot);
     }

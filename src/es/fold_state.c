@@ -108,6 +108,9 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
         s->revision = r->snapshot.revision;
         s->empty = false;
     }
+    if (r->incomplete_before > r->from) { /* else it is of what the pages before have folded */
+        s->incomplete_before = r->incomplete_before;
+    }
     enum err e = mapping_state_init(op->def->fold, text, &op->page, &state, ec);
     op->no_snapshot = r->has_snapshot && (e == ERR_MALFORMED || e == ERR_LIMIT);
     for (size_t i = 0; e == ERR_OK && i < r->event_count; i++) {
@@ -151,6 +154,7 @@ static void state_begin(struct state_op *op)
     }
     s->empty = true;
     s->from_snapshot = false;
+    s->incomplete_before = 0;
     op->read = (struct es_read_stream){.stream = s->stream,
                                        .to = s->to,
                                        .until_ns = s->until_ns,

@@ -65,6 +65,7 @@ static void answer(struct stream_read *s, enum es_problem problem)
         r->event_count = 0;
         r->has_snapshot = false;
         r->more = false;
+        r->incomplete_before = 0;
     }
     es_task_end(&s->task);
     r->done(r);
@@ -247,6 +248,7 @@ static bool at_head(struct stream_read *s)
     }
     r->last_revision = head;
     r->first_revision = s->sight.floor > head ? head + 1 : s->sight.floor;
+    r->incomplete_before = s->sight.floor > s->sight.status.born ? r->first_revision : 0;
     s->sieve.sight = &s->sight;
     s->sieve.hash = s->hash;
     range_set(s);
@@ -277,6 +279,7 @@ static bool at_snapshot(struct stream_read *s)
                                            .schema = f->schema,
                                            .state = f->snapshot,
                                            .time_ns = s->fact.time_ms * 1000000};
+        r->incomplete_before = f->incomplete_before;
         s->next = r->next = f->revision + 1;
         s->left = s->next <= s->last;
     }
@@ -386,6 +389,19 @@ static bool at_events(struct stream_read *s)
     return true;
 }
 
+/* Up to where has the sieve hidden some of this round? They are too old (max_age). */
+static void note_hidden(struct stream_read *s)
+{
+    const struct es_event *found = s->sieve.events;
+    uint64_t end = s->next + s->round;
+    for (size_t i = s->sieve.count; i > 0 && found[i - 1].revision + 1 == end; i--) {
+        end--;
+    }
+    if (!s->r->backward && end > s->next && s->sieve.count < s->round) {
+        s->r->incomplete_before = end;
+    }
+}
+
 /* Takes what the sieve has left, as far as the limits let it. */
 static bool at_sieve(struct stream_read *s)
 {
@@ -404,6 +420,7 @@ static bool at_sieve(struct stream_read *s)
         return false;
     }
     struct es_event *found = s->sieve.events;
+    note_hidden(s);
     uint64_t end = r->backward ? s->next - s->round : s->next + s->round;
     for (size_t i = 0; i < s->sieve.count; i++) {
         if (found[i].envelope.time_ns > r->until_ns) {

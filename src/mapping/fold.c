@@ -153,6 +153,19 @@ struct str mapping_fold_tag(const struct mapping_fold *f, uint64_t digest, struc
                         (unsigned long long)digest);
 }
 
+bool mapping_fold_tag_is(struct str tag)
+{
+    if (tag.n < 17 || tag.p[tag.n - 17] != '-') {
+        return false;
+    }
+    for (size_t i = tag.n - 16; i < tag.n; i++) {
+        if (memchr("0123456789abcdef", tag.p[i], 16) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 MUST_USE enum err mapping_state_init(const struct mapping_fold *f, struct str text, struct arena *a,
                                      struct mapping_state *out, struct ectx *ec)
 {

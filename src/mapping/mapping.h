@@ -239,6 +239,8 @@ uint64_t mapping_fold_digest(const struct mapping_fold *f, const struct mapping_
 /* The schema tag of the fold's own snapshots: "order-1-89ab...", its schema (or name) and the
  * digest. Null: no memory. */
 struct str mapping_fold_tag(const struct mapping_fold *f, uint64_t digest, struct arena *a);
+/* Has it the form of such a tag, of whatever fold? */
+bool mapping_fold_tag_is(struct str tag);
 
 /* ---- Upcasts
  * ------------------------------------------------------------------------------- */

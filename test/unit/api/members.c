@@ -28,6 +28,8 @@ static const struct row ROWS[] = {
      "max_cout: there is no such member here"},
     {"PUT", STREAM "/snapshot", "{\"revision\":0,\"state\":{},\"shema\":\"S\"}",
      "shema: there is no such member here"},
+    {"PUT", STREAM "/snapshot", "{\"revision\":0,\"state\":{},\"schema\":\"S-0123456789abcdef\"}",
+     "schema: 'S-0123456789abcdef' is the tag of a fold's own snapshots"},
     {"POST", STREAM "/events/0/redact", "{\"reason\":\"r\",\"field\":[\"/n\"]}",
      "field: there is no such member here"},
     {"POST", STREAM "/events/0/redact", "{\"reason\":\"r\",\"fields\":[]}",

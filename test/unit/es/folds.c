@@ -47,12 +47,13 @@ static void on_state(struct es_fold_state *s)
     *(bool *)s->ctx = true;
 }
 
-/* "STATE@revision" and "from N" if a snapshot was used; or the problem and why. */
-static const char *folded(struct es_world *w, char *out, size_t size)
+/* "STATE@revision", "from N" if a snapshot was used, and "without N" if those before N are not in
+ * it; or the problem and why. */
+static const char *folded_to(struct es_world *w, uint64_t to, char *out, size_t size)
 {
     bool done = false;
     struct es_fold_state s = {.stream = STR_LIT("f-1"),
-                              .to = UINT64_MAX,
+                              .to = to,
                               .until_ns = INT64_MAX,
                               .arena = &w->arena,
                               .done = on_state,
@@ -66,10 +67,19 @@ static const char *folded(struct es_world *w, char *out, size_t size)
     }
     int n = snprintf(out, size, "%.*s@%llu", STR(s.state), (unsigned long long)s.revision);
     if (s.from_snapshot && n > 0 && (size_t)n < size) {
-        (void)snprintf(out + n, size - (size_t)n, " from %llu",
-                       (unsigned long long)s.snapshot_revision);
+        n += snprintf(out + n, size - (size_t)n, " from %llu",
+                      (unsigned long long)s.snapshot_revision);
+    }
+    if (s.incomplete_before > 0 && n > 0 && (size_t)n < size) {
+        (void)snprintf(out + n, size - (size_t)n, " without %llu",
+                       (unsigned long long)s.incomplete_before);
     }
     return out;
+}
+
+static const char *folded(struct es_world *w, char *out, size_t size)
+{
+    return folded_to(w, UINT64_MAX, out, size);
 }
 
 /* The snapshot that a read by this schema begins with: "STATE@revision", or "none". */
@@ -109,22 +119,32 @@ static void on_change(struct es_stream_change *c)
     *(bool *)c->ctx = true;
 }
 
-static void write_snapshot(struct es_world *w, const char *schema, uint64_t revision,
-                           const char *text)
+static enum es_problem change(struct es_world *w, struct es_stream_change c)
 {
     bool done = false;
-    struct es_stream_change c = {.kind = ES_CHANGE_SNAPSHOT,
-                                 .stream = STR_LIT("f-1"),
-                                 .revision = revision,
-                                 .schema = str_of(schema),
-                                 .state = str_of(text),
-                                 .arena = &w->arena,
-                                 .done = on_change,
-                                 .ctx = &done};
+    c.stream = STR_LIT("f-1");
+    c.arena = &w->arena;
+    c.done = on_change;
+    c.ctx = &done;
     es_stream_change(w->es, &c);
     es_world_settle(w);
     assert_true(done);
-    assert_int_equal(c.problem, ES_OK);
+    return c.problem;
+}
+
+static enum es_problem try_snapshot(struct es_world *w, const char *schema, uint64_t revision,
+                                    const char *text)
+{
+    return change(w, (struct es_stream_change){.kind = ES_CHANGE_SNAPSHOT,
+                                               .revision = revision,
+                                               .schema = str_of(schema),
+                                               .state = str_of(text)});
+}
+
+static void write_snapshot(struct es_world *w, const char *schema, uint64_t revision,
+                           const char *text)
+{
+    assert_int_equal(try_snapshot(w, schema, revision, text), ES_OK);
 }
 
 #define FOLD(by)                                                    \
@@ -197,6 +217,75 @@ TEST(a_clients_snapshot_of_the_schema_is_the_clients)
     assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "\"mine\"@4");
     define(&w, ES_FOLD, "f", NULL);
     assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "\"mine\"@4");
+    es_world_deinit(&w);
+}
+
+/* Under the tag of a fold's own snapshots nobody writes but the server, whatever is declared. */
+TEST(a_client_writes_no_snapshot_under_a_folds_own_tag)
+{
+    struct es_world w;
+    char got[200];
+    bool done = false;
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v2", "{\"n\":2}", 3);
+    struct es_fold_state s = {.stream = STR_LIT("f-1"),
+                              .to = UINT64_MAX,
+                              .until_ns = INT64_MAX,
+                              .arena = &w.arena,
+                              .done = on_state,
+                              .ctx = &done};
+    es_fold_state(w.es, &s);
+    es_world_settle(&w);
+    assert_true(done);
+    assert_int_equal(s.problem, ES_OK);
+    assert_int_equal(try_snapshot(&w, s.schema.p, 2, "{\"n\":\"forged\"}"), ES_INVALID);
+    define(&w, ES_FOLD, "f", NULL);
+    assert_int_equal(try_snapshot(&w, s.schema.p, 2, "{\"n\":500}"), ES_INVALID);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@2");
+    write_snapshot(&w, "f-1-0123456789abcde", 2, "1");
+    write_snapshot(&w, "f-1-0123456789ABCDEF", 2, "1");
+    write_snapshot(&w, "0123456789abcdef", 2, "1");
+    es_world_deinit(&w);
+}
+
+/* What is folded of a truncated stream says what is not in it; a snapshot made of it, too. */
+TEST(a_state_says_which_events_are_not_in_it)
+{
+    struct es_world w;
+    char got[200];
+    es_world_init(&w, 1);
+    say(&w, "N.v2", "{\"n\":2}", 3);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@2");
+    assert_int_equal(
+        change(&w, (struct es_stream_change){.set_truncate_before = true, .truncate_before = 2}),
+        ES_OK);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":2}@2 without 2");
+    assert_string_equal(folded_to(&w, 1, got, sizeof(got)), "{}@0 without 2");
+    say(&w, "N.v2", "{\"n\":2}", 2);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@4 from 3 without 2");
+    /* What the snapshot has is not missed; what it no longer joins is. */
+    assert_int_equal(
+        change(&w, (struct es_stream_change){.set_truncate_before = true, .truncate_before = 4}),
+        ES_OK);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@4 from 3 without 2");
+    assert_int_equal(
+        change(&w, (struct es_stream_change){.set_truncate_before = true, .truncate_before = 5}),
+        ES_OK);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{}@0 without 5");
+    /* Another life of the stream begins anew. */
+    assert_int_equal(change(&w, (struct es_stream_change){.kind = ES_CHANGE_SOFT_DELETE}), ES_OK);
+    say(&w, "N.v2", "{\"n\":2}", 1);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":2}@5");
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    say(&w, "N.v2", "{\"n\":2}", 3);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":8}@8 from 7");
+    assert_int_equal(
+        change(&w, (struct es_stream_change){.set_truncate_before = true, .truncate_before = 7}),
+        ES_OK);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":8}@8 from 7");
     es_world_deinit(&w);
 }
 
