@@ -110,9 +110,12 @@ void idempotency_ready(struct api_idempotency *i)
 /* Two sums of all that the client said, by different rules, and how much it was. */
 static void print_of(const struct http_request *r, char out[IDEMPOTENCY_PRINT])
 {
-    const struct str parts[] = {r->method, r->target, r->query, r->body};
+    const struct str match = http_header_get(r, "If-Match");
+    const struct str none = http_header_get(r, "If-None-Match");
+    const struct str parts[] = {r->method, r->target, r->query, r->body, match, none};
+    const size_t count = !str_is_null(match) || !str_is_null(none) ? 6 : 4; /* as earlier builds */
     uint32_t sum = 0, mix = 0;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+    for (size_t i = 0; i < count; i++) {
         const uint8_t end = 0;
         sum = crc32c(sum, parts[i].p, parts[i].n);
         sum = crc32c(sum, &end, 1);
@@ -177,8 +180,9 @@ bool idempotency_enter(struct api_call *c)
         e = NULL;
     }
     if (e != NULL && !str_eq_z(str_of(e->print), print)) {
-        return answer(c, "idempotency-mismatch",
-                      "this Idempotency-Key was given with another method, path, query or body");
+        return answer(
+            c, "idempotency-mismatch",
+            "this Idempotency-Key was given with another method, path, query, condition or body");
     }
     if (e != NULL && e->running) {
         return answer(c, "idempotency-in-progress",

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/api_int.h"
 #include "api/idempotency.h"
@@ -133,6 +134,29 @@ static bool check_names(struct api_call *c)
     return true;
 }
 
+/* Of a header that is given twice the first would count, and what the second says go unseen.
+ * (Prefer may be; all of them are read.) */
+static bool check_headers(struct api_call *c)
+{
+    static const char *const once[] = {"Idempotency-Key", "If-Match", "If-None-Match",
+                                       "Last-Event-ID"};
+    for (size_t k = 0; k < ARRAY_LEN(once); k++) {
+        const size_t n = strlen(once[k]);
+        size_t count = 0;
+        if (str_is_null(http_header_get(c->request, once[k]))) {
+            continue;
+        }
+        for (size_t i = 0; i < c->request->header_count; i++) {
+            const struct str name = c->request->headers[i].name;
+            count += name.n == n && strncasecmp(name.p, once[k], n) == 0 ? 1u : 0u;
+        }
+        if (count > 1) {
+            return refuse(c, once[k], n, "is given more than once", "give it once");
+        }
+    }
+    return true;
+}
+
 static bool check_params(struct api_call *c)
 {
     size_t path_index = 0;
@@ -143,7 +167,7 @@ static bool check_params(struct api_call *c)
         }
         path_index += p->in == API_PATH ? 1u : 0u;
     }
-    return check_names(c);
+    return check_names(c) && check_headers(c);
 }
 
 /* A body that is packed would be taken for what it is not. What is read is said in the answer (RFC

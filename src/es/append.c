@@ -372,6 +372,9 @@ static void told_durable(struct es_flight_wait *w)
                 o->a, (struct es_position){f->parts[i].position, (uint32_t)f->parts[i].count - 1});
         }
     }
+    if (f->append.part_count > f->part_count) { /* what `also` has kept is the end of the append */
+        position_max(o->a, (struct es_position){f->engine_parts[f->part_count].position, 0});
+    }
     for (size_t i = 0; i < o->a->stream_count; i++) {
         const struct es_appended *s = &o->a->streams[i];
         es_auto_snapshot(o->op.es, s->stream, s->first_revision, s->last_revision);

@@ -170,7 +170,7 @@ struct es_append {
     bool idempotent; /* these very events were there already: the original answer */
     struct es_appended *streams;
     size_t stream_count;
-    struct es_position position; /* of the last event */
+    struct es_position position; /* of the last event, or of what `also` has added behind it */
     struct es_violation *violations;
     size_t violation_count;
     size_t culprit;               /* index of the event at fault (reused id, too large, invalid) */

@@ -28,6 +28,46 @@ TEST(api_a_key_makes_a_post_happen_once)
     world_deinit(&w);
 }
 
+static struct str position_in(struct world *w, char out[64])
+{
+    const char *at = strstr((const char *)w->in.p, "\"position\":\"");
+    out[0] = 0;
+    if (at != NULL) {
+        (void)sscanf(at + 12, "%63[^\"]", out);
+    }
+    return str_of(out);
+}
+
+/* Its answer is the first one to the letter, whoever gives it; the condition is of the request. */
+TEST(api_a_key_of_an_append_gives_the_same_answer_after_an_end)
+{
+    static const char *const TARGET = "/api/v1/streams/one-1/events";
+    static const char *const BODY =
+        "{\"events\":[{\"type\":\"A\",\"data\":1},{\"type\":\"B\",\"data\":2}]}";
+    struct world w = {.events = true};
+    char first[64], later[64];
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", TARGET, "Idempotency-Key: k\r\n", BODY), 201);
+    assert_true(position_in(&w, first).n > 2);
+    assert_int_equal(ask(&w, "POST", TARGET, "Idempotency-Key: k\r\n", BODY), 201);
+    assert_true(str_eq_z(position_in(&w, later), first));
+    assert_int_equal(ask(&w, "POST", TARGET, "Idempotency-Key: k\r\nIf-Match: \"r0\"\r\n", BODY),
+                     422);
+    assert_int_equal(ask(&w, "POST", TARGET, "Idempotency-Key: k\r\nidempotency-key: l\r\n", BODY),
+                     400);
+    world_reopen(&w, REOPEN_KILL);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", TARGET, "Idempotency-Key: k\r\n", BODY), 201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    assert_true(str_eq_z(position_in(&w, later), first));
+    world_deinit(&w);
+}
+
 TEST(api_a_key_lives_through_every_end)
 {
     static const enum reopen ends[] = {REOPEN_CLEAN, REOPEN_KILL, REOPEN_POWER_CUT};
