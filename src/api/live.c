@@ -145,10 +145,14 @@ static struct str frame_id(const struct live *l, enum es_frame frame, const stru
     if (!l->of_stream) {
         return str_make(text, es_position_format(position, text));
     }
-    if (frame != ES_FRAME_EVENT) {
+    uint64_t next;
+    if (frame == ES_FRAME_EVENT) {
+        return str_make(text, revision_text(text, event->revision));
+    }
+    if (!es_subscription_next_revision(l->sub, &next)) {
         return STR_NULL;
     }
-    return str_make(text, revision_text(text, event->revision));
+    return next == 0 ? STR_LIT("start") : str_make(text, revision_text(text, next - 1));
 }
 
 /* What is said of a frame: one line for each form of an event. */

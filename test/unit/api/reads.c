@@ -62,7 +62,8 @@ TEST(api_backwards_a_page_ends_at_to)
     world_deinit(&w);
 }
 
-#define POLL "/api/v1/subscriptions/live?wait=100ms&stream=page-"
+#define POLL   "/api/v1/subscriptions/live?wait=100ms&stream=page-"
+#define FOLLOW "/api/v1/subscriptions/live?stream=page-"
 
 /* The page's member `next`. */
 static const char *next_of(const struct world *w)
@@ -106,6 +107,23 @@ TEST(api_a_long_poll_of_a_stream_says_where_to_go_on)
         ask(&w, "POST", "/api/v1/streams/page-2/events", "", "{\"events\":[{\"type\":\"a\"}]}"),
         201);
     assert_string_equal(poll(&w, "2", "start"), "r0");
+    world_deinit(&w);
+}
+
+/* Who comes back with the last id misses nothing, also if no event was told in between. */
+TEST(api_a_stream_that_is_followed_from_its_end_says_where_that_is)
+{
+    static const char *const SSE = "Accept: text/event-stream\r\n";
+    struct world w;
+    open_events(&w);
+    assert_int_equal(ask(&w, "GET", FOLLOW "1&from=end", SSE, NULL), 200);
+    assert_true(has(&w, "id: r5\nevent: caught_up\n"));
+    world_dial(&w);
+    assert_int_equal(ask(&w, "GET", FOLLOW "1&from=r2", SSE, NULL), 200);
+    assert_true(has(&w, "id: r5\nevent: caught_up\n"));
+    world_dial(&w);
+    assert_int_equal(ask(&w, "GET", FOLLOW "2&from=end", SSE, NULL), 200);
+    assert_true(has(&w, "id: start\nevent: caught_up\n"));
     world_deinit(&w);
 }
 
