@@ -155,8 +155,7 @@ static const struct api_schema SCHEMAS[] = {
      "{\"type\":\"object\",\"required\":[\"revision\",\"state\"],\"properties\":{"
      "\"revision\":{\"type\":\"integer\",\"minimum\":0},\"schema\":{\"type\":\"string\","
      "\"description\":\"Not one that ends in '-' and 16 hexadecimal digits: those are of folds, "
-     "and "
-     "the server writes them.\"},"
+     "and the server writes them.\"},"
      "\"state\":{}}}"},
     {"Snapshot", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
                  "\"revision\":{\"type\":\"integer\"},\"schema\":{\"type\":\"string\"},"

@@ -289,6 +289,26 @@ TEST(a_state_says_which_events_are_not_in_it)
     es_world_deinit(&w);
 }
 
+TEST(a_state_says_which_events_were_too_old_for_it)
+{
+    struct es_world w;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v2", "{\"n\":2}", 2);
+    env_sim_advance_ns(w.env, 30000000000u);
+    say(&w, "N.v2", "{\"n\":2}", 1);
+    assert_int_equal(
+        change(&w, (struct es_stream_change){.set_max_age = true, .max_age_ms = 25000}), ES_OK);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":2}@2 without 2");
+    say(&w, "N.v2", "{\"n\":2}", 2);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@4 from 3 without 2");
+    env_sim_advance_ns(w.env, 30000000000u);
+    say(&w, "N.v2", "{\"n\":2}", 1);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":6}@5 from 3 without 5");
+    es_world_deinit(&w);
+}
+
 /* A long name leaves room for the digest. */
 TEST(a_fold_with_a_long_name_keeps_snapshots)
 {

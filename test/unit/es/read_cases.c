@@ -199,6 +199,7 @@ TEST(a_point_in_time_and_an_age)
         page_go(&w, &p);
         assert_int_equal(p.r.event_count, 2);
         assert_int_equal(p.r.events[0].revision, backward == 1 ? 3 : 2);
+        assert_int_equal(p.r.incomplete_before, backward == 1 ? 0 : 2);
         assert_false(p.r.more);
         page_free(&w, &p);
     }
