@@ -205,6 +205,20 @@ static void write_size(struct json_writer *w, const struct es_append *a)
     }
 }
 
+static void write_known(struct json_writer *w, const struct es_append *a)
+{
+    json_write_name(w, "known");
+    json_write_begin(w, '[');
+    for (size_t i = 0; i < a->known_count; i++) {
+        json_write_begin(w, '{');
+        json_write_member_i64(w, "event", (int64_t)a->known[i].event);
+        json_write_name(w, "revision");
+        json_write_u64(w, a->known[i].revision);
+        json_write_end(w, '}');
+    }
+    json_write_end(w, ']');
+}
+
 static void reply_conflict(struct append_call *x)
 {
     const struct es_append *a = &x->append;
@@ -230,8 +244,11 @@ static void reply_conflict(struct append_call *x)
         json_write_u64(&w, a->original_revision);
         json_write_member_i64(&w, "event", (int64_t)a->culprit);
         break;
-    case ES_EVENT_TOO_LARGE:
     case ES_PARTIAL_DUPLICATE:
+        json_write_member_i64(&w, "event", (int64_t)a->culprit);
+        write_known(&w, a);
+        break;
+    case ES_EVENT_TOO_LARGE:
     case ES_STREAM_TOMBSTONED:
     case ES_CATEGORY_NOT_FOUND:
         json_write_member_i64(&w, "event", (int64_t)a->culprit);

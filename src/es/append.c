@@ -359,6 +359,20 @@ static void answer_id(struct append_op *o, enum es_problem p, size_t culprit, co
     append_decide(o, p);
 }
 
+static void answer_partial(struct append_op *o, size_t culprit)
+{
+    struct es_append *a = o->a;
+    const struct es_rules *r = &o->plan.rules;
+    a->known_count = 0;
+    a->known = arena_new_n(a->arena, struct es_known, r->event_count);
+    for (size_t i = 0; a->known != NULL && i < r->event_count; i++) {
+        if (r->events[i].known) {
+            a->known[a->known_count++] = (struct es_known){i, r->events[i].revision};
+        }
+    }
+    answer_id(o, ES_PARTIAL_DUPLICATE, culprit, "is there already, others are not: revision");
+}
+
 /* ---- It may be appended
  * -------------------------------------------------------------------------------- */
 
@@ -551,7 +565,7 @@ static void append_run(struct es_wop *op)
         answer_id(o, ES_EVENT_ID_REUSED, culprit, "is that of revision");
         return;
     case ES_RULE_PARTIAL:
-        answer_id(o, ES_PARTIAL_DUPLICATE, culprit, "is there already, others are not: revision");
+        answer_partial(o, culprit);
         return;
     case ES_RULE_TOMBSTONED:
         a->culprit = culprit;

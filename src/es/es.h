@@ -150,6 +150,10 @@ struct es_appended { /* of each stream, in order of its first event in the call 
     struct str stream;
     uint64_t first_revision, last_revision;
 };
+struct es_known {
+    size_t event; /* its index in the call */
+    uint64_t revision;
+};
 struct es_append {
     const struct es_new_event *events;
     size_t event_count; /* 0: checks only */
@@ -176,7 +180,9 @@ struct es_append {
     size_t culprit;               /* index of the event at fault (reused id, too large, invalid) */
     size_t size_bytes, max_bytes; /* of what is too large: an event, or all; 0: it is not bytes */
     uint64_t original_revision;   /* of a reused id */
-    uint64_t actual_revision;     /* ES_REVISION_CONFLICT; with `exists` */
+    struct es_known *known;       /* ES_PARTIAL_DUPLICATE: what is there already */
+    size_t known_count;
+    uint64_t actual_revision; /* ES_REVISION_CONFLICT; with `exists` */
     bool exists;
     void *internal;
 };

@@ -70,6 +70,9 @@ def judge(client, count, when):
     status, body, _ = client.append("vector-one", [event("e0", data={"other": 1})], "any")
     count.show(f"an id with other data is refused {when}", status == 409 and body["code"] == "event-id-reused" and
                body["original_revision"] == 0, (status, body))
+    status, body, _ = client.append("vector-one", [event("unheard-of"), event("e0")], "any")
+    count.show(f"what is there of a partial duplicate is named {when}", status == 409 and
+               body["code"] == "partial-duplicate" and body["known"] == [{"event": 1, "revision": 0}], (status, body))
 
 
 def roll(client, count, server):
