@@ -63,7 +63,7 @@ TEST_ON_BOTH(a_json_column_keeps_what_the_value_is)
     static char keys[3 * ARRAY_LEN(values)][8];
     static char data[3 * ARRAY_LEN(values)][64];
     struct base_event events[3 * ARRAY_LEN(values)];
-    char sql[200];
+    char sql[400];
     char want[100];
     struct bench b;
     bench_init(&b, definition, "kinds.db");
