@@ -142,6 +142,7 @@ enum err es_erase_batch(struct es_erasure *x, struct ectx *ec)
     }
     e = es_redact_in_place(data, x->fields, x->field_count, x->arena, left, ec);
     const bool same = e == ERR_OK && memcmp(left, data.p, data.n) == 0;
+    const uint8_t before = *attributes;
     if (e != ERR_OK || (same && (*attributes & RECORD_ATTR_ERASED) != 0)) {
         return e;
     }
@@ -153,7 +154,7 @@ enum err es_erase_batch(struct es_erasure *x, struct ectx *ec)
     }
     if (e == ERR_MESSAGE_TOO_LARGE) { /* the data matters more than the mark */
         x->batch = STR_NULL;
-        *attributes &= (uint8_t)~RECORD_ATTR_ERASED;
+        *attributes = before;
         e = same ? ERR_OK : pack(x, batch_codec(&h), bytes, plain.size, &x->batch, ec);
         if (e != ERR_OK || same) {
             return e;

@@ -230,6 +230,10 @@ static void cover(const struct es_flight *f)
             es_query_events_end(f->es, (struct es_position){p->position, (uint32_t)p->count});
         }
     }
+    if (f->append.part_count > f->part_count) { /* of what `also` has added, which is told, too */
+        const uint64_t last = f->engine_parts[f->part_count].position;
+        w->indexed = last > w->indexed ? last : w->indexed;
+    }
 }
 
 static void tell(struct list *waiters)

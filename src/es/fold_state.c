@@ -21,11 +21,12 @@ struct state_op {
     struct es *es;
     struct es_fold_state *s;
     struct es_def *def;
-    struct str tag;   /* of its snapshots, by the upcasts of `upcasts` */
-    uint64_t upcasts; /* es_upcasts_version when it began */
-    unsigned begun;   /* how often */
-    size_t events;    /* of a page; fewer if those of one need too much memory */
-    bool no_snapshot; /* the one that is there is no state */
+    struct str tag;         /* of its snapshots, by the upcasts of `upcasts` */
+    uint64_t upcasts;       /* es_upcasts_version when it began */
+    unsigned begun;         /* how often */
+    size_t events;          /* of a page; fewer if those of one need too much memory */
+    bool no_snapshot;       /* the one that is there is no state */
+    bool in_call, answered; /* of the read that is on its way */
     struct es_read_stream read;
     struct arena page; /* of one page: its events, and the state while it is folded */
     struct buf state;  /* text; empty: the fold's initial state */
@@ -101,6 +102,9 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
     struct es_read_stream *r = &op->read;
     struct mapping_state state;
     struct str text = op->state.n > 0 ? arena_str(&op->page, buf_str(&op->state)) : STR_NULL;
+    if (op->state.n > 0 && str_is_null(text)) { /* null would be the fold's initial state */
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory to fold the stream");
+    }
     if (r->has_snapshot) {
         text = r->snapshot.state;
         s->from_snapshot = true;
@@ -133,15 +137,15 @@ static enum err page_fold(struct state_op *op, struct ectx *ec)
 
 static void on_page(struct es_read_stream *r);
 
-/* From the start, or from a snapshot. */
-static void state_begin(struct state_op *op)
+/* From the start, or from a snapshot: what is to be read. False: it has ended. */
+static bool state_begin(struct state_op *op)
 {
     struct es_fold_state *s = op->s;
     if (op->begun++ == BEGIN_MAX) {
         IGNORE(
             ectx_fail(&s->ec, ERR_AGAIN, "the upcasts were changed %u times meanwhile", BEGIN_MAX));
         state_end(op, ES_BUSY);
-        return;
+        return false;
     }
     arena_reset(&op->page, PAGE_BYTES);
     buf_clear(&op->state);
@@ -150,7 +154,7 @@ static void state_begin(struct state_op *op)
     if (str_is_null(op->tag)) {
         IGNORE(ectx_fail(&s->ec, ERR_NO_MEMORY, "no memory to fold the stream"));
         state_end(op, ES_FAILED);
-        return;
+        return false;
     }
     s->empty = true;
     s->from_snapshot = false;
@@ -164,35 +168,35 @@ static void state_begin(struct state_op *op)
                                        .arena = &op->page,
                                        .done = on_page,
                                        .ctx = op};
-    es_read_stream(op->es, &op->read);
+    return true;
 }
 
 /* A page needs more than its memory: fewer events at a time, down to one. */
-static void too_much(struct state_op *op)
+static bool too_much(struct state_op *op)
 {
     if (op->events > 1) {
         op->events = op->events > PAGE_FEWER ? op->events / PAGE_FEWER : 1;
         op->begun = 0;
-        state_begin(op);
-        return;
+        return state_begin(op);
     }
     IGNORE(ectx_fail(&op->s->ec, ERR_LIMIT, "the state and one event need more than %u MiB",
                      PAGE_ARENA >> 20));
     state_end(op, ES_FOLD_FAILED);
+    return false;
 }
 
-static void on_page(struct es_read_stream *r)
+/* True: there is more to be read. False: it has ended, and the operation is gone. */
+static bool page_take(struct state_op *op)
 {
-    struct state_op *op = r->ctx;
+    struct es_read_stream *r = &op->read;
     if (r->problem != ES_OK) {
         op->s->ec = r->ec;
         state_end(op, r->problem);
-        return;
+        return false;
     }
     if (op->upcasts != es_upcasts_version(op->es)) { /* else one state of two forms of events */
         es_read_stream_release(op->es, r);
-        state_begin(op);
-        return;
+        return state_begin(op);
     }
     struct ectx ec = {0};
     const enum err e = page_fold(op, &ec);
@@ -200,26 +204,44 @@ static void on_page(struct es_read_stream *r)
     const uint64_t next = r->next;
     es_read_stream_release(op->es, r);
     if (e == ERR_NO_MEMORY && op->page.over) {
-        too_much(op);
-        return;
+        return too_much(op);
     }
     if (op->no_snapshot && e != ERR_OK && op->s->from_snapshot) {
-        state_begin(op);
-        return;
+        return state_begin(op);
     }
     if (e != ERR_OK) {
         op->s->ec = ec;
         state_end(op, e == ERR_MALFORMED || e == ERR_LIMIT ? ES_FOLD_FAILED : ES_FAILED);
-        return;
+        return false;
     }
     if (!more) {
         state_end(op, ES_OK);
-        return;
+        return false;
     }
     arena_reset(&op->page, PAGE_BYTES);
     r->from = next;
     r->snapshot_schema = STR_NULL;
-    es_read_stream(op->es, r);
+    return true;
+}
+
+/* Page after page; a loop, because what is in memory is answered within the call. */
+static void pages_run(struct state_op *op)
+{
+    do {
+        op->answered = false;
+        op->in_call = true;
+        es_read_stream(op->es, &op->read);
+        op->in_call = false;
+    } while (op->answered && page_take(op));
+}
+
+static void on_page(struct es_read_stream *r)
+{
+    struct state_op *op = r->ctx;
+    op->answered = true;
+    if (!op->in_call && page_take(op)) {
+        pages_run(op);
+    }
 }
 
 static enum es_problem find_fold(struct es *es, struct es_fold_state *s, struct es_def **out)
@@ -265,5 +287,7 @@ void es_fold_state(struct es *es, struct es_fold_state *s)
     op->events = PAGE_EVENTS;
     arena_init(&op->page, PAGE_ARENA);
     buf_init(&op->state, STATE_BYTES);
-    state_begin(op);
+    if (state_begin(op)) {
+        pages_run(op);
+    }
 }

@@ -181,6 +181,7 @@ static void slot_answered(struct es_slot *s)
  * processor, come while another event is looked at. */
 static void tell(struct es_pick *f)
 {
+    f->told = f->told < f->next ? f->next : f->told; /* one read may have had many */
     for (; f->told < f->next + TOLD_AHEAD && f->told < f->count; f->told++) {
         const struct es_pick_place *p = &f->places[f->told];
         if (f->told == 0 || p->position.commit != p[-1].position.commit) {

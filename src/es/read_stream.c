@@ -163,7 +163,7 @@ static bool ask_redactions(struct stream_read *s, uint64_t revision)
     struct es_look *l = &s->looks[0];
     l->kind = ES_LOOK_SCAN;
     l->table = ES_T_REDACTIONS;
-    es_key_redaction(l->key, &s->hash, 0, 0);
+    es_key_redaction(l->key, &s->hash, s->sight.status.born, 0); /* no life knows of one before */
     es_key_redaction(l->at_most, &s->hash, revision, INT64_MAX);
     l->scan = (struct index_scan){.from = l->key,
                                   .to = l->at_most,

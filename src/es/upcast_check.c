@@ -21,7 +21,8 @@ struct check_op {
     struct mapping_upcasts *u; /* they and those on trial */
     struct es_read_all read;
     struct arena page;
-    struct arena arena; /* of `u` */
+    struct arena arena;     /* of `u` */
+    bool in_call, answered; /* of the read that is on its way */
 };
 
 static void check_end(struct check_op *op, enum es_problem problem)
@@ -83,14 +84,15 @@ static enum err event_try(struct check_op *op, const struct es_event *e, struct 
     return err;
 }
 
-static void on_page(struct es_read_all *r)
+/* True: there is more to be read. False: it has ended, and the operation is gone. */
+static bool page_take(struct check_op *op)
 {
-    struct check_op *op = r->ctx;
+    struct es_read_all *r = &op->read;
     enum err err = ERR_OK;
     if (r->problem != ES_OK) {
         op->c->ec = r->ec;
         check_end(op, r->problem);
-        return;
+        return false;
     }
     for (size_t i = 0; i < r->event_count && err != ERR_NO_MEMORY; i++) {
         struct ectx ec = {0};
@@ -100,17 +102,38 @@ static void on_page(struct es_read_all *r)
         }
     }
     const bool more = r->more && (op->c->events_max == 0 || op->c->events < op->c->events_max);
-    const struct es_position next = r->next;
+    r->after = r->next;
     es_read_all_release(op->es, r);
     if (err == ERR_NO_MEMORY) {
         IGNORE(ectx_fail(&op->c->ec, err, "no memory to try the upcasts"));
         check_end(op, ES_FAILED);
-    } else if (!more) {
+        return false;
+    }
+    if (!more) {
         check_end(op, ES_OK);
-    } else {
-        arena_reset(&op->page, PAGE_BYTES);
-        r->after = next;
-        es_read_all(op->es, r);
+        return false;
+    }
+    arena_reset(&op->page, PAGE_BYTES);
+    return true;
+}
+
+/* Page after page; a loop, because what is in memory is answered within the call. */
+static void pages_run(struct check_op *op)
+{
+    do {
+        op->answered = false;
+        op->in_call = true;
+        es_read_all(op->es, &op->read);
+        op->in_call = false;
+    } while (op->answered && page_take(op));
+}
+
+static void on_page(struct es_read_all *r)
+{
+    struct check_op *op = r->ctx;
+    op->answered = true;
+    if (!op->in_call && page_take(op)) {
+        pages_run(op);
     }
 }
 
@@ -149,5 +172,5 @@ void es_upcast_check(struct es *es, struct es_upcast_check *c)
                                     .arena = &op->page,
                                     .done = on_page,
                                     .ctx = op};
-    es_read_all(es, &op->read);
+    pages_run(op);
 }
