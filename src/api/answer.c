@@ -110,6 +110,13 @@ void api_fail(struct api_call *c, enum err e, const struct ectx *ec)
     api_problem(c, api_problem_of(e), ec == NULL ? &none : ec, STR_NULL);
 }
 
+bool api_is_json(struct json_writer *w, struct str text)
+{
+    const enum err e = json_check(text);
+    w->out->failed = w->out->failed || e == ERR_NO_MEMORY;
+    return e == ERR_OK;
+}
+
 void api_write_line(struct json_writer *w, struct str json)
 {
     const size_t at = w->out->n;

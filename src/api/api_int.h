@@ -172,6 +172,9 @@ bool api_none_match(const struct api_call *c, struct str etag);
 /* A JSON value of somebody else on one line: NDJSON and server-sent events have lines. Line breaks
  * within JSON stand between tokens only, where a space means the same. */
 void api_write_line(struct json_writer *w, struct str json);
+/* Is it JSON, which can be written as it is? Without the memory to find out the answer fails: it
+ * must not depend on that. */
+bool api_is_json(struct json_writer *w, struct str text);
 
 /* Cursors: what a page ended with, opaque and checked. `kind` tells lists apart. */
 void api_cursor_write(struct json_writer *w, const char *name, char kind, struct str at);

@@ -24,7 +24,7 @@ static void write_data(struct json_writer *w, const struct es_event *e)
     if (str_is_null(e->data)) {
         json_write_name(w, "data");
         json_write_null(w);
-    } else if (is_json(e->envelope.content_type) && json_valid(e->data)) {
+    } else if (is_json(e->envelope.content_type) && api_is_json(w, e->data)) {
         json_write_name(w, "data");
         api_write_line(w, e->data);
     } else {
@@ -86,6 +86,7 @@ void event_write(struct json_writer *w, struct es *es, const struct es_event *e,
     size_t count;
     struct ectx ec = {0};
     const enum err err = es_upcast(es, e, a, &forms, &count, &ec);
+    w->out->failed = w->out->failed || (err == ERR_NO_MEMORY && !a->over); /* not its fault */
     if (err != ERR_OK || count == 0) {
         write_form(w, e, err == ERR_OK ? NULL : &ec);
         end_line(w, after);

@@ -230,7 +230,7 @@ void record_write(struct json_writer *w, int32_t partition, const struct record 
     if (str_is_null(r->value)) {
         json_write_name(w, "value");
         json_write_null(w);
-    } else if (json_valid(r->value)) {
+    } else if (api_is_json(w, r->value)) {
         json_write_name(w, "value");
         api_write_line(w, r->value);
     } else {

@@ -49,8 +49,11 @@ struct json_limits {
  * ERR_NO_MEMORY: over the arena's budget. limits may be NULL. */
 MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, struct arena *a,
                              struct json **out, struct ectx *ec);
-/* Is this one valid JSON value and nothing else, at most JSON_DEPTH_DEFAULT deep? (Also false if
- * there is no memory to find out: four bytes for each of the text, while it runs.) */
+/* Is this one valid JSON value and nothing else, at most JSON_DEPTH_DEFAULT deep? ERR_OK: it is.
+ * ERR_NO_MEMORY: there is none to find out (four bytes for each of the text, while it runs).
+ * Others: it is not. */
+MUST_USE enum err json_check(struct str text);
+/* The same for those who refuse what is not known to be JSON. */
 bool json_valid(struct str text);
 
 /* A member by name; NULL if there is none, or v is NULL or no object. */

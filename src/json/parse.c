@@ -364,9 +364,14 @@ MUST_USE enum err json_parse(struct str text, const struct json_limits *limits, 
     return e;
 }
 
-bool json_valid(struct str text)
+MUST_USE enum err json_check(struct str text)
 {
     NOT_ZEROED struct walk w;
     walk_init(&w, text, NULL, NULL, NULL);
-    return scan_and_walk(&w) == ERR_OK;
+    return scan_and_walk(&w);
+}
+
+bool json_valid(struct str text)
+{
+    return json_check(text) == ERR_OK;
 }

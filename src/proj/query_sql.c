@@ -58,10 +58,15 @@ static enum err add_param(struct query *q, struct mapping_value v)
 void query_write_cell(struct json_writer *w, const struct def_column *c,
                       const struct mapping_value *v)
 {
+    enum err is_json = ERR_MALFORMED;
     json_write_name_str(w, c->name);
+    if (c->type == DEF_JSON && v->kind == MAPPING_TEXT) {
+        is_json = json_check(v->text);
+        w->out->failed = w->out->failed || is_json == ERR_NO_MEMORY;
+    }
     if (c->type == DEF_BOOLEAN && v->kind == MAPPING_INT) {
         json_write_bool(w, v->integer != 0);
-    } else if (c->type == DEF_JSON && v->kind == MAPPING_TEXT && json_valid(v->text)) {
+    } else if (is_json == ERR_OK) {
         json_write_raw(w, v->text);
     } else {
         mapping_write_value(w, v);

@@ -444,7 +444,9 @@ TEST(a_definition_without_memory_is_not_used_by_half)
     assert_true(n > 10);
 }
 
-static bool try_fold(uint64_t n)
+/* `pad`: bytes of each event; with a megabyte the three are two pages, and the state goes on from
+ * one to the next. */
+static bool try_fold(uint64_t n, size_t pad)
 {
     struct es_world w;
     bool done = false;
@@ -452,7 +454,10 @@ static bool try_fold(uint64_t n)
     es_world_init(&w, 1);
     define(&w, ES_FOLD, "f", FOLD("/data/n"));
     define(&w, ES_UPCASTS, "b", "upcasts: [ { from: N.v1, to: N.v2, rename: { /data/m: n } } ]\n");
-    say(&w, "N.v1", "{\"m\":2}", 3);
+    char *data = test_calloc(1, pad + 64);
+    (void)snprintf(data, pad + 64, "{\"m\":2,\"pad\":\"%*s\"}", (int)pad, "");
+    say(&w, "N.v1", data, 3);
+    test_free(data);
     struct es_fold_state s = {.stream = STR_LIT("f-1"),
                               .to = UINT64_MAX,
                               .until_ns = INT64_MAX,
@@ -481,8 +486,12 @@ static bool try_fold(uint64_t n)
 TEST(a_fold_without_memory_says_so)
 {
     uint64_t n = 1;
-    while (try_fold(n)) {
+    while (try_fold(n, 0)) {
         n++;
     }
     assert_true(n > 5);
+    const uint64_t of_a_page = n;
+    for (n = 1; try_fold(n, 1000000); n++) {
+    }
+    assert_true(n > of_a_page);
 }
