@@ -64,14 +64,15 @@ struct change_call {
 static void reply_conflict(const struct change_call *x)
 {
     const struct es_stream_change *ch = &x->change;
+    const bool exists = ch->info.state == ES_ACTIVE;
     char etag[ES_ETAG_SIZE], members[ES_STREAM_NAME_MAX * 6 + 128];
     const struct http_header header = {STR_LIT("ETag"), es_etag(ch->info.last_revision, etag)};
     struct buf b = {.p = (uint8_t *)members, .cap = sizeof(members), .max = sizeof(members)};
     struct json_writer w;
     json_write_init(&w, &b);
-    es_conflict_write(&w, ch->stream, &x->expected, true, ch->info.last_revision);
+    es_conflict_write(&w, ch->stream, &x->expected, exists, ch->info.last_revision);
     api_problem_with(x->c, x->by_header ? 412 : 409, es_problem_code(ch->problem), &ch->ec,
-                     buf_failed(&b) ? STR_NULL : buf_str(&b), &header, 1);
+                     buf_failed(&b) ? STR_NULL : buf_str(&b), &header, exists ? 1 : 0);
 }
 
 static void on_changed(struct es_stream_change *ch)

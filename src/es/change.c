@@ -163,8 +163,7 @@ static enum es_problem judge_state(struct change_op *o)
         .has_events = h->has_events, .head = h->last, .status = h->status};
     if (c->expected != NULL && !es_rules_hold(c->expected, &s)) {
         es_rules_say(c->expected, c->stream, &s, &o->c->ec);
-        o->c->info.last_revision = h->last;
-        return ES_REVISION_CONFLICT;
+        return ES_REVISION_CONFLICT; /* and info says what is there: change_run */
     }
     return ES_OK;
 }

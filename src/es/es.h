@@ -363,7 +363,7 @@ struct es_stream_change {
     void *ctx;
     enum es_problem problem;
     struct ectx ec;
-    struct es_stream_info info; /* as it is now; ES_REVISION_CONFLICT: its last_revision alone */
+    struct es_stream_info info; /* as it is now; ES_REVISION_CONFLICT: as it was found */
     bool erased;                /* REDACT: nor is it in the log any more; if not, ec says why */
     void *internal;
 };

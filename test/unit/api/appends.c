@@ -151,6 +151,10 @@ TEST(api_problems_of_streams_say_what_is_there)
     assert_true(has(&w, "\"max_age\":\"90m\""));
     assert_int_equal(ask(&w, "PATCH", path, "", "{\"max_age\":\"1500ms\"}"), 200);
     assert_true(has(&w, "\"max_age\":\"1500ms\""));
+    assert_int_equal(ask(&w, "DELETE", path, "If-Match: \"r1\"\r\n", NULL), 204);
+    assert_int_equal(
+        ask(&w, "DELETE", "/api/v1/streams/many-1?hard=true", "If-Match: \"r1\"\r\n", NULL), 412);
+    assert_true(has(&w, "\"expected\":1,\"actual\":\"no_stream\"") && !has(&w, "ETag:"));
     const char *large =
         many("{\"events\":[" EVENT ",{\"type\":\"a\",\"data\":\"", "x", "", "\"}]}", 1048576);
     assert_int_equal(ask(&w, "POST", PATH, "", large), 413);

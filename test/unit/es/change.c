@@ -48,6 +48,8 @@ static enum es_problem redact(struct es_world *w, uint64_t revision, const char 
     return go(w, &c);
 }
 
+static struct es_stream_info left; /* what the last remove_stream found */
+
 static enum es_problem remove_stream(struct es_world *w, bool hard, const char *expected)
 {
     struct es_expected e;
@@ -56,7 +58,9 @@ static enum es_problem remove_stream(struct es_world *w, bool hard, const char *
         assert_true(es_expected_parse(str_of(expected), &e));
         c.expected = &e;
     }
-    return go(w, &c);
+    const enum es_problem p = go(w, &c);
+    left = c.info;
+    return p;
 }
 
 TEST(a_stream_that_is_not_there_cannot_be_changed)
@@ -107,8 +111,12 @@ TEST(a_soft_delete_ends_a_life_and_a_tombstone_all_of_them)
     es_world_init(&w, 3);
     assert_string_equal(es_world_append(&w, "order-1", "any", "a b"), "ok 0-1");
     assert_int_equal(remove_stream(&w, false, "0"), ES_REVISION_CONFLICT);
+    assert_int_equal(left.state, ES_ACTIVE);
+    assert_int_equal(left.last_revision, 1);
     assert_int_equal(remove_stream(&w, false, "1"), ES_OK);
     assert_int_equal(remove_stream(&w, false, NULL), ES_STREAM_DELETED);
+    assert_int_equal(remove_stream(&w, true, "1"), ES_REVISION_CONFLICT); /* it is not there */
+    assert_int_equal(left.state, ES_SOFT_DELETED);
     es_world_restart(&w, ES_WORLD_KILL);
     assert_string_equal(es_world_append(&w, "order-1", "exists", "c"), "conflict none");
     assert_string_equal(es_world_append(&w, "order-1", "1", "c"), "conflict none");
