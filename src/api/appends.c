@@ -511,12 +511,16 @@ static const struct api_schema SCHEMAS[] = {
      "{\"type\":\"object\",\"required\":[\"type\"],\"properties\":{"
      "\"stream\":{\"type\":\"string\",\"maxLength\":256},"
      "\"id\":{\"type\":\"string\",\"maxLength\":128},\"type\":{\"type\":\"string\"},"
+     "\"version\":{\"type\":[\"string\",\"integer\"]},"
      "\"data\":{},\"data_base64\":{\"type\":\"string\"},\"meta\":{\"type\":\"object\"},"
      "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":64},"
      "\"time\":{\"type\":\"string\",\"format\":\"date-time\"},\"source\":{\"type\":\"string\"},"
      "\"subject\":{\"type\":\"string\"},\"correlation_id\":{\"type\":\"string\"},"
      "\"causation_id\":{\"type\":\"string\"},\"traceparent\":{\"type\":\"string\"},"
-     "\"content_type\":{\"type\":\"string\"}}}"},
+     "\"tracestate\":{\"type\":\"string\"},\"tenant\":{\"type\":\"string\"},"
+     "\"content_type\":{\"type\":\"string\"},\"data_schema\":{\"type\":\"string\"},"
+     "\"schema\":{\"type\":\"string\",\"description\":\"Another name of data_schema.\"},"
+     "\"extensions\":{\"type\":\"object\",\"description\":\"Attributes of your own, by name.\"}}}"},
     {"Expected", "{\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},"
                  "{\"type\":\"string\",\"enum\":[\"any\",\"no_stream\",\"exists\"]}]}"},
     {"StreamAppend", "{\"type\":\"object\",\"required\":[\"events\"],\"properties\":{"

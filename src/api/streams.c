@@ -412,7 +412,8 @@ static const struct api_route ROUTES[] = {
     {"PATCH", "/api/v1/streams/{stream}", patch_stream, "setStream",
      "Set how much of a stream is kept: max_age, max_count, truncate_before.", CHANGE_PARAMS,
      ARRAY_LEN(CHANGE_PARAMS), "StreamSettings", "Stream", 200, 0,
-     "stream-not-found stream-tombstoned revision-conflict", "{\"truncate_before\":0}"},
+     "stream-not-found stream-deleted stream-tombstoned revision-conflict",
+     "{\"truncate_before\":0}"},
     {"DELETE", "/api/v1/streams/{stream}", delete_stream, "deleteStream",
      "Delete a stream: softly (an append revives it at the next revision) or for ever.",
      DELETE_PARAMS, ARRAY_LEN(DELETE_PARAMS), NULL, NULL, 204, 0,
@@ -420,7 +421,7 @@ static const struct api_route ROUTES[] = {
     {"POST", "/api/v1/streams/{stream}/events/{revision}/redact", post_redact, "redactEvent",
      "Take the data (or some fields) of one event away from every reader of the event store.",
      REDACT_PARAMS, ARRAY_LEN(REDACT_PARAMS), "Redaction", "Redacted", 200, 0,
-     "stream-not-found stream-deleted stream-tombstoned", "{\"reason\":\"asked to be forgotten\"}"},
+     "stream-not-found event-not-found", "{\"reason\":\"asked to be forgotten\"}"},
     {"GET", "/api/v1/categories", get_categories, "listCategories", "List the categories.", NULL, 0,
      NULL, "CategoryList", 200, 0, "", NULL},
     {"PUT", "/api/v1/categories/{category}", put_category, "createCategory",
@@ -443,11 +444,12 @@ static const struct api_schema SCHEMAS[] = {
     {"StreamSettings",
      "{\"type\":\"object\",\"properties\":{\"max_age\":{\"type\":[\"string\",\"null\"]},"
      "\"max_count\":{\"type\":[\"integer\",\"null\"],\"minimum\":0},"
-     "\"truncate_before\":{\"type\":[\"integer\",\"null\"],\"minimum\":0}}}"},
+     "\"truncate_before\":{\"type\":[\"integer\",\"null\"],\"minimum\":0},"
+     "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"}}}"},
     {"Redaction",
      "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{"
      "\"reason\":{\"type\":\"string\"},\"fields\":{\"type\":\"array\",\"items\":{\"type\":"
-     "\"string\"},\"maxItems\":64}}}"},
+     "\"string\"},\"minItems\":1,\"maxItems\":64}}}"},
     {"Redacted", "{\"type\":\"object\",\"properties\":{\"stream\":{\"type\":\"string\"},"
                  "\"revision\":{\"type\":\"integer\"},\"redacted\":{\"type\":\"boolean\"},"
                  "\"erased\":{\"type\":\"boolean\"},\"not_erased_because\":{\"type\":"

@@ -116,6 +116,71 @@ TEST(api_the_document_is_json_and_has_every_route)
     arena_deinit(&a);
 }
 
+/* What a body may have, by its schema: any other member of it is refused. */
+TEST(api_the_document_has_every_member_that_is_taken)
+{
+    static const struct {
+        const char *schema, *members;
+    } rows[] = {
+        {"NewEvent", "stream id type version data data_base64 meta tags time source subject "
+                     "correlation_id causation_id traceparent tracestate tenant content_type "
+                     "data_schema schema extensions"},
+        {"StreamAppend", "expected events"},
+        {"Append", "store records checks"},
+        {"StreamSettings", "max_age max_count truncate_before expected"},
+        {"Redaction", "reason fields"},
+        {"NewSnapshot", "revision schema state"},
+        {"NewCategory", "partitions"},
+    };
+    const struct api_services s = everything();
+    struct arena a;
+    struct buf b;
+    struct json *v = NULL;
+    arena_init(&a, 16u << 20);
+    buf_init(&b, 4u << 20);
+    api_openapi_write(&s, &b);
+    assert_int_equal(json_parse(buf_str(&b), NULL, &a, &v, NULL), ERR_OK);
+    const struct json *schemas = json_get(json_get(v, "components"), "schemas");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct json *all = json_get(json_get(schemas, rows[i].schema), "properties");
+        struct str rest = str_of(rows[i].members);
+        size_t count = 0;
+        for (; rest.n > 0; count++) {
+            char name[64];
+            const struct str cut = str_cut(rest, ' ', &rest);
+            (void)snprintf(name, sizeof(name), "%.*s", STR(cut));
+            if (json_get(all, name) == NULL) {
+                fail_msg("%s: %s is not in the document", rows[i].schema, name);
+            }
+        }
+        assert_int_equal(all->count, count);
+    }
+    buf_deinit(&b);
+    arena_deinit(&a);
+}
+
+static const char *problems_of(const struct api_services *s, const char *id)
+{
+    const struct api_resource *res;
+    for (size_t i = 0; (res = api_resource_at(s, i)) != NULL; i++) {
+        for (size_t j = 0; j < res->route_count; j++) {
+            if (strcmp(res->routes[j].id, id) == 0) {
+                return res->routes[j].problems;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* As test/unit/es/change.c has them. */
+TEST(api_the_document_has_the_problems_of_a_change)
+{
+    const struct api_services s = everything();
+    assert_string_equal(problems_of(&s, "redactEvent"), "stream-not-found event-not-found");
+    assert_non_null(strstr(problems_of(&s, "putSnapshot"), " event-not-found"));
+    assert_non_null(strstr(problems_of(&s, "setStream"), " stream-deleted"));
+}
+
 TEST(api_what_a_service_lacks_is_not_in_the_document)
 {
     const struct api_services none = {.version = "1"};
