@@ -117,11 +117,13 @@ void http_judge_head(struct http_exchange *x, const uint8_t *p);
  */
 bool http_parse(struct http_exchange *x, const uint8_t *p, size_t n);
 bool http_parse_head(struct http_exchange *x, const uint8_t *p); /* all but the body */
-/* "%41+b" -> "A b" into the arena (plus: '+' means a space). Null: not decodable. */
+/* "%41+b" -> "A b" into the arena (plus: '+' means a space). Null: not decodable, or no
+ * memory. */
 struct str http_percent_decode(struct arena *a, struct str s, bool plus);
 /* route.c: calls the handler, or answers 404 / 405. */
 void http_dispatch(struct http_exchange *x);
-/* Is there a handler for it, or an answer to OPTIONS? Else it is a 404 or a 405. */
+/* Is there a handler for it, or an answer to OPTIONS? Else it is a 404 or a 405, or there is no
+ * memory to tell: it is refused then. */
 bool http_serves(struct http_exchange *x);
 /* origin.c: whose page asks? Sets origin, if it may read the answer. */
 void http_origin_check(struct http_exchange *x);

@@ -62,24 +62,31 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Two hexadecimal digits behind every '%'. */
+static bool is_decodable(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '%' &&
+            (i + 2 >= s.n || hex_digit(s.p[i + 1]) < 0 || hex_digit(s.p[i + 2]) < 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct str http_percent_decode(struct arena *a, struct str s, bool plus)
 {
     if (memchr(s.p, '%', s.n) == NULL && (!plus || memchr(s.p, '+', s.n) == NULL)) {
         return s;
     }
-    char *out = arena_alloc(a, s.n + 1);
+    char *out = is_decodable(s) ? arena_alloc(a, s.n + 1) : NULL;
     size_t n = 0;
     if (out == NULL) {
         return STR_NULL;
     }
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '%') {
-            int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
-            int lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
-            if (hi < 0 || lo < 0) {
-                return STR_NULL;
-            }
-            out[n++] = (char)(hi * 16 + lo);
+            out[n++] = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
             i += 2;
         } else {
             out[n++] = plus && s.p[i] == '+' ? ' ' : s.p[i];
@@ -138,6 +145,9 @@ bool http_parse_head(struct http_exchange *x, const uint8_t *p)
     r->target = path_of(x, r->target);
     r->path = http_percent_decode(&x->arena, r->target, false);
     const bool of_all = x->parser.method == HTTP_OPTIONS && str_eq_z(r->target, "*");
+    if (r->path.p == NULL && is_decodable(r->target)) {
+        return false;
+    }
     if (!of_all && (r->path.p == NULL || r->path.n == 0 || r->path.p[0] != '/')) {
         http_refuse(x, 400, "the request's path is not valid");
     }

@@ -128,6 +128,7 @@ static void answer_404(struct http_exchange *x)
 struct found {
     const struct http_matcher *matcher; /* NULL: none */
     bool path_known;                    /* with another method */
+    bool no_memory;                     /* to tell whether there is one */
     uint32_t count;
     struct str parts[HTTP_PATH_PARTS_MAX]; /* decoded */
 };
@@ -136,13 +137,18 @@ static void find(struct http_exchange *x, struct found *f)
 {
     const struct http *h = x->http;
     f->matcher = NULL;
-    f->path_known = false;
+    f->path_known = f->no_memory = false;
     f->count = cut_path(x->request.target, f->parts);
     if (f->count > HTTP_PATH_PARTS_MAX) {
         return;
     }
     for (uint32_t i = 0; i < f->count; i++) {
         f->parts[i] = http_percent_decode(&x->arena, f->parts[i], false);
+        if (str_is_null(f->parts[i])) { /* http_parse_head: the path is decodable */
+            f->no_memory = true;
+            http_refuse(x, 503, "out of memory for an HTTP request");
+            return;
+        }
     }
     for (size_t i = 0; i < h->matcher_count && f->matcher == NULL; i++) {
         const struct http_matcher *m = &h->matchers[i];
@@ -177,7 +183,9 @@ void http_dispatch(struct http_exchange *x)
         return;
     }
     find(x, &f);
-    if (f.matcher != NULL) {
+    if (f.no_memory) {
+        http_answer_refusal(x);
+    } else if (f.matcher != NULL) {
         set_params(r, f.matcher, f.parts);
         r->route = f.matcher->route;
         f.matcher->route->handle(f.matcher->ctx, r);

@@ -188,18 +188,20 @@ TEST(http_a_client_that_waits_for_nothing_is_told_at_once)
 
 TEST(http_clients_that_wait_cope_without_memory)
 {
-    static const char *const lines[] = {"POST /topics/a%20b/records", "POST /no%20thing"};
-    char text[256];
+    static const char *const lines[] = {"POST /topics/a%20", "POST /no%20thing"};
+    char text[9000];
     for (uint64_t n = 1, failed = 1; failed != 0; n++) {
         assert_in_range(n, 1, 100);
         failed = 0;
         for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
             struct world w;
             world_open(&w, "127.0.0.1:0");
-            (void)snprintf(text, sizeof(text),
-                           "%s HTTP/1.1\r\n" HOST
-                           "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n",
-                           lines[i]);
+            /* Longer than a block of the arena: its parts need memory of their own. */
+            const int at =
+                snprintf(text, sizeof(text), "%s%07000d%s", lines[i], 1, i == 0 ? "/records" : "");
+            (void)snprintf(text + at, sizeof(text) - (size_t)at,
+                           " HTTP/1.1\r\n" HOST
+                           "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
             test_fail_alloc(n);
             ask(&w, text);
             const bool one_failed = test_fail_alloc_end() != 0;
@@ -207,6 +209,8 @@ TEST(http_clients_that_wait_cope_without_memory)
             assert_true(w.closed || w.got > 0);
             if (!one_failed) {
                 expect(&w, i == 0 ? "100 Continue" : "404 Not Found");
+            } else if (i == 0 && w.got > 0 && strstr(w.reply, "100 Continue") == NULL) {
+                expect(&w, "503 "); /* not a 404, and no handler without the body */
             }
             world_close(&w);
         }
