@@ -514,7 +514,7 @@ void es_read_stream(struct es *es, struct es_read_stream *r)
     r->events = NULL;
     r->event_count = 0;
     r->has_snapshot = r->more = false;
-    r->first_revision = r->last_revision = r->next = 0;
+    r->first_revision = r->last_revision = r->next = r->incomplete_before = 0;
     r->problem = begin(es, r, &s);
     if (r->problem != ES_OK) {
         r->done(r);

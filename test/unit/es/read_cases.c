@@ -98,6 +98,26 @@ static const char *shown(struct es_world *w, const char *stream, const char *sch
     return out;
 }
 
+/* What an earlier call of the same struct has left is not told again. */
+TEST(read_that_cannot_begin_has_nothing)
+{
+    struct es_world w;
+    struct page p;
+    es_world_init(&w, 1);
+    page_init(&p, "nowhere-1", 1 << 20);
+    p.r.event_count = 7;
+    p.r.has_snapshot = p.r.more = true;
+    p.r.first_revision = p.r.last_revision = p.r.next = p.r.incomplete_before = 7;
+    page_go(&w, &p);
+    assert_int_equal(p.r.problem, ES_STREAM_NOT_FOUND);
+    assert_int_equal(p.r.event_count, 0);
+    assert_false(p.r.has_snapshot || p.r.more);
+    assert_int_equal(p.r.first_revision + p.r.last_revision + p.r.next, 0);
+    assert_int_equal(p.r.incomplete_before, 0);
+    page_free(&w, &p);
+    es_world_deinit(&w);
+}
+
 TEST(a_snapshot_is_used_only_where_it_fits)
 {
     struct es_world w;
