@@ -11,6 +11,8 @@
 
 #define LIVE_WAIT_MAX_NS (60ull * 1000 * 1000 * 1000)
 #define LIVE_PAGE_BYTES  (8u * 1024 * 1024)
+/* Beyond its time, a poll of a stream from its end waits so long for where that is. */
+#define LIVE_SEEK_NS (5ull * 1000 * 1000 * 1000)
 
 #define LIVE_SCRATCH_BYTES (64u * 1024 * 1024)
 #define LIVE_SCRATCH_KEEP  (16u * 1024)
@@ -64,8 +66,6 @@ static void write_next(struct live *l)
     char text[ES_POSITION_TEXT];
     if (!l->of_stream) {
         event_position_write(&l->w, "next", l->next);
-    } else if (!l->begun) {
-        json_write_member_str(&l->w, "next", STR_LIT("end"));
     } else if (l->next_revision == 0) {
         json_write_member_str(&l->w, "next", STR_LIT("start"));
     } else {
@@ -74,10 +74,26 @@ static void write_next(struct live *l)
     }
 }
 
+/* Nothing came yet, nothing was told: where would the next call go on? */
+static bool place_known(struct live *l)
+{
+    if (l->of_stream && !l->begun && l->sub != NULL) {
+        l->begun = es_subscription_next_revision(l->sub, &l->next_revision);
+    }
+    return !l->of_stream || l->begun;
+}
+
 static void poll_finish(void *ctx)
 {
     struct live *l = ctx;
     struct api_call *c = l->poll;
+    if (l->of_stream && !l->begun) { /* "end" again would pass over what comes until then */
+        struct ectx ec = {0};
+        IGNORE(ectx_fail(&ec, ERR_AGAIN, "the stream's end could not be looked up yet"));
+        live_free(l);
+        api_problem(c, "unavailable", &ec, STR_NULL);
+        return;
+    }
     json_write_end(&l->w, ']');
     write_next(l);
     json_write_member_bool(&l->w, "caught_up", l->caught_up);
@@ -93,9 +109,7 @@ static void poll_finish_soon(struct live *l)
 {
     if (!l->finishing) {
         l->finishing = true;
-        if (l->of_stream && !l->begun && l->sub != NULL) { /* nothing came, nothing was told */
-            l->begun = es_subscription_next_revision(l->sub, &l->next_revision);
-        }
+        IGNORE(place_known(l)); /* now: what is offered from here on is not taken */
         env_poll_post(engine_poll(l->api->services.engine), poll_finish, l);
     }
 }
@@ -275,7 +289,8 @@ static void live_tick(struct api_waiter *w, uint64_t now_ns)
 {
     struct live *l = CONTAINER_OF(w, struct live, waiter);
     if (l->poll != NULL) {
-        if (now_ns >= l->deadline_ns) {
+        if (now_ns >= l->deadline_ns &&
+            (place_known(l) || now_ns >= l->deadline_ns + LIVE_SEEK_NS)) {
             poll_finish_soon(l);
         }
         return;

@@ -287,6 +287,8 @@ struct es_subscription;
 struct es_subscribe {
     struct es_filter filter;
     struct str stream; /* not null: one stream, after_revision; else all, `after` */
+    /* Of one stream: its end as the first round finds it; what is appended between es_subscribe and
+     * CAUGHT_UP may be before it, and is not delivered then. */
     bool from_end;
     struct es_position after;
     bool has_after_revision;

@@ -127,6 +127,27 @@ TEST(api_a_stream_that_is_followed_from_its_end_says_where_that_is)
     world_deinit(&w);
 }
 
+/* What comes between two polls is in the second, or the first has failed: "end" is no place. */
+TEST(api_a_long_poll_from_the_end_has_looked_it_up)
+{
+    static const char *const target = "/api/v1/subscriptions/live?wait=0ms&stream=page-1&from=end";
+    size_t refused = 0;
+    for (uint64_t n = 1, failed = 1; failed != 0; n++) {
+        struct world w;
+        open_events(&w);
+        test_fail_alloc(n);
+        const int status = ask(&w, "GET", target, "", NULL);
+        failed = test_fail_alloc_end() != 0;
+        if (status == 200) {
+            assert_string_equal(next_of(&w), "r5");
+        }
+        refused += status != 200;
+        world_deinit(&w);
+        assert_in_range(n, 1, 500);
+    }
+    assert_true(refused > 0);
+}
+
 TEST(api_a_long_poll_of_all_says_where_to_go_on)
 {
     /* From the end, with no time to wait, it was the beginning. */
