@@ -182,6 +182,7 @@ static size_t fill_in(struct gate_op *g, size_t i, struct record_header *headers
     return n;
 }
 
+/* Not its attributes: the mark of what was erased is the event store's alone. */
 static enum err put_record(struct gate_op *g, struct batch_builder *b, size_t i,
                            struct record_header *headers)
 {

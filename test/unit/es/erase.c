@@ -238,6 +238,35 @@ TEST(an_erased_event_is_marked_in_a_batch_of_any_codec)
     }
 }
 
+/* Projections believe the mark: it is the event store's alone. */
+TEST(a_producer_cannot_mark_a_record_as_erased)
+{
+    struct es_world w;
+    struct str category;
+    struct engine_gate_item item;
+    struct record_header headers[] = {{STR_LIT("ce_type"), STR_LIT("Happened")},
+                                      {STR_LIT("leat-expected-version"), STR_LIT("any")}};
+    const struct engine_record record = {.key = STR_LIT("c-1"),
+                                         .value = STR_LIT("{\"keep\":1}"),
+                                         .headers = headers,
+                                         .header_count = ARRAY_LEN(headers),
+                                         .timestamp_ms = 5};
+    es_world_init(&w, 11);
+    assert_string_equal(es_world_append(&w, "c-2", "any", "a"), "ok 0-0"); /* makes the topic */
+    assert_true(es_stream_name_check(record.key, &category, NULL));
+    const struct es_cat *cat = es_cat_find(w.es, category);
+    assert_non_null(cat);
+    const int32_t partition = es_cat_partition(cat, record.key);
+    const int64_t offset = partition == es_cat_partition(cat, STR_LIT("c-2")) ? 1 : 0;
+    fake_engine_set_marks(w.engine, true);
+    assert_int_equal(
+        fake_engine_produce(w.engine, cat->topic, partition, &record, 1, &w.arena, &item), ERR_OK);
+    es_world_settle(&w);
+    check_value(&w, "c-1", offset, "{\"keep\":1}");
+    assert_false(is_marked(&w, "c-1", offset));
+    es_world_deinit(&w);
+}
+
 TEST(a_retry_of_an_erased_event_is_answered_as_the_first_time)
 {
     /* Nobody can compare what it says with what is not there any more: its id decides. */

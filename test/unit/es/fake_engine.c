@@ -63,6 +63,7 @@ struct engine {
     uint64_t position, visible; /* last given, last visible */
     bool hold, posted, full;
     enum record_codec codec;
+    bool marks;
     struct record_scratch scratch;
     struct list rewritings, graves;
     enum err fail_rewrites;
@@ -615,6 +616,23 @@ void engine_gate_retry(struct engine *e)
     (void)e;
 }
 
+void fake_engine_set_marks(struct engine *e, bool marks)
+{
+    e->marks = marks;
+}
+
+static void mark(uint8_t *batch, size_t n)
+{
+    struct batch_header h;
+    uint8_t *p = batch + BATCH_HEADER_SIZE;
+    while ((*p & 0x80) != 0) { /* the record's length */
+        p++;
+    }
+    p[1] = 0xff;
+    assert_int_equal(batch_header_parse(batch, n, &h, NULL), ERR_OK);
+    put_be32(batch + BATCH_AT_CRC, batch_crc(batch, &h));
+}
+
 enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partition,
                              const struct engine_record *records, size_t count, struct arena *a,
                              struct engine_gate_item *item)
@@ -622,6 +640,9 @@ enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partiti
     struct buf bytes;
     buf_init(&bytes, BATCH_MAX);
     assert_int_equal(batch_build(e, records, count, &bytes), ERR_OK);
+    if (e->marks) {
+        mark(bytes.p, bytes.n);
+    }
     *item = (struct engine_gate_item){
         .topic = topic, .partition = partition, .batch = arena_str(a, buf_str(&bytes)), .arena = a};
     buf_deinit(&bytes);

@@ -29,6 +29,8 @@ void fake_engine_set_start(struct engine *e, struct str topic, int32_t partition
 void fake_engine_restart(struct engine *e, struct env_poll *poll);
 /* What batches are compressed with from now on. */
 void fake_engine_set_codec(struct engine *e, enum record_codec codec);
+/* What is produced has attribute bits in its first record, as if it were erased. */
+void fake_engine_set_marks(struct engine *e, bool marks);
 /* Reads so far, and batches that they returned. */
 uint64_t fake_engine_reads(const struct engine *e);
 uint64_t fake_engine_batches(const struct engine *e);
