@@ -238,6 +238,7 @@ struct sight {
     const struct mapping_fold *f;
     uint64_t known[(MAPPING_STEPS_MAX + SEEN_BITS - 1) / SEEN_BITS];
     uint64_t seen[(MAPPING_STEPS_MAX + SEEN_BITS - 1) / SEEN_BITS];
+    uint64_t taken[(MAPPING_STEPS_MAX + SEEN_BITS - 1) / SEEN_BITS];
 };
 
 bool mapping_fold_wants(const struct mapping_fold *f, const struct envelope *e)
@@ -278,15 +279,39 @@ static bool sees(struct sight *s, const struct upcast_node *node)
     return yes;
 }
 
-/* A step matters if the fold wants what may come of it, or would want what it takes away. */
+/* This step and all that may follow it: each once. */
+static void take_on(struct sight *s, const struct upcast_node *node)
+{
+    const size_t index = (size_t)(node - s->u->nodes);
+    const uint64_t bit = 1ull << index % SEEN_BITS;
+    if ((s->taken[index / SEEN_BITS] & bit) != 0) {
+        return;
+    }
+    s->taken[index / SEEN_BITS] |= bit;
+    for (size_t i = 0; i < node->step->part_count; i++) {
+        const struct upcast_part *p = &node->step->parts[i];
+        const struct upcast_node *next = upcast_find(s->u, p->to_base, p->to_version);
+        if (next != NULL) {
+            take_on(s, next);
+        }
+    }
+}
+
+/* A step matters if the fold wants what may come of it, or would want what it takes away, or comes
+ * after such a one: if nothing comes of all of them, the event stays what it was. */
 uint64_t mapping_fold_digest(const struct mapping_fold *f, const struct mapping_upcasts *u)
 {
     struct sight s = {.u = u, .f = f};
     uint64_t digest = f->hash;
     for (size_t i = 0; u != NULL && i < u->count; i++) {
         const struct upcast_step *step = u->nodes[i].step;
-        if (sees(&s, &u->nodes[i]) || wants_form(f, step->from, step->from_version)) {
-            digest = mapping_hash_text(digest, step->at->raw);
+        if (wants_form(f, step->from, step->from_version)) {
+            take_on(&s, &u->nodes[i]);
+        }
+    }
+    for (size_t i = 0; u != NULL && i < u->count; i++) {
+        if (sees(&s, &u->nodes[i]) || (s.taken[i / SEEN_BITS] & 1ull << i % SEEN_BITS) != 0) {
+            digest = mapping_hash_text(digest, u->nodes[i].step->at->raw);
         }
     }
     return digest;

@@ -285,6 +285,10 @@ TEST(mapping_upcasts_go_together_or_there_is_no_memory)
     files_deinit(&f);
 }
 
+#define PARTS(most)                                                                    \
+    "{\"from\":\"A.v4\",\"split\":[{\"to\":\"C.v1\",\"when\":\"/data/a > " most "\"}," \
+    "{\"to\":\"D.v1\",\"when\":\"/data/a < 0\"}]}"
+
 /* What matters to a fold changes the tag of its snapshots, and nothing else does. */
 TEST(mapping_fold_digest_covers_the_upcasts_that_matter)
 {
@@ -303,6 +307,10 @@ TEST(mapping_fold_digest_covers_the_upcasts_that_matter)
         {FILE_OF("{\"from\":\"Old\",\"to\":\"New\"}"), true},
         {FILE_OF("{\"from\":\"B.v1\",\"to\":\"B.v2\"}"), false},
         {FILE_OF("{\"from\":\"B.v1\",\"split\":[{\"to\":\"B.v2\"},{\"to\":\"A.v3\"}]}"), true},
+        /* If nothing comes of all steps, it is folded as what it was. */
+        {FILE_OF(V(3, 4, "") "," PARTS("1")), true},
+        {FILE_OF(V(3, 4, "") "," PARTS("2")), true},
+        {FILE_OF(PARTS("2")), false},
     };
     char tags[ARRAY_LEN(cases)][64];
     char plain[64];
