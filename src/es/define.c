@@ -257,28 +257,69 @@ static enum es_problem define_check(struct es *es, struct es_define *d)
     return ES_OK;
 }
 
-/* Its steps and those of all other files are one graph: of files that are declared, and of those
- * that are on their way. */
-static enum err clashes_check(struct es *es, const struct define_op *op, struct ectx *ec)
+/* The upcasts of that name that are on their way: the last ones, which hold in the end. */
+static const struct es_def *on_its_way(const struct es *es, struct str name)
 {
-    struct es_steps *steps = NULL;
-    struct mapping_upcasts *u = NULL, *sum = NULL;
-    struct arena a;
-    arena_init(&a, CLASH_ARENA_BYTES);
-    enum err e = es_steps_make(es, op->def->name, NULL, &steps, ec);
-    u = e == ERR_OK ? steps->u : NULL;
+    const struct es_def *found = NULL;
     LIST_FOR_EACH (l, tmp, &es->defs->defines) {
-        const struct es_def *other = CONTAINER_OF(l, struct define_op, link)->def;
-        if (e == ERR_OK && other != NULL && other->kind == ES_UPCASTS &&
-            !str_eq(other->name, op->def->name)) {
-            struct mapping_upcasts_file files[] = {{.u = u},
-                                                   {.name = other->name, .u = other->upcasts}};
-            e = mapping_upcasts_join(files, ARRAY_LEN(files), &a, &u, ec);
+        const struct es_def *def = CONTAINER_OF(l, struct define_op, link)->def;
+        if (def != NULL && def->kind == ES_UPCASTS && str_eq(def->name, name)) {
+            found = def;
         }
     }
-    e = e == ERR_OK ? mapping_upcasts_add(u, op->def->upcasts, &a, &sum, ec) : e;
-    es_steps_unref(steps);
-    arena_deinit(&a);
+    return found;
+}
+
+static void put_file(struct mapping_upcasts_file *files, size_t *count, const struct es_def *def)
+{
+    files[(*count)++] = (struct mapping_upcasts_file){.name = def->name, .u = def->upcasts};
+}
+
+/* All other files, declared and on their way. Of a name with both: what is declared, or, `then`,
+ * what takes its place. */
+static enum err others_join(struct es *es, struct str name, bool then, struct arena *a,
+                            struct mapping_upcasts **out, struct ectx *ec)
+{
+    struct map_iter it = {0};
+    size_t most = es->defs->by_name.count, count = 0;
+    LIST_FOR_EACH (l, tmp, &es->defs->defines) {
+        most++;
+    }
+    struct mapping_upcasts_file *files = arena_new_n(a, struct mapping_upcasts_file, most + 1);
+    if (files == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the upcasts");
+    }
+    while (map_next(&es->defs->by_name, &it)) {
+        const struct es_def *d = it.value;
+        if (d->kind == ES_UPCASTS && !str_eq(d->name, name) &&
+            (!then || on_its_way(es, d->name) == NULL)) {
+            put_file(files, &count, d);
+        }
+    }
+    LIST_FOR_EACH (l, tmp, &es->defs->defines) {
+        const struct define_op *op = CONTAINER_OF(l, struct define_op, link);
+        if (op->def != NULL && op->def->kind == ES_UPCASTS && !str_eq(op->def->name, name) &&
+            on_its_way(es, op->def->name) == op->def &&
+            (then || map_get(&es->defs->by_name, op->key) == NULL)) {
+            put_file(files, &count, op->def);
+        }
+    }
+    return mapping_upcasts_join(files, count, a, out, ec);
+}
+
+/* Its steps and those of all other files are one graph: now, and when those that are on their way
+ * hold, of which each may fail. */
+static enum err clashes_check(struct es *es, const struct define_op *op, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (int then = 0; then <= !list_empty(&es->defs->defines) && e == ERR_OK; then++) {
+        struct mapping_upcasts *u = NULL, *sum = NULL;
+        struct arena a;
+        arena_init(&a, CLASH_ARENA_BYTES);
+        e = others_join(es, op->def->name, then != 0, &a, &u, ec);
+        e = e == ERR_OK ? mapping_upcasts_add(u, op->def->upcasts, &a, &sum, ec) : e;
+        arena_deinit(&a);
+    }
     return e;
 }
 

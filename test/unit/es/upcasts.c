@@ -90,6 +90,37 @@ TEST(a_second_file_of_upcasts_from_one_type_is_refused)
     es_world_deinit(&w);
 }
 
+/* Two at once, the first of which takes the place of a file: the second goes with what comes and
+ * with what there is, for the first may fail. */
+TEST(upcasts_go_with_those_that_are_on_their_way)
+{
+    static const struct {
+        const char *first, *second;
+        enum es_problem problem;
+    } cases[] = {
+        {FROM_A_TO("B.v1"), "upcasts: [ { from: B.v1, to: A.v1 } ]\n", ES_DEFINITION_INVALID},
+        {"upcasts: [ { from: B.v1, to: B.v2 } ]\n", "upcasts: [ { from: B.v1, to: C.v1 } ]\n",
+         ES_DEFINITION_INVALID},
+        {"upcasts: [ { from: B.v1, to: B.v2 } ]\n", FROM_A_TO("C.v1"), ES_DEFINITION_INVALID},
+        {FROM_A_TO("B.v1"), "upcasts: [ { from: B.v1, to: B.v2 } ]\n", ES_OK},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct es_world w;
+        struct ectx ec;
+        struct es_define first, second;
+        bool first_done, second_done;
+        es_world_init(&w, 1);
+        assert_int_equal(define(&w, "f", FROM_A_TO("A.v2"), &ec), ES_OK);
+        define_begin(&w, &first, "f", cases[i].first, &first_done);
+        define_begin(&w, &second, "e", cases[i].second, &second_done);
+        es_world_settle(&w);
+        assert_true(first_done && second_done);
+        assert_int_equal(first.problem, ES_OK);
+        assert_int_equal(second.problem, cases[i].problem);
+        es_world_deinit(&w);
+    }
+}
+
 /* Steps go on from file to file; what leads in a circle through several is refused. */
 TEST(upcasts_of_several_files_are_one_chain)
 {
