@@ -1,7 +1,7 @@
 /*
  * Opening a lane: the connection, then for each version its tables and statements; what the target
- * says about the projection comes back. The first version of a projection is served at once: there
- * is nothing that readers could see instead.
+ * says about the projection comes back, and counts if it is the first lane. The first version of a
+ * projection is served at once: there is nothing that readers could see instead.
  */
 #include <string.h>
 
@@ -160,8 +160,10 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
     }
     r->failed = false;
     r->open[l->index] = true;
-    r->indexed = o->indexed[i];
-    r->drop_at_ms = o->drop_at_ms[i];
+    if (l->index == 0) {
+        r->indexed = o->indexed[i];
+        r->drop_at_ms = o->drop_at_ms[i];
+    }
     r->pr->actions_waiting = r->pr->actions_waiting || r->d->has_actions; /* of those before us */
 }
 
@@ -192,7 +194,9 @@ static void open_done(struct work *w)
         opened_run(l, o->runs[i], i);
         good = good && o->err[i] == ERR_OK;
     }
-    if (o->served != 0 && !pr->switching) {
+    /* Switches run on the first, one after the other with this. What another one read may be from
+     * before a switch that ended since. */
+    if (o->served != 0 && !pr->switching && l->index == 0) {
         bool other = pr->known && pr->served != o->served;
         pr->served = o->served;
         pr->previous = o->previous;

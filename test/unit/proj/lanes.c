@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "proj/proj_int.h"
 #include "proj/target.h"
 #include "server.h"
 #include "world.h"
@@ -135,4 +136,88 @@ TEST(a_projection_waits_for_a_server_with_too_many_connections)
     world_deinit(&w);
     target_postgres.unload(l);
     arena_deinit(&a);
+}
+
+static struct projection *sums(struct world *w)
+{
+    return projection_find(w->nodes[0].proj, STR_LIT("sums"));
+}
+
+static void begin(struct world *w)
+{
+    struct worst_config cfg;
+    struct ectx ec;
+    char text[2048];
+    worst_config_good(&cfg, 1);
+    server_on_postgres = true;
+    world_init(w, 1, &cfg);
+    server_on_postgres = false;
+    w->keep = "20s";
+    worst_topic_make(w->log, "events", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 200);
+    world_say(w, 50, 0);
+    assert_int_equal(world_command(w, PROJ_APPLY, world_definition(w, 1, text, sizeof(text)), &ec),
+                     ERR_OK);
+    world_until(w, world_settled, 60000);
+}
+
+static bool two_is_served(struct world *w)
+{
+    return sums(w)->served == 2;
+}
+static bool second_opens(struct world *w)
+{
+    return sums(w)->lanes[1].opening;
+}
+static bool two_is_gone(struct world *w)
+{
+    return run_find(sums(w), 2) == NULL;
+}
+
+static struct work *held;
+static void hold(struct work *w)
+{
+    held = w;
+}
+
+/* A second connection that is being opened has read what was served before a switch that ends
+ * meanwhile: what the switch said stays. */
+TEST(a_lane_that_opens_slowly_does_not_take_a_switch_back)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w);
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    held = NULL;
+    for (int i = 0; i < 1000000 && !second_opens(&w); i++) {
+        if (i % 20 == 0) {
+            world_say(&w, 10, 0);
+        }
+        world_step(&w);
+    }
+    struct lane *l = &sums(&w)->lanes[1];
+    void (*done)(struct work *) = l->open.work.done;
+    assert_ptr_equal(l->current, &l->open.work);
+    l->open.work.done = hold;
+    while (held == NULL) {
+        world_step(&w);
+    }
+    assert_int_equal(l->open.served, 2);
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
+    assert_int_equal(sums(&w)->served, 1);
+    done(held);
+    assert_int_equal(sums(&w)->served, 1);
+    assert_int_equal(sums(&w)->previous, 2);
+    assert_int_equal(run_find(sums(&w), 1)->drop_at_ms, -1);
+    assert_true(run_find(sums(&w), 2)->drop_at_ms > 0);
+    assert_true(run_find(sums(&w), 1)->indexed);
+    world_say(&w, 200, 0);
+    world_until(&w, two_is_gone, 60000); /* what is kept goes, not what is served */
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_stop(&w, 0);
+    world_deinit(&w);
 }
