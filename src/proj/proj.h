@@ -179,7 +179,8 @@ struct proj_version_status {
     uint64_t applied;  /* events since start */
     double per_second; /* over the last 10 s */
     bool caught_up;    /* every partition is ours and read to its end */
-    bool waits;        /* built, and `switch: manual`: it is served when PROJ_SWITCH says so */
+    bool waits; /* built, with indexes, and `switch: manual`: it is served when PROJ_SWITCH says so
+                 */
     /* Upcasts are others than when this version was declared: what it had applied before has old
      * forms. A rebuild brings all into the newest. */
     bool upcasts_changed;

@@ -213,6 +213,42 @@ static void answered(struct proj_command *c)
     *(bool *)c->ctx = true;
 }
 
+/* With `switch: manual` a version is ready when its indexes are there, and then the switch is
+ * quick.
+ */
+TEST_ON_BOTH(projection_version_waits_for_its_switch_with_its_indexes)
+{
+    struct world w;
+    struct arena a;
+    struct ectx ec;
+    char text[2048];
+    bool ready = false;
+    arena_init(&a, 1u << 20);
+    begin(&w, 3, false);
+    world_say(&w, 300, 0);
+    world_until(&w, world_settled, 60000);
+    (void)world_definition(&w, 2, text, sizeof(text));
+    (void)strncat(text, "switch: manual\n", sizeof(text) - strlen(text) - 1);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    for (int i = 0; i < 1000000 && !ready; i++) {
+        world_step(&w);
+        arena_reset(&a, 0);
+        struct proj_status s = world_status(&w, 0, &a);
+        ready = s.version_count == 2 && s.versions[1].waits;
+    }
+    assert_true(ready);
+    check_text(&w,
+               server_on_postgres
+                   ? "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema AND "
+                     "indexname = 'keys__v2_i1'"
+                   : "SELECT name FROM sqlite_master WHERE name = 'keys__v2_i1'",
+               "keys__v2_i1\n");
+    assert_int_equal(world_command(&w, PROJ_SWITCH, NULL, &ec), ERR_OK);
+    assert_int_equal(served(&w), 2);
+    arena_deinit(&a);
+    world_deinit(&w);
+}
+
 /* What must wait says why by its error: another change, what is not known yet, what lags. */
 TEST(projection_commands_that_must_wait_say_why)
 {
