@@ -154,11 +154,14 @@ static bool take_claim(void *ctx, const struct mapping_value *values, size_t cou
     return false;
 }
 
-static enum err remember_shard(struct apply *a, struct str shard, uint64_t epoch, struct ectx *ec)
+static enum err remember_shard(struct apply *a, struct str shard, uint64_t epoch, bool *again,
+                               struct ectx *ec)
 {
+    *again = false;
     for (size_t i = 0; i < a->shard_count; i++) {
         if (str_eq_z(shard, a->shards[i].name)) {
             a->shards[i].epoch = epoch;
+            *again = true;
             return ERR_OK;
         }
     }
@@ -275,11 +278,14 @@ MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ect
     e = claim_in_transaction(a, c, ec);
     e = e != ERR_OK ? e : a->driver->exec(a->db, "COMMIT", ec);
     if (e != ERR_OK) {
+        bool stale = a->parked_stale;
         roll_back(a);
+        a->parked_stale = stale; /* nothing was parked in it */
         return e;
     }
-    e = remember_shard(a, c->shard, c->epoch, ec);
-    e = e != ERR_OK ? e : park_load(a, ec);
+    bool again = false;
+    e = remember_shard(a, c->shard, c->epoch, &again, ec);
+    e = e != ERR_OK ? e : park_load_claimed(a, c->shard, again, ec);
     c->parked_now = a->parked_count;
     return e;
 }

@@ -123,7 +123,9 @@ bool park_has(const struct apply *a, struct str shard, struct str key);
 MUST_USE enum err park_event(struct apply *a, const struct apply_event *e, const char *reason,
                              struct ectx *ec);
 MUST_USE enum err park_load(struct apply *a, struct ectx *ec); /* of all shards */
-MUST_USE enum err park_load_shard(struct apply *a, struct str shard, struct ectx *ec);
+/* Of the shard that was claimed (again: its keys may be there already), or of all if the set is
+ * stale. */
+MUST_USE enum err park_load_claimed(struct apply *a, struct str shard, bool again, struct ectx *ec);
 void park_clear(struct apply *a);
 MUST_USE bool park_count(struct apply *a, struct str shard, struct str key, int64_t by);
 /* A record as text (base64 of its parts), so that it outlives the log's retention. Null: no

@@ -77,7 +77,7 @@ static bool take_key(void *ctx, const struct mapping_value *values, size_t count
     return !l->failed;
 }
 
-MUST_USE enum err park_load_shard(struct apply *a, struct str shard, struct ectx *ec)
+static enum err load_shard(struct apply *a, struct str shard, struct ectx *ec)
 {
     struct loading l = {.a = a, .shard = shard};
     const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(shard)};
@@ -87,11 +87,37 @@ MUST_USE enum err park_load_shard(struct apply *a, struct str shard, struct ectx
                                    : e;
 }
 
+/* What is known of it goes. */
+static void forget_shard(struct apply *a, struct str shard)
+{
+    struct map_iter it = {0};
+    while (map_next(&a->parked, &it)) {
+        struct str key;
+        if (str_eq(str_cut(it.key, '\n', &key), shard)) {
+            a->parked_count -= (uint64_t)(intptr_t)it.value;
+            (void)map_remove(&a->parked, it.key);
+        }
+    }
+}
+
+MUST_USE enum err park_load_claimed(struct apply *a, struct str shard, bool again, struct ectx *ec)
+{
+    if (a->parked_stale) {
+        return park_load(a, ec);
+    }
+    if (again) {
+        forget_shard(a, shard);
+    }
+    enum err e = load_shard(a, shard, ec);
+    a->parked_stale = e != ERR_OK;
+    return e;
+}
+
 MUST_USE enum err park_load(struct apply *a, struct ectx *ec)
 {
     park_clear(a);
     for (size_t i = 0; i < a->shard_count; i++) {
-        enum err e = park_load_shard(a, str_of(a->shards[i].name), ec);
+        enum err e = load_shard(a, str_of(a->shards[i].name), ec);
         if (e != ERR_OK) {
             return e;
         }

@@ -212,6 +212,64 @@ TEST(apply_refuses_another_topic_of_the_same_name)
     bench_deinit(&b);
 }
 
+static const struct target_driver *counted;
+static size_t queries;
+static enum err count_query(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                            target_row_fn row, void *ctx, struct ectx *ec)
+{
+    queries++;
+    return counted->query(s, params, count, row, ctx, ec);
+}
+
+/* A claim asks for the parked keys of its own shard, however many others are on the connection; and
+ * what is known of it already does not count twice. */
+TEST_ON_BOTH(apply_claims_ask_for_their_own_parked_keys)
+{
+    enum { SHARDS = 40 };
+    struct bench b;
+    struct apply *a = NULL;
+    struct target_driver driver;
+    char name[32];
+    size_t first = 0;
+    bench_init(&b, base_orders, "claims.db");
+    bench_claim(&b, 1);
+    const struct base_event bad[] = {{"OrderPlaced", "order-1", "{\"price\":1}"},
+                                     {"OrderPlaced", "order-1", "{}"},
+                                     {"OrderPlaced", "order-2", "{\"price\":1}"}};
+    assert_int_equal(bench_apply(&b, bad, 3), ERR_OK);
+    assert_int_equal(b.counts.parked_now, 3);
+    bench_claim(&b, 2);
+    const struct base_event one[] = {{"OrderPlaced", "order-1", PLACED(1, "a")}};
+    assert_int_equal(bench_apply(&b, one, 1), ERR_OK);
+    assert_int_equal(b.counts.parked_now, 4); /* its key is known, and known once */
+
+    counted = b.d->driver;
+    driver = *counted;
+    driver.query = count_query;
+    assert_int_equal(apply_create(&driver, b.db, b.d, &a, &b.ec), ERR_OK);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < SHARDS; i++) {
+            (void)snprintf(name, sizeof(name), "es.order/%d", i);
+            struct apply_claim c = {.shard = str_of(name), .epoch = 3};
+            queries = 0;
+            assert_int_equal(apply_claim(a, &c, &b.ec), ERR_OK);
+            first = first == 0 ? queries : first;
+            assert_int_equal(queries, first);
+            assert_int_equal(c.parked_now, 4);
+        }
+    }
+    /* A claim that is refused leaves what is known. */
+    struct apply_claim late = {.shard = STR_LIT("es.order/1"), .epoch = 2};
+    assert_int_equal(apply_claim(a, &late, &b.ec), ERR_FENCED);
+    struct apply_claim again = {.shard = STR_LIT("es.order/1"), .epoch = 4};
+    queries = 0;
+    assert_int_equal(apply_claim(a, &again, &b.ec), ERR_OK);
+    assert_int_equal(queries, first);
+    assert_int_equal(again.parked_now, 4);
+    apply_destroy(a);
+    bench_deinit(&b);
+}
+
 /* What cannot be applied waits with its reason, and so does all of its key; the rest goes on. */
 TEST(apply_parks_a_key_and_tries_it_again_in_order)
 {
