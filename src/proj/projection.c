@@ -229,7 +229,9 @@ void projection_go(struct projection *pr)
         return;
     }
     uint64_t now = env_mono_ns(p->env);
-    for (unsigned i = 0; i < pr->lane_count || i < pr->lane_goal; i++) {
+    /* When one that no shard is on was refused, the others wait for the next time too. */
+    unsigned goal = pr->lanes_refused ? 0 : pr->lane_goal;
+    for (unsigned i = 0; i < pr->lane_count || i < goal; i++) {
         /* The first makes the tables that the others find. */
         bool turn = i == 0 || (pr->known && !pr->lanes[0].opening && !needs_opening(&pr->lanes[0]));
         if (turn && now >= pr->retry_ns && needs_opening(&pr->lanes[i])) {

@@ -221,3 +221,40 @@ TEST(a_lane_that_opens_slowly_does_not_take_a_switch_back)
     world_stop(&w, 0);
     world_deinit(&w);
 }
+
+/* When the server has no second connection to give, one is asked for every 10 seconds. */
+TEST(a_refused_connection_is_not_asked_for_all_the_time)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    struct worst_config cfg;
+    size_t asked = 0;
+    bool was[LANES_MAX] = {false};
+    worst_config_good(&cfg, 1);
+    server_on_postgres = true;
+    world_init(&w, 1, &cfg);
+    server_on_postgres = false;
+    server_one_connection(w.target, sizeof(w.target));
+    w.lanes_lag = 1;
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 200);
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY, world_definition(&w, 1, text, sizeof(text)), &ec), ERR_OK);
+    uint64_t end = env_mono_ns(w.env) + 15ull * 1000 * 1000 * 1000;
+    for (size_t i = 0; env_mono_ns(w.env) < end; i++) {
+        if (i % 20 == 0) {
+            world_say(&w, 5, 0);
+        }
+        world_step(&w);
+        for (unsigned k = 1; k < LANES_MAX; k++) {
+            bool opening = sums(&w)->lanes[k].opening;
+            asked += opening && !was[k];
+            was[k] = opening;
+        }
+    }
+    assert_in_range(asked, 1, 2u * (LANES_MAX - 1));
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
