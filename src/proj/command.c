@@ -233,8 +233,7 @@ static void paused(struct registry_change *change)
             LIST_FOR_EACH (at, after, &r->shards) {
                 struct shard *s = CONTAINER_OF(at, struct shard, link);
                 if (pr->paused) {
-                    shard_drop_reads(s);
-                    s->read_offset = s->next_offset;
+                    shard_rewind(s);
                 }
             }
         }

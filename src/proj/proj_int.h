@@ -252,6 +252,7 @@ void shard_lose(struct shard *s);
 void shard_go(struct shard *s);   /* claims or reads, whatever is next */
 void shard_move(struct shard *s); /* to its lane among lane_count; nothing of it is under way */
 void shard_drop_reads(struct shard *s);
+void shard_rewind(struct shard *s); /* the same, and the next read begins where they did */
 /* The first read that waits to be applied, or NULL. */
 struct shard_read *shard_ready(struct shard *s);
 void shard_applied(struct shard *s, const struct apply_read *r);

@@ -189,7 +189,7 @@ void run_stop_for(struct run *r, const struct ectx *ec)
     r->failed = true;
     r->error = *ec;
     LIST_FOR_EACH (link, next, &r->shards) {
-        shard_drop_reads(CONTAINER_OF(link, struct shard, link));
+        shard_rewind(CONTAINER_OF(link, struct shard, link));
     }
     LOG_WARN("projection.stopped", KV_STR("projection", r->d->name),
              KV_U64("version", r->d->version), KV_ERR(ec));

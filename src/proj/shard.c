@@ -112,6 +112,17 @@ void shard_drop_reads(struct shard *s)
     }
 }
 
+void shard_rewind(struct shard *s)
+{
+    shard_drop_reads(s);
+    s->read_offset = s->next_offset;
+    for (size_t i = 0; i < 2; i++) {
+        if (s->reads[i].state == READ_APPLYING) {
+            s->read_offset = s->reads[i].read.next_offset;
+        }
+    }
+}
+
 static int64_t first_time(const struct shard_read *r)
 {
     struct batch_header h;
@@ -324,8 +335,7 @@ void shard_applied(struct shard *s, const struct apply_read *a)
     if (s->claim == CLAIM_HELD) {
         s->next_offset = a->next_offset;
         if (a->stopped) {
-            shard_drop_reads(s);
-            s->read_offset = s->next_offset;
+            shard_rewind(s);
         }
     }
     s->last_time_ms = a->last_time_ms >= 0 ? a->last_time_ms : s->last_time_ms;

@@ -153,3 +153,55 @@ TEST_ON_BOTH(projection_ends_at_any_moment)
         world_deinit(&w);
     }
 }
+
+static bool has_stopped(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    bool stopped = s.version_count == 1 && s.versions[0].state == PROJ_STOPPED;
+    arena_deinit(&a);
+    return stopped;
+}
+
+/* What was read ahead of other partitions when an event stops a version is read again after it. */
+TEST_ON_BOTH(projection_that_stopped_goes_on_without_a_gap)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    char text[2048];
+    char got[256];
+    char want[256];
+    size_t said = 0;
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    (void)world_definition(&w, 1, text, sizeof(text));
+    (void)strncat(text, "on_error: stop\n", sizeof(text) - strlen(text) - 1);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"), 1);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 1000000 && !has_stopped(&w); i++) {
+            if (i % 3 == 0) {
+                (void)worst_produce(w.log, "events", 1 + (int32_t)(said++ % 2), STR_LIT("k1"),
+                                    STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+            }
+            world_step(&w);
+        }
+        assert_true(has_stopped(&w));
+        assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    }
+    world_run(&w, 2000);
+    for (int i = 0; i < 20; i++) { /* the rest of the others, up to 2 reads each time */
+        assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+        world_run(&w, 2000);
+    }
+    (void)snprintf(want, sizeof(want), "k1|%zu|%zu\n", said, said);
+    assert_string_equal(world_rows(&w, "SELECT k, count, sum FROM keys", got, sizeof(got)), want);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
