@@ -64,7 +64,7 @@ static void batch_done(struct work *w)
         }
     }
     if (w->err == ERR_OK) {
-        r->failed = false;
+        run_fine(r);
         run_count(r, &l->batch_counts, l->index);
         feed_committed(l->pr, r, l->collects ? &l->changes : NULL);
         l->pr->actions_waiting = l->pr->actions_waiting || l->batch_counts.actions > 0;
@@ -79,8 +79,7 @@ static void batch_done(struct work *w)
     } else if (w->err == ERR_LIMIT) {
         run_stop_for(r, &w->ec);
     } else if (w->err == ERR_FENCED) {
-        r->failed = true;
-        r->error = w->ec;
+        run_failed(r, &w->ec);
     } else if (w->err != ERR_AGAIN) {
         lane_fail(l, &w->ec);
     }
@@ -196,8 +195,7 @@ void lane_fail(struct lane *l, const struct ectx *ec)
     l->broken = true;
     LIST_FOR_EACH (link, next, &pr->runs) {
         struct run *r = CONTAINER_OF(link, struct run, link);
-        r->failed = true;
-        r->error = *ec;
+        run_failed(r, ec);
         r->open[l->index] = false; /* opened anew, with a new connection */
         LIST_FOR_EACH (at, after, &r->shards) {
             struct shard *s = CONTAINER_OF(at, struct shard, link);

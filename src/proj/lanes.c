@@ -67,17 +67,6 @@ static bool is_quiet(struct projection *pr)
     return quiet;
 }
 
-/* What is paused or stopped claims nothing, and so could not say where it is. */
-static bool claims_all(struct projection *pr)
-{
-    LIST_FOR_EACH (link, next, &pr->runs) {
-        if (CONTAINER_OF(link, struct run, link)->stopped) {
-            return false;
-        }
-    }
-    return !pr->paused;
-}
-
 /* Connections that no shard is on. Closing one says good-bye to the server and waits for nothing.
  */
 static void close_spare(struct projection *pr)
@@ -136,7 +125,8 @@ void lanes_refused(struct projection *pr)
 /* Is it time for so many, but for what is still under way? */
 static bool is_due(struct projection *pr, unsigned want, uint64_t now)
 {
-    if (!claims_all(pr) || !all_open(pr, 1) || (pr->work_pending > 0 && !pr->lanes_hold)) {
+    /* What is paused claims nothing, and so could not say where it is. */
+    if (pr->paused || !all_open(pr, 1) || (pr->work_pending > 0 && !pr->lanes_hold)) {
         return false;
     }
     if (want < pr->lane_count) {

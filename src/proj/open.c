@@ -153,12 +153,11 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
         return;
     }
     if (o->err[i] != ERR_OK) {
-        r->failed = true;
-        r->error = o->ec[i];
+        run_failed(r, &o->ec[i]);
         l->broken = l->broken || (o->err[i] != ERR_CONFIG && o->err[i] != ERR_AGAIN);
         return;
     }
-    r->failed = false;
+    run_fine(r);
     r->open[l->index] = true;
     if (l->index == 0) {
         r->indexed = o->indexed[i];
@@ -186,8 +185,7 @@ static void open_done(struct work *w)
         }
         /* One that no shard is on yet stands in nobody's way. */
         for (size_t i = 0; i < o->count && l->index < pr->lane_count; i++) {
-            o->runs[i]->failed = true;
-            o->runs[i]->error = w->ec;
+            run_failed(o->runs[i], &w->ec);
         }
     }
     for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {

@@ -269,6 +269,8 @@ bool run_may_apply(const struct run *r);
 bool run_caught_up(struct run *r); /* every partition is ours and nothing is left */
 void run_count(struct run *r, const struct apply_counts *c, unsigned lane);
 void run_stop_for(struct run *r, const struct ectx *ec);
+void run_failed(struct run *r, const struct ectx *ec); /* but what stopped it stays its error */
+void run_fine(struct run *r);
 struct run *run_find(struct projection *pr, uint32_t version);
 struct run *run_building(struct projection *pr);
 

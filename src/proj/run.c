@@ -127,8 +127,7 @@ static void join(struct run *r)
     enum err e = engine_join(p->e, &spec, &r->member, &ec);
     if (e != ERR_OK) {
         r->member = NULL;
-        r->failed = true;
-        r->error = ec;
+        run_failed(r, &ec);
     }
 }
 
@@ -181,6 +180,20 @@ bool run_may_apply(const struct run *r)
 {
     return !r->pr->paused && !r->pr->removing && !r->stopped && !r->dropping &&
            !r->pr->p->stopping && !switch_holds(r->pr, r);
+}
+
+/* What a person is to see stays until he has said how it goes on. */
+void run_failed(struct run *r, const struct ectx *ec)
+{
+    if (!r->stopped) {
+        r->failed = true;
+        r->error = *ec;
+    }
+}
+
+void run_fine(struct run *r)
+{
+    r->failed = r->failed && r->stopped;
 }
 
 void run_stop_for(struct run *r, const struct ectx *ec)
@@ -267,8 +280,7 @@ static void index_done(struct work *w)
     if (w->err == ERR_OK) {
         r->indexed = true;
     } else {
-        r->failed = true;
-        r->error = w->ec;
+        run_failed(r, &w->ec);
     }
     projection_moved(r->pr, r);
 }

@@ -228,14 +228,13 @@ static void claim_done(struct work *w)
         s->next_offset = s->claim_call.next_offset;
         s->read_offset = s->next_offset;
         s->told_offset = -1;
-        r->failed = false;
+        run_fine(r);
     } else if (w->err != ERR_OK && w->err != ERR_STOPPED) { /* STOPPED: it is being opened anew */
         s->fenced += w->err == ERR_FENCED && !stale;
         s->retry_ns =
             env_mono_ns(r->pr->p->env) + (w->err == ERR_AGAIN ? RETRY_NS : FENCED_RETRY_NS);
         if (w->err != ERR_AGAIN) {
-            r->failed = true;
-            r->error = w->ec;
+            run_failed(r, &w->ec);
         }
         if (w->err != ERR_AGAIN && w->err != ERR_FENCED && w->err != ERR_EXISTS) {
             lane_fail(w->lane, &w->ec);
@@ -298,11 +297,13 @@ void shard_move(struct shard *s)
     s->lane = place(s);
 }
 
+/* Of a version that has stopped the claims are held, so that its positions and parked keys are
+ * known: another version can be switched to, its keys can be tried again. */
 void shard_go(struct shard *s)
 {
     struct run *r = s->run;
-    if (!s->mine || r->pr->p->stopping || r->pr->paused || r->stopped || r->dropping ||
-        r->pr->removing || !r->open[s->lane->index] ||
+    if (!s->mine || r->pr->p->stopping || r->pr->paused || r->dropping || r->pr->removing ||
+        !r->open[s->lane->index] ||
         (s->retry_ns != 0 && env_mono_ns(r->pr->p->env) < s->retry_ns)) {
         return;
     }
@@ -312,7 +313,7 @@ void shard_go(struct shard *s)
         if (s->reads[0].state != READ_APPLYING && s->reads[1].state != READ_APPLYING) {
             claim(s);
         }
-    } else if (s->claim == CLAIM_HELD) {
+    } else if (s->claim == CLAIM_HELD && !r->stopped) {
         read_ahead(s);
     }
 }

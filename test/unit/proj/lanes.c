@@ -166,6 +166,14 @@ static bool two_is_served(struct world *w)
 {
     return sums(w)->served == 2;
 }
+static bool three_is_served(struct world *w)
+{
+    return sums(w)->served == 3;
+}
+static bool two_has_stopped(struct world *w)
+{
+    return run_find(sums(w), 2)->stopped;
+}
 static bool second_opens(struct world *w)
 {
     return sums(w)->lanes[1].opening;
@@ -255,6 +263,79 @@ TEST(a_refused_connection_is_not_asked_for_all_the_time)
         }
     }
     assert_in_range(asked, 1, 2u * (LANES_MAX - 1));
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+static bool has_four(struct world *w)
+{
+    return sums(w)->lane_count == LANES_MAX;
+}
+static bool has_one(struct world *w)
+{
+    return sums(w)->lane_count == 1;
+}
+static void until_four(struct world *w)
+{
+    for (int i = 0; i < 100000 && !has_four(w); i++) {
+        if (i % 20 == 0) {
+            world_say(w, 10, 0);
+        }
+        world_step(w);
+    }
+    assert_true(has_four(w));
+}
+
+static void check_stopped(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 4u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    assert_int_equal(s.version_count, 2);
+    assert_string_equal(proj_state_name(s.versions[0].state), "stopped");
+    char error[600];
+    (void)snprintf(error, sizeof(error), "%.*s", STR(s.versions[0].error));
+    assert_non_null(strstr(error, "invalid input syntax"));
+    for (size_t i = 0; i < s.versions[0].shard_count; i++) {
+        assert_true(s.versions[0].shards[i].next_offset >= 0);
+    }
+    arena_deinit(&a);
+}
+
+/* A version that has stopped keeps the next one neither from being built on four connections nor
+ * from going back to one, nor from being served; and says all the time why it stopped and where. */
+TEST(a_version_that_stopped_does_not_hold_the_lanes)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    begin(&w);
+    for (uint32_t version = 2; version < 4; version++) {
+        (void)world_definition(&w, 1, text, sizeof(text));
+        char *at = strstr(text, "version: 1");
+        at[9] = (char)('0' + version);
+        (void)strncat(text, version == 2 ? "on_error: stop\n" : "", 20);
+        assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+        if (version == 2) {
+            world_until(&w, two_is_served, 60000);
+            w.for_version = 1;
+            assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
+            w.for_version = 0;
+            (void)worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                                STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"), 1);
+            world_say(&w, 10, 0);
+            world_until(&w, two_has_stopped, 60000);
+        }
+    }
+    until_four(&w);
+    world_run(&w, 300);
+    check_stopped(&w);
+    world_until(&w, has_one, 60000);
+    world_run(&w, 300);
+    check_stopped(&w);
+    world_until(&w, three_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
     world_stop(&w, 0);
     world_deinit(&w);
 }
