@@ -16,13 +16,18 @@
 static bool is_far_behind(const struct run *r)
 {
     uint64_t lag = 0;
+    unsigned lanes = 0; /* that its shards would be on, as bits */
     if (r->dropping || r->stopped || r->d->looks_around) { /* that has one lane in any case */
         return false;
     }
     LIST_FOR_EACH (link, next, &((struct run *)(uintptr_t)r)->shards) {
         struct shard *s = CONTAINER_OF(link, struct shard, link);
         int64_t end = 0;
+        lanes |= s->mine ? 1u << ((unsigned)s->partition % r->pr->driver->lanes) : 0;
         lag += s->mine && s->claim == CLAIM_HELD ? shard_lag(s, &end) : 0;
+    }
+    if ((lanes & (lanes - 1)) == 0) { /* one is enough for them */
+        return false;
     }
     return lag >= (r->pr->p->config.lanes_lag == 0 ? PROJ_LANES_LAG : r->pr->p->config.lanes_lag);
 }

@@ -339,3 +339,35 @@ TEST(a_version_that_stopped_does_not_hold_the_lanes)
     world_stop(&w, 0);
     world_deinit(&w);
 }
+
+/* A projection over one partition, or over several that would share a connection, needs no other.
+ */
+TEST(a_projection_over_one_partition_has_one_lane)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    char text[2048];
+    worst_config_good(&cfg, 1);
+    server_on_postgres = true;
+    world_init(&w, 1, &cfg);
+    server_on_postgres = false;
+    w.lanes_lag = 1;
+    worst_topic_make(w.log, "events", 1);
+    world_up(&w, 0);
+    world_run(&w, 200);
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY, world_definition(&w, 1, text, sizeof(text)), &ec), ERR_OK);
+    bool more = false;
+    for (int i = 0; i < 20000; i++) {
+        if (i % 10 == 0) {
+            (void)worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                                STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+        }
+        world_step(&w);
+        more = more || sums(&w)->lanes_extra > 0 || sums(&w)->lanes[1].opening;
+    }
+    assert_false(more);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
