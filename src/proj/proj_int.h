@@ -111,6 +111,7 @@ struct shard {
     bool mine;
     uint64_t epoch;
     enum claim_state claim;
+    bool was_held;    /* next_offset was so since it is ours; it is claimed anew */
     bool claim_stale; /* the assignment changed while a claim was under way */
     struct work claim_work;
     struct apply_claim claim_call;
@@ -258,6 +259,9 @@ struct shard_read *shard_ready(struct shard *s);
 void shard_applied(struct shard *s, const struct apply_read *r);
 void shard_not_applied(struct shard *s, enum err e);
 uint64_t shard_lag(struct shard *s, int64_t *end); /* in offsets */
+/* next_offset is that of the target, or was before the claim that is under way: for what is shown.
+ */
+bool shard_is_known(const struct shard *s);
 
 /* run.c */
 MUST_USE enum err run_create(struct projection *pr, struct def *d, struct run **out);

@@ -220,6 +220,7 @@ static void claim_done(struct work *w)
     }
     if (w->err == ERR_OK && !stale && s->mine) {
         s->claim = CLAIM_HELD;
+        s->was_held = true;
         s->epoch = s->claim_call.epoch;
         s->fenced = 0;
         if (s->next_offset != s->claim_call.next_offset) {
@@ -285,6 +286,7 @@ void shard_lose(struct shard *s)
     s->claim_stale = s->claim == CLAIM_PENDING;
     s->claim = s->claim == CLAIM_PENDING ? CLAIM_PENDING : CLAIM_NONE;
     s->behind_ns = 0;
+    s->was_held = false;
     shard_drop_reads(s);
 }
 
@@ -362,6 +364,11 @@ void shard_not_applied(struct shard *s, enum err e)
     s->retry_ns = env_mono_ns(s->run->pr->p->env) + (e == ERR_FENCED ? FENCED_RETRY_NS : RETRY_NS);
 }
 
+bool shard_is_known(const struct shard *s)
+{
+    return s->claim == CLAIM_HELD || (s->mine && s->was_held);
+}
+
 uint64_t shard_lag(struct shard *s, int64_t *end)
 {
     int64_t start = 0;
@@ -369,7 +376,6 @@ uint64_t shard_lag(struct shard *s, int64_t *end)
     if (engine_bounds(s->run->pr->p->e, s->topic, s->partition, &start, end) != ERR_OK) {
         return 0;
     }
-    return s->claim != CLAIM_HELD  ? (uint64_t)(*end - start)
-           : *end > s->next_offset ? (uint64_t)(*end - s->next_offset)
-                                   : 0;
+    int64_t from = shard_is_known(s) ? s->next_offset : start;
+    return *end > from ? (uint64_t)(*end - from) : 0;
 }

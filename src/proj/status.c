@@ -89,7 +89,7 @@ static bool shard_status(struct shard *s, struct arena *a, uint64_t now_ns, int6
                                       .last_time_ms = s->last_time_ms};
     v->lag_events += lag;
     v->lag_ms = age > v->lag_ms ? age : v->lag_ms;
-    *done += held && end > (int64_t)lag ? (uint64_t)end - lag : 0;
+    *done += shard_is_known(s) && end > (int64_t)lag ? (uint64_t)end - lag : 0;
     return !str_is_null(out->topic);
 }
 

@@ -58,12 +58,12 @@ static uint64_t missing(struct waiting *w)
     for (size_t i = 0; i < w->count; i++) {
         const struct mark *m = &w->marks[i];
         struct shard *s = r == NULL ? NULL : shard_find(r, m->topic, m->partition);
-        bool known = s != NULL && s->claim == CLAIM_HELD;
-        int64_t next = known ? s->next_offset : 0;
+        bool held = s != NULL && s->claim == CLAIM_HELD;
+        int64_t next = s != NULL && shard_is_known(s) ? s->next_offset : 0;
         if (m->offset > next) {
             lag += (uint64_t)(m->offset - next);
-        } else if (!known && m->offset > 0) {
-            lag++;
+        } else if (!held && m->offset > 0) {
+            lag++; /* it is over when the claim says so */
         }
     }
     return lag;

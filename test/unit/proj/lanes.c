@@ -371,3 +371,58 @@ TEST(a_projection_over_one_partition_has_one_lane)
     world_stop(&w, 0);
     world_deinit(&w);
 }
+
+static uint64_t lag_of(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    uint64_t lag = world_status(w, 0, &a).versions[0].lag_events;
+    arena_deinit(&a);
+    return lag;
+}
+
+static void waited(struct proj_wait *call)
+{
+    *(bool *)call->ctx = true;
+}
+
+/* While shards are claimed on another lane, their lag is counted from where they were. */
+TEST(lag_does_not_jump_when_lanes_change)
+{
+    struct world w;
+    uint64_t more = 0;
+    begin(&w);
+    world_say(&w, 2000, 0);
+    world_until(&w, world_settled, 60000);
+    for (int i = 0; i < 100000 && !has_four(&w); i++) {
+        if (i % 20 == 0) {
+            world_say(&w, 10, 0);
+            more += 10;
+        }
+        world_step(&w);
+        assert_in_range(lag_of(&w), 0, more);
+    }
+    assert_true(has_four(&w));
+    struct shard *s = shard_find(run_find(sums(&w), 1), STR_LIT("events"), 1);
+    assert_int_not_equal(s->claim, CLAIM_HELD);
+    const struct engine_input input = {STR_LIT("events"), 1, s->next_offset};
+    bool over = false;
+    struct proj_wait call = {.name = STR_LIT("sums"),
+                             .inputs = &input,
+                             .input_count = 1,
+                             .deadline_ns = env_mono_ns(w.env),
+                             .done = waited,
+                             .ctx = &over};
+    proj_wait(w.nodes[0].proj, &call);
+    assert_true(over);
+    assert_int_equal(call.err, ERR_REQUEST_TIMED_OUT);
+    assert_int_equal(call.lag_events, 1);
+    for (int i = 0; i < 500; i++) {
+        world_step(&w);
+        assert_in_range(lag_of(&w), 0, more);
+    }
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
