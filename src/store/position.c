@@ -81,18 +81,24 @@ static void look_run(struct env_job *job)
 
 /* ---- Loop ----------------------------------------------------------------------------------- */
 
-static void look_tell(void *ctx)
+static void position_tell(void *ctx)
 {
-    struct position_look *l = ctx;
+    struct store_position_job *user = ctx;
+    user->done(user);
+}
+
+/* What is told later holds nothing of the store, which may be closed by then. */
+static void look_end(struct position_look *l)
+{
     struct store_position_job *user = l->user;
-    const struct store_part *p = l->part;
+    struct store_part *p = l->part;
     const int64_t at = l->answer > p->log_start ? l->answer : p->log_start;
     user->err = l->err;
     user->ec = l->ec;
     user->offset = l->err == ERR_OK && l->answer >= 0 && at < p->high_watermark ? at : -1;
-    part_unref(l->part);
+    env_poll_post(p->store->poll, position_tell, user);
+    part_unref(p);
     mem_free(l);
-    user->done(user);
 }
 
 static void look_step(struct position_look *l);
@@ -278,13 +284,7 @@ static void look_step(struct position_look *l)
             look_tail(l);
         }
     }
-    env_poll_post(p->store->poll, look_tell, l);
-}
-
-static void position_refused(void *ctx)
-{
-    struct store_position_job *user = ctx;
-    user->done(user);
+    look_end(l);
 }
 
 void store_find_position(struct store_part *p, uint64_t position, struct store_position_job *user)
@@ -294,7 +294,7 @@ void store_find_position(struct store_part *p, uint64_t position, struct store_p
     user->offset = -1;
     if (l == NULL) {
         user->err = ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a look-up by position");
-        env_poll_post(p->store->poll, position_refused, user);
+        env_poll_post(p->store->poll, position_tell, user);
         return;
     }
     l->user = user;

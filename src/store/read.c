@@ -698,9 +698,10 @@ static void read_job_run(struct env_job *job)
     }
 }
 
-static void read_finish(struct read_job *j)
+/* What it holds of the store. */
+static void read_leave(struct read_job *j)
 {
-    struct store_read_job *user = j->user;
+    const struct store_read_job *user = j->user;
     list_remove(&j->pending.link);
     if (j->seg != NULL) {
         if (user->err == ERR_OK) {
@@ -711,7 +712,19 @@ static void read_finish(struct read_job *j)
     read_task_free(&j->task);
     part_unref(j->part);
     mem_free(j);
+}
+
+static void read_tell(void *ctx)
+{
+    struct store_read_job *user = ctx;
     user->done(user);
+}
+
+static void read_finish(struct read_job *j)
+{
+    struct store_read_job *user = j->user;
+    read_leave(j);
+    read_tell(user);
 }
 
 static void read_next(struct store *s);
@@ -765,11 +778,6 @@ static void read_job_done(struct env_job *job)
     read_next(s);
 }
 
-static void read_refuse(void *ctx)
-{
-    read_finish(ctx);
-}
-
 static void read_start(struct read_job *j)
 {
     struct store *s = j->part->store;
@@ -779,7 +787,8 @@ static void read_start(struct read_job *j)
                         ? ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a read")
                         : read_task_prepare(j->part, &j->task, &user->ec);
         if (user->err != ERR_OK) {
-            env_poll_post(s->poll, read_refuse, j);
+            env_poll_post(s->poll, read_tell, user); /* the store may be closed by then */
+            read_leave(j);
             return;
         }
         seg_open_prepare(&j->open, j->seg, j->seg->direct_reads);
@@ -837,12 +846,6 @@ static void read_abandon(struct pending *pending)
     mem_free(j);
 }
 
-static void read_refused(void *ctx)
-{
-    struct store_read_job *user = ctx;
-    user->done(user);
-}
-
 void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_t max_bytes,
                       unsigned how, struct arena *a, struct store_read_job *user)
 {
@@ -853,7 +856,7 @@ void store_read_async(struct store_part *p, int64_t offset, int64_t limit, size_
     if (j == NULL || s->read_bytes > STORE_READ_MEMORY_MAX) {
         mem_free(j);
         user->err = ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a read");
-        env_poll_post(s->poll, read_refused, user);
+        env_poll_post(s->poll, read_tell, user);
         return;
     }
     j->user = user;

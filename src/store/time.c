@@ -128,18 +128,24 @@ static void look_run(struct env_job *job)
 
 /* ---- Loop ----------------------------------------------------------------------------------- */
 
-static void look_tell(void *ctx)
+static void time_tell(void *ctx)
 {
-    struct time_look *l = ctx;
+    struct store_time_job *user = ctx;
+    user->done(user);
+}
+
+/* What is told later holds nothing of the store, which may be closed by then. */
+static void look_end(struct time_look *l)
+{
     struct store_time_job *user = l->user;
     user->err = l->err;
     user->ec = l->ec;
     user->offset = l->found ? l->offset : -1;
     user->timestamp = l->found ? l->timestamp : -1;
     user->leader_epoch = l->found ? l->leader_epoch : -1;
+    env_poll_post(l->part->store->poll, time_tell, user);
     part_unref(l->part);
     mem_free(l);
-    user->done(user);
 }
 
 static void look_step(struct time_look *l);
@@ -277,13 +283,7 @@ static void look_step(struct time_look *l)
             break;
         }
     }
-    env_poll_post(p->store->poll, look_tell, l);
-}
-
-static void time_refused(void *ctx)
-{
-    struct store_time_job *user = ctx;
-    user->done(user);
+    look_end(l);
 }
 
 static void look_start(struct store_part *p, int64_t ts, bool want_max, struct store_time_job *user)
@@ -294,7 +294,7 @@ static void look_start(struct store_part *p, int64_t ts, bool want_max, struct s
     user->leader_epoch = -1;
     if (l == NULL) {
         user->err = ectx_fail(&user->ec, ERR_NO_MEMORY, "no memory for a look-up by time");
-        env_poll_post(p->store->poll, time_refused, user);
+        env_poll_post(p->store->poll, time_tell, user);
         return;
     }
     l->user = user;
