@@ -1,5 +1,6 @@
 """Views over HTTP: queries, what their columns are written as, read-your-writes; a version that waits for its switch; what is refused, by its code."""
 import subprocess
+import time
 
 from server import Client
 
@@ -83,6 +84,9 @@ def by_hand(count, server, client, binary):
 def run(count, server, binary):
     client = Client(server)
     client.raw("PUT", PROJECTION, DEFINITION.encode(), {"Content-Type": "application/yaml"})
+    end = time.monotonic() + 20  # a view is there when its first version is served
+    while client.call("GET", PROJECTION)[1].get("served_version") != 1 and time.monotonic() < end:
+        time.sleep(0.01)
     queries(count, client)
     refused(count, client)
     by_hand(count, server, client, binary)
