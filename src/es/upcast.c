@@ -12,10 +12,14 @@ MUST_USE enum err es_mapping_event(const struct es_event *e, struct arena *a,
     const struct json_limits limits = {.allow_same_names = true};
     enum err err = ERR_OK;
     if (!str_is_null(e->data)) {
-        err = json_check(e->data); /* what is not JSON is no data to a mapping */
-        err = err == ERR_OK          ? json_parse(e->data, &limits, a, &data, ec)
-              : err == ERR_NO_MEMORY ? ectx_fail(ec, err, "no memory to read the event's data")
-                                     : ERR_OK;
+        struct ectx why = {0};
+        err = json_parse(e->data, &limits, a, &data, &why);
+        if (err == ERR_NO_MEMORY) {
+            *ec = why;
+        } else if (err != ERR_OK) { /* what is not JSON is no data to a mapping */
+            data = NULL;
+            err = ERR_OK;
+        }
     }
     if (err == ERR_OK && !str_is_null(e->meta)) {
         err = json_parse(e->meta, &limits, a, &meta, ec);
