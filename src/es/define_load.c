@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "es/define.h"
+#include "es/pages.h"
 
 #define LOAD_BYTES       (1024u * 1024)
 #define LOAD_ARENA_BYTES (16u * 1024 * 1024)
@@ -17,7 +18,7 @@ struct es_load {
     struct arena arena;
     struct record_scratch scratch;
     int64_t end;
-    bool answered, in_call;
+    struct es_pages pages;
     bool reading; /* else its topic is being made, which nobody can call back */
 };
 
@@ -105,8 +106,9 @@ static enum err load_batches(struct es_load *op, struct ectx *ec)
 }
 
 /* True: another page is to be read. False: it has ended, and `op` is gone. */
-static bool load_page(struct es_load *op)
+static bool page_take(struct es_pages *p)
 {
+    struct es_load *op = CONTAINER_OF(p, struct es_load, pages);
     struct engine_read *read = &op->read;
     struct ectx ec = read->ec;
     enum err e = read->err;
@@ -123,26 +125,17 @@ static bool load_page(struct es_load *op)
     return true;
 }
 
-/* Page after page; a loop, because what is in memory is answered within the call. */
-static void load_run(struct es_load *op)
+static void page_ask(struct es_pages *p)
 {
-    op->reading = true;
-    do {
-        op->answered = false;
-        op->in_call = true;
-        arena_reset(&op->arena, 0);
-        engine_read(op->es->engine, &op->read);
-        op->in_call = false;
-    } while (op->answered && load_page(op));
+    struct es_load *op = CONTAINER_OF(p, struct es_load, pages);
+    arena_reset(&op->arena, 0);
+    engine_read(op->es->engine, &op->read);
 }
 
 static void on_load_read(struct engine_read *read)
 {
     struct es_load *op = read->ctx;
-    op->answered = true;
-    if (!op->in_call && load_page(op)) {
-        load_run(op);
-    }
+    es_pages_answered(&op->pages);
 }
 
 static void on_ensured(struct engine_ensure *t)
@@ -164,7 +157,9 @@ static void on_ensured(struct engine_ensure *t)
                                     .arena = &op->arena,
                                     .done = on_load_read,
                                     .ctx = op};
-    load_run(op);
+    op->reading = true;
+    op->pages = (struct es_pages){.ask = page_ask, .take = page_take};
+    es_pages_run(&op->pages);
 }
 
 void es_defs_load(struct es *es, void (*done)(struct es *es, enum err e, const struct ectx *ec))

@@ -8,6 +8,7 @@
  */
 #include "core/mem.h"
 #include "es/define.h"
+#include "es/pages.h"
 
 #define PAGE_EVENTS 500u
 #define PAGE_FEWER  8u
@@ -21,12 +22,12 @@ struct state_op {
     struct es *es;
     struct es_fold_state *s;
     struct es_def *def;
-    struct str tag;         /* of its snapshots, by the upcasts of `upcasts` */
-    uint64_t upcasts;       /* es_upcasts_version when it began */
-    unsigned begun;         /* how often */
-    size_t events;          /* of a page; fewer if those of one need too much memory */
-    bool no_snapshot;       /* the one that is there is no state */
-    bool in_call, answered; /* of the read that is on its way */
+    struct str tag;   /* of its snapshots, by the upcasts of `upcasts` */
+    uint64_t upcasts; /* es_upcasts_version when it began */
+    unsigned begun;   /* how often */
+    size_t events;    /* of a page; fewer if those of one need too much memory */
+    bool no_snapshot; /* the one that is there is no state */
+    struct es_pages pages;
     struct es_read_stream read;
     struct arena page; /* of one page: its events, and the state while it is folded */
     struct buf state;  /* text; empty: the fold's initial state */
@@ -186,8 +187,9 @@ static bool too_much(struct state_op *op)
 }
 
 /* True: there is more to be read. False: it has ended, and the operation is gone. */
-static bool page_take(struct state_op *op)
+static bool page_take(struct es_pages *p)
 {
+    struct state_op *op = CONTAINER_OF(p, struct state_op, pages);
     struct es_read_stream *r = &op->read;
     if (r->problem != ES_OK) {
         op->s->ec = r->ec;
@@ -224,24 +226,16 @@ static bool page_take(struct state_op *op)
     return true;
 }
 
-/* Page after page; a loop, because what is in memory is answered within the call. */
-static void pages_run(struct state_op *op)
+static void page_ask(struct es_pages *p)
 {
-    do {
-        op->answered = false;
-        op->in_call = true;
-        es_read_stream(op->es, &op->read);
-        op->in_call = false;
-    } while (op->answered && page_take(op));
+    struct state_op *op = CONTAINER_OF(p, struct state_op, pages);
+    es_read_stream(op->es, &op->read);
 }
 
 static void on_page(struct es_read_stream *r)
 {
     struct state_op *op = r->ctx;
-    op->answered = true;
-    if (!op->in_call && page_take(op)) {
-        pages_run(op);
-    }
+    es_pages_answered(&op->pages);
 }
 
 static enum es_problem find_fold(struct es *es, struct es_fold_state *s, struct es_def **out)
@@ -287,7 +281,8 @@ void es_fold_state(struct es *es, struct es_fold_state *s)
     op->events = PAGE_EVENTS;
     arena_init(&op->page, PAGE_ARENA);
     buf_init(&op->state, STATE_BYTES);
+    op->pages = (struct es_pages){.ask = page_ask, .take = page_take};
     if (state_begin(op)) {
-        pages_run(op);
+        es_pages_run(&op->pages);
     }
 }

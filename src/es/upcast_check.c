@@ -6,6 +6,7 @@
  */
 #include "core/mem.h"
 #include "es/define.h"
+#include "es/pages.h"
 
 #define PAGE_EVENTS 500u
 #define PAGE_BYTES  (4u * 1024 * 1024)
@@ -21,8 +22,8 @@ struct check_op {
     struct mapping_upcasts *u; /* they and those on trial */
     struct es_read_all read;
     struct arena page;
-    struct arena arena;     /* of `u` */
-    bool in_call, answered; /* of the read that is on its way */
+    struct arena arena; /* of `u` */
+    struct es_pages pages;
 };
 
 static void check_end(struct check_op *op, enum es_problem problem)
@@ -85,8 +86,9 @@ static enum err event_try(struct check_op *op, const struct es_event *e, struct 
 }
 
 /* True: there is more to be read. False: it has ended, and the operation is gone. */
-static bool page_take(struct check_op *op)
+static bool page_take(struct es_pages *p)
 {
+    struct check_op *op = CONTAINER_OF(p, struct check_op, pages);
     struct es_read_all *r = &op->read;
     enum err err = ERR_OK;
     if (r->problem != ES_OK) {
@@ -117,24 +119,16 @@ static bool page_take(struct check_op *op)
     return true;
 }
 
-/* Page after page; a loop, because what is in memory is answered within the call. */
-static void pages_run(struct check_op *op)
+static void page_ask(struct es_pages *p)
 {
-    do {
-        op->answered = false;
-        op->in_call = true;
-        es_read_all(op->es, &op->read);
-        op->in_call = false;
-    } while (op->answered && page_take(op));
+    struct check_op *op = CONTAINER_OF(p, struct check_op, pages);
+    es_read_all(op->es, &op->read);
 }
 
 static void on_page(struct es_read_all *r)
 {
     struct check_op *op = r->ctx;
-    op->answered = true;
-    if (!op->in_call && page_take(op)) {
-        pages_run(op);
-    }
+    es_pages_answered(&op->pages);
 }
 
 void es_upcast_check(struct es *es, struct es_upcast_check *c)
@@ -172,5 +166,6 @@ void es_upcast_check(struct es *es, struct es_upcast_check *c)
                                     .arena = &op->page,
                                     .done = on_page,
                                     .ctx = op};
-    pages_run(op);
+    op->pages = (struct es_pages){.ask = page_ask, .take = page_take};
+    es_pages_run(&op->pages);
 }
