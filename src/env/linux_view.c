@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include "core/check.h"
 #include "core/mem.h"
@@ -42,10 +43,13 @@ struct view_block {
 static _Thread_local sigjmp_buf *volatile copying; /* where to go on when it fails */
 static struct sigaction before;
 
-static void on_bus(int signal_number)
+static void on_bus(int signal_number, siginfo_t *info, void *context)
 {
     (void)signal_number;
+    (void)info;
     if (copying != NULL) {
+        /* Runtimes that stand between (ThreadSanitizer's does) block all signals meanwhile. */
+        (void)pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
         siglongjmp(*copying, 1);
     }
     (void)sigaction(SIGBUS, &before, NULL); /* not ours: it comes again */
@@ -53,10 +57,10 @@ static void on_bus(int signal_number)
 
 void linux_view_start(void)
 {
-    struct sigaction act = {.sa_handler = on_bus, .sa_flags = SA_NODEFER}, old;
+    struct sigaction act = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO}, old;
     sigemptyset(&act.sa_mask);
     CHECK(sigaction(SIGBUS, &act, &old) == 0);
-    if (old.sa_handler != on_bus) {
+    if (old.sa_sigaction != on_bus) {
         before = old;
     }
 }
