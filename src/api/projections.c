@@ -129,6 +129,9 @@ static void get_projections(struct api_call *c)
     size_t count = 0;
     const struct str *names = proj_names(proj_of(c), c->arena, &count);
     struct api_object o;
+    if (!view_known(c)) {
+        return;
+    }
     api_object_begin(&o, ANSWER_BYTES);
     json_write_name(&o.w, "projections");
     json_write_begin(&o.w, '[');
@@ -148,6 +151,9 @@ static void get_projection(struct api_call *c)
     struct ectx ec = {0};
     struct buf b;
     struct json_writer w;
+    if (!view_known(c)) {
+        return;
+    }
     const enum err e = proj_status(proj_of(c), api_path(c, 0), c->arena, &s);
     if (e != ERR_OK) {
         IGNORE(ectx_fail(&ec, e, "there is no projection '%.*s'", STR(api_path(c, 0))));
@@ -164,7 +170,7 @@ static void get_definition(struct api_call *c)
 {
     uint64_t version;
     struct ectx ec = {0};
-    if (!api_query_u64(c, "version", 0, UINT32_MAX, &version)) {
+    if (!view_known(c) || !api_query_u64(c, "version", 0, UINT32_MAX, &version)) {
         return;
     }
     const struct str text = proj_definition(proj_of(c), api_path(c, 0), (uint32_t)version);
@@ -539,13 +545,14 @@ static const char DEFINITION_EXAMPLE[] =
     }
 static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/projections", get_projections, "listProjections", "List the projections.",
-     NULL, 0, NULL, "ProjectionList", 200, 0, "", NULL},
+     NULL, 0, NULL, "ProjectionList", 200, 0, "projection-not-ready", NULL},
     {"GET", "/api/v1/projections/{name}", get_projection, "getProjection",
      "Show a projection: versions, lag, progress, parked events.", NAME, ARRAY_LEN(NAME), NULL,
-     "Projection", 200, 0, "projection-not-found", NULL},
+     "Projection", 200, 0, "projection-not-found projection-not-ready", NULL},
     {"GET", "/api/v1/projections/{name}/definition", get_definition, "getProjectionDefinition",
      "The definition as it was given.", VERSION_PARAMS, ARRAY_LEN(VERSION_PARAMS), NULL,
-     "DefinitionText", 200, 0, "projection-not-found projection-version-not-found", NULL},
+     "DefinitionText", 200, 0,
+     "projection-not-found projection-version-not-found projection-not-ready", NULL},
     {"PUT", "/api/v1/projections/{name}", put_projection, "putProjection",
      "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
      PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201,
@@ -569,7 +576,8 @@ static const struct api_route ROUTES[] = {
     COMMAND("/resume", "resumeProjection", "Go on."),
     {"GET", "/api/v1/projections/{name}/parked", get_parked, "listParkedKeys",
      "Keys whose events wait because one of them could not be applied.", PARKED_PARAMS,
-     ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0, "projection-not-found", NULL},
+     ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0,
+     "projection-not-found projection-not-ready", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
      "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
      "ProjectionVersion", 200, 0, KEY_PROBLEMS, NULL},

@@ -377,7 +377,7 @@ static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/views/{view}/changes", get_changes, "watchView",
      "Rows of a view as they change: server-sent events, NDJSON, or one page (long poll).", PARAMS,
      ARRAY_LEN(PARAMS), NULL, "ViewChanges", 200, API_SSE | API_NDJSON_OUT,
-     "view-not-found watch-too-slow too-many-open", NULL},
+     "view-not-found projection-not-ready watch-too-slow too-many-open", NULL},
 };
 static const struct api_schema SCHEMAS[] = {
     {"ViewChanges",

@@ -18,6 +18,17 @@ static struct proj *proj_of(const struct api_call *c)
     return c->api->services.proj;
 }
 
+bool view_known(struct api_call *c)
+{
+    struct ectx ec = {0};
+    if (proj_is_known(proj_of(c))) {
+        return true;
+    }
+    IGNORE(ectx_fail(&ec, ERR_NOT_READY, "the definitions of projections are not known yet"));
+    api_problem(c, "projection-not-ready", &ec, STR_NULL);
+    return false;
+}
+
 /* ---- Which views ---------------------------------------------------------------------------- */
 
 static void write_names(struct json_writer *w, const char *name, const struct str *list,
@@ -36,6 +47,9 @@ static void get_views(struct api_call *c)
     size_t count = 0;
     const struct proj_view *views = proj_views(proj_of(c), c->arena, &count);
     struct api_object o;
+    if (!view_known(c)) {
+        return;
+    }
     api_object_begin(&o, ANSWER_BYTES);
     json_write_name(&o.w, "views");
     json_write_begin(&o.w, '[');
@@ -192,22 +206,6 @@ static bool read_order(struct view_call *x)
     return true;
 }
 
-static const struct proj_view *view_find(struct api_call *c, struct str name)
-{
-    size_t count = 0;
-    struct ectx ec = {0};
-    const struct proj_view *views = proj_views(proj_of(c), c->arena, &count);
-    for (size_t i = 0; views != NULL && i < count; i++) {
-        if (str_eq(views[i].name, name)) {
-            return &views[i];
-        }
-    }
-    IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "no view '%.*s' is served", STR(name)));
-    ectx_hint(&ec, "GET /api/v1/views lists them");
-    api_problem(c, "view-not-found", &ec, STR_NULL);
-    return NULL;
-}
-
 static void get_rows(struct api_call *c)
 {
     uint64_t limit, timeout;
@@ -241,15 +239,12 @@ static void get_rows(struct api_call *c)
     x->query.arena = &x->rows;
     x->query.done = on_rows;
     x->query.ctx = x;
-    const struct proj_view *view = view_find(c, x->query.view);
-    if (view == NULL) {
+    const struct str projection = proj_view_projection(proj_of(c), x->query.view);
+    if (str_is_null(at_least) || str_is_null(projection)) {
+        proj_query(proj_of(c), &x->query); /* also tells that there is no such view */
         return;
     }
-    if (str_is_null(at_least)) {
-        proj_query(proj_of(c), &x->query);
-        return;
-    }
-    x->wait = (struct proj_wait){.name = view->projection,
+    x->wait = (struct proj_wait){.name = projection,
                                  .position = position.commit,
                                  .deadline_ns = env_mono_ns(c->api->services.env) + timeout,
                                  .done = on_there,
@@ -271,7 +266,7 @@ static const struct api_param ROWS_PARAMS[] = {
 };
 static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/views", get_views, "listViews", "List the views that are served.", NULL, 0,
-     NULL, "ViewList", 200, 0, "", NULL},
+     NULL, "ViewList", 200, 0, "projection-not-ready", NULL},
     {"GET", "/api/v1/views/{view}", get_rows, "queryView",
      "Rows of a view: by filter, in an order, a page at a time.", ROWS_PARAMS,
      ARRAY_LEN(ROWS_PARAMS), NULL, "ViewRows", 200, 0,

@@ -8,6 +8,8 @@
 #define VIEW_FILTERS_MAX 32u
 #define VIEW_COLUMNS_MAX 128u
 
+/* The definitions of projections are known. False: answered; the server has only just started. */
+bool view_known(struct api_call *c);
 /* The parameters `filter`. False: answered. */
 bool view_filters_read(struct api_call *c, struct proj_filter filters[VIEW_FILTERS_MAX],
                        size_t *count);

@@ -79,6 +79,11 @@ void proj_ready(struct proj *p, enum err e, const struct ectx *ec)
     }
 }
 
+bool proj_is_known(const struct proj *p)
+{
+    return p->ready;
+}
+
 bool proj_is_serving(const struct proj *p)
 {
     const struct list *head = &p->projections;

@@ -90,7 +90,8 @@ MUST_USE enum err proj_create(const struct proj_config *config, struct proj **ou
  * open their targets, each by itself). */
 void proj_start(struct proj *p, void (*ready)(void *ctx, enum err e, const struct ectx *ec),
                 void *ctx);
-void proj_tick(struct proj *p); /* about every 100 ms */
+void proj_tick(struct proj *p);           /* about every 100 ms */
+bool proj_is_known(const struct proj *p); /* the definitions are: what is not there is not there */
 /* The definitions are known, and every target was opened once: what is served is known. */
 bool proj_is_serving(const struct proj *p);
 /* Every call that waits is answered ERR_STOPPED. `stopped` when no job is under way any more; it
@@ -235,7 +236,8 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l);
 /* ---- Waiting for a position
  * ---------------------------------------------------------------------------- */
 
-/* Until what is served has applied everything up to there. */
+/* Until what is served has applied everything up to there; before anything is served: until the
+ * first version is, and has. */
 struct proj_wait {
     struct str name;
     uint64_t position; /* commit position (ENGINE_GLOBAL_ORDER); or 0 and: */
@@ -278,8 +280,8 @@ struct proj_query {
     struct arena *arena;
     void (*done)(struct proj_query *q);
     void *ctx;
-    /* out: ERR_NOT_FOUND, ERR_INVALID_REQUEST (names column, operator or cursor),
-     * ERR_LIMIT (rows too large), ERR_REQUEST_TIMED_OUT, ERR_AGAIN */
+    /* out: ERR_NOT_FOUND, ERR_NOT_READY (declared, not served yet), ERR_INVALID_REQUEST (names
+     * column, operator or cursor), ERR_LIMIT (rows too large), ERR_REQUEST_TIMED_OUT, ERR_AGAIN */
     enum err err;
     struct ectx ec;
     struct str rows; /* a JSON array of objects */
@@ -289,6 +291,8 @@ struct proj_query {
     void *internal;
 };
 void proj_query(struct proj *p, struct proj_query *q);
+/* The projection that serves a view, or declares it (then a query is ERR_NOT_READY); null: none. */
+struct str proj_view_projection(struct proj *p, struct str view);
 /* Names of all views that are served, sorted, each with its projection and columns. */
 struct proj_view {
     struct str name, projection;
@@ -351,7 +355,8 @@ struct proj_watch {
     void *ctx;
 };
 struct proj_watching;
-/* Delivers nothing before proj_watch_resume. ERR_NOT_FOUND, ERR_INVALID_REQUEST, ERR_AGAIN. */
+/* Delivers nothing before proj_watch_resume. ERR_NOT_FOUND, ERR_NOT_READY (as of a query),
+ * ERR_INVALID_REQUEST, ERR_AGAIN. */
 MUST_USE enum err proj_watch(struct proj *p, const struct proj_watch *w, struct proj_watching **out,
                              struct ectx *ec);
 void proj_watch_resume(struct proj_watching *w);

@@ -278,6 +278,11 @@ void run_fine(struct run *r);
 struct run *run_find(struct projection *pr, uint32_t version);
 struct run *run_building(struct projection *pr);
 
+/* view.c */
+struct run *view_find(struct proj *p, struct str view); /* that serves it; NULL: none */
+/* What to say then: it is not ready, or there is none. */
+MUST_USE enum err view_fail(struct proj *p, struct str view, struct ectx *ec);
+
 /* switch.c */
 void switch_begin(struct projection *pr, struct run *to, struct proj_command *c);
 void switch_go(struct projection *pr);

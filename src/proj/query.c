@@ -197,22 +197,6 @@ static void view_done(struct env_job *job)
     proj_ended(p);
 }
 
-/* The projection and version that serve a view. */
-static const struct def_table *find_view(struct proj *p, struct str view, struct projection **pr,
-                                         uint32_t *version)
-{
-    LIST_FOR_EACH (link, next, &p->projections) {
-        *pr = CONTAINER_OF(link, struct projection, link);
-        const struct run *r = (*pr)->gone ? NULL : run_find(*pr, (*pr)->served);
-        const struct def_table *t = r == NULL ? NULL : def_table_find(r->d, view);
-        if (t != NULL) {
-            *version = r->d->version;
-            return t;
-        }
-    }
-    return NULL;
-}
-
 static void refuse_query(struct proj_query *call, enum err e)
 {
     call->err = e;
@@ -221,26 +205,25 @@ static void refuse_query(struct proj_query *call, enum err e)
 
 void proj_query(struct proj *p, struct proj_query *call)
 {
-    struct projection *pr = NULL;
     memset(&call->ec, 0, sizeof(call->ec));
     call->rows = STR_NULL;
     call->next_cursor = STR_NULL;
     call->row_count = 0;
-    const struct def_table *t = p->stopping ? NULL : find_view(p, call->view, &pr, &call->version);
+    struct run *r = p->stopping ? NULL : view_find(p, call->view);
     struct query *q = NULL;
     if (p->stopping) {
         refuse_query(call, ectx_fail(&call->ec, ERR_STOPPED, "stopping"));
-    } else if (t == NULL) {
-        refuse_query(call, ectx_fail(&call->ec, ERR_NOT_FOUND, "there is no view '%.*s'",
-                                     (int)(call->view.n > 80 ? 80 : call->view.n), call->view.p));
+    } else if (r == NULL) {
+        refuse_query(call, view_fail(p, call->view, &call->ec));
     } else if (p->query_count >= PROJ_QUERIES_MAX) {
         refuse_query(call,
                      ectx_fail(&call->ec, ERR_AGAIN, "%u queries are under way", PROJ_QUERIES_MAX));
-    } else if ((q = query_new(pr)) == NULL) {
+    } else if ((q = query_new(r->pr)) == NULL) {
         refuse_query(call, ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
     } else {
         q->call = call;
-        q->table = t;
+        q->table = def_table_find(r->d, call->view);
+        call->version = r->d->version;
         enum err e = query_build(q, call, call->version);
         q->last = arena_new_n(&q->arena, struct mapping_value, q->order_count + 1);
         if (e == ERR_OK && q->last == NULL) {
@@ -311,10 +294,10 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l)
     l->more = false;
     size_t limit = l->limit == 0 || l->limit > PARKED_SHOWN_MAX ? PARKED_SHOWN_MAX : l->limit;
     struct query *q = NULL;
-    if (pr == NULL || pr->gone || pr->served == 0) {
-        refuse_list(l, ectx_fail(&l->ec, ERR_NOT_FOUND,
-                                 "there is no projection '%.*s' that is "
-                                 "served",
+    if (!p->ready || (pr != NULL && pr->served == 0)) {
+        refuse_list(l, ectx_fail(&l->ec, ERR_NOT_READY, "no version of it is served yet"));
+    } else if (pr == NULL || pr->gone) {
+        refuse_list(l, ectx_fail(&l->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
                                  (int)(l->name.n > 80 ? 80 : l->name.n), l->name.p));
     } else if (p->query_count >= PROJ_QUERIES_MAX) {
         refuse_list(l, ectx_fail(&l->ec, ERR_AGAIN, "%u queries are under way", PROJ_QUERIES_MAX));
@@ -335,40 +318,4 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l)
         q->param_count = 4;
         submit(q, parked_run, parked_done);
     }
-}
-
-struct proj_view *proj_views(struct proj *p, struct arena *a, size_t *count)
-{
-    size_t room = 1;
-    LIST_FOR_EACH (link, next, &p->projections) {
-        room += PROJ_TABLES_MAX;
-    }
-    struct proj_view *views = arena_new_n(a, struct proj_view, room);
-    *count = 0;
-    LIST_FOR_EACH (link, next, &p->projections) {
-        struct projection *pr = CONTAINER_OF(link, struct projection, link);
-        const struct run *r = pr->gone ? NULL : run_find(pr, pr->served);
-        for (size_t i = 0; views != NULL && r != NULL && i < r->d->table_count; i++) {
-            const struct def_table *t = &r->d->tables[i];
-            struct str *columns = arena_new_n(a, struct str, t->column_count + 1);
-            struct str *key = arena_new_n(a, struct str, t->key_count + 1);
-            if (columns == NULL || key == NULL) {
-                return NULL;
-            }
-            for (size_t c = 0; c < t->column_count; c++) {
-                columns[c] = t->columns[c].name;
-            }
-            for (size_t c = 0; c < t->key_count; c++) {
-                key[c] = t->columns[t->key[c]].name;
-            }
-            size_t at = (*count)++;
-            while (at > 0 && str_cmp(views[at - 1].name, t->name) > 0) {
-                views[at] = views[at - 1];
-                at--;
-            }
-            views[at] =
-                (struct proj_view){t->name, pr->name, columns, t->column_count, key, t->key_count};
-        }
-    }
-    return views;
 }

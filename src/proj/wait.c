@@ -28,6 +28,7 @@ struct waiting {
     bool starting; /* not all seeks have begun */
     enum err err;
     struct ectx ec;
+    char *names; /* the rest of what follows the marks: topics, which outlive the version */
     size_t count;
     struct mark marks[];
 };
@@ -50,10 +51,17 @@ static void end_wait(struct waiting *w, enum err e)
     }
 }
 
+/* What is waited for: what is served, or the version that will be the first. */
+static struct run *awaited(struct projection *pr)
+{
+    struct run *r = run_find(pr, pr->served);
+    return r != NULL || list_empty(&pr->runs) ? r : CONTAINER_OF(pr->runs.next, struct run, link);
+}
+
 /* How many events are missing. */
 static uint64_t missing(struct waiting *w)
 {
-    struct run *r = run_find(w->pr, w->pr->served);
+    struct run *r = awaited(w->pr);
     uint64_t lag = 0;
     for (size_t i = 0; i < w->count; i++) {
         const struct mark *m = &w->marks[i];
@@ -88,9 +96,17 @@ static void look(struct waiting *w, uint64_t now)
     }
     uint64_t lag = missing(w);
     w->call->lag_events = lag;
-    if (lag == 0) {
+    const bool is_served = run_find(w->pr, w->pr->served) != NULL;
+    if (lag == 0 && is_served) {
         end_wait(w, ERR_OK);
-    } else if (now >= w->call->deadline_ns) {
+    } else if (now < w->call->deadline_ns) {
+        return;
+    } else if (!is_served) {
+        end_wait(w, ectx_fail(&w->call->ec, ERR_REQUEST_TIMED_OUT,
+                              "no version of '%.*s' is served yet, and the first is %llu events "
+                              "behind this position",
+                              STR(w->pr->name), (unsigned long long)lag));
+    } else {
         end_wait(w, ectx_fail(&w->call->ec, ERR_REQUEST_TIMED_OUT,
                               "projection '%.*s' is %llu events behind this position",
                               STR(w->pr->name), (unsigned long long)lag));
@@ -157,6 +173,23 @@ static void sought(struct engine_seek *s)
     }
 }
 
+static size_t names_bytes(const struct run *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->d->topic_count; i++) {
+        n += r->d->topics[i].n;
+    }
+    return n;
+}
+
+static struct str keep_name(struct waiting *w, struct str topic)
+{
+    const struct str kept = str_make(w->names, topic.n);
+    memcpy(w->names, topic.p, topic.n);
+    w->names += topic.n;
+    return kept;
+}
+
 static size_t count_partitions(struct proj *p, const struct run *r)
 {
     size_t n = 0;
@@ -174,10 +207,11 @@ static void seek_all(struct waiting *w, const struct run *r, uint64_t position)
     struct engine_topic topic;
     for (size_t i = 0; i < r->d->topic_count; i++) {
         bool there = engine_topic_get(w->p->e, r->d->topics[i], &topic);
+        const struct str name = keep_name(w, r->d->topics[i]);
         for (int32_t n = 0; there && n < topic.partition_count; n++) {
             struct mark *m = &w->marks[w->count++];
             m->w = w;
-            m->topic = r->d->topics[i];
+            m->topic = name;
             m->partition = n;
             m->seek = (struct engine_seek){.topic = m->topic,
                                            .partition = n,
@@ -196,11 +230,12 @@ static void seek_all(struct waiting *w, const struct run *r, uint64_t position)
 /* The offsets of the caller, of topics that are ours. */
 static void take_inputs(struct waiting *w, const struct run *r, const struct proj_wait *call)
 {
-    for (size_t i = 0; i < call->input_count; i++) {
-        for (size_t t = 0; t < r->d->topic_count; t++) {
-            if (str_eq(r->d->topics[t], call->inputs[i].topic)) {
+    for (size_t t = 0; t < r->d->topic_count; t++) {
+        const struct str name = keep_name(w, r->d->topics[t]);
+        for (size_t i = 0; i < call->input_count; i++) {
+            if (str_eq(name, call->inputs[i].topic)) {
                 w->marks[w->count++] = (struct mark){.w = w,
-                                                     .topic = r->d->topics[t],
+                                                     .topic = name,
                                                      .partition = call->inputs[i].partition,
                                                      .offset = call->inputs[i].next_offset};
             }
@@ -218,7 +253,7 @@ static void refuse(struct proj_wait *call, enum err e)
 void proj_wait(struct proj *p, struct proj_wait *call)
 {
     struct projection *pr = projection_find(p, call->name);
-    struct run *r = pr == NULL ? NULL : run_find(pr, pr->served);
+    struct run *r = pr == NULL ? NULL : awaited(pr);
     call->lag_events = 0;
     memset(&call->ec, 0, sizeof(call->ec));
     if (p->stopping || !p->ready) {
@@ -228,7 +263,7 @@ void proj_wait(struct proj *p, struct proj_wait *call)
         refuse(call, ectx_fail(&call->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
                                (int)(call->name.n > 80 ? 80 : call->name.n), call->name.p));
     } else if (r == NULL) {
-        refuse(call, ectx_fail(&call->ec, ERR_NOT_READY, "no version of '%.*s' is served yet",
+        refuse(call, ectx_fail(&call->ec, ERR_NOT_READY, "no version of '%.*s' is known yet",
                                STR(pr->name)));
     } else if (p->wait_count == PROJ_WAITS_MAX) {
         refuse(call, ectx_fail(&call->ec, ERR_AGAIN, "%u calls wait already", PROJ_WAITS_MAX));
@@ -238,7 +273,7 @@ void proj_wait(struct proj *p, struct proj_wait *call)
                                "this position is above the end of the log"));
     } else {
         size_t room = call->position != 0 ? count_partitions(p, r) : call->input_count;
-        struct waiting *w = mem_zalloc(1, sizeof(struct waiting) + room * sizeof(struct mark));
+        struct waiting *w = mem_zalloc(1, sizeof(*w) + room * sizeof(struct mark) + names_bytes(r));
         if (w == NULL) {
             refuse(call, ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
             return;
@@ -246,6 +281,7 @@ void proj_wait(struct proj *p, struct proj_wait *call)
         w->p = p;
         w->call = call;
         w->pr = pr;
+        w->names = (char *)&w->marks[room];
         call->internal = w;
         list_push_back(&p->waits, &w->link);
         p->wait_count++;

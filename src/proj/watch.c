@@ -346,28 +346,15 @@ static enum err place(struct proj_watching *x, struct str after, struct ectx *ec
     return ERR_OK;
 }
 
-static struct run *find_served(struct proj *p, struct str view)
-{
-    LIST_FOR_EACH (link, next, &p->projections) {
-        struct projection *pr = CONTAINER_OF(link, struct projection, link);
-        struct run *r = pr->gone || pr->removing ? NULL : run_find(pr, pr->served);
-        if (r != NULL && def_table_find(r->d, view) != NULL) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
 MUST_USE enum err proj_watch(struct proj *p, const struct proj_watch *w, struct proj_watching **out,
                              struct ectx *ec)
 {
     if (p->stopping) {
         return ectx_fail(ec, ERR_STOPPED, "stopping");
     }
-    struct run *r = find_served(p, w->view);
+    struct run *r = view_find(p, w->view);
     if (r == NULL) {
-        return ectx_fail(ec, ERR_NOT_FOUND, "there is no view '%.*s'",
-                         (int)(w->view.n > 80 ? 80 : w->view.n), w->view.p);
+        return view_fail(p, w->view, ec);
     }
     if (p->watch_count == PROJ_WATCHES_MAX) {
         return ectx_fail(ec, ERR_AGAIN, "%u watch already, as many as may", PROJ_WATCHES_MAX);

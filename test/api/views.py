@@ -1,6 +1,5 @@
 """Views over HTTP: queries, what their columns are written as, read-your-writes; a version that waits for its switch; what is refused, by its code."""
 import subprocess
-import time
 
 from server import Client
 
@@ -83,10 +82,11 @@ def by_hand(count, server, client, binary):
 
 def run(count, server, binary):
     client = Client(server)
+    at = say(client, "s0", n=-1, price=0)
     client.raw("PUT", PROJECTION, DEFINITION.encode(), {"Content-Type": "application/yaml"})
-    end = time.monotonic() + 20  # a view is there when its first version is served
-    while client.call("GET", PROJECTION)[1].get("served_version") != 1 and time.monotonic() < end:
-        time.sleep(0.01)
+    got = client.call("GET", VIEW), client.call("GET", f"{VIEW}?at_least={at}&timeout=20s")
+    count.show("a view that was just declared is not ready, or served", got[0][0] == 200 or (got[0][0] == 503 and got[0][1]["code"] == "projection-not-ready"), got[0])
+    count.show("and whoever waits for a position gets its rows", got[1][0] == 200 and got[1][1]["rows"] == [{"id": "s0", "n": -1, "price": 0}], got[1])
     queries(count, client)
     refused(count, client)
     by_hand(count, server, client, binary)

@@ -53,19 +53,6 @@ static bool none_waits(struct world *w)
            w->nodes[0].append == NULL;
 }
 
-static uint32_t served(struct world *w)
-{
-    struct arena a;
-    arena_init(&a, 1u << 20);
-    uint32_t v = world_status(w, 0, &a).served;
-    arena_deinit(&a);
-    return v;
-}
-static bool two_is_served(struct world *w)
-{
-    return served(w) == 2;
-}
-
 static void begin(struct world *w, uint64_t seed, bool bad, int64_t from[WORLD_PARTS])
 {
     struct worst_config cfg;
@@ -193,7 +180,7 @@ TEST(a_topic_that_a_later_version_adds_begins_with_history)
     snprintf(more, sizeof(more), "%s[events, more]%s", text, at + strlen("[events]"));
     assert_int_equal(world_command(&w, PROJ_APPLY, more, &ec), ERR_OK);
     world_say(&w, 40, 0);
-    world_until(&w, two_is_served, 600000);
+    world_until(&w, world_two_is_served, 600000);
     world_until(&w, none_waits, 60000);
     check_actions(&w, from);
     char got[64];
@@ -251,7 +238,7 @@ TEST_ON_BOTH(actions_are_once_in_the_log_across_kills_rebuild_switch_and_back)
             if (round == 8) {
                 worst_config_good(&cfg, seed);
                 worst_log_set(w.log, &cfg);
-                world_until(&w, two_is_served, 600000);
+                world_until(&w, world_two_is_served, 600000);
                 world_say(&w, 40, 0); /* and back, in the middle of it */
                 e = world_command(&w, PROJ_ROLLBACK, NULL, &ec);
                 assert_int_equal(e, ERR_OK);

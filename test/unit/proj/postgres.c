@@ -80,15 +80,6 @@ TEST(postgres_that_does_not_answer_is_broken_off)
     base_interrupt(&target_postgres, target, "SELECT pg_sleep(60)", ERR_CLOSED);
 }
 
-static bool two_is_served(struct world *w)
-{
-    struct arena a;
-    arena_init(&a, 1u << 20);
-    bool two = world_status(w, 0, &a).served == 2;
-    arena_deinit(&a);
-    return two;
-}
-
 /* Versions go, by themselves and on command, when their connection was lost just before. */
 TEST(postgres_versions_are_dropped_after_a_lost_connection)
 {
@@ -110,7 +101,7 @@ TEST(postgres_versions_are_dropped_after_a_lost_connection)
     world_say(&w, 50, 0);
     world_until(&w, world_settled, 60000);
     assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
-    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_two_is_served, 60000);
     server_end_connections();
     world_run(&w, 30000); /* the drop is the first to notice */
     world_say(&w, 50, 0);

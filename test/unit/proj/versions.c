@@ -1,5 +1,5 @@
 /* Versions: built beside the served one, switched to, rolled back, cancelled, dropped; keys that
- * are parked; pauses; waits. */
+ * are parked; pauses. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,48 +26,6 @@ static void begin(struct world *w, uint64_t seed, bool bad)
                      ERR_OK);
 }
 
-static void apply_version(struct world *w, uint32_t version)
-{
-    char text[2048];
-    struct ectx ec;
-    enum err e =
-        world_command(w, PROJ_APPLY, world_definition(w, version, text, sizeof(text)), &ec);
-    if (e != ERR_OK) {
-        fail_msg("%s %s", ec.text, ec.hint);
-    }
-}
-
-static uint32_t served(struct world *w)
-{
-    struct arena a;
-    arena_init(&a, 1u << 20);
-    uint32_t v = world_status(w, 0, &a).served;
-    arena_deinit(&a);
-    return v;
-}
-static size_t versions(struct world *w)
-{
-    struct arena a;
-    arena_init(&a, 1u << 20);
-    size_t n = world_status(w, 0, &a).version_count;
-    arena_deinit(&a);
-    return n;
-}
-static bool two_is_served(struct world *w)
-{
-    return served(w) == 2;
-}
-static bool one_version(struct world *w)
-{
-    return versions(w) == 1;
-}
-
-static void check_text(struct world *w, const char *sql, const char *want)
-{
-    char got[4096];
-    assert_string_equal(world_rows(w, sql, got, sizeof(got)), want);
-}
-
 /* Tables with such a name. */
 static void check_made(struct world *w, const char *like, const char *want)
 {
@@ -79,7 +37,7 @@ static void check_made(struct world *w, const char *like, const char *want)
                  : "SELECT name FROM sqlite_master WHERE type = 'table' AND name "
                    "LIKE '%s' ESCAPE '\\' ORDER BY 1",
              like);
-    check_text(w, sql, want);
+    world_check_rows(w, sql, want);
 }
 
 /* While a version is built the old one serves; then the views show the new one, in one step, with
@@ -92,36 +50,37 @@ TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     w.keep = "60s";
     world_say(&w, 300, 0);
     world_until(&w, world_settled, 60000);
-    apply_version(&w, 2);
+    world_apply(&w, 2);
     world_say(&w, 100, 0);
-    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_two_is_served, 60000);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
-    check_text(&w, "SELECT COUNT(*) FROM keys WHERE most IS NULL", "0\n");
-    check_text(&w,
-               server_on_postgres
-                   ? "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema AND "
-                     "indexname LIKE 'keys%i1' ORDER BY 1"
-                   : "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'keys%' "
-                     "ORDER BY 1",
-               "keys__v1_i1\nkeys__v2_i1\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM keys WHERE most IS NULL", "0\n");
+    world_check_rows(
+        &w,
+        server_on_postgres
+            ? "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema AND "
+              "indexname LIKE 'keys%i1' ORDER BY 1"
+            : "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'keys%' "
+              "ORDER BY 1",
+        "keys__v1_i1\nkeys__v2_i1\n");
     world_say(&w, 100, 0);
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
-    assert_int_equal(served(&w), 1);
+    assert_int_equal(world_served(&w), 1);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
-    check_text(&w, "SELECT most FROM keys LIMIT 1",
-               server_on_postgres ? "PostgreSQL: column \"most\" does not exist"
-                                  : "SQLite: no such column: most");
+    world_check_rows(&w, "SELECT most FROM keys LIMIT 1",
+                     server_on_postgres ? "PostgreSQL: column \"most\" does not exist"
+                                        : "SQLite: no such column: most");
     /* And forth again; then the time of the old one is over. */
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
-    assert_int_equal(served(&w), 2);
+    assert_int_equal(world_served(&w), 2);
     world_run(&w, 10000);
-    assert_int_equal(versions(&w), 2);
+    assert_int_equal(world_versions(&w), 2);
     world_run(&w, 60000);
-    assert_int_equal(versions(&w), 1);
+    assert_int_equal(world_versions(&w), 1);
     check_made(&w, "%\\_\\_v%", "keys__v2\ntotals__v2\n");
-    check_text(&w, "SELECT version FROM leat_checkpoint GROUP BY version", "2\n");
+    world_check_rows(&w, "SELECT version FROM leat_checkpoint GROUP BY version", "2\n");
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
     assert_int_equal(w.why, PROJ_NO_VERSION);
     world_check(&w, "");
@@ -144,8 +103,8 @@ TEST(projection_is_rolled_back_under_load)
     begin(&w, 3, false);
     world_say(&w, 300, 0);
     world_until(&w, world_settled, 60000);
-    apply_version(&w, 2);
-    world_until(&w, two_is_served, 60000);
+    world_apply(&w, 2);
+    world_until(&w, world_two_is_served, 60000);
     world_say(&w, 200, 0);
     struct once call = {.c = {.kind = PROJ_ROLLBACK, .name = STR_LIT("sums"), .done = done_once}};
     proj_command(w.nodes[0].proj, &call.c);
@@ -156,7 +115,7 @@ TEST(projection_is_rolled_back_under_load)
         }
     }
     assert_int_equal(call.c.err, ERR_OK);
-    assert_int_equal(served(&w), 1);
+    assert_int_equal(world_served(&w), 1);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
     world_deinit(&w);
@@ -173,12 +132,12 @@ TEST(projection_drops_a_kept_version_when_it_is_told_to)
     world_until(&w, world_settled, 60000);
     for (uint32_t version = 2; version <= PROJ_VERSIONS_MAX; version++) {
         assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
-        for (int i = 0; i < 1000 && served(&w) != version; i++) {
+        for (int i = 0; i < 1000 && world_served(&w) != version; i++) {
             world_run(&w, 100);
         }
-        assert_int_equal(served(&w), version);
+        assert_int_equal(world_served(&w), version);
     }
-    assert_int_equal(versions(&w), PROJ_VERSIONS_MAX);
+    assert_int_equal(world_versions(&w), PROJ_VERSIONS_MAX);
     assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_EXISTS);
     assert_non_null(strstr(ec.hint, "leat projection drop sums --version 1"));
     w.for_version = PROJ_VERSIONS_MAX;
@@ -188,16 +147,17 @@ TEST(projection_drops_a_kept_version_when_it_is_told_to)
     assert_int_equal(w.why, PROJ_NO_VERSION);
     w.for_version = 1;
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
-    assert_int_equal(versions(&w), PROJ_VERSIONS_MAX - 1);
-    check_text(&w,
-               "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'keys\\_\\_v%' "
-               "ESCAPE '\\' ORDER BY 1",
-               "keys__v2\nkeys__v3\nkeys__v4\n");
+    assert_int_equal(world_versions(&w), PROJ_VERSIONS_MAX - 1);
+    world_check_rows(
+        &w,
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'keys\\_\\_v%' "
+        "ESCAPE '\\' ORDER BY 1",
+        "keys__v2\nkeys__v3\nkeys__v4\n");
     /* Without the one before it, the way back leads to the newest that is kept. */
     w.for_version = 3;
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
-    assert_int_equal(served(&w), 2);
+    assert_int_equal(world_served(&w), 2);
     w.for_version = 4;
     assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
@@ -237,14 +197,14 @@ TEST_ON_BOTH(projection_version_waits_for_its_switch_with_its_indexes)
         ready = s.version_count == 2 && s.versions[1].waits;
     }
     assert_true(ready);
-    check_text(&w,
-               server_on_postgres
-                   ? "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema AND "
-                     "indexname = 'keys__v2_i1'"
-                   : "SELECT name FROM sqlite_master WHERE name = 'keys__v2_i1'",
-               "keys__v2_i1\n");
+    world_check_rows(&w,
+                     server_on_postgres
+                         ? "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema AND "
+                           "indexname = 'keys__v2_i1'"
+                         : "SELECT name FROM sqlite_master WHERE name = 'keys__v2_i1'",
+                     "keys__v2_i1\n");
     assert_int_equal(world_command(&w, PROJ_SWITCH, NULL, &ec), ERR_OK);
-    assert_int_equal(served(&w), 2);
+    assert_int_equal(world_served(&w), 2);
     arena_deinit(&a);
     world_deinit(&w);
 }
@@ -297,7 +257,7 @@ TEST(projection_commands_that_must_wait_say_why)
     assert_int_equal(calls[2].err, ERR_BEHIND);
     assert_int_equal(calls[2].version, 2);
     assert_string_equal(calls[2].ec.text, "version 2 has only just begun");
-    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_two_is_served, 60000);
     arena_deinit(&a);
     world_deinit(&w);
 }
@@ -311,7 +271,7 @@ TEST_ON_BOTH(projection_rebuild_takes_the_next_version)
     world_say(&w, 200, 0);
     world_until(&w, world_settled, 60000);
     assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
-    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_two_is_served, 60000);
     world_check(&w, "");
     world_deinit(&w);
 }
@@ -326,15 +286,15 @@ TEST_ON_BOTH(projection_that_is_being_built_can_be_cancelled)
     assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_NOT_FOUND);
     assert_int_equal(w.why, PROJ_NO_VERSION);
     assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK); /* so that it stays */
-    apply_version(&w, 2);
+    world_apply(&w, 2);
     world_run(&w, 2000);
-    assert_int_equal(versions(&w), 2);
+    assert_int_equal(world_versions(&w), 2);
     char text[2048];
     assert_int_equal(
         world_command(&w, PROJ_APPLY, world_definition(&w, 3, text, sizeof(text)), &ec),
         ERR_EXISTS);
     assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_OK);
-    world_until(&w, one_version, 10000);
+    world_until(&w, world_one_version, 10000);
     check_made(&w, "%v2%", "");
     assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
     world_say(&w, 10, 0);
@@ -353,7 +313,7 @@ TEST_ON_BOTH(projection_versions_survive_kills_at_every_step)
         struct ectx ec;
         begin(&w, seed, true);
         world_say(&w, 100, 0);
-        apply_version(&w, 2);
+        world_apply(&w, 2);
         for (int round = 0; round < 10; round++) {
             world_say(&w, 1 + world_random(&w, 40), 0);
             uint64_t steps = world_random(&w, 3000);
@@ -365,7 +325,7 @@ TEST_ON_BOTH(projection_versions_survive_kills_at_every_step)
         }
         worst_config_good(&cfg, seed);
         worst_log_set(w.log, &cfg);
-        world_until(&w, two_is_served, 600000);
+        world_until(&w, world_two_is_served, 600000);
         world_until(&w, world_settled, 600000);
         world_check(&w, "");
         world_check(&w, "__v2");
@@ -388,7 +348,7 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
     worst_produce(w.log, "events", 0, STR_LIT("k3"),
                   STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":5}}"), 3);
     world_until(&w, world_settled, 60000);
-    check_text(&w, "SELECT k, sum FROM keys", "k3|5\n");
+    world_check_rows(&w, "SELECT k, sum FROM keys", "k3|5\n");
     struct arena a;
     arena_init(&a, 1u << 20);
     assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 2);
@@ -402,7 +362,7 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
     assert_int_equal(w.why, PROJ_STAYS_PARKED);
     assert_non_null(strstr(ec.text, "stays parked"));
     assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k0", &ec), ERR_OK);
-    check_text(&w, "SELECT k, sum FROM keys ORDER BY k", "k0|7\nk3|5\n");
+    world_check_rows(&w, "SELECT k, sum FROM keys ORDER BY k", "k0|7\nk3|5\n");
     assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_NOT_FOUND);
     assert_int_equal(w.why, PROJ_NOT_PARKED);
     w.for_version = 9;
@@ -422,7 +382,7 @@ TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
     assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
     check_made(&w, "keys%", "");
     check_made(&w, "totals%", "");
-    check_text(&w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
     world_run(&w, 1000);
     assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_NOT_FOUND);
     assert_int_equal(w.why, PROJ_WHY_NONE);
@@ -436,7 +396,7 @@ TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
     assert_int_equal(count, 0);
     arena_deinit(&a);
     /* It may come again, with the same version. */
-    apply_version(&w, 1);
+    world_apply(&w, 1);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
     world_deinit(&w);
@@ -453,66 +413,9 @@ TEST_ON_BOTH(projection_pause_survives_a_restart)
     world_up(&w, 0);
     world_say(&w, 20, 0);
     world_run(&w, 5000);
-    check_text(&w, "SELECT COUNT(*) FROM keys", "0\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM keys", "0\n");
     assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
-    world_deinit(&w);
-}
-
-struct waiting {
-    struct proj_wait call;
-    bool done;
-};
-static void waited(struct proj_wait *call)
-{
-    CONTAINER_OF(call, struct waiting, call)->done = true;
-}
-
-/* What was written is there when the wait is over; and it ends in time if it is not. */
-TEST_ON_BOTH(projection_waits_for_what_was_written)
-{
-    struct world w;
-    struct ectx ec;
-    begin(&w, 9, false);
-    world_until(&w, world_settled, 60000);
-    world_say(&w, 200, 0);
-    int64_t offset = worst_produce(w.log, "events", 0, STR_LIT("k0"),
-                                   STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":77}}"), 1);
-    const struct engine_input input = {STR_LIT("events"), 0, offset + 1};
-    struct waiting wait = {.call = {.name = STR_LIT("sums"),
-                                    .inputs = &input,
-                                    .input_count = 1,
-                                    .deadline_ns = env_mono_ns(w.env) + 60000000000u,
-                                    .done = waited}};
-    proj_wait(w.nodes[0].proj, &wait.call);
-    assert_false(wait.done);
-    while (!wait.done) {
-        world_step(&w);
-    }
-    assert_int_equal(wait.call.err, ERR_OK);
-    check_text(&w, "SELECT last FROM keys WHERE k = 'k0'", "77\n");
-
-    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
-    world_say(&w, 30, 0);
-    const struct engine_input later = {STR_LIT("events"), 0, offset + 3};
-    wait = (struct waiting){.call = {.name = STR_LIT("sums"),
-                                     .inputs = &later,
-                                     .input_count = 1,
-                                     .deadline_ns = env_mono_ns(w.env) + 2000000000u,
-                                     .done = waited}};
-    proj_wait(w.nodes[0].proj, &wait.call);
-    while (!wait.done) {
-        world_step(&w);
-    }
-    assert_int_equal(wait.call.err, ERR_REQUEST_TIMED_OUT);
-    assert_int_equal(wait.call.lag_events, 2);
-    /* Whoever waits when it ends is told so. */
-    wait.done = false;
-    wait.call.deadline_ns = UINT64_MAX;
-    proj_wait(w.nodes[0].proj, &wait.call);
-    world_stop(&w, 0);
-    assert_true(wait.done);
-    assert_int_equal(wait.call.err, ERR_STOPPED);
     world_deinit(&w);
 }

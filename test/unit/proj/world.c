@@ -324,6 +324,45 @@ struct proj_status world_status(struct world *w, size_t node, struct arena *a)
     return s;
 }
 
+uint32_t world_served(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    uint32_t v = world_status(w, 0, &a).served;
+    arena_deinit(&a);
+    return v;
+}
+
+bool world_two_is_served(struct world *w)
+{
+    return world_served(w) == 2;
+}
+
+size_t world_versions(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    size_t n = world_status(w, 0, &a).version_count;
+    arena_deinit(&a);
+    return n;
+}
+
+bool world_one_version(struct world *w)
+{
+    return world_versions(w) == 1;
+}
+
+void world_apply(struct world *w, uint32_t version)
+{
+    char text[2048];
+    struct ectx ec;
+    enum err e =
+        world_command(w, PROJ_APPLY, world_definition(w, version, text, sizeof(text)), &ec);
+    if (e != ERR_OK) {
+        fail_msg("%s %s", ec.text, ec.hint);
+    }
+}
+
 const char *world_rows(struct world *w, const char *sql, char *out, size_t size)
 {
     const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
@@ -368,6 +407,12 @@ static void fold(void *ctx, const struct record *r)
     m->keys[k].count++;
     m->keys[k].sum += n;
     m->keys[k].last = n;
+}
+
+void world_check_rows(struct world *w, const char *sql, const char *want)
+{
+    char got[4096];
+    assert_string_equal(world_rows(w, sql, got, sizeof(got)), want);
 }
 
 const char *world_model(struct world *w, char *out, size_t size)

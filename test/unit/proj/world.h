@@ -65,9 +65,15 @@ const char *world_definition(struct world *w, uint32_t version, char *out, size_
 /* A command of node 0, until it is done. */
 enum err world_command(struct world *w, enum proj_command_kind kind, const char *text,
                        struct ectx *ec);
+void world_apply(struct world *w, uint32_t version); /* this version of the definition */
 struct proj_status world_status(struct world *w, size_t node, struct arena *a);
+uint32_t world_served(struct world *w); /* by node 0 */
+bool world_two_is_served(struct world *w);
+size_t world_versions(struct world *w); /* how many there are */
+bool world_one_version(struct world *w);
 /* The rows of a table or view as text, and what the model says they are. */
 const char *world_rows(struct world *w, const char *sql, char *out, size_t size);
+void world_check_rows(struct world *w, const char *sql, const char *want);
 const char *world_model(struct world *w, char *out, size_t size);
 bool world_settled(struct world *w);
 /* Both, compared. */
