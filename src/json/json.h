@@ -97,6 +97,8 @@ void json_write_i64(struct json_writer *w, int64_t v);
 void json_write_u64(struct json_writer *w, uint64_t v);
 /* The shortest that reads back: 3450, 0.1, 1e+21. Not finite: null. */
 void json_write_f64(struct json_writer *w, double v);
+#define JSON_F64_SIZE 40u
+void json_f64_text(double v, char out[JSON_F64_SIZE]); /* the same as a text; v is finite */
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 /* Bytes that are a JSON value already. */

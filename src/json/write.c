@@ -124,25 +124,30 @@ static int exponent_of(const char *text)
     return e != NULL && e[1] == '-' ? -n : n;
 }
 
+void json_f64_text(double v, char out[JSON_F64_SIZE])
+{
+    int digits = 1;
+    for (; digits <= REAL_DIGITS; digits++) {
+        (void)snprintf(out, JSON_F64_SIZE, "%.*e", digits - 1, v);
+        if (strtod(out, NULL) == v) {
+            break;
+        }
+    }
+    const int exponent = exponent_of(out);
+    if (exponent >= REAL_PLAIN_MIN && exponent < REAL_DIGITS) {
+        const int decimals = digits - 1 - exponent;
+        (void)snprintf(out, JSON_F64_SIZE, "%.*f", decimals > 0 ? decimals : 0, v);
+    }
+}
+
 void json_write_f64(struct json_writer *w, double v)
 {
+    char text[JSON_F64_SIZE];
     if (!isfinite(v)) {
         json_write_null(w);
         return;
     }
-    char text[40];
-    int digits = 1;
-    for (; digits <= REAL_DIGITS; digits++) {
-        (void)snprintf(text, sizeof(text), "%.*e", digits - 1, v);
-        if (strtod(text, NULL) == v) {
-            break;
-        }
-    }
-    const int exponent = exponent_of(text);
-    if (exponent >= REAL_PLAIN_MIN && exponent < REAL_DIGITS) {
-        const int decimals = digits - 1 - exponent;
-        (void)snprintf(text, sizeof(text), "%.*f", decimals > 0 ? decimals : 0, v);
-    }
+    json_f64_text(v, text);
     before_value(w);
     buf_put_z(w->out, text);
 }

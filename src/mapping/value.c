@@ -117,16 +117,8 @@ bool mapping_value_text(const struct mapping_value *v, struct arena *a, struct s
     case MAPPING_REAL:
         break;
     }
-    /* The shortest of two widths that reads back, as the JSON writer does it. */
-    char text[40];
-    double back = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        int n = snprintf(text, sizeof(text), "%.*g", digits, v->real);
-        if (n > 0 && str_to_f64(str_make(text, (size_t)n), &back) && !(back < v->real) &&
-            !(back > v->real)) {
-            break;
-        }
-    }
+    char text[JSON_F64_SIZE];
+    json_f64_text(v->real, text);
     *out = arena_str(a, str_of(text));
     return !str_is_null(*out);
 }

@@ -67,6 +67,9 @@ TEST(mapping_whole_numbers_stay_whole_or_fail)
         {"12.50e1", "/data + 1", "126"},
         {"-0", "/data", "0"},
         {"1e19", "/data", "1e+19"}, /* written as a real */
+        {"1e16", "text(/data)", "\"10000000000000000\""},
+        {"12345678.5", "text(/data)", "\"12345678.5\""},
+        {"1e19", "text(/data)", "\"1e+19\""},
         {"12345678901234567890", "/data",
          "/data: the number 12345678901234567890 does not fit into 64 bits"},
         {"1e400", "/data", "/data: the number 1e400 does not fit into 64 bits"},
