@@ -18,7 +18,6 @@
 #include "record/batch.h"
 
 #define BATCH_ARENA_BYTES (256u << 20)
-#define ARENA_KEEP        (256u << 10)
 
 struct mapping_value apply_text(struct str s)
 {
@@ -125,7 +124,7 @@ void apply_upcast(struct apply *a, const struct upcasts *u)
     a->upcasts = u;
 }
 
-static void roll_back(struct apply *a)
+void apply_roll_back(struct apply *a)
 {
     /* If it fails, the connection is gone, and the transaction with it. */
     IGNORE(a->driver->exec(a->db, "ROLLBACK", NULL) == ERR_OK);
@@ -133,166 +132,9 @@ static void roll_back(struct apply *a)
     a->parked_stale = true;
 }
 
-/* ---- Taking a shard over */
-
-struct claim_row {
-    bool found;
-    uint64_t epoch;
-    int64_t position;
-    char topic_id[UUID_TEXT_SIZE];
-};
-static bool take_claim(void *ctx, const struct mapping_value *values, size_t count)
-{
-    struct claim_row *row = ctx;
-    (void)count;
-    row->found = true;
-    row->epoch = (uint64_t)values[0].integer;
-    row->position = values[1].integer;
-    size_t n = values[2].text.n < UUID_TEXT_SIZE - 1 ? values[2].text.n : UUID_TEXT_SIZE - 1;
-    memcpy(row->topic_id, values[2].text.p, n);
-    row->topic_id[n] = 0;
-    return false;
-}
-
-static enum err remember_shard(struct apply *a, struct str shard, uint64_t epoch, bool *again,
-                               struct ectx *ec)
-{
-    *again = false;
-    for (size_t i = 0; i < a->shard_count; i++) {
-        if (str_eq_z(shard, a->shards[i].name)) {
-            a->shards[i].epoch = epoch;
-            *again = true;
-            return ERR_OK;
-        }
-    }
-    if (a->shard_count == a->shard_room) {
-        size_t room = a->shard_room == 0 ? 16 : 2 * a->shard_room;
-        void *more = mem_realloc(a->shards, room * sizeof(*a->shards));
-        if (more == NULL) {
-            return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-        }
-        a->shards = more;
-        a->shard_room = room;
-    }
-    char *name = str_dup_z(shard);
-    if (name == NULL) {
-        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-    }
-    a->shards[a->shard_count].name = name;
-    a->shards[a->shard_count++].epoch = epoch;
-    return ERR_OK;
-}
-
-struct one_int {
-    bool found;
-    int64_t values[2];
-};
-static bool take_ints(void *ctx, const struct mapping_value *values, size_t count)
-{
-    struct one_int *out = ctx;
-    out->found = true;
-    for (size_t i = 0; i < count && i < ARRAY_LEN(out->values); i++) {
-        out->values[i] = values[i].integer;
-    }
-    return false;
-}
-
-static enum err read_served(struct apply *a, uint32_t *served, struct ectx *ec)
-{
-    struct mapping_value name = apply_name(a);
-    struct one_int row = {0};
-    enum err e = a->driver->query(a->meta[META_SERVED], &name, 1, take_ints, &row, ec);
-    *served = row.found ? (uint32_t)row.values[0] : 0;
-    return e;
-}
-
-/* The epoch that the target has, if it is later than ours, is topped. */
-static enum err top_epoch(struct apply *a, struct apply_claim *c, struct ectx *ec)
-{
-    struct claim_row row = {0};
-    const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(c->shard)};
-    enum err e =
-        a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
-    if (e == ERR_OK && row.found && row.epoch > c->epoch) {
-        c->epoch = row.epoch + 1;
-    }
-    return e;
-}
-
-static enum err claim_in_transaction(struct apply *a, struct apply_claim *c, struct ectx *ec)
-{
-    char id[UUID_TEXT_SIZE];
-    uuid_format(c->topic_id, id);
-    uint32_t served = 0;
-    enum err e = read_served(a, &served, ec);
-    e = e != ERR_OK || !c->force ? e : top_epoch(a, c, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    bool first = served == 0 || served == a->d->version;
-    int64_t live_from = c->live_known ? c->live_from : first ? c->end_offset : 0;
-    const struct mapping_value made[] = {apply_name(a),
-                                         apply_version(a),
-                                         apply_text(c->shard),
-                                         apply_text(str_of(id)),
-                                         apply_int((int64_t)c->epoch),
-                                         apply_int(c->start_offset),
-                                         apply_int(live_from),
-                                         apply_int(c->now_ms)};
-    e = apply_meta(a, META_CLAIM_INSERT, made, ARRAY_LEN(made), NULL, ec);
-    const struct mapping_value mine[] = {
-        apply_int((int64_t)c->epoch), apply_int(c->now_ms),        apply_name(a), apply_version(a),
-        apply_text(c->shard),         apply_int((int64_t)c->epoch)};
-    uint64_t changed = 0;
-    e = e != ERR_OK ? e : apply_meta(a, META_CLAIM_UPDATE, mine, ARRAY_LEN(mine), &changed, ec);
-    struct claim_row row = {0};
-    const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(c->shard)};
-    e = e != ERR_OK
-            ? e
-            : a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (changed == 0) {
-        return ectx_fail(ec, ERR_FENCED, "%.*s: the target has owner epoch %llu, ours is %llu",
-                         STR(c->shard), (unsigned long long)row.epoch,
-                         (unsigned long long)c->epoch);
-    }
-    if (strcmp(row.topic_id, id) != 0) {
-        e = ectx_fail(ec, ERR_EXISTS, "%.*s: the checkpoint is of another topic of this name (%s)",
-                      STR(c->shard), row.topic_id);
-        ectx_hint(ec, "the topic was made anew: rebuild the projection");
-        return e;
-    }
-    c->next_offset = row.position;
-    return ERR_OK;
-}
-
-MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ectx *ec)
-{
-    arena_reset(&a->batch_arena, ARENA_KEEP);
-    enum err e = a->driver->exec(a->db, a->driver->begin, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    e = claim_in_transaction(a, c, ec);
-    e = e != ERR_OK ? e : a->driver->exec(a->db, "COMMIT", ec);
-    if (e != ERR_OK) {
-        bool stale = a->parked_stale;
-        roll_back(a);
-        a->parked_stale = stale; /* nothing was parked in it */
-        return e;
-    }
-    bool again = false;
-    e = remember_shard(a, c->shard, c->epoch, &again, ec);
-    e = e != ERR_OK ? e : park_load_claimed(a, c->shard, again, ec);
-    c->parked_now = a->parked_count;
-    return e;
-}
-
 /* ---- Events */
 
-static void count_reason(struct apply *a, const struct ectx *why)
+void apply_count_reason(struct apply *a, const struct ectx *why)
 {
     (void)snprintf(a->counts->reason, sizeof(a->counts->reason), "%s", why->text);
 }
@@ -301,7 +143,7 @@ static void count_reason(struct apply *a, const struct ectx *why)
 static enum err not_applied(struct apply *a, struct apply_event *event, const struct ectx *why,
                             bool *stop, struct ectx *ec)
 {
-    count_reason(a, why);
+    apply_count_reason(a, why);
     if (a->d->on_error == DEF_STOP) {
         *stop = true;
         return ERR_OK;
@@ -316,7 +158,7 @@ static enum err not_applied(struct apply *a, struct apply_event *event, const st
 
 /* What needs more memory than one event may have needs it every time: it is the event's fault, and
  * not a reason to try again for ever. */
-static enum err fault_of_event(const struct apply *a, enum err e, struct ectx *ec)
+enum err apply_fault_of_event(const struct apply *a, enum err e, struct ectx *ec)
 {
     return e == ERR_NO_MEMORY && a->event_arena.over
                ? ectx_fail(ec, ERR_MALFORMED,
@@ -326,7 +168,7 @@ static enum err fault_of_event(const struct apply *a, enum err e, struct ectx *e
 }
 
 /* The rules, in a savepoint if we are careful. *why is filled if the event cannot be applied. */
-static enum err try_rules(struct apply *a, struct apply_event *event, bool *again, struct ectx *why)
+enum err apply_try_rules(struct apply *a, struct apply_event *event, bool *again, struct ectx *why)
 {
     bool any = false;
     bool dirty = false;
@@ -338,7 +180,7 @@ static enum err try_rules(struct apply *a, struct apply_event *event, bool *agai
     if (e != ERR_OK) {
         return e == ERR_MALFORMED ? ERR_IO : e;
     }
-    e = fault_of_event(a, apply_rules(a, event, &any, &dirty, why), why);
+    e = apply_fault_of_event(a, apply_rules(a, event, &any, &dirty, why), why);
     if (a->careful && e == ERR_OK) {
         e = a->driver->flush(a->db, why); /* so that it is this event's fault */
     }
@@ -371,9 +213,9 @@ static enum err one_event(struct apply *a, struct apply_event *event, bool *stop
 {
     struct ectx why;
     bool wanted = false;
-    arena_reset(&a->event_arena, ARENA_KEEP);
+    arena_reset(&a->event_arena, APPLY_ARENA_KEEP);
     a->counts->events++;
-    enum err e = fault_of_event(a, apply_event_read(a, event, &wanted, &why), &why);
+    enum err e = apply_fault_of_event(a, apply_event_read(a, event, &wanted, &why), &why);
     if (e == ERR_OK && !wanted) {
         return ERR_OK;
     }
@@ -385,7 +227,7 @@ static enum err one_event(struct apply *a, struct apply_event *event, bool *stop
         a->counts->parked++;
         return park_event(a, event, "an earlier event of this key is parked", ec);
     }
-    e = e != ERR_OK ? e : try_rules(a, event, again, &why);
+    e = e != ERR_OK ? e : apply_try_rules(a, event, again, &why);
     if (e == ERR_OK || *again) {
         return ERR_OK;
     }
@@ -478,7 +320,7 @@ static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t
 /* Two connections must not miss each other's rows: an order that looks for its customer, beside a
  * customer who is written into the orders that there are. Nor wait for each other: rows that
  * several partitions change are locked in the order of events, or of statements, and so in any. */
-static enum err begin(struct apply *a, struct ectx *ec)
+enum err apply_begin(struct apply *a, struct ectx *ec)
 {
     enum err e = a->driver->exec(a->db, a->driver->begin, ec);
     if (e != ERR_OK || !(a->d->looks_around || a->collided) || a->driver->lock == NULL) {
@@ -487,7 +329,7 @@ static enum err begin(struct apply *a, struct ectx *ec)
     e = a->driver->lock(a->db, (int32_t)hash_murmur2(a->d->name.p, a->d->name.n),
                         (int32_t)a->d->version, ec);
     if (e != ERR_OK) {
-        roll_back(a);
+        apply_roll_back(a);
     }
     return e;
 }
@@ -499,7 +341,7 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
     *again = false;
     a->gate.known = false;
     a->served_known = false;
-    arena_reset(&a->batch_arena, ARENA_KEEP);
+    arena_reset(&a->batch_arena, APPLY_ARENA_KEEP);
     memset(a->counts, 0, sizeof(*a->counts));
     if (a->changes != NULL) {
         changes_clear(a->changes);
@@ -510,7 +352,7 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
         reads[i].next_offset = ends[i];
     }
     enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
-    e = e != ERR_OK ? e : begin(a, ec);
+    e = e != ERR_OK ? e : apply_begin(a, ec);
     if (e != ERR_OK) {
         return e;
     }
@@ -522,7 +364,7 @@ static enum err attempt(struct apply *a, struct apply_read *reads, const int64_t
     *again = *again || (e == ERR_MALFORMED && !a->careful);
     a->collided = a->collided || e == ERR_AGAIN;
     if (e != ERR_OK || *again) {
-        roll_back(a);
+        apply_roll_back(a);
     }
     return e;
 }
@@ -548,167 +390,6 @@ MUST_USE enum err apply_reads(struct apply *a, struct apply_read *reads, size_t 
         e = attempt(a, reads, ends, count, &again, ec);
     }
     record_scratch_trim(&a->scratch);
-    counts->parked_now = a->parked_count;
-    return e;
-}
-
-/* ---- Parked keys again */
-
-struct parked_row {
-    struct str shard, record;
-    int64_t offset;
-};
-struct parked_rows {
-    struct apply *a;
-    struct parked_row *rows;
-    size_t count;
-    bool failed;
-};
-static bool take_parked(void *ctx, const struct mapping_value *values, size_t count)
-{
-    struct parked_rows *p = ctx;
-    (void)count;
-    struct parked_row *row = &p->rows[p->count];
-    row->shard = arena_str(&p->a->batch_arena, values[0].text);
-    row->offset = values[1].integer;
-    row->record = arena_str(&p->a->batch_arena, values[2].text);
-    p->failed = str_is_null(row->shard) || str_is_null(row->record);
-    p->count++;
-    return !p->failed && p->count < APPLY_RETRY_MAX;
-}
-
-/* Only the present owner of a shard may touch its parked events. */
-static enum err check_owner(struct apply *a, struct str shard, bool *ours, struct ectx *ec)
-{
-    *ours = false;
-    for (size_t i = 0; i < a->shard_count; i++) {
-        if (!str_eq_z(shard, a->shards[i].name)) {
-            continue;
-        }
-        struct claim_row row = {0};
-        const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(shard)};
-        enum err e =
-            a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
-        *ours = e == ERR_OK && row.found && row.epoch == a->shards[i].epoch;
-        return e;
-    }
-    return ERR_OK;
-}
-
-static enum err drop_parked(struct apply *a, const struct parked_row *row, struct str key,
-                            struct ectx *ec)
-{
-    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(row->shard),
-                                           apply_int(row->offset)};
-    enum err e = apply_meta(a, META_UNPARK, params, ARRAY_LEN(params), NULL, ec);
-    if (e == ERR_OK && !park_count(a, row->shard, key, -1)) {
-        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-    }
-    return e;
-}
-
-static enum err retry_row(struct apply *a, const struct parked_row *row, struct str key, bool skip,
-                          bool *stop, struct ectx *ec)
-{
-    struct record record;
-    struct ectx why;
-    bool wanted = true;
-    bool again = false;
-    arena_reset(&a->event_arena, ARENA_KEEP);
-    struct apply_event event = {.shard = row->shard, .record = &record};
-    struct str rest;
-    event.topic = str_cut(row->shard, '/', &rest);
-    int64_t partition = 0;
-    if (!str_to_i64(rest, &partition) ||
-        !park_decode(row->record, &a->batch_arena, &record, &event.position)) {
-        return ectx_fail(ec, ERR_DAMAGED, "the parked event %.*s at %lld cannot be read",
-                         STR(row->shard), (long long)row->offset);
-    }
-    event.partition = (int32_t)partition;
-    a->counts->events++;
-    enum err e =
-        skip ? ERR_OK : fault_of_event(a, apply_event_read(a, &event, &wanted, &why), &why);
-    if (e == ERR_OK && wanted && !skip) {
-        e = try_rules(a, &event, &again, &why);
-    }
-    if (e == ERR_OK) {
-        a->counts->skipped += skip;
-        return drop_parked(a, row, key, ec);
-    }
-    if (e != ERR_MALFORMED) {
-        *ec = why;
-        return e;
-    }
-    count_reason(a, &why);
-    a->counts->parked++;
-    *stop = true;
-    const struct mapping_value params[] = {
-        apply_text(utf8_valid(str_of(why.text)) ? str_of(why.text) : STR_LIT("(not UTF-8)")),
-        apply_name(a), apply_version(a), apply_text(row->shard), apply_int(row->offset)};
-    return apply_meta(a, META_REASON, params, ARRAY_LEN(params), NULL, ec);
-}
-
-static enum err retry_in_transaction(struct apply *a, struct str key, bool skip_first, bool *more,
-                                     struct ectx *ec)
-{
-    struct parked_rows p = {.a = a};
-    p.rows = arena_new_n(&a->batch_arena, struct parked_row, APPLY_RETRY_MAX);
-    if (p.rows == NULL) {
-        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-    }
-    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(key),
-                                           apply_int(APPLY_RETRY_MAX)};
-    enum err e =
-        a->driver->query(a->meta[META_PARKED_OF], params, ARRAY_LEN(params), take_parked, &p, ec);
-    if (e == ERR_OK && p.failed) {
-        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
-    }
-    struct str stopped = STR_NULL; /* a shard whose order must wait */
-    size_t tried = 0;
-    for (size_t i = 0; i < p.count && e == ERR_OK; i++) {
-        bool ours = false;
-        bool stop = false;
-        e = check_owner(a, p.rows[i].shard, &ours, ec);
-        if (e != ERR_OK || !ours || str_eq(stopped, p.rows[i].shard)) {
-            continue;
-        }
-        e = retry_row(a, &p.rows[i], key, skip_first && tried == 0, &stop, ec);
-        stopped = stop ? p.rows[i].shard : stopped;
-        tried++;
-    }
-    if (e == ERR_OK && tried == 0) {
-        e = ectx_fail(ec, ERR_NOT_FOUND, "no event with this key is parked");
-    }
-    *more = p.count == APPLY_RETRY_MAX && str_is_null(stopped);
-    return e;
-}
-
-MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, int64_t now_ms,
-                              struct apply_counts *counts, bool *more, struct ectx *ec)
-{
-    struct ectx own;
-    ec = ec == NULL ? &own : ec;
-    memset(counts, 0, sizeof(*counts));
-    a->now_ms = now_ms;
-    a->counts = counts;
-    a->careful = true;
-    a->gate.known = false;
-    a->served_known = false;
-    arena_reset(&a->batch_arena, ARENA_KEEP);
-    if (a->changes != NULL) {
-        changes_clear(a->changes);
-    }
-    enum err e = a->parked_stale ? park_load(a, ec) : ERR_OK;
-    e = e != ERR_OK ? e : begin(a, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    e = retry_in_transaction(a, key, skip_first, more, ec);
-    e = e != ERR_OK ? e : a->driver->exec(a->db, "COMMIT", ec);
-    a->collided = a->collided || e == ERR_AGAIN;
-    if (e != ERR_OK) {
-        roll_back(a);
-    }
     counts->parked_now = a->parked_count;
     return e;
 }

@@ -96,6 +96,20 @@ struct mapping_value apply_version(const struct apply *a);
 MUST_USE enum err apply_meta(struct apply *a, enum meta_stmt s, const struct mapping_value *params,
                              size_t count, uint64_t *changed, struct ectx *ec);
 
+#define APPLY_ARENA_KEEP (256u << 10)
+/* apply.c: a transaction, and one event in it. */
+MUST_USE enum err apply_begin(struct apply *a, struct ectx *ec);
+void apply_roll_back(struct apply *a);
+/* The rules of one event, in a savepoint if careful. ERR_MALFORMED: it cannot be applied (`why`).
+ * *again: the transaction is of no use, and is to be done once more. */
+MUST_USE enum err apply_try_rules(struct apply *a, struct apply_event *event, bool *again,
+                                  struct ectx *why);
+/* `e`, but ERR_MALFORMED if the event needed more memory than one may have. */
+MUST_USE enum err apply_fault_of_event(const struct apply *a, enum err e, struct ectx *ec);
+void apply_count_reason(struct apply *a, const struct ectx *why);
+/* claim.c: only the present owner of a shard may touch its parked events. */
+MUST_USE enum err apply_is_owner(struct apply *a, struct str shard, bool *ours, struct ectx *ec);
+
 /* What the rules say, for one event that was read (apply_event_read). ERR_MALFORMED: it cannot be
  * applied, and nothing of it was (in careful mode), or something may have been (else: the
  * transaction is of no use, *dirty). */
