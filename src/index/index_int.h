@@ -129,6 +129,8 @@ static inline uint64_t run_file_bytes(const struct run *r)
 {
     return (uint64_t)run_blocks(&r->head) * INDEX_BLOCK;
 }
+/* A data block (from 0) is whole, and has as many entries as the run's head makes it have. */
+bool run_block_check(const struct run *r, uint32_t block, const uint8_t *bytes, unsigned *count);
 enum err reader_load(struct reader *rd, const struct run *r, uint32_t block);
 static inline const uint8_t *reader_entry(const struct reader *rd, uint32_t pos)
 {

@@ -117,8 +117,7 @@ static enum err input_block(struct merge_input *in, struct ectx *ec)
         }
     }
     const uint8_t *block = in->bytes + (size_t)(in->block - in->first) * INDEX_BLOCK;
-    if (!block_check(block, r->seed, in->block + 1, BLOCK_ENTRIES, &in->entries) ||
-        in->entries == 0 || in->entries > r->per_block) {
+    if (!run_block_check(r, in->block, block, &in->entries)) {
         return ectx_fail(ec, ERR_DAMAGED, "block %u of '%s' failed its checksum", in->block + 1,
                          r->path);
     }

@@ -201,6 +201,13 @@ enum err run_open(struct index *ix, const struct index_table *t, uint64_t id, ui
 /* ---- Looking ----------------------------------------------------------------------------------
  */
 
+bool run_block_check(const struct run *r, uint32_t block, const uint8_t *bytes, unsigned *count)
+{
+    const uint64_t left = r->head.entries - (uint64_t)block * r->per_block;
+    return block_check(bytes, r->seed, block + 1, BLOCK_ENTRIES, count) &&
+           *count == (left < r->per_block ? left : r->per_block);
+}
+
 enum err reader_load(struct reader *rd, const struct run *r, uint32_t block)
 {
     if (rd->run == r && rd->number == block) {
@@ -221,10 +228,7 @@ enum err reader_load(struct reader *rd, const struct run *r, uint32_t block)
     }
     rd->reads++;
     unsigned count;
-    const uint64_t before = (uint64_t)block * r->per_block;
-    const uint64_t left = r->head.entries - before;
-    if (got < INDEX_BLOCK || !block_check(rd->block, r->seed, block + 1, BLOCK_ENTRIES, &count) ||
-        count != (left < r->per_block ? left : r->per_block)) {
+    if (got < INDEX_BLOCK || !run_block_check(r, block, rd->block, &count)) {
         return damaged(r, block + 1, rd->ec);
     }
     rd->number = block;
