@@ -217,7 +217,7 @@ struct es_read_stream {
     uint64_t from;
     bool backward;
     uint64_t to;        /* last revision wanted (forward) or first (backward); UINT64_MAX / 0 */
-    int64_t until_ns;   /* events with a later time are left out; INT64_MAX */
+    int64_t until_ns;   /* the stream as it was then: up to its first later event; INT64_MAX */
     size_t limit;       /* events */
     size_t limit_bytes; /* about; at least one event */
     /* Not null: begin at the newest valid snapshot of this schema tag. The schema that a fold of

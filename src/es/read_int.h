@@ -7,6 +7,7 @@
  *     read.c         life, tasks, slots: reads of the engine with their memory
  *     read_record.c  a record as an event
  *     pick.c        places of events -> events, several reads at once
+ *     moment.c      up to where a stream had come at a time
  *     sieve.c        which events may be seen: truncation, retention, deletion, redaction
  *     redact.c       what a redaction leaves of an event's data
  *     facts_read.c   a fact's record by its place
@@ -144,6 +145,33 @@ void es_pick_begin(struct es_pick *f, const struct es_pick_place *places, size_t
                    struct ectx *ec);
 bool es_pick_run(struct es_pick *f);
 void es_pick_cancel(struct es_pick *f);
+
+/* ---- Moments: up to where a stream had come at a time ---- */
+
+struct es_moment {
+    struct es_task *task;
+    struct es_hash hash;
+    int64_t until_ns;
+    uint64_t end;
+    uint64_t revision; /* out: of an event that was later, behind one that was not; or `end` */
+    enum err err;      /* out */
+    int at;
+    struct ectx *ec;
+    struct es_look_set look_set;
+    struct es_look look;
+    struct es_pick pick;
+    struct es_pick_place place;
+    struct es_event event;
+    int64_t time_ms;
+    struct arena arena;
+};
+void es_moment_init(struct es_moment *m, struct es_task *task);
+/* Among the revisions [first, end), which are all there. */
+void es_moment_begin(struct es_moment *m, const struct es_cat *cat, int32_t partition,
+                     const struct es_hash *hash, uint64_t first, uint64_t end, int64_t until_ns,
+                     struct ectx *ec);
+bool es_moment_run(struct es_moment *m);
+void es_moment_cancel(struct es_moment *m);
 
 /* ---- Facts ---- */
 

@@ -1,11 +1,13 @@
 /*
  * Reading one stream. Its head, status and snapshot are looked up together; then rounds of
  *
- *     places (one scan of the index) -> events (fetch) -> those that are shown (sieve) -> until
- *     the time, the limits
+ *     places (one scan of the index) -> events (fetch) -> those that are shown (sieve) -> the
+ * limits
  *
- * until there is enough. A call passes over at most ES_EVENTS_SCANNED_MAX events that it does not
- * show; then it answers what it has, and where to go on.
+ * until there is enough. As of a point in time a stream ends before its first later event;
+ * backwards that place is looked for first (moment.c). A call passes over at most
+ * ES_EVENTS_SCANNED_MAX events that it does not show; then it answers what it has, and where to go
+ * on.
  *
  * A snapshot is used if it is of this life of the stream, joins what is shown without a gap, and
  * none of the events that it has folded was redacted after it was made. For a point in time none is
@@ -27,6 +29,7 @@ struct stream_read {
         AT_HEAD,
         AT_REDACTIONS,
         AT_SNAPSHOT,
+        AT_MOMENT,
         AT_ROUND,
         AT_PLACES,
         AT_EVENTS,
@@ -49,6 +52,7 @@ struct stream_read {
     struct es_fact_fetch fact;
     struct es_sieve sieve;
     /* not cleared */
+    struct es_moment moment;
     struct es_look looks[LOOK_COUNT];
     uint8_t keys[ES_CHUNK * ES_KEY_EVENT];
     uint8_t values[ES_CHUNK * ES_VALUE_EVENT];
@@ -84,6 +88,7 @@ static void read_release(struct es_task *task)
     es_pick_cancel(&s->pick);
     es_fact_fetch_cancel(&s->fact);
     es_sieve_cancel(&s->sieve);
+    es_moment_cancel(&s->moment);
 }
 
 static void broken(struct stream_read *s, enum err e)
@@ -253,9 +258,32 @@ static bool at_head(struct stream_read *s)
     s->sieve.hash = s->hash;
     range_set(s);
     s->at = AT_ROUND;
+    if (r->until_ns != INT64_MAX && r->backward && s->left) {
+        es_moment_begin(&s->moment, s->cat, s->partition, &s->hash, s->sight.floor, head + 1,
+                        r->until_ns, &r->ec);
+        s->at = AT_MOMENT;
+    }
     uint64_t revision = 0;
     choose_snapshot(s, &revision);
     return str_is_null(s->tag) || ask_redactions(s, revision);
+}
+
+/* Backwards, what was later is passed over without reading it. */
+static bool at_moment(struct stream_read *s)
+{
+    if (!es_moment_run(&s->moment)) {
+        return false;
+    }
+    if (s->moment.err != ERR_OK) {
+        broken(s, s->moment.err);
+        return false;
+    }
+    const uint64_t end = s->moment.revision;
+    s->next = s->next >= end && end > 0 ? end - 1 : s->next;
+    s->left = end > 0 && s->next >= s->last;
+    s->r->next = s->next;
+    s->at = AT_ROUND;
+    return true;
 }
 
 static bool at_snapshot(struct stream_read *s)
@@ -420,11 +448,13 @@ static bool at_sieve(struct stream_read *s)
         return false;
     }
     struct es_event *found = s->sieve.events;
+    bool later = false;
     note_hidden(s);
     uint64_t end = r->backward ? s->next - s->round : s->next + s->round;
     for (size_t i = 0; i < s->sieve.count; i++) {
-        if (found[i].envelope.time_ns > r->until_ns) {
-            continue;
+        later = !r->backward && found[i].envelope.time_ns > r->until_ns;
+        if (later) {
+            break;
         }
         s->bytes += es_event_size(&found[i]);
         if (r->event_count > 0 && s->bytes > r->limit_bytes) {
@@ -437,7 +467,7 @@ static bool at_sieve(struct stream_read *s)
         r->event_count++;
     }
     s->scanned += s->round;
-    s->left = r->backward ? end != UINT64_MAX && end >= s->last : end <= s->last;
+    s->left = !later && (r->backward ? end != UINT64_MAX && end >= s->last : end <= s->last);
     s->next = r->next = end;
     s->at = AT_ROUND;
     return true;
@@ -446,9 +476,9 @@ static bool at_sieve(struct stream_read *s)
 static void read_go(struct es_task *task)
 {
     static bool (*const steps[])(struct stream_read *) = {
-        [AT_LOOK] = at_look,         [AT_HEAD] = at_head,   [AT_REDACTIONS] = at_redactions,
-        [AT_SNAPSHOT] = at_snapshot, [AT_ROUND] = at_round, [AT_PLACES] = at_places,
-        [AT_EVENTS] = at_events,     [AT_SIEVE] = at_sieve,
+        [AT_LOOK] = at_look,         [AT_HEAD] = at_head,     [AT_REDACTIONS] = at_redactions,
+        [AT_SNAPSHOT] = at_snapshot, [AT_MOMENT] = at_moment, [AT_ROUND] = at_round,
+        [AT_PLACES] = at_places,     [AT_EVENTS] = at_events, [AT_SIEVE] = at_sieve,
     };
     struct stream_read *s = CONTAINER_OF(task, struct stream_read, task);
     if (s->set.pending > 0) {
@@ -491,6 +521,7 @@ static enum es_problem begin(struct es *es, struct es_read_stream *r, struct str
     s->task.release = read_release;
     es_pick_init(&s->pick, &s->task);
     es_sieve_init(&s->sieve, &s->task);
+    es_moment_init(&s->moment, &s->task);
     if (!str_is_null(r->snapshot_schema) &&
         !es_fold_tag_of_schema(es, r->stream, r->snapshot_schema, r->arena, &s->tags[LOOK_FOLD])) {
         IGNORE(ectx_fail(&r->ec, ERR_NO_MEMORY, "no memory for a read"));

@@ -33,6 +33,25 @@ maps:
 """
 
 
+def moments(count, client):
+    """What was there at a time is the beginning of the stream, whole, both ways; also where clients gave times that go back."""
+    def seen(stream, moment, query=""):
+        return [e["revision"] for e in client.call("GET", f"/api/v1/streams/{stream}/events?at={moment}{query}")[1]["events"]]
+    client.append("when-1", [{**event(f"w{n}", "T", n), "time": f"2026-01-01T00:00:{n:02}Z"} for n in range(50)], "no_stream")
+    for n in (0, 1, 24, 48, 49):
+        moment = f"2026-01-01T00:00:{n:02}.9Z"
+        got = seen("when-1", moment), seen("when-1", moment, "&from=end&dir=back&limit=2"), seen("when-1", moment, f"&from={n}")
+        count.show(f"as of a time within a batch ({n})", got == (list(range(n + 1)), list(range(n, -1, -1))[:2], [n]), got)
+    got = seen("when-1", "2025-12-31T23:59Z"), seen("when-1", "2025-12-31T23:59Z", "&from=end&dir=back")
+    count.show("as of a time before all", got == ([], []), got)
+    for n, time in enumerate(("2030-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2027-01-01T00:00:00Z")):
+        client.append("when-2", [{**event(f"x{n}", "T", n), "time": time}], "any")
+    for year, wanted in ((2019, 0), (2021, 0), (2028, 0), (2031, 4)):
+        ahead, back = seen("when-2", f"{year}-06-01T00:00Z"), seen("when-2", f"{year}-06-01T00:00Z", "&from=end&dir=back")
+        count.show(f"as of {year}: up to the first later event, and no holes",
+                   ahead == list(range(wanted)) and back == list(range(len(back)))[::-1], (ahead, back))
+
+
 def pages(count, server):
     client = Client(server)
     for n in range(25):
@@ -56,6 +75,7 @@ def pages(count, server):
     moment = client.events("page-1")[9]["time"]
     seen = revisions("?at=" + moment.replace(":", "%3A"))
     count.show("as of a time: what was there then", seen == [e["revision"] for e in client.events("page-1") if e["time"] <= moment], seen)
+    moments(count, client)
     status, _, data = client.raw("GET", path, headers={"Accept": "application/x-ndjson"})
     lines = [json.loads(line) for line in data.splitlines()]
     count.show("NDJSON: all of it", status == 200 and [e["revision"] for e in lines] == list(range(25)), len(lines))
