@@ -43,7 +43,7 @@ static void write_form(struct json_writer *w, const struct es_event *e, const st
     json_write_name(w, "revision");
     json_write_u64(w, e->revision);
     event_position_write(w, "position", e->position);
-    envelope_write_members(&e->envelope, w);
+    envelope_write_members(&e->envelope, ENVELOPE_NATIVE, w);
     write_data(w, e);
     if (!str_is_null(e->meta)) {
         json_write_name(w, "meta");

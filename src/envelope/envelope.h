@@ -25,10 +25,11 @@
 #include "record/record.h"
 #include "json/json.h"
 
-#define ENVELOPE_ID_MAX      128u /* bytes of id, correlation, causation, tenant */
-#define ENVELOPE_TYPE_MAX    256u
-#define ENVELOPE_SUBJECT_MAX 256u /* a stream's name fits */
-#define ENVELOPE_OTHER_MAX   32u  /* extension attributes that are kept as they are */
+#define ENVELOPE_ID_MAX         128u /* bytes of id, correlation, causation, tenant */
+#define ENVELOPE_TYPE_MAX       256u
+#define ENVELOPE_SUBJECT_MAX    256u /* a stream's name fits */
+#define ENVELOPE_OTHER_NAME_MAX 128u
+#define ENVELOPE_OTHER_MAX      32u /* extension attributes that are kept as they are */
 
 /* A null string: absent. */
 struct envelope {
@@ -114,8 +115,11 @@ void envelope_complete(struct envelope *e, const struct envelope_defaults *d);
 #define ENVELOPE_HEADERS_MAX (16u + ENVELOPE_OTHER_MAX)
 size_t envelope_write_headers(const struct envelope *e, struct arena *a,
                               struct record_header out[ENVELOPE_HEADERS_MAX]);
-/* As members of a JSON object that is open in w (snake_case, as the native API writes them). */
-void envelope_write_members(const struct envelope *e, struct json_writer *w);
+/* As members of a JSON object that is open in w, data aside. ENVELOPE_NATIVE: snake_case, the
+ * others in `extensions`. ENVELOPE_STRUCTURED: those of a CloudEvent. ENVELOPE_JSON: those of a
+ * team's envelope, the others in `metadata`. envelope_read_json reads each back to the same. */
+void envelope_write_members(const struct envelope *e, enum envelope_form form,
+                            struct json_writer *w);
 
 /* ---- Times and trace context
  * ------------------------------------------------------------------- */

@@ -8,11 +8,10 @@
 
 #include "core/utf8.h"
 
-#define SHORT_MAX      64u
-#define TEXT_MAX       1024u
-#define OTHER_NAME_MAX 128u
-#define OTHER_MAX      8192u
-#define SHOWN_MAX      64u /* bytes of a client's text in an error */
+#define SHORT_MAX 64u
+#define TEXT_MAX  1024u
+#define OTHER_MAX 8192u
+#define SHOWN_MAX 64u /* bytes of a client's text in an error */
 
 #define AT(member) .offset = offsetof(struct envelope, member)
 
@@ -270,9 +269,9 @@ enum err field_set(const struct reading *r, struct envelope *e, enum field f, st
 enum err other_add(const struct reading *r, struct envelope *e, struct str name, struct str value,
                    struct str written)
 {
-    if (name.n == 0 || name.n > OTHER_NAME_MAX || has_control(name) || !utf8_valid(name)) {
+    if (name.n == 0 || name.n > ENVELOPE_OTHER_NAME_MAX || has_control(name) || !utf8_valid(name)) {
         return field_fail(r, written, "a name has 1 to %u bytes and no control characters",
-                          OTHER_NAME_MAX);
+                          ENVELOPE_OTHER_NAME_MAX);
     }
     if (value.n > OTHER_MAX) {
         return field_fail(r, written, "longer than %u bytes", OTHER_MAX);

@@ -93,14 +93,47 @@ size_t envelope_write_headers(const struct envelope *e, struct arena *a,
     return l.count;
 }
 
-void envelope_write_members(const struct envelope *e, struct json_writer *w)
+/* Members of a CloudEvent as the HTTP API writes it, which no extension may stand for. */
+static bool is_taken(struct str name)
 {
+    static const char *const taken[] = {"specversion", "data", "data_base64", "stream",  "revision",
+                                        "position",    "meta", "tags",        "redacted"};
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+        if (str_eq_z(name, taken[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_others(const struct envelope *e, bool apart, struct json_writer *w)
+{
+    for (size_t i = 0; i < e->other_count; i++) {
+        char longer[ENVELOPE_OTHER_NAME_MAX + sizeof("envelope.")];
+        struct str name = e->other[i].name;
+        if (apart && is_taken(name)) {
+            int n = snprintf(longer, sizeof(longer), "envelope.%.*s", STR(name));
+            name = str_make(longer, (size_t)n);
+        }
+        json_write_name_str(w, name);
+        json_write_str(w, e->other[i].value);
+    }
+}
+
+void envelope_write_members(const struct envelope *e, enum envelope_form form,
+                            struct json_writer *w)
+{
+    if (form == ENVELOPE_STRUCTURED) {
+        json_write_member_str(w, "specversion", STR_LIT("1.0"));
+    }
     for (enum field f = 0; f < FIELD_COUNT; f++) {
         const struct field_row *row = &envelope_fields[f];
         if (field_absent(e, f)) {
             continue;
         }
-        json_write_name(w, row->members[0]);
+        json_write_name(w, form == ENVELOPE_STRUCTURED ? row->attributes[0]
+                           : form == ENVELOPE_JSON     ? row->team[0]
+                                                       : row->members[0]);
         if (row->kind == KIND_TIME) {
             char text[TIME_TEXT_SIZE];
             json_write_str(w, str_make(text, time_format_rfc3339(e->time_ns, text)));
@@ -108,14 +141,12 @@ void envelope_write_members(const struct envelope *e, struct json_writer *w)
             json_write_str(w, *field_view(e, f));
         }
     }
-    if (e->other_count == 0) {
-        return;
+    if (e->other_count > 0 && form == ENVELOPE_STRUCTURED) {
+        write_others(e, true, w);
+    } else if (e->other_count > 0) {
+        json_write_name(w, form == ENVELOPE_JSON ? "metadata" : "extensions");
+        json_write_begin(w, '{');
+        write_others(e, false, w);
+        json_write_end(w, '}');
     }
-    json_write_name(w, "extensions");
-    json_write_begin(w, '{');
-    for (size_t i = 0; i < e->other_count; i++) {
-        json_write_name_str(w, e->other[i].name);
-        json_write_str(w, e->other[i].value);
-    }
-    json_write_end(w, '}');
 }

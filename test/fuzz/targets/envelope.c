@@ -128,7 +128,7 @@ static void check_envelope(struct envelope *e, struct arena *a)
     }
     json_write_init(&w, &text);
     json_write_begin(&w, '{');
-    envelope_write_members(e, &w);
+    envelope_write_members(e, ENVELOPE_NATIVE, &w);
     json_write_end(&w, '}');
     CHECK(json_valid(buf_str(&text)));
     buf_deinit(&b);

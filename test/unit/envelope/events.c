@@ -21,11 +21,20 @@ struct record event_record(struct buf *b, const struct record_header *headers, s
 
 const char *event_text(struct buf *b, const struct envelope *e)
 {
+    return event_text_as(b, e, ENVELOPE_NATIVE);
+}
+
+const char *event_text_as(struct buf *b, const struct envelope *e, enum envelope_form form)
+{
     struct json_writer w;
     buf_clear(b);
     json_write_init(&w, b);
     json_write_begin(&w, '{');
-    envelope_write_members(e, &w);
+    envelope_write_members(e, form, &w);
+    if (form == ENVELOPE_JSON) { /* it is one only with data */
+        json_write_name(&w, "data");
+        json_write_null(&w);
+    }
     json_write_end(&w, '}');
     buf_put_u8(b, 0);
     return (const char *)b->p;

@@ -12,6 +12,7 @@ struct record event_record(struct buf *b, const struct record_header *headers, s
                            struct str value);
 /* The members that the native API would show, as one JSON object; compared as a string. */
 const char *event_text(struct buf *b, const struct envelope *e);
+const char *event_text_as(struct buf *b, const struct envelope *e, enum envelope_form form);
 const char *event_form_name(enum envelope_form form);
 
 #endif
