@@ -126,6 +126,9 @@ struct http_stream *http_stream_begin(struct http_request *r, const struct http_
 /* `bytes` are copied. Small writes of one turn of the loop are sent together. */
 bool http_stream_write(struct http_stream *s, struct str bytes);
 void http_stream_end(struct http_stream *s);
+/* The reply cannot go on, and the peer shall not take it for a whole one: what was written is sent,
+ * no last chunk, and the connection is closed. (To HTTP/1.0 that is an end like any other.) */
+void http_stream_break(struct http_stream *s);
 /* Server-sent events (HTML Living Standard, 9.2): one event; id and event may be null. */
 bool http_stream_event(struct http_stream *s, struct str id, struct str event, struct str data);
 /* A comment line, as a heartbeat. */

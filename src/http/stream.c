@@ -110,6 +110,13 @@ void http_stream_end(struct http_stream *s)
     finish(s);
 }
 
+void http_stream_break(struct http_stream *s)
+{
+    s->exchange->keep_alive = false;
+    net_stream_end(s->exchange->message);
+    finish(s);
+}
+
 /* Up to the first line break, which would be the end of the field. */
 static struct str one_line(struct str s)
 {

@@ -109,6 +109,21 @@ TEST(http_connection_close_ends_with_the_stream)
     world_close(&w);
 }
 
+TEST(http_a_stream_that_breaks_off_has_no_last_chunk)
+{
+    /* What was written arrives, and nobody can take it for all there is. */
+    struct world w;
+    open_stream(&w, "GET /stream HTTP/1.1\r\n" HOST "\r\nGET /later HTTP/1.1\r\n" HOST "\r\n");
+    http_stream_write(w.stream, STR_LIT("x"));
+    http_stream_break(w.stream);
+    hear(&w);
+    assert_string_equal(w.reply, "1\r\nx\r\n");
+    assert_true(w.closed);
+    assert_null(w.later); /* the connection takes no more requests */
+    assert_int_equal(w.gone, 0);
+    world_close(&w);
+}
+
 TEST(http_head_of_a_stream_is_its_head_alone)
 {
     struct world w;
