@@ -5,6 +5,7 @@
 #include "api/idempotency.h"
 
 #define RETRY_AFTER_MS 1000
+#define LATE_BYTES     8192u /* a problem that comes too late */
 
 static void out_of_memory(struct api_call *c)
 {
@@ -108,6 +109,54 @@ void api_fail(struct api_call *c, enum err e, const struct ectx *ec)
 {
     const struct ectx none = {.code = e};
     api_problem(c, api_problem_of(e), ec == NULL ? &none : ec, STR_NULL);
+}
+
+/* `name`: NULL for the object alone. */
+static void put_late(struct buf *b, const char *name, const char *code, const struct ectx *ec)
+{
+    const struct api_problem_doc *doc = api_problem_find(str_of(code));
+    struct json_writer w;
+    json_write_init(&w, b);
+    json_write_begin(&w, '{');
+    if (name != NULL) {
+        json_write_name(&w, name);
+        json_write_begin(&w, '{');
+    }
+    json_write_member_str(&w, "code", str_of(code));
+    json_write_member_i64(&w, "status", doc == NULL ? 500 : doc->status);
+    json_write_member_str(&w, "detail", str_of(ec == NULL ? "" : ec->text));
+    if (name != NULL) {
+        json_write_end(&w, '}');
+    }
+    json_write_end(&w, '}');
+    buf_put_u8(b, '\n');
+}
+
+void api_stream_problem(struct http_stream *out, const char *code, const struct ectx *ec)
+{
+    struct buf b;
+    buf_init(&b, LATE_BYTES);
+    put_late(&b, "problem", code, ec);
+    if (!buf_failed(&b)) {
+        (void)http_stream_write(out, buf_str(&b));
+    }
+    buf_deinit(&b);
+    http_stream_break(out);
+}
+
+void api_stream_closed(struct http_stream *out, bool sse, const char *code, const struct ectx *ec)
+{
+    struct buf b;
+    buf_init(&b, LATE_BYTES);
+    put_late(&b, sse ? NULL : "closed", code, ec);
+    if (buf_failed(&b)) {
+        http_stream_break(out);
+    } else {
+        (void)(sse ? http_stream_event(out, STR_NULL, STR_LIT("closed"), str_trim(buf_str(&b)))
+                   : http_stream_write(out, buf_str(&b)));
+        http_stream_end(out);
+    }
+    buf_deinit(&b);
 }
 
 bool api_is_json(struct json_writer *w, struct str text)

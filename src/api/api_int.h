@@ -216,6 +216,14 @@ const char *api_problem_of(enum err e);
 /* Answers with it. */
 void api_fail(struct api_call *c, enum err e, const struct ectx *ec);
 
+/*
+ * What comes too late for a status, as a line {"NAME":{"code","status","detail"}}. `problem` ends
+ * an answer that should have had an end of its own: the line is sent, and the stream is broken off.
+ * `closed` is how one ends that follows: the line, or for server-sent events the event `closed`.
+ */
+void api_stream_problem(struct http_stream *out, const char *code, const struct ectx *ec);
+void api_stream_closed(struct http_stream *out, bool sse, const char *code, const struct ectx *ec);
+
 struct api_problem_doc {
     const char *code;
     int status;

@@ -28,7 +28,7 @@ struct consume {
     struct api_waiter waiter;
     struct api *api;
     enum form form;
-    struct api_call *c;      /* FORM_PAGE */
+    struct api_call *c;      /* FORM_PAGE; FORM_NDJSON until its head is sent */
     struct http_stream *out; /* the others */
     char *topic;
     int32_t partition;
@@ -84,38 +84,9 @@ static void page_reply(struct consume *x)
     api_reply(c, 200, NULL, 0, &page);
 }
 
-/* A problem that comes too late for a status: a last event, or a last line. */
-static void stream_problem(struct consume *x, const char *code, const struct ectx *ec)
-{
-    struct json_writer w;
-    const struct api_problem_doc *doc = api_problem_find(str_of(code));
-    buf_clear(&x->page);
-    json_write_init(&w, &x->page);
-    json_write_begin(&w, '{');
-    if (x->form == FORM_NDJSON) {
-        json_write_name(&w, "problem");
-        json_write_begin(&w, '{');
-    }
-    json_write_member_str(&w, "code", str_of(code));
-    json_write_member_i64(&w, "status", doc == NULL ? 500 : doc->status);
-    json_write_member_str(&w, "detail", str_of(ec->text));
-    if (x->form == FORM_NDJSON) {
-        json_write_end(&w, '}');
-    }
-    json_write_end(&w, '}');
-    if (x->form == FORM_NDJSON) {
-        buf_put_z(&x->page, "\n");
-    }
-    if (!buf_failed(&x->page) && x->form == FORM_SSE) {
-        http_stream_event(x->out, STR_NULL, STR_LIT("closed"), buf_str(&x->page));
-    } else if (!buf_failed(&x->page)) {
-        http_stream_write(x->out, buf_str(&x->page));
-    }
-}
-
 static void finish_with(struct consume *x, const char *code, const struct ectx *ec)
 {
-    if (x->form == FORM_PAGE) {
+    if (x->out == NULL) {
         struct api_call *c = x->c;
         char members[96];
         const bool range = ec->code == ERR_OFFSET_OUT_OF_RANGE;
@@ -123,13 +94,21 @@ static void finish_with(struct consume *x, const char *code, const struct ectx *
                          (long long)x->read.start_offset, (long long)x->read.end_offset);
         const struct ectx copy = *ec;
         consume_free(x);
+        if (c == NULL) {
+            return; /* http has answered */
+        }
         api_problem(c, code, &copy, range ? str_make(members, (size_t)n) : STR_NULL);
         return;
     }
     struct http_stream *out = x->out;
-    stream_problem(x, code, ec);
+    const bool lines = x->form == FORM_NDJSON;
+    const struct ectx copy = *ec;
     consume_free(x);
-    http_stream_end(out);
+    if (lines) { /* it should have had an end of its own */
+        api_stream_problem(out, code, &copy);
+    } else {
+        api_stream_closed(out, true, code, &copy);
+    }
 }
 
 static void stop(struct api_waiter *waiter)
@@ -151,6 +130,25 @@ static void gone(void *ctx)
     consume_free(ctx);
 }
 
+static void writable(void *ctx);
+
+/* The head. False: http has answered. */
+static bool begin_stream(struct consume *x)
+{
+    static const struct http_stream_hooks hooks = {.writable = writable, .closed = gone};
+    /* So that a proxy passes on each event as it comes. */
+    static const struct http_header unbuffered = {STR_LIT("X-Accel-Buffering"), STR_LIT("no")};
+    const struct http_head head = {.status = 200,
+                                   .content_type = x->form == FORM_SSE ? "text/event-stream"
+                                                                       : "application/x-ndjson",
+                                   .headers = &unbuffered,
+                                   .header_count = x->form == FORM_SSE ? 1 : 0};
+    struct http_request *request = x->c->request;
+    x->c = NULL;
+    x->out = http_stream_begin(request, &head, &hooks, x);
+    return x->out != NULL;
+}
+
 /* ---- Records -----------------------------------------------------------------------------------
  */
 
@@ -167,7 +165,7 @@ static bool give(struct consume *x, const struct record *r)
     buf_clear(&x->page);
     json_write_init(&x->w, &x->page);
     record_write(&x->w, x->partition, r);
-    if (buf_failed(&x->page)) {
+    if (buf_failed(&x->page) || (x->out == NULL && !begin_stream(x))) {
         x->over = true;
         return false;
     }
@@ -216,6 +214,10 @@ static bool go_on(struct consume *x)
     }
     if (x->form == FORM_PAGE) {
         page_reply(x);
+        return false;
+    }
+    if (x->out == NULL && !begin_stream(x)) { /* there was no record */
+        consume_free(x);
         return false;
     }
     if (x->left == 0 || (x->form == FORM_NDJSON && x->offset >= x->until)) {
@@ -390,26 +392,20 @@ static bool read_request(struct api_call *c, struct consume *x)
     return read_offset(c, x);
 }
 
+/* The head of lines waits for the first record, so that a problem with it has a status. */
 static bool begin(struct api_call *c, struct consume *x)
 {
-    static const struct http_stream_hooks hooks = {.writable = writable, .closed = gone};
-    /* So that a proxy passes on each event as it comes. */
-    static const struct http_header unbuffered = {STR_LIT("X-Accel-Buffering"), STR_LIT("no")};
+    x->c = c;
+    if (x->form == FORM_SSE) {
+        return begin_stream(x);
+    }
     if (x->form == FORM_PAGE) {
-        x->c = c;
         json_write_init(&x->w, &x->page);
         json_write_begin(&x->w, '{');
         json_write_name(&x->w, "records");
         json_write_begin(&x->w, '[');
-        return true;
     }
-    const struct http_head head = {.status = 200,
-                                   .content_type = x->form == FORM_SSE ? "text/event-stream"
-                                                                       : "application/x-ndjson",
-                                   .headers = &unbuffered,
-                                   .header_count = x->form == FORM_SSE ? 1 : 0};
-    x->out = http_stream_begin(c->request, &head, &hooks, x);
-    return x->out != NULL;
+    return true;
 }
 
 void records_get(struct api_call *c)

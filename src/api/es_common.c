@@ -67,6 +67,14 @@ bool es_expected_get(struct api_call *c, const struct json *body, struct es_expe
     return true;
 }
 
+const char *es_code_of(enum es_problem p, const struct ectx *ec)
+{
+    if (p == ES_FAILED || p == ES_INVALID) {
+        return api_problem_of(ec->code != ERR_OK ? ec->code : ERR_INVALID_REQUEST);
+    }
+    return es_problem_code(p);
+}
+
 void es_reply_problem(struct api_call *c, enum es_problem p, int status, const struct ectx *ec,
                       struct str members)
 {

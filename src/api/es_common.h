@@ -26,6 +26,8 @@ struct str es_etag(uint64_t revision, char out[ES_ETAG_SIZE]);
 /* Answers with a problem of the event store; members as buf_str (may be empty). */
 void es_reply_problem(struct api_call *c, enum es_problem p, int status, const struct ectx *ec,
                       struct str members);
+/* The code of the problem: of ES_FAILED and ES_INVALID it is that of the error. */
+const char *es_code_of(enum es_problem p, const struct ectx *ec);
 /* The members of a conflict: which stream, what was expected, what is there. */
 void es_conflict_write(struct json_writer *w, struct str stream, const struct es_expected *expected,
                        bool exists, uint64_t actual);
@@ -39,5 +41,13 @@ bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns);
 /* category, type (list), tag (list), store. */
 bool es_filter_get(struct api_call *c, struct es_filter *out);
 void es_info_write(struct json_writer *w, struct str stream, const struct es_stream_info *info);
+/* A member `snapshot`, on one line. */
+void events_write_snapshot(struct json_writer *w, const struct es_snapshot *s);
+/* event_lines.c: answers with all pages as NDJSON, or with `limit` events of the read if limited.
+ */
+void events_lines_of_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
+                            bool limited);
+void events_lines_of_all(struct api_call *c, struct es *es, const struct es_read_all *range,
+                         bool limited);
 
 #endif

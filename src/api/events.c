@@ -1,13 +1,9 @@
 /*
  * Reading events: of one stream (from, backwards, as of a moment, from a snapshot on), and of all
- * in the order of the log, by category, type, tag. A page as JSON, or as many pages as there are as
- * NDJSON, sent as they are read.
+ * in the order of the log, by category, type, tag. A page as JSON; as NDJSON as many pages as there
+ * are (event_lines.c).
  */
 #include "api/es_common.h"
-#include "core/mem.h"
-
-#define BULK_PAGE        500u
-#define BULK_ARENA_BYTES (64u * 1024 * 1024)
 
 /* ---- A page of a stream --------------------------------------------------------------------- */
 
@@ -37,7 +33,7 @@ static void write_events(struct api_call *c, struct json_writer *w, const struct
     json_write_end(w, ']');
 }
 
-static void write_snapshot(struct json_writer *w, const struct es_snapshot *s)
+void events_write_snapshot(struct json_writer *w, const struct es_snapshot *s)
 {
     json_write_name(w, "snapshot");
     json_write_begin(w, '{');
@@ -45,7 +41,7 @@ static void write_snapshot(struct json_writer *w, const struct es_snapshot *s)
     json_write_u64(w, s->revision);
     json_write_member_str(w, "schema", s->schema);
     json_write_name(w, "state");
-    json_write_raw(w, s->state);
+    api_write_line(w, s->state);
     json_write_end(w, '}');
 }
 
@@ -87,7 +83,7 @@ static void on_stream(struct es_read_stream *r)
     api_object_begin(&o, ES_ANSWER_BYTES);
     json_write_member_str(&o.w, "stream", r->stream);
     if (r->has_snapshot) {
-        write_snapshot(&o.w, &r->snapshot);
+        events_write_snapshot(&o.w, &r->snapshot);
     }
     write_events(x->c, &o.w, r->events, r->event_count);
     json_write_name(&o.w, "last_revision");
@@ -149,9 +145,6 @@ static bool read_range(struct api_call *c, struct es_read_stream *r)
     return true;
 }
 
-static void bulk_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
-                        bool limited);
-
 static void get_stream_events(struct api_call *c)
 {
     struct es *es;
@@ -171,7 +164,7 @@ static void get_stream_events(struct api_call *c)
         return;
     }
     if (api_accepts(c, "application/x-ndjson")) {
-        bulk_stream(c, es, &x->read, !str_is_null(api_query(c, "limit")));
+        events_lines_of_stream(c, es, &x->read, !str_is_null(api_query(c, "limit")));
         return;
     }
     es_read_stream(es, &x->read);
@@ -263,9 +256,6 @@ static bool read_all_range(struct api_call *c, struct es_read_all *r)
     return true;
 }
 
-static void bulk_all(struct api_call *c, struct es *es, const struct es_read_all *range,
-                     bool limited);
-
 static void get_events(struct api_call *c)
 {
     struct es *es;
@@ -284,242 +274,10 @@ static void get_events(struct api_call *c)
         return;
     }
     if (api_accepts(c, "application/x-ndjson")) {
-        bulk_all(c, es, &x->read, !str_is_null(api_query(c, "limit")));
+        events_lines_of_all(c, es, &x->read, !str_is_null(api_query(c, "limit")));
         return;
     }
     es_read_all(es, &x->read);
-}
-
-/* ---- NDJSON: page after page ---------------------------------------------------------------- */
-
-/* One read at a time; the next is begun when the connection takes more. An error in the middle can
- * only end the connection: the last line is then missing its end. */
-struct bulk {
-    struct api_waiter waiter;
-    struct es *es;
-    struct http_stream *out; /* NULL: the peer is gone */
-    struct arena arena;      /* of a page, reset for the next */
-    struct arena kept;       /* what the read's parameters point to */
-    bool of_stream, reading, full, limited;
-    size_t left; /* events that may still be sent, if limited */
-    struct es_read_stream stream;
-    struct es_read_all all;
-};
-
-static void bulk_next(struct bulk *k);
-
-static void bulk_free(struct bulk *k)
-{
-    api_wait_end(&k->waiter);
-    arena_deinit(&k->arena);
-    arena_deinit(&k->kept);
-    mem_free(k);
-}
-
-static void bulk_end(struct bulk *k)
-{
-    if (k->out != NULL) {
-        http_stream_end(k->out);
-    }
-    bulk_free(k);
-}
-
-/* False: some line could not be made. */
-static bool bulk_write(struct bulk *k, const struct es_event *events, size_t count)
-{
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, ES_ANSWER_BYTES);
-    json_write_init(&w, &b);
-    for (size_t i = 0; i < count; i++) {
-        event_write(&w, k->es, &events[i], &k->arena, '\n');
-    }
-    const bool good = !buf_failed(&b);
-    if (good && b.n > 0) {
-        k->full = !http_stream_write(k->out, buf_str(&b));
-    }
-    buf_deinit(&b);
-    return good;
-}
-
-/* A page has been read. */
-static void bulk_page(struct bulk *k, enum es_problem problem, const struct es_event *events,
-                      size_t count, bool more)
-{
-    bool go_on = problem == ES_OK && k->out != NULL && bulk_write(k, events, count) && more;
-    k->left -= k->limited ? count : 0;
-    if (problem == ES_OK && k->of_stream) {
-        es_read_stream_release(k->es, &k->stream);
-    } else if (problem == ES_OK) {
-        es_read_all_release(k->es, &k->all);
-    }
-    k->reading = false;
-    if (!go_on || (k->limited && k->left == 0)) {
-        bulk_end(k);
-    } else if (!k->full) {
-        bulk_next(k);
-    }
-}
-
-static void bulk_on_stream(struct es_read_stream *r)
-{
-    struct bulk *k = r->ctx;
-    const size_t count = r->event_count;
-    r->from = r->next;
-    r->from_end = false;
-    r->snapshot_schema = STR_NULL;
-    bulk_page(k, r->problem, r->events, count, r->more);
-}
-
-static void bulk_on_all(struct es_read_all *r)
-{
-    struct bulk *k = r->ctx;
-    r->after = r->next;
-    r->from_end = false;
-    bulk_page(k, r->problem, r->events, r->event_count, r->more);
-}
-
-static void bulk_next(struct bulk *k)
-{
-    const size_t limit = !k->limited || k->left > BULK_PAGE ? BULK_PAGE : k->left;
-    k->reading = true;
-    arena_reset(&k->arena, 256u * 1024);
-    if (k->of_stream) {
-        k->stream.limit = limit;
-        es_read_stream(k->es, &k->stream);
-    } else {
-        k->all.limit = limit;
-        es_read_all(k->es, &k->all);
-    }
-}
-
-static void bulk_writable(void *ctx)
-{
-    struct bulk *k = ctx;
-    k->full = false;
-    if (!k->reading) {
-        bulk_next(k);
-    }
-}
-
-static void bulk_closed(void *ctx)
-{
-    struct bulk *k = ctx;
-    k->out = NULL;
-    if (!k->reading) {
-        bulk_free(k);
-    }
-}
-
-static void bulk_tick(struct api_waiter *w, uint64_t now_ns)
-{
-    (void)w;
-    (void)now_ns;
-}
-
-static void bulk_stop(struct api_waiter *w)
-{
-    struct bulk *k = CONTAINER_OF(w, struct bulk, waiter);
-    if (k->out != NULL) {
-        http_stream_end(k->out);
-        k->out = NULL;
-    }
-    if (!k->reading) {
-        bulk_free(k);
-    }
-}
-
-/* NULL: answered. */
-static struct bulk *bulk_new(struct api_call *c, struct es *es, bool limited, size_t limit)
-{
-    static const struct http_stream_hooks hooks = {.writable = bulk_writable,
-                                                   .closed = bulk_closed};
-    static const struct http_head head = {.status = 200, .content_type = "application/x-ndjson"};
-    struct bulk *k = api_may_wait(c) ? mem_new(struct bulk) : NULL;
-    if (k == NULL && c->api->open < API_OPEN_MAX) {
-        api_fail(c, ERR_NO_MEMORY, NULL);
-    }
-    if (k == NULL) {
-        return NULL;
-    }
-    k->es = es;
-    k->limited = limited;
-    k->left = limit;
-    k->waiter = (struct api_waiter){.tick = bulk_tick, .stop = bulk_stop};
-    list_init(&k->waiter.link);
-    arena_init(&k->arena, BULK_ARENA_BYTES);
-    arena_init(&k->kept, 256u * 1024);
-    k->reading = true; /* until begun */
-    k->out = http_stream_begin(c->request, &head, &hooks, k);
-    if (k->out == NULL) {
-        bulk_free(k);
-        return NULL;
-    }
-    api_wait(c->api, &k->waiter);
-    return k;
-}
-
-static bool keep(struct bulk *k, struct str *s)
-{
-    if (!str_is_null(*s)) {
-        *s = arena_str(&k->kept, *s);
-        return !str_is_null(*s);
-    }
-    return true;
-}
-
-static bool keep_list(struct bulk *k, const struct str **list, size_t count)
-{
-    struct str *copy = count == 0 ? NULL : arena_new_n(&k->kept, struct str, count);
-    for (size_t i = 0; copy != NULL && i < count; i++) {
-        copy[i] = (*list)[i];
-        if (!keep(k, &copy[i])) {
-            return false;
-        }
-    }
-    *list = copy;
-    return count == 0 || copy != NULL;
-}
-
-/* The request's memory goes with http_stream_begin's answer: what the reads need is copied first.
- */
-static void bulk_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
-                        bool limited)
-{
-    struct bulk *k = bulk_new(c, es, limited, range->limit);
-    if (k == NULL) {
-        return;
-    }
-    k->of_stream = true;
-    k->stream = *range;
-    k->stream.arena = &k->arena;
-    k->stream.done = bulk_on_stream;
-    k->stream.ctx = k;
-    if (keep(k, &k->stream.stream) && keep(k, &k->stream.snapshot_schema)) {
-        bulk_next(k);
-    } else {
-        bulk_end(k);
-    }
-}
-
-static void bulk_all(struct api_call *c, struct es *es, const struct es_read_all *range,
-                     bool limited)
-{
-    struct bulk *k = bulk_new(c, es, limited, range->limit);
-    if (k == NULL) {
-        return;
-    }
-    k->all = *range;
-    k->all.arena = &k->arena;
-    k->all.done = bulk_on_all;
-    k->all.ctx = k;
-    if (keep(k, &k->all.filter.store) && keep(k, &k->all.filter.category) &&
-        keep_list(k, &k->all.filter.types, k->all.filter.type_count) &&
-        keep_list(k, &k->all.filter.tags, k->all.filter.tag_count)) {
-        bulk_next(k);
-    } else {
-        bulk_end(k);
-    }
 }
 
 /* ---- Routes --------------------------------------------------------------------------------- */

@@ -215,7 +215,7 @@ static bool stream_deliver(struct live *l, enum es_frame frame, const struct es_
         /* It cannot be told, and must not be left out. */
         struct http_stream *out = l->out;
         l->out = NULL;
-        http_stream_end(out);
+        http_stream_break(out);
         room = false;
     } else if (l->sse) {
         room = send_events(l, buf_str(&b), frame_id(l, frame, event, position, text), frame);
@@ -268,19 +268,7 @@ static void live_closed(void *ctx, enum es_problem problem, const struct ectx *e
         return;
     }
     if (l->out != NULL) {
-        struct buf b;
-        struct json_writer w;
-        buf_init(&b, ES_ANSWER_BYTES);
-        json_write_init(&w, &b);
-        json_write_begin(&w, '{');
-        json_write_member_str(&w, "code", str_of(es_problem_code(problem)));
-        json_write_member_str(&w, "detail", str_of(ec == NULL ? "" : ec->text));
-        json_write_end(&w, '}');
-        if (!buf_failed(&b) && l->sse) {
-            (void)http_stream_event(l->out, STR_NULL, STR_LIT("closed"), buf_str(&b));
-        }
-        buf_deinit(&b);
-        http_stream_end(l->out);
+        api_stream_closed(l->out, l->sse, es_code_of(problem, ec), ec);
     }
     live_free(l);
 }
@@ -311,7 +299,9 @@ static void live_stop(struct api_waiter *w)
         return;
     }
     if (l->out != NULL) {
-        http_stream_end(l->out);
+        struct ectx ec = {0};
+        IGNORE(ectx_fail(&ec, ERR_STOPPED, "the server stops"));
+        api_stream_closed(l->out, l->sse, "unavailable", &ec);
     }
     live_free(l);
 }

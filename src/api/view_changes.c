@@ -145,7 +145,7 @@ static bool stream_deliver(struct watcher *x, const struct proj_change *ch)
     if (buf_failed(&b)) { /* it cannot be told, and must not be left out */
         struct http_stream *out = x->out;
         x->out = NULL;
-        http_stream_end(out);
+        http_stream_break(out);
     } else if (x->sse) {
         room = http_stream_event(x->out, ch->id, str_of(frame_name(ch->kind)), buf_str(&b));
     } else {
@@ -182,28 +182,7 @@ static void on_closed(void *ctx, enum err e, const struct ectx *ec)
         return; /* else the page says what it has */
     }
     if (x->out != NULL) {
-        struct buf b;
-        struct json_writer w;
-        buf_init(&b, ANSWER_BYTES);
-        json_write_init(&w, &b);
-        json_write_begin(&w, '{');
-        if (!x->sse) {
-            json_write_name(&w, "closed");
-            json_write_begin(&w, '{');
-        }
-        json_write_member_str(&w, "code", str_of(code_of(e)));
-        json_write_member_str(&w, "detail", str_of(ec->text));
-        json_write_end(&w, '}');
-        if (!x->sse) {
-            json_write_end(&w, '}');
-            buf_put_u8(&b, '\n');
-        }
-        if (!buf_failed(&b)) {
-            (void)(x->sse ? http_stream_event(x->out, STR_NULL, STR_LIT("closed"), buf_str(&b))
-                          : http_stream_write(x->out, buf_str(&b)));
-        }
-        buf_deinit(&b);
-        http_stream_end(x->out);
+        api_stream_closed(x->out, x->sse, code_of(e), ec);
     }
     watcher_free(x);
 }
@@ -247,7 +226,9 @@ static void on_stop(struct api_waiter *w)
         return;
     }
     if (x->out != NULL) {
-        http_stream_end(x->out);
+        struct ectx ec = {0};
+        IGNORE(ectx_fail(&ec, ERR_STOPPED, "the server stops"));
+        api_stream_closed(x->out, x->sse, "unavailable", &ec);
     }
     watcher_free(x);
 }

@@ -1,4 +1,5 @@
 """Pages, moments, filters, deletion, redaction, snapshots, folds, subscriptions."""
+import http.client
 import json
 import os
 import subprocess
@@ -223,6 +224,36 @@ def old_forms(count, server):
     client.close()
 
 
+def lines(count, server):
+    """NDJSON ends with its last chunk, or is no whole answer."""
+    client, other = Client(server), Client(server)
+    accept = {"Accept": "application/x-ndjson"}
+    for path in ("streams/lines-none/events", "streams/noname/events", "events?category=none", "events?store=none", "events?from=p:zzz"):
+        page, told = client.raw("GET", "/api/v1/" + path), client.raw("GET", "/api/v1/" + path, headers=accept)
+        count.show(f"lines of {path}: the problem of a page", page[0] == told[0] >= 400 and json.loads(told[2])["code"] == json.loads(page[2])["code"], told)
+    for part in range(6):
+        client.append("cut-1", [event(f"c{part}-{n}", data="x" * 5000) for n in range(300)], "any")
+    client.connection.request("GET", "/api/v1/streams/cut-1/events", headers=accept)
+    answer = client.connection.getresponse()
+    seen = [answer.readline() for _ in range(3)]
+    other.call("DELETE", "/api/v1/streams/cut-1")
+    try:
+        seen += answer.read().splitlines()
+        broken = False
+    except http.client.IncompleteRead as error:
+        seen += error.partial.splitlines()
+        broken = True
+    client.close()
+    count.show("a stream that is deleted while it is read breaks the answer off, with a reason",
+               broken and len(seen) < 1800 and json.loads(seen[-1])["problem"]["code"] == "stream-deleted", (broken, len(seen), seen[-1][:200]))
+    client.append("told-1", [event("t0")])
+    client.call("DELETE", "/api/v1/streams/told-1?hard=true")
+    told = client.raw("GET", "/api/v1/subscriptions/live?stream=told-1", headers=accept)[2]
+    count.show("a subscription in lines says why it ends", json.loads(told.splitlines()[-1])["closed"]["code"] == "stream-tombstoned", told)
+    client.close()
+    other.close()
+
+
 def live(count, server):
     client = Client(server)
     client.append("live-1", [event(f"v{n}") for n in range(5)])
@@ -271,4 +302,5 @@ def run(count, server):
     states(count, server)
     changed_rules(count, server)
     old_forms(count, server)
+    lines(count, server)
     live(count, server)
