@@ -310,10 +310,22 @@ static void live_stop(struct api_waiter *w)
 
 /* Where to begin: Last-Event-ID, else `from`: start, end, a position; of a stream a revision (the
  * events after it). */
+static struct str place_of(const struct api_call *c)
+{
+    const struct str last = http_header_get(c->request, "last-event-id");
+    return str_is_null(last) || last.n == 0 ? api_query(c, "from") : last;
+}
+
+/* "r5", or "5". */
+static bool revision_of(struct str from, uint64_t *out)
+{
+    const bool marked = from.n > 1 && from.p[0] == 'r';
+    return str_to_u64(marked ? str_make(from.p + 1, from.n - 1) : from, out);
+}
+
 static enum err read_from(struct api_call *c, struct es_subscribe *s, struct ectx *ec)
 {
-    struct str last = http_header_get(c->request, "last-event-id");
-    struct str from = str_is_null(last) || last.n == 0 ? api_query(c, "from") : last;
+    const struct str from = place_of(c);
     if (str_is_null(from) || str_eq_z(from, "start")) {
         return ERR_OK;
     }
@@ -323,10 +335,7 @@ static enum err read_from(struct api_call *c, struct es_subscribe *s, struct ect
     }
     if (!str_is_null(s->stream)) {
         s->has_after_revision = true;
-        if (from.n > 1 && from.p[0] == 'r') {
-            from = str_make(from.p + 1, from.n - 1);
-        }
-        return str_to_u64(from, &s->after_revision)
+        return revision_of(from, &s->after_revision)
                    ? ERR_OK
                    : ectx_fail(ec, ERR_MALFORMED,
                                "from: of a stream it must be a revision, or start, or end");
@@ -428,6 +437,56 @@ static void subscribe(struct api_call *c)
     live_free(l); /* http has answered */
 }
 
+struct place {
+    struct api_call *c;
+    uint64_t revision;
+    struct es_stream_get get;
+};
+
+static void on_looked_up(struct es_stream_get *g)
+{
+    const struct place *x = g->ctx;
+    struct ectx ec = {0};
+    if (g->problem == ES_OK && x->revision > g->info.last_revision) {
+        IGNORE(ectx_fail(&ec, ERR_OFFSET_OUT_OF_RANGE,
+                         "from: revision %llu is above the end of the stream, which is %llu",
+                         (unsigned long long)x->revision,
+                         (unsigned long long)g->info.last_revision));
+    } else if (g->problem == ES_STREAM_NOT_FOUND) {
+        IGNORE(ectx_fail(&ec, ERR_OFFSET_OUT_OF_RANGE,
+                         "from: there is no stream '%.*s' that could have had a revision %llu",
+                         STR(g->stream), (unsigned long long)x->revision));
+    } else {
+        subscribe(x->c); /* which tells what is wrong, if anything is */
+        return;
+    }
+    ectx_hint(&ec, "from=end follows from now on, from=start from the first event");
+    es_reply_problem(x->c, ES_POSITION_UNKNOWN, 0, &ec, STR_NULL);
+}
+
+/* A revision that the stream has not had is none that this server gave: what comes below it would
+ * be passed over in silence. */
+static void look_up(struct api_call *c)
+{
+    struct es *es = c->api->services.es;
+    const struct str stream = api_query(c, "stream");
+    uint64_t revision;
+    if (str_is_null(stream) || !es_ready(es) || !revision_of(place_of(c), &revision)) {
+        subscribe(c);
+        return;
+    }
+    struct place *x = arena_new(c->arena, struct place);
+    if (x == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    x->c = c;
+    x->revision = revision;
+    x->get =
+        (struct es_stream_get){.stream = stream, .arena = c->arena, .done = on_looked_up, .ctx = x};
+    es_stream_get(es, &x->get);
+}
+
 static bool is_ready(const struct api *a)
 {
     return es_ready(a->services.es);
@@ -436,9 +495,9 @@ static bool is_ready(const struct api *a)
 static void get_live(struct api_call *c)
 {
     if (str_is_null(api_query(c, "wait"))) {
-        api_when_ready(c, is_ready, subscribe);
+        api_when_ready(c, is_ready, look_up);
     } else {
-        subscribe(c); /* a program that polls can be told to come back */
+        look_up(c); /* a program that polls can be told to come back */
     }
 }
 
