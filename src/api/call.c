@@ -98,11 +98,12 @@ bool api_query_list(struct api_call *c, const char *name, size_t max, struct str
         if (!str_eq_z(str_cut(pair, '=', &value), name)) {
             continue;
         }
-        /* Cut before it is decoded: a comma within an item is %2C. */
-        while (value.n > 0) {
+        /* Cut before it is decoded: a comma within an item is %2C. Nothing between two commas is
+         * a variable that was empty: as no condition at all it would let everything through. */
+        do {
             const struct str raw = str_cut(value, ',', &value);
             if (raw.n == 0) {
-                continue;
+                return refuse(c, "%s: there is an item without a text", name);
             }
             if (*count == max) {
                 return refuse(c, "%s: more than %zu of them", name, max);
@@ -113,7 +114,7 @@ bool api_query_list(struct api_call *c, const char *name, size_t max, struct str
                 return refuse(c, "%s: is not decodable", name);
             }
             list[(*count)++] = item;
-        }
+        } while (!str_is_null(value));
     }
     *out = list;
     return true;

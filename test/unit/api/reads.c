@@ -169,6 +169,24 @@ TEST(api_a_long_poll_from_the_end_has_looked_it_up)
     assert_true(refused > 0);
 }
 
+/* An empty tag was no condition: all events came back. */
+TEST(api_an_empty_item_of_a_list_is_refused)
+{
+    static const char *const targets[] = {
+        "/api/v1/events?tag=", "/api/v1/events?tag=a:b,",    "/api/v1/events?type=,a",
+        "/api/v1/events?tag",  "/api/v1/events?tag=a&tag=&", "/api/v1/events?category="};
+    struct world w;
+    open_events(&w);
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        if (ask(&w, "GET", targets[i], "", NULL) < 400) {
+            fail_msg("%s: %.*s", targets[i], STR(w.body));
+        }
+    }
+    assert_int_equal(ask(&w, "GET", "/api/v1/events?type=a,b", "", NULL), 200);
+    assert_true(has(&w, "\"revision\":5,"));
+    world_deinit(&w);
+}
+
 TEST(api_a_long_poll_of_all_says_where_to_go_on)
 {
     /* From the end, with no time to wait, it was the beginning. */
