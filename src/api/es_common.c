@@ -125,6 +125,33 @@ void es_arena_widen(struct api_call *c)
     api_arena_widen(c, 2 * (uint64_t)most);
 }
 
+/* Would it be a time with a `+` for its blank, or in another year? Then that is what is wrong. */
+static void explain_moment(struct str at, struct ectx *ec)
+{
+    char text[64];
+    int64_t ns;
+    IGNORE(ectx_fail(ec, ERR_MALFORMED, "at: '%.*s' is neither a revision nor an RFC 3339 time",
+                     STR(at)));
+    if (at.n < 4 || at.n >= sizeof(text)) {
+        return;
+    }
+    memcpy(text, at.p, at.n);
+    char *blank = memchr(text, ' ', at.n);
+    if (blank != NULL) {
+        *blank = '+';
+        if (time_parse_moment(str_make(text, at.n), &ns)) {
+            ectx_hint(ec, "a + in an address stands for a blank: write it as %%2B, or use Z");
+        }
+        return;
+    }
+    memcpy(text, "2000", 4);
+    if (at.p[0] >= '0' && at.p[0] <= '9' && time_parse_moment(str_make(text, at.n), &ns)) {
+        *ec = (struct ectx){0};
+        IGNORE(ectx_fail(ec, ERR_MALFORMED, "at: '%.*s' is not within the years 1677 to 2262",
+                         STR(at)));
+    }
+}
+
 bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns)
 {
     const struct str at = api_query(c, "at");
@@ -134,8 +161,7 @@ bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns)
         return true;
     }
     struct ectx ec = {0};
-    IGNORE(ectx_fail(&ec, ERR_MALFORMED, "at: '%.*s' is neither a revision nor an RFC 3339 time",
-                     STR(at)));
+    explain_moment(at, &ec);
     api_fail(c, ERR_MALFORMED, &ec);
     return false;
 }

@@ -47,8 +47,8 @@ TEST(api_lists_may_be_given_either_way)
     struct fixture f;
     struct str *list;
     size_t count;
-    assert_true(api_query_list(make(&f, "t=a,b&x=1&t=c%2Cd&t=%41+e", "a", "b"), "t", 10, &list,
-                               &count));
+    assert_true(
+        api_query_list(make(&f, "t=a,b&x=1&t=c%2Cd&t=%41+e", "a", "b"), "t", 10, &list, &count));
     assert_int_equal(count, 4);
     assert_true(str_eq_z(list[0], "a") && str_eq_z(list[1], "b"));
     assert_true(str_eq_z(list[2], "c,d") && str_eq_z(list[3], "A e"));

@@ -41,7 +41,26 @@ TEST(api_a_moment_may_be_to_the_minute)
     open_events(&w);
     assert_string_equal(revisions(&w, "at=2200-02-11T14:00Z"), "0,1,2,3,4,5,");
     assert_string_equal(revisions(&w, "at=1970-01-01T00:00%2B00:00"), "");
-    assert_int_equal(ask(&w, "GET", STREAM "?at=2026-02-11T14Z", "", NULL), 400);
+    static const struct {
+        const char *at, *told, *not_told;
+    } rows[] = {
+        {"2026-02-11T14Z", "neither a revision nor an RFC 3339 time", "hint"},
+        {"2026-11-29T08:17:00+01:00", "write it as %2B", "1677"},
+        {"2026-11-29T08:17+01:00", "write it as %2B", "1677"},
+        {"2300-01-01T00:00:00Z", "is not within the years 1677 to 2262", "neither"},
+        {"1600-01-01T00:00Z", "is not within the years 1677 to 2262", "neither"},
+        {"2300-01-01T00:00:00", "neither a revision nor an RFC 3339 time", "1677"},
+        {"some+time", "neither a revision nor an RFC 3339 time", "hint"},
+        {"then", "neither a revision nor an RFC 3339 time", "1677"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char target[128];
+        (void)snprintf(target, sizeof(target), STREAM "?at=%s", rows[i].at);
+        assert_int_equal(ask(&w, "GET", target, "", NULL), 400);
+        if (!has(&w, rows[i].told) || has(&w, rows[i].not_told)) {
+            fail_msg("%s: %.*s", rows[i].at, STR(w.body));
+        }
+    }
     world_deinit(&w);
 }
 
@@ -172,9 +191,9 @@ TEST(api_a_long_poll_from_the_end_has_looked_it_up)
 /* An empty tag was no condition: all events came back. */
 TEST(api_an_empty_item_of_a_list_is_refused)
 {
-    static const char *const targets[] = {
-        "/api/v1/events?tag=", "/api/v1/events?tag=a:b,",    "/api/v1/events?type=,a",
-        "/api/v1/events?tag",  "/api/v1/events?tag=a&tag=&", "/api/v1/events?category="};
+    static const char *const targets[] = {"/api/v1/events?tag=",        "/api/v1/events?tag=a:b,",
+                                          "/api/v1/events?type=,a",     "/api/v1/events?tag",
+                                          "/api/v1/events?tag=a&tag=&", "/api/v1/events?category="};
     struct world w;
     open_events(&w);
     for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
