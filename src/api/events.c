@@ -332,9 +332,14 @@ static const struct api_schema SCHEMAS[] = {
      "\"string\"},\"version\":{\"type\":\"string\"},\"time\":{\"type\":\"string\",\"format\":"
      "\"date-time\"},\"source\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},"
      "\"correlation_id\":{\"type\":\"string\"},\"causation_id\":{\"type\":\"string\"},"
-     "\"traceparent\":{\"type\":\"string\"},\"data\":{},\"data_base64\":{\"type\":\"string\"},"
+     "\"traceparent\":{\"type\":\"string\"},\"tracestate\":{\"type\":\"string\"},"
+     "\"tenant\":{\"type\":\"string\"},\"content_type\":{\"type\":\"string\"},"
+     "\"data_schema\":{\"type\":\"string\"},\"extensions\":{\"type\":\"object\","
+     "\"description\":\"Attributes of its own, by "
+     "name.\"},\"data\":{},\"data_base64\":{\"type\":\"string\"},"
      "\"meta\":{\"type\":\"object\"},\"tags\":{\"type\":\"array\",\"items\":{\"type\":"
-     "\"string\"}},\"redacted\":{\"type\":\"boolean\"}}}"},
+     "\"string\"}},\"redacted\":{\"type\":\"boolean\"},\"upcast_error\":{\"type\":\"string\","
+     "\"description\":\"Why it is shown as it is stored, not in its newest form.\"}}}"},
     {"StreamPage",
      "{\"type\":\"object\",\"required\":[\"events\",\"last_revision\"],\"properties\":{"
      "\"stream\":{\"type\":\"string\"},\"snapshot\":{\"type\":\"object\"},"

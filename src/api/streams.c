@@ -443,7 +443,7 @@ static const struct api_schema SCHEMAS[] = {
      "\"next_cursor\":{\"type\":\"string\"}}}"},
     {"StreamSettings",
      "{\"type\":\"object\",\"properties\":{\"max_age\":{\"type\":[\"string\",\"null\"]},"
-     "\"max_count\":{\"type\":[\"integer\",\"null\"],\"minimum\":0},"
+     "\"max_count\":{\"type\":[\"integer\",\"null\"],\"minimum\":1},"
      "\"truncate_before\":{\"type\":[\"integer\",\"null\"],\"minimum\":0},"
      "\"expected\":{\"$ref\":\"#/components/schemas/Expected\"}}}"},
     {"Redaction",

@@ -206,6 +206,58 @@ TEST(api_an_empty_item_of_a_list_is_refused)
     world_deinit(&w);
 }
 
+/* The properties of a schema of the document. */
+static const struct json *properties(struct world *w, struct arena *a, const char *schema)
+{
+    struct json *v = NULL;
+    assert_int_equal(ask(w, "GET", "/api/v1/openapi.json", "", NULL), 200);
+    const struct str text = arena_str(a, w->body);
+    assert_int_equal(json_parse(text, NULL, a, &v, NULL), ERR_OK);
+    return json_get(json_get(json_get(json_get(v, "components"), "schemas"), schema), "properties");
+}
+
+TEST(api_the_document_has_every_member_of_an_event)
+{
+    struct world w;
+    struct arena a;
+    struct json *v = NULL;
+    arena_init(&a, 64u << 20);
+    open_events(&w);
+    const struct json *known = properties(&w, &a, "Event");
+    assert_int_equal(
+        ask(&w, "POST", "/api/v1/streams/all-1/events", "",
+            "{\"events\":[{\"id\":\"i\",\"type\":\"t\",\"version\":1,\"data\":1,\"meta\":{},"
+            "\"tags\":"
+            "[\"a:b\"],\"time\":\"2026-02-11T14:00:00Z\",\"source\":\"s\",\"subject\":\"s\","
+            "\"correlation_id\":\"c\",\"causation_id\":\"d\",\"traceparent\":\"00-"
+            "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\",\"tracestate\":\"a=b\","
+            "\"tenant\":\"e\",\"content_type\":\"application/json\",\"data_schema\":\"f\","
+            "\"extensions\":{\"g\":\"h\"}},{\"type\":\"t\",\"content_type\":\"text/"
+            "plain\",\"data\":"
+            "\"x\"}]}"),
+        201);
+    assert_int_equal(ask(&w, "GET", "/api/v1/streams/all-1/events", "", NULL), 200);
+    assert_int_equal(json_parse(w.body, NULL, &a, &v, NULL), ERR_OK);
+    size_t seen = 0;
+    const struct json *event = json_get(v, "events")->first;
+    for (; event != NULL; event = event->next) {
+        for (const struct json *m = event->first; m != NULL; m = m->next, seen++) {
+            char name[64];
+            (void)snprintf(name, sizeof(name), "%.*s", STR(m->name));
+            if (json_get(known, name) == NULL) {
+                fail_msg("%s is not in the document", name);
+            }
+        }
+    }
+    assert_in_range(seen, 25, 100);
+    assert_non_null(json_get(known, "upcast_error"));
+    assert_non_null(json_get(known, "redacted"));
+    const struct json *count = json_get(properties(&w, &a, "StreamSettings"), "max_count");
+    assert_true(str_eq_z(json_get(count, "minimum")->raw, "1")); /* 0 is refused */
+    arena_deinit(&a);
+    world_deinit(&w);
+}
+
 TEST(api_a_long_poll_of_all_says_where_to_go_on)
 {
     /* From the end, with no time to wait, it was the beginning. */
