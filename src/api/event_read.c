@@ -58,13 +58,12 @@ MUST_USE enum err event_read(const struct json *v, struct str stream, const char
     if (str_is_null(out->envelope.type) || out->envelope.type.n == 0) {
         return ectx_fail(ec, ERR_MALFORMED, "%s.type: is missing", at);
     }
-    if (form != ENVELOPE_STRUCTURED) {
-        const struct json *meta = json_get(v, "meta");
-        if (meta != NULL && meta->kind != JSON_OBJECT && meta->kind != JSON_NULL) {
-            return ectx_fail(ec, ERR_MALFORMED, "%s.meta: must be an object", at);
-        }
-        out->meta = meta == NULL || meta->kind == JSON_NULL ? STR_NULL : meta->raw;
-    }
+    const struct json *meta = json_get(v, "meta");
+    if (meta != NULL && meta->kind == JSON_OBJECT) {
+        out->meta = meta->raw;
+    } else if (meta != NULL && meta->kind != JSON_NULL && form != ENVELOPE_STRUCTURED) {
+        return ectx_fail(ec, ERR_MALFORMED, "%s.meta: must be an object", at);
+    } /* else it is an extension */
     struct str *tags;
     e = event_texts_read(v, "tags", ES_TAGS_MAX, a, &tags, &out->tag_count, ec);
     out->tags = tags;

@@ -78,8 +78,9 @@ MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
                                        enum envelope_form *form, struct ectx *ec);
 /* From a JSON object that a client sent over HTTP: a structured CloudEvent, a team's envelope, or
  * the short form of the native API ({"id", "type", "data", "meta", ...}). `at` names it in errors
- * ("events[3]"). *data is its raw JSON (or decoded data_base64). The members `stream`, `meta` and
- * `tags` are the API's and are left alone; objects that were not built (build_depth) are parsed
+ * ("events[3]"). *data is its raw JSON (or decoded data_base64). The members `stream`, `meta` (of a
+ * CloudEvent: if it is an object, else it is an extension) and `tags` are the API's and are left
+ * alone; objects that were not built (build_depth) are parsed
  * here. */
 MUST_USE enum err envelope_read_json(const struct json *v, const char *at, struct arena *a,
                                      struct envelope *out, struct str *data,

@@ -270,9 +270,12 @@ static bool is_data(const struct reading *r, struct str name)
     return false;
 }
 
-static bool is_of_api(struct str name)
+/* A CloudEvent's attribute is never an object: then `meta` is the API's, else an extension. */
+static bool is_of_api(const struct reading *r, const struct json *m)
 {
-    return str_eq_z(name, "stream") || str_eq_z(name, "meta") || str_eq_z(name, "tags");
+    return str_eq_z(m->name, "stream") || str_eq_z(m->name, "tags") ||
+           (str_eq_z(m->name, "meta") &&
+            (r->form != ENVELOPE_STRUCTURED || m->kind == JSON_OBJECT));
 }
 
 static enum err read_extensions(const struct reading *r, const struct json *v, struct envelope *e)
@@ -343,7 +346,7 @@ MUST_USE enum err read_object(const struct reading *r, const struct json *v, str
     const struct json *metadata = NULL;
     for (const struct json *m = v->first; m != NULL && err == ERR_OK; m = m->next) {
         if (m->kind == JSON_NULL || is_data(r, m->name) || is_chosen(&c, m) ||
-            (r->api && is_of_api(m->name))) {
+            (r->api && is_of_api(r, m))) {
             continue;
         }
         if (r->form == ENVELOPE_JSON && str_eq_z(m->name, "metadata")) {

@@ -1,0 +1,57 @@
+/* Events in every form that a request may have: what is taken of them, and what is said of others.
+ */
+#include "world.h"
+
+#define NATIVE     "Content-Type: application/json\r\n"
+#define STRUCTURED "Content-Type: application/cloudevents+json\r\n"
+#define BATCH      "Content-Type: application/cloudevents-batch+json\r\n"
+#define CE         "\"specversion\":\"1.0\",\"id\":\"i\",\"source\":\"/\",\"type\":\"t\""
+
+static void open_events(struct world *w)
+{
+    *w = (struct world){.events = true};
+    world_init(w);
+    for (int i = 0; i < 1000 && !es_ready(w->es); i++) {
+        turn(w);
+    }
+}
+
+/* Taken: what a read of the event has. Refused: what the problem says. */
+struct row {
+    const char *headers, *body;
+    int status;
+    const char *told;
+};
+
+static void expect(const struct row *rows, size_t count)
+{
+    struct world w;
+    open_events(&w);
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/api/v1/streams/form-%zu/events", i);
+        int status = ask(&w, "POST", path, rows[i].headers, rows[i].body);
+        if (status == 201 && rows[i].status == 201) {
+            status = ask(&w, "GET", path, "", NULL) == 200 ? 201 : 0;
+        }
+        if (status != rows[i].status || !has(&w, rows[i].told)) {
+            fail_msg("%zu: %d, wanted %d with %s: %.*s", i, status, rows[i].status, rows[i].told,
+                     STR(w.body));
+        }
+    }
+    world_deinit(&w);
+}
+
+/* It was left out in silence. */
+TEST(api_meta_of_a_cloudevent_is_kept)
+{
+    static const struct row rows[] = {
+        {STRUCTURED, "{" CE ",\"meta\":{\"a\": 1},\"data\":2}", 201, "\"meta\":{\"a\": 1}"},
+        {BATCH, "[{" CE ",\"meta\":{\"a\": 1},\"data\":2}]", 201, "\"meta\":{\"a\": 1}"},
+        {STRUCTURED, "{" CE ",\"meta\":\"text\"}", 201, "\"extensions\":{\"meta\":\"text\"}"},
+        {STRUCTURED, "{" CE ",\"meta\":null}", 201, "\"data\":null}]"},
+        {NATIVE, "{\"events\":[{\"type\":\"t\",\"meta\":\"text\"}]}", 400,
+         "events[0].meta: must be an object"},
+    };
+    expect(rows, ARRAY_LEN(rows));
+}
