@@ -75,11 +75,31 @@ static void reply_conflict(const struct change_call *x)
                      buf_failed(&b) ? STR_NULL : buf_str(&b), &header, exists ? 1 : 0);
 }
 
+/* The fields that a redaction named and the event does not have. */
+static void reply_missing(const struct change_call *x)
+{
+    const struct es_stream_change *ch = &x->change;
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, ES_ANSWER_BYTES);
+    json_write_init(&w, &b);
+    json_write_name(&w, "not_found");
+    json_write_begin(&w, '[');
+    for (size_t i = 0; i < ch->missing_count; i++) {
+        json_write_str(&w, ch->missing[i]);
+    }
+    json_write_end(&w, ']');
+    es_reply_problem(x->c, ch->problem, 0, &ch->ec, buf_failed(&b) ? STR_NULL : buf_str(&b));
+    buf_deinit(&b);
+}
+
 static void on_changed(struct es_stream_change *ch)
 {
     struct change_call *x = ch->ctx;
     if (ch->problem == ES_REVISION_CONFLICT) {
         reply_conflict(x);
+    } else if (ch->problem == ES_FIELD_NOT_FOUND) {
+        reply_missing(x);
     } else if (ch->problem != ES_OK) {
         es_reply_problem(x->c, ch->problem, 0, &ch->ec, STR_NULL);
     } else if (ch->kind == ES_CHANGE_SET) {
@@ -421,7 +441,7 @@ static const struct api_route ROUTES[] = {
     {"POST", "/api/v1/streams/{stream}/events/{revision}/redact", post_redact, "redactEvent",
      "Take the data (or some fields) of one event away from every reader of the event store.",
      REDACT_PARAMS, ARRAY_LEN(REDACT_PARAMS), "Redaction", "Redacted", 200, 0,
-     "stream-not-found event-not-found", "{\"reason\":\"asked to be forgotten\"}"},
+     "stream-not-found event-not-found field-not-found", "{\"reason\":\"asked to be forgotten\"}"},
     {"GET", "/api/v1/categories", get_categories, "listCategories", "List the categories.", NULL, 0,
      NULL, "CategoryList", 200, 0, "", NULL},
     {"PUT", "/api/v1/categories/{category}", put_category, "createCategory",

@@ -277,7 +277,7 @@ static bool ask_types(struct append_op *o)
         const struct es_term *m = &q->query->match;
         const struct es_cat *c = es_cat_by_hash(o->op.es, m->category);
         if (q->query->matched && !q->type_asked && c != NULL) {
-            const struct es_peek f = {c, m->partition, m->offset, type_take, q};
+            const struct es_peek f = {c, m->partition, m->offset, type_take, q, NULL};
             q->type_asked = true;
             IGNORE(es_wop_peek(&o->op, &f)); /* without memory there is no type in the answer */
         }

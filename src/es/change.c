@@ -8,7 +8,6 @@
  */
 #include "es/erase.h"
 #include "es/write.h"
-#include "mapping/mapping.h"
 
 struct change_op {
     struct es_wop op; /* first */
@@ -21,6 +20,7 @@ struct change_op {
     uint64_t slot_revision;
     struct es_position created;
     struct es_erase erase;
+    struct es_field_look fields; /* of a redaction that names some */
 };
 
 static void change_answer(struct change_op *o, enum es_problem p)
@@ -52,84 +52,9 @@ static void change_error(struct change_op *o, enum err e, const char *what)
     change_answer(o, es_write_problem(e));
 }
 
-/* ---- What may be asked for
- * -------------------------------------------------------------------------------- */
-
 static enum es_problem invalid(struct es_stream_change *c, const char *what)
 {
     IGNORE(ectx_fail(&c->ec, ERR_MALFORMED, "%s", what));
-    return ES_INVALID;
-}
-
-static enum es_problem set_check(struct es_stream_change *c)
-{
-    if (!c->set_max_age && !c->set_max_count && !c->set_truncate_before) {
-        return invalid(c, "nothing is set: max_age, max_count or truncate_before");
-    }
-    if (c->set_max_age && (c->max_age_ms < -1 || c->max_age_ms == 0)) {
-        return invalid(c, "max_age is a time above 0, or none");
-    }
-    if (c->set_max_count && (c->max_count < -1 || c->max_count == 0)) {
-        return invalid(c, "max_count is a number above 0, or none");
-    }
-    return ES_OK;
-}
-
-static enum es_problem redact_check(struct es_stream_change *c)
-{
-    if (c->field_count > ES_FIELDS_MAX || c->reason.n > ES_REASON_MAX) {
-        return invalid(c, "a redaction has at most 64 fields, and a reason of at most 1024 bytes");
-    }
-    for (size_t i = 0; i < c->field_count; i++) {
-        if (c->fields[i].n == 0) {
-            return invalid(c, "the pointer \"\" is all of the data: leave the fields out");
-        }
-        if (json_pointer_check(c->fields[i], &c->ec) != ERR_OK) {
-            return ES_INVALID;
-        }
-    }
-    return ES_OK;
-}
-
-static enum es_problem snapshot_check(const struct es *es, struct es_stream_change *c)
-{
-    if (c->schema.n == 0 || c->schema.n > ES_SCHEMA_MAX) {
-        return invalid(c, "a snapshot's schema tag has 1 to 128 bytes");
-    }
-    if (!c->of_fold && mapping_fold_tag_is(c->schema)) {
-        IGNORE(ectx_fail(&c->ec, ERR_MALFORMED,
-                         "schema: '%.*s' is the tag of a fold's own snapshots, which the server "
-                         "writes",
-                         STR(c->schema)));
-        ectx_hint(&c->ec, "take a tag that does not end in '-' and 16 hexadecimal digits");
-        return ES_INVALID;
-    }
-    if (c->state.n > es->event_max_bytes) {
-        IGNORE(ectx_fail(&c->ec, ERR_MESSAGE_TOO_LARGE,
-                         "the snapshot has %zu bytes; it has at most %zu", c->state.n,
-                         es->event_max_bytes));
-        return ES_EVENT_TOO_LARGE;
-    }
-    return json_valid(c->state) ? ES_OK : invalid(c, "the snapshot's state is not JSON");
-}
-
-static enum es_problem change_check(const struct es *es, struct es_stream_change *c)
-{
-    struct str category;
-    if (!es_stream_name_check(c->stream, &category, &c->ec)) {
-        return ES_INVALID;
-    }
-    switch (c->kind) {
-    case ES_CHANGE_SET:
-        return set_check(c);
-    case ES_CHANGE_REDACT:
-        return redact_check(c);
-    case ES_CHANGE_SNAPSHOT:
-        return snapshot_check(es, c);
-    case ES_CHANGE_SOFT_DELETE:
-    case ES_CHANGE_TOMBSTONE:
-        return ES_OK;
-    }
     return ES_INVALID;
 }
 
@@ -417,6 +342,28 @@ static void change_now(struct change_op *o)
     }
 }
 
+/* False: it waits, or was answered. */
+static bool fields_there(struct change_op *o)
+{
+    struct es_stream_change *c = o->c;
+    enum err e = es_fields_look(&o->op, &o->fields, c, &o->hash);
+    if (e == ERR_OK && o->fields.absent && o->head->flight != NULL) {
+        o->fields = (struct es_field_look){0};
+        es_wop_wait_flight(&o->op, o->head->flight, told_again);
+        return false;
+    }
+    if (e == ERR_OK && o->fields.absent) {
+        e = ERR_DAMAGED; /* it is not in flight, nor in the index */
+    }
+    if (e == ERR_NOT_FOUND) {
+        fill_info(o, &o->head->status);
+        change_answer(o, ES_FIELD_NOT_FOUND);
+    } else if (e != ERR_OK && e != ERR_AGAIN) {
+        change_error(o, e, "could not read the event that is to be redacted");
+    }
+    return e == ERR_OK;
+}
+
 static void change_run(struct es_wop *op)
 {
     struct change_op *o = (struct change_op *)(void *)op;
@@ -443,6 +390,7 @@ static void change_run(struct es_wop *op)
     }
     if (o->changes != o->head->changes) {
         o->slot_known = o->has_slot = false; /* what was looked up may be old */
+        o->fields = (struct es_field_look){0};
         o->changes = o->head->changes;
     }
     if (e == ERR_OK && !o->slot_known && !look_further(o)) {
@@ -459,7 +407,9 @@ static void change_run(struct es_wop *op)
         change_answer(o, p);
         return;
     }
-    change_now(o);
+    if (c->kind != ES_CHANGE_REDACT || c->field_count == 0 || fields_there(o)) {
+        change_now(o);
+    }
 }
 
 static void head_told(struct es_head_wait *w, enum err e)
@@ -472,9 +422,11 @@ void es_stream_change(struct es *es, struct es_stream_change *c)
     struct change_op *o = arena_new(c->arena, struct change_op);
     c->ec = (struct ectx){.code = ERR_OK};
     memset(&c->info, 0, sizeof(c->info));
+    c->missing = NULL;
+    c->missing_count = 0;
     c->problem = es_life_check(es, &c->ec);
     if (c->problem == ES_OK) {
-        c->problem = change_check(es, c);
+        c->problem = es_change_check(es, c);
     }
     if (c->problem == ES_OK && o == NULL) {
         IGNORE(ectx_fail(&c->ec, ERR_NO_MEMORY, "no memory for the change"));

@@ -51,7 +51,8 @@ enum es_problem {
     ES_CATEGORY_NOT_FOUND, /* and the limit of categories made by themselves is reached */
     ES_STREAM_NOT_FOUND,
     ES_EVENT_NOT_FOUND,
-    ES_STREAM_DELETED, /* soft */
+    ES_FIELD_NOT_FOUND, /* of a redaction; nothing was changed */
+    ES_STREAM_DELETED,  /* soft */
     ES_STREAM_TOMBSTONED,
     ES_REVISION_CONFLICT, /* one stream, expected in the call itself */
     ES_APPEND_CONFLICT,   /* checks of a multi-stream append: violations */
@@ -367,6 +368,8 @@ struct es_stream_change {
     struct ectx ec;
     struct es_stream_info info; /* as it is now; ES_REVISION_CONFLICT: as it was found */
     bool erased;                /* REDACT: nor is it in the log any more; if not, ec says why */
+    struct str *missing;        /* ES_FIELD_NOT_FOUND: the fields that the data does not have */
+    size_t missing_count;
     void *internal;
 };
 void es_stream_change(struct es *es, struct es_stream_change *c);

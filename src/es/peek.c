@@ -59,6 +59,9 @@ static void peek_end(struct peek *f)
     if (op != NULL) {
         struct es_view v;
         bool found = f->read.err == ERR_OK && find_event(f, &v);
+        if (f->what.err != NULL) {
+            *f->what.err = f->read.err;
+        }
         f->what.take(op, f->what.ctx, found ? &v : NULL);
     }
     if (f->read.err == ERR_OK) {

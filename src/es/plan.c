@@ -259,7 +259,8 @@ static enum err ask_ids(struct es_plan *p, size_t missing)
         if (!p->rules_events[i].known && x->wanted) {
             x->wanted = false;
             if (x->place_known) {
-                const struct es_peek f = {s->cat, s->partition, x->place.offset, event_take, x};
+                const struct es_peek f = {s->cat, s->partition, x->place.offset, event_take,
+                                          x,      NULL};
                 enum err e = ++fetches > FETCHES_MAX ? ERR_OK : es_wop_peek(op, &f);
                 if (e != ERR_OK) {
                     op->look_err = e;

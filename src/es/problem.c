@@ -11,6 +11,7 @@ static const struct {
     [ES_CATEGORY_NOT_FOUND] = {"category-not-found", 404},
     [ES_STREAM_NOT_FOUND] = {"stream-not-found", 404},
     [ES_EVENT_NOT_FOUND] = {"event-not-found", 404},
+    [ES_FIELD_NOT_FOUND] = {"field-not-found", 400},
     [ES_STREAM_DELETED] = {"stream-deleted", 404},
     [ES_STREAM_TOMBSTONED] = {"stream-tombstoned", 410},
     /* In the body of the request; a precondition of HTTP (If-Match) makes 412 of it. */

@@ -254,6 +254,11 @@ void es_sieve_cancel(struct es_sieve *s);
  * was. ERR_NO_MEMORY. */
 MUST_USE enum err es_redact_in_place(struct str data, const struct str *fields, size_t field_count,
                                      struct arena *a, char *out, struct ectx *ec);
+/* Has the data all of these fields? ERR_NOT_FOUND: not the `missing` ones (field_count), and ec
+ * says which, with what there is. `before`: something of it was redacted before, and what lay in
+ * that counts as there. ERR_NO_MEMORY. */
+MUST_USE enum err es_redact_check(struct str data, const struct str *fields, size_t field_count,
+                                  bool before, struct arena *a, bool *missing, struct ectx *ec);
 MUST_USE enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
                             struct arena *a, struct ectx *ec);
 

@@ -6,6 +6,8 @@
  */
 #include "es/read_int.h"
 
+#include <stdio.h>
+
 /* Parts of the text that become null. */
 struct cut {
     size_t begin, end;
@@ -115,6 +117,87 @@ enum err es_redact_in_place(struct str data, const struct str *fields, size_t fi
     }
     splice_in_place(data, cuts, n, out);
     return ERR_OK;
+}
+
+/* ---- Are they there? ---- */
+
+/* Does the pointer end in, or lead into, what a redaction has left? */
+static bool lies_in_redacted(const struct json *root, struct str pointer)
+{
+    const struct json *v = NULL;
+    while (v == NULL) {
+        while (pointer.n > 0 && pointer.p[pointer.n - 1] != '/') {
+            pointer.n--;
+        }
+        pointer.n -= pointer.n > 0;
+        v = json_pointer(root, pointer);
+    }
+    return str_eq_z(v->raw, "null") || str_eq_z(v->raw, "0");
+}
+
+/* The names of the data's members, as far as there is room for them. */
+static void say_members(const struct json *root, struct ectx *ec)
+{
+    char names[160];
+    size_t n = 0;
+    if (root->kind != JSON_OBJECT || root->first == NULL) {
+        ectx_hint(ec, "the stored data is no object with members");
+        return;
+    }
+    for (const struct json *m = root->first; m != NULL; m = m->next) {
+        const bool fits = n + m->name.n + 2 <= sizeof(names) - sizeof(", ...");
+        const struct str add = fits ? m->name : STR_LIT("...");
+        const struct str comma = n > 0 ? STR_LIT(", ") : STR_LIT("");
+        memcpy(names + n, comma.p, comma.n);
+        memcpy(names + n + comma.n, add.p, add.n);
+        n += comma.n + add.n;
+        if (!fits) {
+            break;
+        }
+    }
+    ectx_hint(ec, "the stored data has: %.*s", (int)n, names);
+}
+
+static enum err say_missing(const struct str *fields, size_t field_count, const bool *missing,
+                            struct ectx *ec)
+{
+    char names[256];
+    size_t n = 0;
+    for (size_t i = 0; i < field_count; i++) {
+        const int m = !missing[i] || n >= sizeof(names)
+                          ? 0
+                          : snprintf(names + n, sizeof(names) - n, "%s'%.*s'", n > 0 ? ", " : "",
+                                     STR(fields[i]));
+        n += m > 0 ? (size_t)m : 0;
+    }
+    return ectx_fail(ec, ERR_NOT_FOUND, "the event's stored data has no %.*s",
+                     (int)(n < sizeof(names) ? n : sizeof(names) - 1), names);
+}
+
+enum err es_redact_check(struct str data, const struct str *fields, size_t field_count, bool before,
+                         struct arena *a, bool *missing, struct ectx *ec)
+{
+    struct json *root = NULL;
+    const enum err parsed = json_parse(data, NULL, a, &root, ec);
+    size_t count = 0;
+    if (parsed == ERR_NO_MEMORY) {
+        return parsed;
+    }
+    for (size_t i = 0; i < field_count; i++) {
+        missing[i] = root == NULL || (json_pointer(root, fields[i]) == NULL &&
+                                      !(before && lies_in_redacted(root, fields[i])));
+        count += missing[i];
+    }
+    if (count == 0) {
+        return ERR_OK;
+    }
+    const enum err e = say_missing(fields, field_count, missing, ec);
+    if (root == NULL) {
+        ectx_hint(ec, "the data is not JSON: without fields all of it is redacted");
+    } else {
+        say_members(root, ec);
+    }
+    return e;
 }
 
 enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,

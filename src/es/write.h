@@ -233,6 +233,7 @@ struct es_peek {
     int64_t offset;
     void (*take)(struct es_wop *op, void *ctx, const struct es_view *v);
     void *ctx;
+    enum err *err; /* of the read, set before `take`; may be NULL */
 };
 MUST_USE enum err es_wop_peek(struct es_wop *op, const struct es_peek *what);
 void es_wop_peeks_leave(struct es_wop *op); /* it is answered: nobody is told */
@@ -405,6 +406,25 @@ void es_gauges_erased(struct es *es, bool erased);
 void es_gauges_tick(struct es *es);
 /* append_check.c: ES_OK, or the problem with its words in a->ec. */
 enum es_problem es_append_check(const struct es *es, struct es_append *a);
+/* change_check.c: the same of a change of a stream, with its words in c->ec. */
+enum es_problem es_change_check(const struct es *es, struct es_stream_change *c);
+/* change_fields.c: has the event what a redaction of some fields names? Zeroed to begin with. */
+struct es_field_look {
+    struct es_stream_change *c;
+    bool absent;        /* it is not in the index yet: it is in flight */
+    bool placed;        /* `place` is known */
+    bool history;       /* what was redacted before is known: */
+    bool before, whole; /* something, all of its data */
+    int64_t from;       /* the next redaction to look at */
+    bool known;         /* its data was read: */
+    enum err err;       /* ERR_OK: it has all of them, ERR_NOT_FOUND: not `missing` */
+    enum err read_err;
+    bool missing[ES_FIELDS_MAX];
+    struct es_place place;
+};
+/* ERR_OK (or `absent`), ERR_AGAIN: it waits. ERR_NOT_FOUND: c->missing and c->ec say what. */
+MUST_USE enum err es_fields_look(struct es_wop *op, struct es_field_look *l,
+                                 struct es_stream_change *c, const struct es_hash *stream);
 /* gate.c */
 void es_gate_open(struct es *es);
 void es_gate_close(struct es *es);

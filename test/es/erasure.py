@@ -58,6 +58,14 @@ def one_batch(count, server, binary, client):
     count.show("a Kafka consumer sees what is left, and the neighbours as they were", sorted(values) == sorted(wanted),
                [v[:60] for v in values])
     count.show("no file of a topic has the data", not files_with(server, SECRET), files_with(server, SECRET))
+    status, body, _ = redact(client, "erase-2", 1, ["/email", "/nope", "/data/mail"])
+    count.show("a redaction of fields that are not there is refused, and names them", (status, body["code"], body.get("not_found")) ==
+               (400, "field-not-found", ["/nope", "/data/mail"]) and body["hint"] == "the stored data has: email, text", body)
+    told = subprocess.run([binary, "stream", "redact", "erase-2", "1", "--field", "/nope", "--reason", "asked", "--http", server.http],
+                          capture_output=True, text=True, timeout=30)
+    count.show("the command line says the same", told.returncode != 0 and "'/nope'" in told.stderr and "email, text" in told.stderr,
+               told.stderr)
+    count.show("and nothing was changed", sorted(v.rstrip() for v in consume(server, binary, "es.erase")) == sorted(wanted))
     again, body, _ = client.append("erase-1", [event("e0", data={"email": SECRET, "keep": 0})], "any")
     count.show("the append that is erased, sent again: known", again == 200 and body["first_revision"] == 0, (again, body))
 

@@ -176,7 +176,8 @@ static const char *problems_of(const struct api_services *s, const char *id)
 TEST(api_the_document_has_the_problems_of_a_change)
 {
     const struct api_services s = everything();
-    assert_string_equal(problems_of(&s, "redactEvent"), "stream-not-found event-not-found");
+    assert_string_equal(problems_of(&s, "redactEvent"),
+                        "stream-not-found event-not-found field-not-found");
     assert_non_null(strstr(problems_of(&s, "putSnapshot"), " event-not-found"));
     assert_non_null(strstr(problems_of(&s, "setStream"), " stream-deleted"));
 }
