@@ -553,7 +553,13 @@ static void append_run(struct es_wop *op)
     enum es_ruling ruling = es_rules_judge(&o->plan.rules, &culprit);
     switch (ruling) {
     case ES_RULE_APPEND:
-        append_now(o);
+        e = es_plan_categories(&o->plan, &culprit, &a->ec);
+        if (e == ERR_OK) {
+            append_now(o);
+        } else if (e != ERR_AGAIN) {
+            a->culprit = culprit;
+            append_error(o, e);
+        }
         return;
     case ES_RULE_ORIGINAL:
         answer_original(o);

@@ -209,7 +209,7 @@ static void making_done(struct engine_ensure *t)
     mem_free(m);
 }
 
-static struct cat_making *making_find(struct es *es, struct str category)
+static struct cat_making *making_find(const struct es *es, struct str category)
 {
     LIST_FOR_EACH (l, tmp, &es->making) {
         struct cat_making *m = CONTAINER_OF(l, struct cat_making, link);
@@ -218,6 +218,11 @@ static struct cat_making *making_find(struct es *es, struct str category)
         }
     }
     return NULL;
+}
+
+bool es_cat_coming(const struct es *es, struct str category)
+{
+    return making_find(es, category) != NULL;
 }
 
 /* The topic is asked for by es_making_go, when those who wait are in its lists. */
@@ -253,20 +258,30 @@ static size_t making_count(const struct es *es)
     return n;
 }
 
+enum err es_cats_room(struct es *es, struct str last, size_t more, size_t name_bytes,
+                      struct ectx *ec)
+{
+    const size_t count = es->cats.count + making_count(es);
+    if (count + more <= es->auto_categories_max &&
+        es_covered_room(es, more, name_bytes, es->default_partitions)) {
+        return ERR_OK;
+    }
+    IGNORE(ectx_fail(ec, ERR_LIMIT,
+                     "there is no category '%.*s', and %zu are there: no more are made by "
+                     "themselves",
+                     STR(last), count));
+    ectx_hint(ec, "create the category, or raise leat.es.categories.auto.max");
+    return ERR_LIMIT;
+}
+
 enum err es_cat_want(struct es *es, struct str category, struct es_wop *op, struct ectx *ec)
 {
     struct cat_making *m = making_find(es, category);
     bool begin = m == NULL;
     if (begin) {
-        size_t count = es->cats.count + making_count(es);
-        if (count >= es->auto_categories_max ||
-            !es_covered_room(es, category.n, es->default_partitions)) {
-            IGNORE(ectx_fail(ec, ERR_LIMIT,
-                             "there is no category '%.*s', and %zu are there: no more are made by "
-                             "themselves",
-                             STR(category), count));
-            ectx_hint(ec, "create the category, or raise leat.es.categories.auto.max");
-            return ERR_LIMIT;
+        const enum err e = es_cats_room(es, category, 1, category.n, ec);
+        if (e != ERR_OK) {
+            return e;
         }
         m = making_begin(es, category, es->default_partitions);
         if (m == NULL) {
@@ -302,7 +317,7 @@ void es_category_create(struct es *es, struct es_category_create *c)
         return;
     }
     if (es->cats.count + making_count(es) >= ES_CATEGORIES_MAX ||
-        !es_covered_room(es, c->name.n, partitions)) {
+        !es_covered_room(es, 1, c->name.n, partitions)) {
         IGNORE(ectx_fail(&ec, ERR_LIMIT, "there are %zu categories: no more are possible",
                          es->cats.count));
         create_answer(c, ES_INVALID, &ec);

@@ -16,11 +16,11 @@ static size_t topic_bytes(size_t name_bytes, int32_t partitions)
     return 4 + name_bytes + 4 + 8 * (size_t)partitions;
 }
 
-bool es_covered_room(const struct es *es, size_t name_bytes, int32_t partitions)
+bool es_covered_room(const struct es *es, size_t more, size_t name_bytes, int32_t partitions)
 {
     struct map_iter it = {0};
     size_t n = COVERED_HEAD + topic_bytes(sizeof(ES_STREAMS_TOPIC), es->facts_partitions) +
-               topic_bytes(sizeof(ES_TOPIC_PREFIX) + name_bytes, partitions);
+               more * topic_bytes(sizeof(ES_TOPIC_PREFIX), partitions) + name_bytes;
     while (map_next(&es->cats, &it)) {
         const struct es_cat *c = it.value;
         n += topic_bytes(c->topic.n, c->partitions);

@@ -140,31 +140,16 @@ static enum err look_heads(struct es_plan *p, struct ectx *ec)
     return p->op->pending > 0 ? ERR_AGAIN : ERR_OK;
 }
 
-static enum err look_categories(struct es_plan *p, struct ectx *ec)
+/* One that is not there has no streams, which is all that the rules need to know. */
+static void look_categories(struct es_plan *p)
 {
-    struct es *es = p->op->es;
     for (size_t i = 0; i < p->stream_count; i++) {
         struct es_plan_stream *s = &p->streams[i];
-        if (s->cat != NULL) {
-            continue;
-        }
-        s->cat = es_cat_find(es, s->category);
-        if (s->cat == NULL && s->event_count > 0) {
-            enum err e = es_cat_want(es, s->category, p->op, ec);
-            if (e != ERR_OK) {
-                return e;
-            }
-            s->cat = es_cat_find(es, s->category);
-            if (s->cat == NULL) {
-                return ectx_fail(ec, p->op->look_err == ERR_OK ? ERR_NOT_FOUND : p->op->look_err,
-                                 "could not make category '%.*s'", STR(s->category));
-            }
-        }
-        if (s->cat != NULL) {
-            s->partition = es_cat_partition(s->cat, s->name);
+        if (s->cat == NULL) {
+            s->cat = es_cat_find(p->op->es, s->category);
+            s->partition = s->cat == NULL ? 0 : es_cat_partition(s->cat, s->name);
         }
     }
-    return ERR_OK;
 }
 
 /* Its id carries a revision that the stream has: the event there says whether it is its id. */
@@ -320,10 +305,8 @@ enum err es_plan_look(struct es_plan *p, struct ectx *ec)
     if (p->op->look_err != ERR_OK) {
         return ectx_fail(ec, p->op->look_err, "could not look up streams or event ids");
     }
-    enum err e = look_categories(p, ec);
-    if (e == ERR_OK) {
-        e = look_heads(p, ec);
-    }
+    look_categories(p);
+    enum err e = look_heads(p, ec);
     if (e == ERR_OK) {
         e = look_ids(p, ec);
     }
@@ -340,6 +323,57 @@ enum err es_plan_look(struct es_plan *p, struct ectx *ec)
     }
     p->rules.stream_count = p->stream_count;
     return e;
+}
+
+/* All that are missing, or none: may they come by themselves? */
+static enum err categories_room(struct es_plan *p, size_t *culprit, struct ectx *ec)
+{
+    struct map missing;
+    size_t bytes = 0;
+    enum err e = ERR_OK;
+    map_init(&missing);
+    for (size_t i = 0; i < p->stream_count && e == ERR_OK; i++) {
+        struct es_plan_stream *s = &p->streams[i];
+        if (s->cat != NULL || s->event_count == 0 || map_get(&missing, s->category) != NULL ||
+            es_cat_coming(p->op->es, s->category)) {
+            continue;
+        }
+        *culprit = s->first_event;
+        bytes += s->category.n;
+        e = map_put(&missing, s->category, s)
+                ? es_cats_room(p->op->es, s->category, missing.count, bytes, ec)
+                : ectx_fail(ec, ERR_NO_MEMORY, "no memory for a category");
+    }
+    map_deinit(&missing);
+    return e;
+}
+
+enum err es_plan_categories(struct es_plan *p, size_t *culprit, struct ectx *ec)
+{
+    struct es *es = p->op->es;
+    bool room = false;
+    for (size_t i = 0; i < p->stream_count; i++) {
+        struct es_plan_stream *s = &p->streams[i];
+        if (s->cat != NULL || s->event_count == 0) {
+            continue;
+        }
+        enum err e = room ? ERR_OK : categories_room(p, culprit, ec);
+        room = true;
+        if (e == ERR_OK && es_cat_find(es, s->category) == NULL) {
+            *culprit = s->first_event;
+            e = es_cat_want(es, s->category, p->op, ec);
+        }
+        if (e != ERR_OK) {
+            return e;
+        }
+        s->cat = es_cat_find(es, s->category);
+        if (s->cat == NULL) {
+            return ectx_fail(ec, p->op->look_err == ERR_OK ? ERR_NOT_FOUND : p->op->look_err,
+                             "could not make category '%.*s'", STR(s->category));
+        }
+        s->partition = es_cat_partition(s->cat, s->name);
+    }
+    return ERR_OK;
 }
 
 /* The part of each stream's partition: few, or as many as there are events. */

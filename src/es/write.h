@@ -4,9 +4,9 @@
  * until everything that its decision needs is in memory; then it decides and, in the same turn of
  * the loop, is sequenced.
  *
- *   try: category there? -> heads loaded? -> ids looked up? -> queries looked up? -> rules
- *         | no: wait, then try again                                              |
- *         '---------------------------------------------------------------------- '-> flight
+ *   try: heads loaded? -> ids looked up? -> queries looked up? -> rules -> categories there?
+ *         | no: wait, then try again                                       |
+ *         '----------------------------------------------------------------'-> flight
  *
  * A *flight* is what was sequenced and is not yet durable and in the index. Until then its events
  * answer look-ups from here. What an op has looked up (its memos) stays true because flights that
@@ -299,9 +299,12 @@ MUST_USE enum err es_plan_stream(struct es_plan *p, struct str name, uint32_t *i
 void es_plan_event(struct es_plan *p, size_t i);
 /* Two events with one id: their indexes. */
 bool es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second);
-/* Categories, heads and ids. ERR_OK: the facts are there. ERR_AGAIN: it waits. ERR_LIMIT: no such
- * category, and no more are made by themselves. */
+/* Categories, heads and ids. ERR_OK: the facts are there. ERR_AGAIN: it waits. */
 MUST_USE enum err es_plan_look(struct es_plan *p, struct ectx *ec);
+/* After ES_RULE_APPEND, so that nothing is left of what is refused: makes the categories that are
+ * not there. ERR_AGAIN: it waits, and is looked at again. ERR_LIMIT: no more are made by themselves
+ * (*culprit: the event that wants one), and none was. */
+MUST_USE enum err es_plan_categories(struct es_plan *p, size_t *culprit, struct ectx *ec);
 /* After ES_RULE_APPEND: revisions, and the flight. NULL: no memory. `facts`: parts of facts. */
 struct es_flight *es_plan_flight(struct es_plan *p, size_t facts);
 void es_plan_end(struct es_plan *p);
@@ -429,8 +432,12 @@ MUST_USE enum err es_fields_look(struct es_wop *op, struct es_field_look *l,
 void es_gate_open(struct es *es);
 void es_gate_close(struct es *es);
 void es_gate_tick(struct es *es);
-/* May the index note so many more offsets? */
-bool es_covered_room(const struct es *es, size_t name_bytes, int32_t partitions);
+/* May the index note the offsets of so many more categories? Their names have so many bytes. */
+bool es_covered_room(const struct es *es, size_t more, size_t name_bytes, int32_t partitions);
+bool es_cat_coming(const struct es *es, struct str category); /* it is being made */
+/* May so many more come by themselves? Their names have so many bytes; `last` is one of them. */
+MUST_USE enum err es_cats_room(struct es *es, struct str last, size_t more, size_t name_bytes,
+                               struct ectx *ec);
 /* Asks for a category; the op is told. ERR_AGAIN; ERR_LIMIT: no more by themselves. */
 MUST_USE enum err es_cat_want(struct es *es, struct str category, struct es_wop *op,
                               struct ectx *ec);

@@ -136,6 +136,11 @@ def several(count, server):
     count.show("and nothing was appended", len(client.events("multi-a")) == 2)
     status, body, _ = append([], [{"stream": "multi-a", "expected": 1}])
     count.show("checks alone", status == 201, (status, body))
+    status, body, _ = append([event("g1", stream="ghost-1")], [{"stream": "multi-a", "expected": 5}])
+    refused = [(status, body["code"]), client.append("ghost-1", [event("g1")], 5)[0], client.append("ghost-1", [event("g1")], "exists")[0]]
+    names = [c["name"] for c in client.call("GET", "/api/v1/categories")[1]["categories"]]
+    count.show("what is refused makes no category", refused == [(409, "append-conflict"), 409, 409] and "ghost" not in names and
+               "multi" in names, (refused, names))
     # Tag queries.
     query = {"items": [{"types": ["SeatTaken"], "tags": ["show:1", "seat:9"]}]}
     status, body, _ = append([event("t1", "SeatTaken", stream="seat-9", tags=["show:1", "seat:9"])], [{"query": query}])

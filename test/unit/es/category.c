@@ -60,6 +60,66 @@ TEST(categories_come_by_themselves_up_to_a_limit_and_explicitly_beyond)
     es_world_deinit(&w);
 }
 
+static size_t category_count(struct es_world *w)
+{
+    size_t count = 0;
+    assert_true(es_categories(w->es, &w->arena, &count) != NULL || count == 0);
+    return count;
+}
+
+/* An append that is refused leaves nothing behind. */
+TEST(what_is_refused_makes_no_category)
+{
+    struct es_world w;
+    es_world_init(&w, 6);
+    set_option(&w, "leat.es.categories.auto.max", "2");
+    for (unsigned late = 0; late < 2; late++) {
+        fake_engine_set_late(w.engine, late * 2);
+        assert_string_equal(es_world_append(&w, "ghost-1", "5", "a"), "conflict none");
+        assert_string_equal(es_world_append(&w, "ghost-1", "exists", "a"), "conflict none");
+        struct es_shot *s = es_shot_make("ghost-1", NULL, "a");
+        es_shot_check(s, "other-1", "exists");
+        es_shot_go(&w, s);
+        es_world_settle(&w);
+        assert_string_equal(es_shot_said(s), "append-conflict");
+        es_shot_free(s);
+        /* Of three only two may come: then none does, and the third is at fault. */
+        s = es_shot_make(NULL, NULL, NULL);
+        es_shot_add(s, "one-1", "a", "1");
+        es_shot_add(s, "two-1", "b", "1");
+        es_shot_add(s, "two-2", "c", "1");
+        es_shot_add(s, "three-1", "d", "1");
+        es_shot_go(&w, s);
+        es_world_settle(&w);
+        assert_string_equal(es_shot_said(s), "category-not-found");
+        assert_int_equal(s->a.culprit, 3);
+        es_shot_free(s);
+        assert_int_equal(category_count(&w), 0);
+    }
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "a"), "ok 0-0");
+    struct es_shot *s = es_shot_make("ghost-1", NULL, "g"); /* a query that is met */
+    es_shot_query(s, "Happened", NULL, (struct es_position){0, 0});
+    es_shot_go(&w, s);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(s), "append-conflict");
+    es_shot_free(s);
+    assert_int_equal(category_count(&w), 1);
+    /* Two that want the same one at once do not count it twice. */
+    struct es_shot *both[2];
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        both[i] = es_shot_make("user-1", "any", i == 0 ? "a" : "b");
+        es_shot_go(&w, both[i]);
+    }
+    es_world_settle(&w);
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        assert_true(both[i]->ended);
+        assert_int_equal(both[i]->a.problem, ES_OK);
+        es_shot_free(both[i]);
+    }
+    assert_int_equal(category_count(&w), 2);
+    es_world_deinit(&w);
+}
+
 TEST(names_that_cannot_be_are_refused)
 {
     static const char *const names[] = {"", "-1", "a b-1", "or/der-1", "\x01-1", "\xff"};
