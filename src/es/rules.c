@@ -4,7 +4,8 @@
  *   0  a stream that is written has a tombstone                     tombstoned, for ever
  *   1  an id is known with another body                             event-id-reused
  *   2  all ids are known, each stream's in order and contiguous,
- *      at the place that its expectations imply                     the original answer
+ *      at the place that its expectations imply; in an earlier
+ *      life of the stream that is any place                         the original answer
  *   3  some are known, some are not                                 partial-duplicate
  *   4  an expectation or a query fails                              revision-conflict
  *   5  all are known, elsewhere                                     event-id-reused
@@ -66,16 +67,19 @@ void es_rules_say(const struct es_expected *e, struct str stream, const struct e
     }
 }
 
-/* Could an append with this expectation have put its first event there? */
-static bool implies(const struct es_expected *e, const struct es_rule_stream *s, uint64_t first)
+/* Could an append with this expectation have put its events from `first` to before `next` there?
+ * Where the lives before the present one began is not kept: anything that lies within them may have
+ * begun one. (The ids are those of the call, and so is what they name: to say that it is there is
+ * true in any case.) */
+static bool implies(const struct es_expected *e, const struct es_rule_stream *s)
 {
-    /* The first event of the stream, or of its life after a soft delete. */
-    bool begins = first == 0 || (s->status.born > 0 && first == s->status.born);
+    const uint64_t first = s->first;
+    const bool begins = first == 0 || (s->status.born > 0 && first == s->status.born);
     switch (e->kind) {
     case ES_ANY:
         return true;
     case ES_NO_STREAM:
-        return begins;
+        return begins || s->next <= s->status.born;
     case ES_EXISTS:
         return !begins;
     case ES_REVISION:
@@ -103,7 +107,7 @@ static bool is_original(const struct es_rules *r)
     }
     for (size_t i = 0; i < r->expectation_count; i++) {
         const struct es_rule_stream *s = &r->streams[r->expectations[i].stream];
-        if (s->first != UINT64_MAX && !implies(&r->expectations[i].expected, s, s->first)) {
+        if (s->first != UINT64_MAX && !implies(&r->expectations[i].expected, s)) {
             return false;
         }
     }

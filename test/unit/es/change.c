@@ -132,6 +132,31 @@ TEST(a_soft_delete_ends_a_life_and_a_tombstone_all_of_them)
     es_world_deinit(&w);
 }
 
+/* A retry is answered as the first time in any later life, and between them, too. */
+TEST(what_an_earlier_life_has_is_known_under_what_it_could_have_expected)
+{
+    struct es_world w;
+    es_world_init(&w, 8);
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "a"), "ok 0-0");
+    assert_int_equal(remove_stream(&w, false, NULL), ES_OK);
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "b c"), "ok 1-2");
+    assert_string_equal(es_world_append(&w, "order-1", "exists", "d"), "ok 3-3");
+    assert_int_equal(remove_stream(&w, false, NULL), ES_OK);
+    for (int again = 0; again < 2; again++) { /* deleted; then in its third life */
+        assert_string_equal(es_world_append(&w, "order-1", "no_stream", "a"), "same 0-0");
+        assert_string_equal(es_world_append(&w, "order-1", "no_stream", "b c"), "same 1-2");
+        assert_string_equal(es_world_append(&w, "order-1", "any", "b c"), "same 1-2");
+        assert_string_equal(es_world_append(&w, "order-1", "exists", "d"), "same 3-3");
+        assert_string_equal(es_world_append(&w, "order-1", "2", "d"), "same 3-3");
+        assert_string_equal(es_world_append(&w, "order-1", "no_stream", "b d"),
+                            again == 0 ? "reused 1" : "conflict 4");
+        es_world_restart(&w, ES_WORLD_REBUILD);
+        assert_string_equal(es_world_append(&w, "order-1", "no_stream", "e"),
+                            again == 0 ? "ok 4-4" : "same 4-4");
+    }
+    es_world_deinit(&w);
+}
+
 TEST(a_snapshot_does_not_go_back_and_is_of_what_there_is)
 {
     struct es_world w;

@@ -94,6 +94,18 @@ static bool query_met(const struct model *m, const struct wish *w)
     return false;
 }
 
+/* All events of the stream of event i: nobody knows any more where the lives before began. */
+static bool before_this_life(const struct model_stream *s, const struct wish *w, const int *at,
+                             size_t i)
+{
+    for (size_t k = 0; k < w->count; k++) {
+        if (w->stream[k] == w->stream[i] && (size_t)at[k] >= s->born) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Rule 2 of the event store, in the model's words. */
 static bool is_original(const struct model *m, const struct wish *w, const int *at)
 {
@@ -117,7 +129,8 @@ static bool is_original(const struct model *m, const struct wish *w, const int *
             if (kind < 0 || of != w->stream[i]) {
                 continue;
             }
-            if ((kind == ES_NO_STREAM && !first_there) || (kind == ES_EXISTS && first_there) ||
+            if ((kind == ES_NO_STREAM && !first_there && !before_this_life(s, w, at, i)) ||
+                (kind == ES_EXISTS && first_there) ||
                 (kind == ES_REVISION && (at[i] == 0 || (uint64_t)at[i] != revision + 1))) {
                 return false;
             }
