@@ -17,7 +17,7 @@ struct change_op {
     struct es_head_wait wait;
     uint64_t changes; /* of the stream, when the slot was looked up */
     bool slot_known, has_slot;
-    uint64_t slot_revision;
+    struct es_slot_look slot_is; /* what is in it */
     struct es_position created;
     struct es_erase erase;
     struct es_field_look fields; /* of a redaction that names some */
@@ -116,7 +116,8 @@ static enum es_problem judge(struct change_op *o)
     if (c->kind == ES_CHANGE_SNAPSHOT && c->revision < h->status.born) {
         return refuse(o, ES_EVENT_NOT_FOUND, "has that revision no more");
     }
-    if (o->has_slot && o->slot_revision > c->revision && o->slot_revision >= h->status.born) {
+    if (o->has_slot && !o->slot_is.harmed && o->slot_is.revision > c->revision &&
+        o->slot_is.revision >= h->status.born) {
         return refuse(o, ES_SNAPSHOT_STALE, "has a snapshot of a later revision");
     }
     return ES_OK;
@@ -305,9 +306,9 @@ static void looks_take(struct es_wop *op, struct es_look *looks, size_t count)
             es_value_event_read(looks[i].value, &place);
             o->created = place.position;
         } else if (looks[i].err == ERR_OK) {
-            int64_t fact;
-            es_value_snapshot_read(looks[i].value, &o->slot_revision, &fact);
             o->has_slot = true;
+            es_value_snapshot_read(looks[i].value, &o->slot_is.revision, &o->slot_is.fact);
+            o->slot_is.from = o->head->status.born; /* no life knows of one before */
         }
     }
 }
@@ -391,6 +392,7 @@ static void change_run(struct es_wop *op)
     if (o->changes != o->head->changes) {
         o->slot_known = o->has_slot = false; /* what was looked up may be old */
         o->fields = (struct es_field_look){0};
+        o->slot_is = (struct es_slot_look){0};
         o->changes = o->head->changes;
     }
     if (e == ERR_OK && !o->slot_known && !look_further(o)) {
@@ -402,6 +404,18 @@ static void change_run(struct es_wop *op)
         return;
     }
     p = judge(o);
+    if (p == ES_SNAPSHOT_STALE && !o->slot_is.known) {
+        e = es_slot_look(op, &o->slot_is, &o->hash);
+        if (e == ERR_AGAIN) {
+            return;
+        }
+        c->ec = (struct ectx){.code = ERR_OK};
+        if (e != ERR_OK) {
+            change_error(o, e, "could not look up the snapshot that is there");
+            return;
+        }
+        p = judge(o);
+    }
     if (p != ES_OK) {
         fill_info(o, &o->head->status);
         change_answer(o, p);

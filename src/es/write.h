@@ -428,6 +428,18 @@ struct es_field_look {
 /* ERR_OK (or `absent`), ERR_AGAIN: it waits. ERR_NOT_FOUND: c->missing and c->ec say what. */
 MUST_USE enum err es_fields_look(struct es_wop *op, struct es_field_look *l,
                                  struct es_stream_change *c, const struct es_hash *stream);
+/* change_slot.c: a snapshot that is in a slot. */
+struct es_slot_look {
+    uint64_t revision;
+    int64_t fact;  /* that brought it */
+    uint64_t from; /* the next redaction to look at: zeroed, the first */
+    int64_t from_fact;
+    size_t passed;
+    bool known, harmed;
+};
+/* ERR_OK: `harmed` is known. ERR_AGAIN: it waits. */
+MUST_USE enum err es_slot_look(struct es_wop *op, struct es_slot_look *l,
+                               const struct es_hash *stream);
 /* gate.c */
 void es_gate_open(struct es *es);
 void es_gate_close(struct es *es);

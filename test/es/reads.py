@@ -166,6 +166,11 @@ def states(count, server):
                first == 204 and stale == 409 and body["code"] == "snapshot-stale" and ahead >= 400, (first, stale, ahead))
     status, page, _ = client.call("GET", "/api/v1/streams/snap-1/events?snapshot=auto&schema=S.v2")
     count.show("a snapshot of another schema is not used", "snapshot" not in page and len(page["events"]) == 6, page)
+    harmed = [client.call("POST", "/api/v1/streams/snap-1/events/3/redact", {"reason": "asked"})[0],
+              client.call("GET", f"{put}?schema=S.v1")[0], client.call("PUT", put, {"revision": 2, "schema": "S.v1", "state": {"n": 2}})[0]]
+    page = client.call("GET", "/api/v1/streams/snap-1/events?snapshot=auto&schema=S.v1")[1]
+    count.show("one that a redaction has made unusable does not refuse an older one", harmed == [200, 404, 204] and
+               page["snapshot"]["state"] == {"n": 2} and len(page["events"]) == 3, (harmed, page))
     client.call("PUT", "/api/v1/upcasts/money", {"upcasts": [{"from": "Paid.v1", "to": "Paid.v2", "default": {"/data/currency": "'EUR'"}}]})
     client.append("pay-1", [event("u1", "Paid.v1", {"amount": 5}), event("u2", "Paid.v2", {"amount": 6, "currency": "USD"})])
     seen = [(e["type"], e["data"].get("currency")) for e in client.events("pay-1")]

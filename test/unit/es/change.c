@@ -173,6 +173,29 @@ TEST(a_snapshot_does_not_go_back_and_is_of_what_there_is)
     es_world_deinit(&w);
 }
 
+/* Nobody may use it: it does not stand in the way. */
+TEST(a_snapshot_that_a_redaction_has_harmed_does_not_refuse_an_older_one)
+{
+    struct es_world w;
+    es_world_init(&w, 9);
+    fake_engine_set_late(w.engine, 2);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c d e f"), "ok 0-5");
+    assert_int_equal(redact(&w, 1, NULL), ES_OK);
+    assert_int_equal(snapshot(&w, 4, "{}"), ES_OK);
+    assert_int_equal(redact(&w, 5, NULL), ES_OK); /* before it, and behind it */
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_int_equal(snapshot(&w, 2, "{}"), ES_SNAPSHOT_STALE);
+    assert_int_equal(redact(&w, 3, NULL), ES_OK);
+    es_world_restart(&w, ES_WORLD_KILL);
+    assert_int_equal(snapshot(&w, 2, "{}"), ES_OK);
+    assert_int_equal(snapshot(&w, 1, "{}"), ES_SNAPSHOT_STALE);
+    es_world_restart(&w, ES_WORLD_REBUILD);
+    assert_int_equal(snapshot(&w, 1, "{}"), ES_SNAPSHOT_STALE);
+    assert_int_equal(redact(&w, 0, NULL), ES_OK);
+    assert_int_equal(snapshot(&w, 0, "{}"), ES_OK);
+    es_world_deinit(&w);
+}
+
 TEST(a_redaction_is_of_an_event_that_is_there)
 {
     struct es_world w;
