@@ -76,6 +76,17 @@ enum envelope_form {
 MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
                                        struct envelope *out, struct str *data,
                                        enum envelope_form *form, struct ectx *ec);
+/* What can be read of a record with headers ce_* that envelope_read_record refuses: those that are
+ * malformed count as absent. The value is its data. */
+void envelope_read_what_can(const struct record *r, struct arena *a, struct envelope *out);
+/* Does the envelope write this header of a record itself: ce_NAME, content-type, traceparent,
+ * tracestate, in any case? */
+bool envelope_owns_header(struct str name);
+/* Data whose content type promises JSON must be JSON; no data, and a content type that is absent,
+ * promise nothing. `name`: what the client knows it as ("value", "the body"). ERR_MALFORMED,
+ * ERR_NO_MEMORY. */
+MUST_USE enum err envelope_check_data(const struct envelope *e, struct str data, const char *name,
+                                      struct ectx *ec);
 /* From a JSON object that a client sent over HTTP: a structured CloudEvent, a team's envelope, or
  * the short form of the native API ({"id", "type", "data", "meta", ...}). `at` names it in errors
  * ("events[3]"). *data is its raw JSON (or decoded data_base64). The members `stream`, `meta` (of a

@@ -58,7 +58,8 @@ bool field_absent(const struct envelope *e, enum field f);
 struct reading {
     const char *at; /* where it is, for errors: "events[3]"; "" */
     enum envelope_form form;
-    bool api; /* members of the API around it are not the event's */
+    bool api;     /* members of the API around it are not the event's */
+    bool forgive; /* what is malformed counts as absent (headers of a record) */
     struct arena *arena;
     struct ectx *ec;
 };

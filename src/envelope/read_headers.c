@@ -107,11 +107,11 @@ static enum err read_attributes(const struct reading *r, const struct record *re
         }
         *attributes = true;
         enum err err = read_attribute(r, e, name, h.value, h.key, &at, &spec);
-        if (err != ERR_OK) {
+        if (err != ERR_OK && !r->forgive) {
             return err;
         }
     }
-    if (spec && str_is_null(e->type)) {
+    if (spec && str_is_null(e->type) && !r->forgive) {
         return field_fail(r, STR_LIT("ce_type"), "missing");
     }
     return ERR_OK;
@@ -125,10 +125,12 @@ static enum err read_beside(const struct reading *r, const struct record *record
     enum err err = ERR_OK;
     for (size_t i = 0; i < beside->count && err == ERR_OK && !beside->more; i++) {
         err = set_plain(r, e, beside->list[i].field, beside->list[i].name, beside->list[i].value);
+        err = r->forgive ? ERR_OK : err;
     }
     while (beside->more && err == ERR_OK && record_header_next(&headers, &h)) {
         struct str name;
         err = attribute_of(h.key, '_', &name) ? ERR_OK : read_plain(r, e, h.key, h.value);
+        err = r->forgive ? ERR_OK : err;
     }
     return err;
 }
@@ -201,6 +203,46 @@ MUST_USE enum err envelope_read_record(const struct record *r, struct arena *a,
     *data = found_data;
     *form = reading.form;
     return ERR_OK;
+}
+
+void envelope_read_what_can(const struct record *r, struct arena *a, struct envelope *out)
+{
+    const struct reading reading = {
+        .at = "", .form = ENVELOPE_BINARY, .forgive = true, .arena = a, .ec = NULL};
+    struct envelope found;
+    struct plain beside;
+    bool attributes;
+    envelope_init(&found);
+    IGNORE(read_attributes(&reading, r, &found, &attributes, &beside));
+    IGNORE(read_beside(&reading, r, &found, &beside));
+    fields_settle(&found);
+    envelope_copy(out, &found);
+}
+
+bool envelope_owns_header(struct str name)
+{
+    struct str attribute;
+    size_t rank;
+    if (attribute_of(name, '_', &attribute)) {
+        return true;
+    }
+    const enum field f = field_find(NAMES_HEADERS, name, true, &rank);
+    return f == FIELD_CONTENT_TYPE || f == FIELD_TRACEPARENT || f == FIELD_TRACESTATE;
+}
+
+MUST_USE enum err envelope_check_data(const struct envelope *e, struct str data, const char *name,
+                                      struct ectx *ec)
+{
+    if (data.n == 0 || str_is_null(e->content_type) || !media_is_json(e->content_type)) {
+        return ERR_OK;
+    }
+    const enum err err = json_check(data);
+    if (err == ERR_NO_MEMORY) {
+        return ectx_fail(ec, err, "%s: no memory to check it", name);
+    }
+    return err == ERR_OK ? ERR_OK
+                         : ectx_fail(ec, ERR_MALFORMED,
+                                     "%s: is no JSON, which its content-type promises", name);
 }
 
 /* ---- HTTP ------------------------------------------------------------------------------------ */

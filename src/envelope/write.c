@@ -3,15 +3,16 @@
 
 #include "envelope/envelope_int.h"
 
-/* "OrderPlaced.v3": "3"; null: the type has no such suffix. */
+/* "OrderPlaced.v3": "3"; null: the type has no such suffix, or one that is no version as it would
+ * be too long to be read. */
 static struct str version_of_type(struct str type)
 {
     size_t n = 0;
     while (n < type.n && type.p[type.n - 1 - n] >= '0' && type.p[type.n - 1 - n] <= '9') {
         n++;
     }
-    if (n == 0 || type.n < n + 3 || type.p[type.n - n - 1] != 'v' ||
-        type.p[type.n - n - 2] != '.') {
+    if (n == 0 || n > envelope_fields[FIELD_VERSION].max || type.n < n + 3 ||
+        type.p[type.n - n - 1] != 'v' || type.p[type.n - n - 2] != '.') {
         return STR_NULL;
     }
     return str_make(type.p + type.n - n, n);
