@@ -54,7 +54,7 @@ static enum err put_event(struct es_catchup *c, const struct target *t, const st
     struct es_view v;
     struct es_hash terms[1 + ES_TAGS_MAX];
     uint64_t carried = 0;
-    if (es_view_read(r, &v, NULL) != ERR_OK || !v.has_revision || str_is_null(v.id)) {
+    if (!es_view_event(r, &v)) {
         c->foreign++;
         return ERR_OK;
     }

@@ -202,6 +202,8 @@ struct es_event {
     struct str *tags;
     size_t tag_count;
     bool redacted;
+    struct str
+        metadata_error; /* what is malformed in the record, and left out here; null: nothing */
     struct str topic;
     int32_t partition;
     int64_t offset;

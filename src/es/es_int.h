@@ -241,7 +241,20 @@ int32_t es_facts_partition(const struct es *es, struct str stream);
 #define ES_HEADER_TAG      "leat-tag"  /* one for each tag */
 #define ES_HEADER_META     "leat-meta" /* a JSON object */
 
-/* An event's record as far as the index needs it; strings are views of the record. */
+/* Which of the headers that the event store reads itself: names in any case. */
+enum es_header {
+    ES_H_OTHER,
+    ES_H_ID,
+    ES_H_TYPE,
+    ES_H_TAG,
+    ES_H_META,
+    ES_H_REVISION,
+    ES_H_EXPECTED,
+};
+enum es_header es_header_of(struct str name);
+
+/* An event's record as far as the index needs it; strings are views of the record. Of a header that
+ * is there twice the last counts; what is empty or too long is passed over. */
 struct es_view {
     struct str stream, id, type, data, meta;
     struct str tags[ES_TAGS_MAX];
@@ -250,8 +263,13 @@ struct es_view {
     uint64_t revision;
     struct str expected; /* of ES_HEADER_EXPECTED; null: none */
 };
-/* ERR_MALFORMED: not an event (no key, no type, too many tags, ...). */
+/* ERR_MALFORMED: not an event: no key that is a stream's, or no type. */
 MUST_USE enum err es_view_read(const struct record *r, struct es_view *out, struct ectx *ec);
+/* Is it a stored event: with a revision and an id, too? The index has these, and readers show them;
+ * all other records are somebody else's. */
+bool es_view_event(const struct record *r, struct es_view *out);
+/* Is it a JSON object? ERR_MALFORMED, ERR_NO_MEMORY. */
+MUST_USE enum err es_meta_check(struct str meta, struct ectx *ec);
 /* What makes two events with one id the same: type, data, meta, tags in their order. Neither times
  * nor trace context: they may differ when it is sent again. */
 uint64_t es_body_hash(const struct es *es, struct str type, struct str data, struct str meta,

@@ -235,7 +235,7 @@ static void batch_look(struct es_query_walk *w, const struct engine_batch *b,
                             .category = c->cat->hash,
                             .partition = c->partition,
                             .offset = h->base_offset + r.offset_delta};
-        if (!es_position_before(t.position, w->p->at) && es_view_read(&r, &v, NULL) == ERR_OK) {
+        if (!es_position_before(t.position, w->p->at) && es_view_event(&r, &v)) {
             es_query_found(w->p, &t);
         }
     }

@@ -106,7 +106,8 @@ struct es_record_place {
     int32_t partition;
     uint64_t commit;
 };
-/* ERR_NOT_FOUND: a record that is no event. ERR_NO_MEMORY: the arena is full. */
+/* ERR_NOT_FOUND: a record that is no event. ERR_NO_MEMORY: the arena is full. An event that has
+ * malformed metadata is shown without them, and with metadata_error. */
 MUST_USE enum err es_record_read(const struct record *r, const struct es_record_place *place,
                                  struct arena *a, struct es_event *out, struct ectx *ec);
 /* About how many bytes an event takes in an answer. */

@@ -4,21 +4,18 @@
  * the data.
  *
  * Records that lack what every event has (a key, a revision, an id and a type) are no events of
- * ours: the gate lets none in, but a topic may be older than the gate. They are told apart and
- * passed over, never guessed at.
+ * ours: the gate lets none in, but a topic may be older than the gate. They are told apart (view.c)
+ * and passed over, never guessed at.
+ *
+ * An event is never passed over. The gate of an earlier build let pass what cannot be read: a
+ * ce_time that is none, meta that is no JSON. What is malformed is left out then, the rest is shown
+ * as ever, and the event says so (metadata_error).
  */
 #include "es/read_int.h"
 
-/* What is ours in the headers of a record. */
-struct head {
-    uint64_t revision;
-    struct str meta;
-    size_t tag_count;
-};
-
-/* Copies what the record's views, and `meta` in them, show, so that batch and scratch may go. Key,
- * value and headers lie behind one another in the record: one copy. */
-static bool record_keep(struct record *r, struct str *meta, struct arena *a)
+/* Copies what the record's views show, so that batch and scratch may go. Key, value and headers lie
+ * behind one another in the record: one copy. */
+static bool record_keep(struct record *r, struct arena *a)
 {
     const char *begin = r->key.p != NULL     ? r->key.p
                         : r->value.p != NULL ? r->value.p
@@ -34,95 +31,114 @@ static bool record_keep(struct record *r, struct str *meta, struct arena *a)
     if (r->value.p != NULL) {
         r->value.p = copy.p + (r->value.p - begin);
     }
-    if (meta->p != NULL) {
-        meta->p = copy.p + (meta->p - begin);
-    }
     size_t headers_n = slice_left(&r->headers);
     r->headers = slice_of(copy.p + n - headers_n, headers_n);
     return true;
 }
 
-/* False: no event. */
-static bool head_read(const struct record *r, struct head *out)
+enum err es_meta_check(struct str meta, struct ectx *ec)
 {
-    *out = (struct head){0};
-    bool has_revision = false;
-    struct slice headers = r->headers;
-    struct record_header h;
-    while (record_header_next(&headers, &h)) {
-        if (h.key.n < sizeof("leat-") - 1 || h.key.p[0] != 'l' || h.value.p == NULL) {
-            continue;
-        }
-        if (str_eq(h.key, STR_LIT(ES_HEADER_REVISION))) {
-            has_revision = str_to_u64(h.value, &out->revision);
-        } else if (str_eq(h.key, STR_LIT(ES_HEADER_TAG))) {
-            out->tag_count++;
-        } else if (str_eq(h.key, STR_LIT(ES_HEADER_META))) {
-            out->meta = h.value;
-        }
+    size_t at = 0;
+    while (at < meta.n &&
+           (meta.p[at] == ' ' || meta.p[at] == '\t' || meta.p[at] == '\n' || meta.p[at] == '\r')) {
+        at++;
     }
-    return has_revision && r->key.p != NULL && r->key.n > 0;
+    const enum err e = at < meta.n && meta.p[at] == '{' ? json_check(meta) : ERR_MALFORMED;
+    if (e == ERR_NO_MEMORY) {
+        return ectx_fail(ec, e, "no memory for the meta of an event");
+    }
+    return e == ERR_OK ? e : ectx_fail(ec, ERR_MALFORMED, ES_HEADER_META ": is no JSON object");
 }
 
-static bool tags_read(const struct record *r, struct es_event *e, struct arena *a)
+static enum err malformed(struct es_event *e, struct arena *a, const struct ectx *why)
 {
-    e->tags = arena_new_n(a, struct str, e->tag_count);
-    if (e->tags == NULL) {
-        return false;
+    e->metadata_error = arena_printf(a, "%s", why->text);
+    return str_is_null(e->metadata_error) ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err envelope_take(const struct record *r, const struct es_view *v, struct arena *a,
+                              struct es_event *out, struct ectx *ec)
+{
+    struct ectx why = {.code = ERR_OK};
+    enum envelope_form form;
+    enum err e = envelope_read_record(r, a, &out->envelope, &out->data, &form, &why);
+    if (e == ERR_MALFORMED) {
+        envelope_read_what_can(r, a, &out->envelope);
+        out->envelope.type = v->type; /* by these it is in the index, whatever is wrong with them */
+        out->envelope.id = v->id;
+        out->data = r->value;
+        e = malformed(out, a, &why);
+    } else if (e != ERR_OK) {
+        *ec = why;
     }
-    size_t n = 0;
-    struct slice headers = r->headers;
-    struct record_header h;
-    while (n < e->tag_count && record_header_next(&headers, &h)) {
-        if (h.value.p != NULL && str_eq(h.key, STR_LIT(ES_HEADER_TAG))) {
-            e->tags[n++] = h.value;
-        }
+    return e;
+}
+
+static enum err meta_take(struct str meta, struct arena *a, struct es_event *out, struct ectx *ec)
+{
+    struct ectx why = {.code = ERR_OK};
+    const enum err e = str_is_null(meta) ? ERR_OK : es_meta_check(meta, &why);
+    if (e == ERR_MALFORMED) {
+        return str_is_null(out->metadata_error) ? malformed(out, a, &why) : ERR_OK;
     }
-    return true;
+    if (e != ERR_OK) {
+        *ec = why;
+        return e;
+    }
+    out->meta = meta;
+    return ERR_OK;
 }
 
 enum err es_record_read(const struct record *record, const struct es_record_place *place,
                         struct arena *a, struct es_event *out, struct ectx *ec)
 {
     struct record r = *record;
-    struct head head;
-    if (!head_read(&r, &head)) {
-        return ERR_NOT_FOUND;
-    }
-    if (!record_keep(&r, &head.meta, a)) {
+    struct es_view v;
+    if (!record_keep(&r, a)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for an event of %zu bytes", r.size);
+    }
+    if (!es_view_event(&r, &v)) {
+        return ERR_NOT_FOUND;
     }
     /* Field by field: the envelope has room for much that is hardly ever there. */
     out->stream = r.key;
-    out->revision = head.revision;
+    out->revision = v.revision;
     out->position =
         (struct es_position){.commit = place->commit, .index = (uint32_t)r.offset_delta};
     envelope_init(&out->envelope);
     out->data = STR_NULL;
-    out->meta = head.meta;
+    out->meta = STR_NULL;
+    out->metadata_error = STR_NULL;
     out->tags = NULL;
-    out->tag_count = head.tag_count;
+    out->tag_count = v.tag_count;
     out->redacted = false;
     out->topic = place->topic;
     out->partition = place->partition;
     out->offset = r.offset;
-    if (head.tag_count > 0 && !tags_read(&r, out, a)) {
-        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for the tags of an event");
+    enum err e = ERR_OK;
+    if (v.tag_count > 0) {
+        out->tags = arena_new_n(a, struct str, v.tag_count);
+        e = out->tags == NULL ? ERR_NO_MEMORY : ERR_OK;
     }
-    enum envelope_form form;
-    enum err e = envelope_read_record(&r, a, &out->envelope, &out->data, &form, ec);
-    if (e == ERR_MALFORMED) {
-        return ERR_NOT_FOUND;
+    for (size_t i = 0; i < v.tag_count && e == ERR_OK; i++) {
+        out->tags[i] = v.tags[i];
     }
-    if (e != ERR_OK) {
-        return e;
+    struct ectx why = {.code = ERR_OK};
+    e = e == ERR_OK ? envelope_take(&r, &v, a, out, &why) : e;
+    e = e == ERR_OK ? meta_take(v.meta, a, out, &why) : e;
+    if (e == ERR_NO_MEMORY) {
+        return ectx_fail(ec, e, "no memory for an event of %zu bytes", r.size);
     }
-    return out->envelope.id.p == NULL || out->envelope.type.p == NULL ? ERR_NOT_FOUND : ERR_OK;
+    if (e != ERR_OK && ec != NULL) {
+        *ec = why;
+    }
+    return e;
 }
 
 size_t es_event_size(const struct es_event *e)
 {
-    size_t n = 256 + e->stream.n + e->data.n + e->meta.n + e->envelope.id.n + e->envelope.type.n;
+    size_t n = 256 + e->stream.n + e->data.n + e->meta.n + e->envelope.id.n + e->envelope.type.n +
+               e->metadata_error.n;
     for (size_t i = 0; i < e->tag_count; i++) {
         n += e->tags[i].n + 4;
     }

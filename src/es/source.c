@@ -64,24 +64,25 @@ bool es_filter_record(const struct es_filter *f, const struct record *r)
     if (f->type_count == 0 && f->tag_count == 0) {
         return true;
     }
+    struct es_view v;
+    if (es_view_read(r, &v, NULL) != ERR_OK) {
+        return false;
+    }
     bool type = f->type_count == 0;
-    uint32_t tags = 0;
-    struct slice headers = r->headers;
-    struct record_header h;
-    while (record_header_next(&headers, &h)) {
-        if (str_eq(h.key, STR_LIT("ce_type"))) {
-            for (size_t i = 0; i < f->type_count; i++) {
-                type = type || str_eq(h.value, f->types[i]);
-            }
-        } else if (str_eq(h.key, STR_LIT(ES_HEADER_TAG))) {
-            for (size_t i = 0; i < f->tag_count; i++) {
-                tags |= str_eq(h.value, f->tags[i]) ? 1u << i : 0;
+    for (size_t i = 0; i < f->type_count; i++) {
+        type = type || str_eq(v.type, f->types[i]);
+    }
+    size_t tags = 0;
+    for (size_t i = 0; i < f->tag_count; i++) {
+        for (size_t k = 0; k < v.tag_count; k++) {
+            if (str_eq(v.tags[k], f->tags[i])) {
+                tags++;
+                break;
             }
         }
     }
-    return type && tags == (uint32_t)((1ull << f->tag_count) - 1);
+    return type && tags == f->tag_count;
 }
-_Static_assert((unsigned)ES_TERMS_MAX <= 32, "a bit for each tag");
 
 /* ---- Beginning ---- */
 
