@@ -1,6 +1,6 @@
 /*
- * What the two files of the gate share: gate.c decides and speaks with the engine, gate_batch.c
- * reads the batch that came and builds the one that is stored.
+ * What the files of the gate share: gate.c decides and speaks with the engine, gate_batch.c reads
+ * the batch that came and builds the one that is stored, gate_record.c does so for each record.
  */
 #ifndef LEAT_ES_GATE_H
 #define LEAT_ES_GATE_H
@@ -18,7 +18,8 @@ struct gate_op {
     struct arena arena;
     struct batch_header header;
     struct record *records;
-    struct es_expected *expected; /* of each record, if it says one */
+    const struct envelope **envelopes; /* of each record, as far as it goes (envelope_copy) */
+    struct es_expected *expected;      /* of each record, if it says one */
     bool *says;
     struct es_plan plan;
     bool planned;
@@ -35,6 +36,14 @@ enum err es_gate_refuse_one(struct engine_gate_item *item, size_t index, const c
                             struct ectx *ec);
 /* The whole batch into the op. ERR_INVALID_RECORD: refused, with the records at fault. */
 MUST_USE enum err es_gate_read(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec);
+/* Everything that a reader needs of it; *envelope in the arena, as far as it goes. ERR_MALFORMED
+ * names the header. */
+MUST_USE enum err es_gate_record_read(const struct record *r, struct arena *a, struct es_view *view,
+                                      const struct envelope **envelope, struct ectx *ec);
+/* All headers of the record as it is stored; room for its own and ES_GATE_HEADERS and one more. 0:
+ * no memory. */
+#define ES_GATE_HEADERS (ENVELOPE_HEADERS_MAX + 1u)
+size_t es_gate_record_headers(struct gate_op *g, size_t i, struct record_header *out);
 /* item->replacement: the batch with revisions and ids. */
 MUST_USE enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec);
 

@@ -38,7 +38,7 @@ static enum err take_record(struct gate_op *g, size_t i, struct ectx *ec)
 {
     struct es_view v;
     struct es_plan_event *x = &g->plan.events[i];
-    enum err e = es_view_read(&g->records[i], &v, ec);
+    enum err e = es_gate_record_read(&g->records[i], &g->arena, &v, &g->envelopes[i], ec);
     if (e == ERR_OK) {
         e = es_plan_stream(&g->plan, v.stream, &x->stream, ec);
     }
@@ -116,8 +116,9 @@ enum err es_gate_read(struct gate_op *g, struct engine_gate_item *item, struct e
     g->expected = arena_new_n(&g->arena, struct es_expected, count + 1);
     g->says = arena_new_n(&g->arena, bool, count + 1);
     struct es_rule_expectation *x = arena_new_n(&g->arena, struct es_rule_expectation, count + 1);
+    g->envelopes = arena_new_n(&g->arena, const struct envelope *, count + 1);
     if (g->records == NULL || g->expected == NULL || g->says == NULL || x == NULL ||
-        es_plan_init(&g->plan, &g->op, count, 0) != ERR_OK) {
+        g->envelopes == NULL || es_plan_init(&g->plan, &g->op, count, 0) != ERR_OK) {
         return ERR_NO_MEMORY;
     }
     g->planned = true;
@@ -152,54 +153,14 @@ enum err es_gate_read(struct gate_op *g, struct engine_gate_item *item, struct e
 /* ---- The batch that is stored
  * -------------------------------------------------------------------------- */
 
-/* What a client left out of a CloudEvent and what follows from the rest. Its place in `headers`. */
-#define FILLED_MAX 5u
-
-static size_t fill_in(struct gate_op *g, size_t i, struct record_header *headers, size_t n)
-{
-    static const char *const names[] = {"ce_specversion", "ce_id", "ce_source", "ce_time"};
-    const struct record *r = &g->records[i];
-    bool has[ARRAY_LEN(names)] = {false};
-    char time[TIME_TEXT_SIZE];
-    for (size_t k = 0; k < n; k++) {
-        for (size_t m = 0; m < ARRAY_LEN(names); m++) {
-            has[m] |= str_eq_z(headers[k].key, names[m]);
-        }
-    }
-    size_t time_n = time_format_rfc3339(r->timestamp * 1000000, time);
-    const struct str values[] = {STR_LIT("1.0"), g->plan.events[i].id,
-                                 arena_printf(&g->arena, "/leat/streams/%.*s", STR(r->key)),
-                                 r->timestamp < 0 ? STR_NULL
-                                                  : arena_str(&g->arena, str_make(time, time_n))};
-    for (size_t m = 0; m < ARRAY_LEN(names); m++) {
-        if (!has[m] && !str_is_null(values[m])) {
-            headers[n++] = (struct record_header){str_of(names[m]), values[m]};
-        }
-    }
-    headers[n++] = (struct record_header){
-        STR_LIT(ES_HEADER_REVISION),
-        arena_printf(&g->arena, "%llu", (unsigned long long)g->plan.events[i].revision)};
-    return n;
-}
-
 /* Not its attributes: the mark of what was erased is the event store's alone. */
 static enum err put_record(struct gate_op *g, struct batch_builder *b, size_t i,
                            struct record_header *headers)
 {
     const struct record *r = &g->records[i];
-    struct slice in = r->headers;
-    size_t n = 0;
-    while (record_header_next(&in, &headers[n])) {
-        bool dropped = str_eq_z(headers[n].key, ES_HEADER_REVISION) ||
-                       str_eq_z(headers[n].key, ES_HEADER_EXPECTED) ||
-                       (str_eq_z(headers[n].key, "ce_id") && headers[n].value.n == 0);
-        n += !dropped;
-    }
-    n = fill_in(g, i, headers, n);
-    if (str_is_null(headers[n - 1].value)) {
-        return ERR_NO_MEMORY;
-    }
-    return batch_builder_append(b, r->timestamp, r->key, r->value, headers, n);
+    const size_t n = es_gate_record_headers(g, i, headers);
+    return n == 0 ? ERR_NO_MEMORY
+                  : batch_builder_append(b, r->timestamp, r->key, r->value, headers, n);
 }
 
 enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
@@ -212,7 +173,7 @@ enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct 
         most = g->records[i].header_count > most ? g->records[i].header_count : most;
     }
     struct record_header *headers =
-        mem_zalloc((size_t)most + 1 + FILLED_MAX, sizeof(struct record_header));
+        mem_zalloc((size_t)most + 1 + ES_GATE_HEADERS, sizeof(struct record_header));
     batch_spec_init(&spec);
     spec.producer_id = g->header.producer_id;
     spec.producer_epoch = g->header.producer_epoch;
