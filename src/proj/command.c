@@ -416,6 +416,10 @@ static void retry_done(struct work *w)
         r->found = true;
         run_count(r->run, &r->counts, w->lane->index);
         feed_committed(pr, r->run, r->collects ? &r->changes : NULL);
+        pr->actions_waiting = pr->actions_waiting || r->counts.actions > 0;
+        if (pr->actions_waiting) {
+            actions_send(pr);
+        }
     } else if (e != ERR_NOT_FOUND && e != ERR_AGAIN) {
         feed_gap(pr, r->run); /* it may be committed: no checkpoint tells */
     }
