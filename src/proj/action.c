@@ -7,10 +7,14 @@
  * attempt is recognised by the store. Once in the log, whatever crashes:
  *
  *   served version     its events from live_from on: rows that may be sent (gated 0)
- *   any other version  those that the served one has not reached: rows that wait (gated 1). Those
- *                      that it has reached are its own affair: they are deleted
- *   the switch         in its transaction: of the other version's rows those below the served one's
- *                      position go, the rest may be sent from now on
+ *   any other version  those that the served one has not dealt with: rows that wait (gated 1). It
+ *                      has dealt with what is below its position, but not with what is parked in
+ *                      it. What it has dealt with is its own affair: those rows are deleted
+ *   the switch         in its transaction: of the other version's rows those go that the served one
+ *                      has dealt with, the rest may be sent from now on
+ *
+ * What one dealt with and the next one has parked and applies later is an action of both. The
+ * second one has the same id, and the event store knows it.
  */
 #include "proj/apply_int.h"
 
@@ -36,6 +40,19 @@ static bool take_position(void *ctx, const struct mapping_value *values, size_t 
     *row = (struct position_row){true, values[0].integer, values[1].integer};
     return false;
 }
+struct range_row {
+    bool found;
+    int64_t first, last;
+};
+static bool take_range(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct range_row *row = ctx;
+    (void)count;
+    if (values[0].kind != MAPPING_NULL) {
+        *row = (struct range_row){true, values[0].integer, values[1].integer};
+    }
+    return false;
+}
 static bool take_served(void *ctx, const struct mapping_value *values, size_t count)
 {
     (void)count;
@@ -51,7 +68,8 @@ static enum err position_of(struct apply *a, uint32_t version, struct str shard,
                             row, ec);
 }
 
-/* From which offset of the shard on actions follow, as of this transaction. */
+/* Of which offsets of the shard actions follow, as of this transaction. The order of the questions
+ * matters: what was parked after the first is counted among what is not reached. */
 static enum err look_at_gate(struct apply *a, struct str shard, struct ectx *ec)
 {
     if (a->gate.known && str_eq(a->gate.shard, shard)) {
@@ -63,15 +81,34 @@ static enum err look_at_gate(struct apply *a, struct str shard, struct ectx *ec)
     bool direct = served == a->d->version;
     struct position_row own = {0};
     struct position_row reached = {0};
+    struct range_row parked = {0};
     e = e != ERR_OK ? e : position_of(a, a->d->version, shard, &own, ec);
-    e = e != ERR_OK || direct ? e : position_of(a, served, shard, &reached, ec);
+    if (e == ERR_OK && !direct) {
+        const struct mapping_value params[] = {apply_name(a), apply_int(served), apply_text(shard)};
+        e = position_of(a, served, shard, &reached, ec);
+        e = e != ERR_OK ? e
+                        : a->driver->query(a->meta[META_PARKED_RANGE], params, ARRAY_LEN(params),
+                                           take_range, &parked, ec);
+    }
     if (e == ERR_OK) {
         a->gate.known = true;
         a->gate.shard = shard;
         a->gate.direct = direct;
-        a->gate.from = own.live_from > reached.position ? own.live_from : reached.position;
+        a->gate.served = served;
+        a->gate.live_from = own.live_from > reached.live_from ? own.live_from : reached.live_from;
+        a->gate.reached = reached.position;
+        a->gate.parked_first = parked.found ? parked.first : 1;
+        a->gate.parked_last = parked.found ? parked.last : 0;
     }
     return e;
+}
+
+/* Between the parked ones are others: their rows go before the transaction ends. */
+static bool is_through(const struct apply *a, int64_t offset)
+{
+    return offset >= a->gate.live_from &&
+           (offset >= a->gate.reached ||
+            (offset >= a->gate.parked_first && offset <= a->gate.parked_last));
 }
 
 static enum err write_data(struct apply *a, const struct def_action *x,
@@ -141,7 +178,7 @@ MUST_USE enum err apply_actions(struct apply *a, const struct def_rule *rule,
     }
     e = look_at_gate(a, event->shard, ec);
     a->doubt = e == ERR_MALFORMED;
-    if (e != ERR_OK || event->record->offset < a->gate.from) {
+    if (e != ERR_OK || !is_through(a, event->record->offset)) {
         return e;
     }
     for (size_t i = 0; i < rule->action_count && e == ERR_OK; i++) {
@@ -173,12 +210,12 @@ MUST_USE enum err apply_actions(struct apply *a, const struct def_rule *rule,
                                                apply_text(event->envelope.traceparent)};
         *dirty = true;
         e = apply_meta(a, META_ACTION, params, ARRAY_LEN(params), NULL, ec);
-        a->counts->actions += a->gate.direct;
+        a->counts->actions++;
     }
     return e;
 }
 
-/* Rows that wait and whose events the served version has reached meanwhile. */
+/* Rows that wait and whose events the served version has dealt with meanwhile. */
 MUST_USE enum err apply_actions_trim(struct apply *a, struct str shard, struct ectx *ec)
 {
     if (!a->d->has_actions) {
@@ -189,6 +226,6 @@ MUST_USE enum err apply_actions_trim(struct apply *a, struct str shard, struct e
         return e;
     }
     const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(shard),
-                                           apply_int(a->gate.from)};
+                                           apply_int(a->gate.reached), apply_int(a->gate.served)};
     return apply_meta(a, META_ACTION_TRIM, params, ARRAY_LEN(params), NULL, ec);
 }

@@ -25,7 +25,8 @@ enum meta_stmt {
     META_PARKED_OF,     /* projection, version, key, limit -> shard, offset, record */
     META_ACTION,        /* projection, version, id, shard, offset, gated, stream, type, data,
                            causation, correlation, traceparent */
-    META_ACTION_TRIM,   /* projection, version, shard, offset */
+    META_ACTION_TRIM,   /* projection, version, shard, offset, served version */
+    META_PARKED_RANGE,  /* projection, version, shard -> the first and the last offset, or nulls */
     META_COUNT
 };
 
@@ -76,8 +77,12 @@ struct apply {
     struct {
         bool known; /* in this transaction */
         struct str shard;
-        bool direct;  /* this version is served */
-        int64_t from; /* actions of events from here on */
+        bool direct;       /* this version is served */
+        int64_t live_from; /* what is below is history */
+        /* Of the other version that is served. */
+        uint32_t served;
+        int64_t reached;
+        int64_t parked_first, parked_last; /* none: the last is below the first */
     } gate;
     /* What is served in this target, by whatever projection, as of this transaction. */
     struct apply_served {

@@ -50,8 +50,14 @@ static const char *const meta_sql[META_COUNT] = {
         "type, data, causation, correlation, traceparent) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
         "ON CONFLICT (projection, version, id) DO NOTHING",
-    [META_ACTION_TRIM] = "DELETE FROM leat_action WHERE projection = $1 AND version = $2 AND shard "
-                         "= $3 AND gated = 1 AND record_offset < $4",
+    [META_ACTION_TRIM] =
+        "DELETE FROM leat_action WHERE projection = $1 AND version = $2 AND shard = $3 AND gated = "
+        "1 AND record_offset < $4 AND NOT EXISTS (SELECT 1 FROM leat_parked p WHERE p.projection = "
+        "$1 AND p.version = $5 AND p.shard = $3 AND p.record_offset = leat_action.record_offset)",
+    [META_PARKED_RANGE] = /* two questions: each is one look at the index */
+    "SELECT (SELECT MIN(record_offset) FROM leat_parked WHERE projection = $1 AND version = $2 "
+    "AND shard = $3), (SELECT MAX(record_offset) FROM leat_parked WHERE projection = $1 AND "
+    "version = $2 AND shard = $3)",
 };
 
 static void put_tables(const struct target_driver *driver, struct buf *sql)

@@ -2,6 +2,9 @@
  * The other half of actions, on the loop: rows of leat_action that may be sent are appended, one
  * after the other in the order of their events, and deleted when the append is durable. If we die
  * in between, the next one sends them again, and the event store knows their ids.
+ *
+ * A row that waits (gated 1) and whose version is served may be sent too: the transaction that
+ * wrote it began before the switch and ended after it.
  */
 #include <string.h>
 
@@ -30,7 +33,8 @@ struct sending {
 
 static const char fetch_sql[] =
     "SELECT version, id, stream, type, data, causation, correlation, traceparent FROM leat_action "
-    "WHERE projection = $1 AND gated = 0 ORDER BY record_offset, id LIMIT 64";
+    "WHERE projection = $1 AND (gated = 0 OR (gated = 1 AND version = (SELECT served FROM "
+    "leat_projection p WHERE p.projection = $1))) ORDER BY record_offset, id LIMIT 64";
 static const char delete_sql[] =
     "DELETE FROM leat_action WHERE projection = $1 AND version = $2 AND id = $3";
 static const char refuse_sql[] =

@@ -41,6 +41,24 @@ static void write_views(const struct def *from, const struct def *to, struct buf
     }
 }
 
+/* Of the other version's actions those go that the served one has dealt with (see action.c). One of
+ * the served one that waits was written while it became the served one. */
+static void open_actions(const struct def *from, const struct def *to, struct buf *sql)
+{
+    buf_printf(sql,
+               "DELETE FROM leat_action WHERE projection = '%.*s' AND version = %u AND gated = 1 "
+               "AND record_offset < (SELECT position FROM leat_checkpoint o WHERE o.projection = "
+               "'%.*s' AND o.version = %u AND o.shard = leat_action.shard) AND NOT EXISTS (SELECT "
+               "1 FROM leat_parked p WHERE p.projection = '%.*s' AND p.version = %u AND p.shard = "
+               "leat_action.shard AND p.record_offset = leat_action.record_offset);\n",
+               STR(to->name), to->version, STR(to->name), from->version, STR(to->name),
+               from->version);
+    buf_printf(sql,
+               "UPDATE leat_action SET gated = 0 WHERE projection = '%.*s' AND version IN (%u, %u) "
+               "AND gated = 1;\n",
+               STR(to->name), from->version, to->version);
+}
+
 MUST_USE enum err switch_write(const struct target_driver *driver, struct target_db *db,
                                const struct def *from, const struct def *to, int64_t now_ms,
                                struct ectx *ec)
@@ -62,15 +80,8 @@ MUST_USE enum err switch_write(const struct target_driver *driver, struct target
                    "%u;\n",
                    (long long)(now_ms + to->keep_ms), STR(to->name), from->version);
     }
-    if (from != NULL) { /* see action.c */
-        buf_printf(&sql,
-                   "DELETE FROM leat_action WHERE projection = '%.*s' AND version = %u AND gated = "
-                   "1 AND record_offset < (SELECT position FROM leat_checkpoint o WHERE "
-                   "o.projection = '%.*s' AND o.version = %u AND o.shard = leat_action.shard);\n"
-                   "UPDATE leat_action SET gated = 0 WHERE projection = '%.*s' AND version = %u "
-                   "AND gated = 1;\n",
-                   STR(to->name), to->version, STR(to->name), from->version, STR(to->name),
-                   to->version);
+    if (from != NULL) {
+        open_actions(from, to, &sql);
     }
     buf_put_u8(&sql, 0);
     enum err e = buf_failed(&sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
@@ -185,6 +196,8 @@ static void switch_done(struct work *w)
         from->drop_at_ms = env_wall_ms(pr->p->env) + pr->switch_to->d->keep_ms;
         LOG_INFO("projection.switched", KV_STR("projection", pr->name),
                  KV_U64("from", pr->previous), KV_U64("to", pr->served));
+        pr->actions_waiting =
+            pr->actions_waiting || from->d->has_actions || pr->switch_to->d->has_actions;
         feed_switched(pr);
     } else if (w->err != ERR_AGAIN && w->err != ERR_BEHIND) {
         lane_fail(w->lane, &w->ec);
