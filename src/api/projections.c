@@ -220,6 +220,21 @@ struct command_call {
     struct proj_command command;
 };
 
+/* What became of the events of a parked key. */
+static void write_tried(struct json_writer *w, const struct proj_command *p)
+{
+    json_write_member_str(w, "key", p->key);
+    json_write_name(w, "skipped");
+    json_write_u64(w, p->skipped);
+    json_write_name(w, "applied");
+    json_write_u64(w, p->applied);
+    json_write_name(w, "parked_events");
+    json_write_u64(w, p->parked);
+    if (!str_is_null(p->reason)) {
+        json_write_member_str(w, "reason", p->reason);
+    }
+}
+
 static void on_command(struct proj_command *p)
 {
     struct command_call *x = p->ctx;
@@ -237,6 +252,9 @@ static void on_command(struct proj_command *p)
     json_write_member_i64(&o.w, "version", p->version);
     if (p->kind == PROJ_APPLY) {
         json_write_member_bool(&o.w, "created", p->created);
+    }
+    if (p->kind == PROJ_RETRY_KEY || p->kind == PROJ_SKIP_KEY) {
+        write_tried(&o.w, p);
     }
     api_object_reply(x->c, p->kind == PROJ_APPLY && p->created ? 201 : 200, NULL, 0, &o);
 }
@@ -580,10 +598,11 @@ static const struct api_route ROUTES[] = {
      "projection-not-found projection-not-ready", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
      "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
-     "ProjectionVersion", 200, 0, KEY_PROBLEMS, NULL},
+     "KeyTried", 200, 0, KEY_PROBLEMS, NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/skip", post_key, "skipParkedEvent",
-     "Drop the first parked event of a key, then go on with the others.", KEY_PARAMS,
-     ARRAY_LEN(KEY_PARAMS), NULL, "ProjectionVersion", 200, 0, KEY_PROBLEMS, NULL},
+     "Drop the first parked event of a key, then go on with the others until one cannot be "
+     "applied.",
+     KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL, "KeyTried", 200, 0, KEY_PROBLEMS, NULL},
     {"GET", "/api/v1/projections/{name}/wait", get_wait, "waitForProjection",
      "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
      ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,
@@ -617,6 +636,12 @@ static const struct api_schema SCHEMAS[] = {
     {"ParkedList",
      "{\"type\":\"object\",\"properties\":{\"parked\":{\"type\":\"array\",\"items\":{\"type\":"
      "\"object\"}},\"next_cursor\":{\"type\":\"string\"}}}"},
+    {"KeyTried",
+     "{\"type\":\"object\",\"required\":[\"name\",\"version\",\"key\",\"skipped\",\"applied\","
+     "\"parked_events\"],\"properties\":{\"name\":{\"type\":\"string\"},\"version\":{\"type\":"
+     "\"integer\"},\"key\":{\"type\":\"string\"},\"skipped\":{\"type\":\"integer\"},\"applied\":{"
+     "\"type\":\"integer\"},\"parked_events\":{\"type\":\"integer\"},\"reason\":{\"type\":"
+     "\"string\"}}}"},
     {"ProjectionCaughtUp",
      "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"caught_up\":{\"type\":"
      "\"boolean\"}}}"},

@@ -424,14 +424,35 @@ int run_projection_parked(struct cli *cli)
     return cli_report(e, &cli->ec);
 }
 
+/* What became of the key's events; those that stay are no failure of a skip. */
+static enum err print_tried(struct cli *cli, const struct json *v, const char *verb)
+{
+    const enum err e = print_version(cli, v, verb);
+    if (e != ERR_OK || cli->json) {
+        return e;
+    }
+    const int64_t parked = member_i64(v, "parked_events", 0);
+    out_printf("%lld skipped, %lld applied, %lld still parked\n",
+               (long long)member_i64(v, "skipped", 0), (long long)member_i64(v, "applied", 0),
+               (long long)parked);
+    if (parked > 0 && json_get(v, "reason") != NULL) {
+        out_printf("the first of them: %.*s\n", STR(member_str(v, "reason")));
+    }
+    return ERR_OK;
+}
+
 static int key_command(struct cli *cli, const char *verb)
 {
+    int status = 0;
+    struct json *v = NULL;
     const struct str key = http_encode(&cli->arena, cli->words[1]);
     const struct str suffix =
         str_is_null(key) ? STR_NULL : arena_printf(&cli->arena, "/keys/%.*s/%s", STR(key), verb);
-    return str_is_null(suffix)
-               ? cli_report(ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory"), &cli->ec)
-               : command(cli, suffix.p, verb);
+    const char *path = str_is_null(suffix) ? NULL : path_of(cli, suffix.p);
+    enum err e = path == NULL ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory")
+                              : http_api(cli, "POST", path, STR_LIT("{}"), &status, &v);
+    e = e == ERR_OK ? print_tried(cli, v, verb) : e;
+    return cli_report(e, &cli->ec);
 }
 
 int run_projection_retry(struct cli *cli)

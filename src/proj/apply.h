@@ -76,6 +76,7 @@ struct apply_counts {
     uint64_t events, applied, parked, skipped; /* applied: some rule was for it */
     uint64_t parked_now;                       /* in all, of this connection's shards */
     uint64_t actions;                          /* to be appended, now or after a switch */
+    uint64_t left;                             /* of a key that was tried again, still parked */
     char reason[APPLY_REASON_MAX];             /* the last one */
 };
 MUST_USE enum err apply_reads(struct apply *a, struct apply_read *reads, size_t count,

@@ -382,7 +382,7 @@ struct retry {
     struct run *run;
     struct str key; /* heap */
     unsigned lane;
-    bool skip, more, found;
+    bool skip, more, found, stays;
     int64_t now_ms;
     struct apply_counts counts;
     struct changes changes; /* if it `collects` */
@@ -404,6 +404,31 @@ static void retry_run(struct work *w)
 
 static void retry_next(struct retry *r);
 
+/* `e`: of the last attempt. What was skipped is told, whatever came after it. */
+static void retry_end(struct retry *r, enum err e)
+{
+    struct proj_command *c = r->c;
+    c->version = r->run->d->version;
+    c->ec = r->work.ec;
+    bool done = e == ERR_OK || (e == ERR_NOT_FOUND && r->found);
+    if (c->skipped > 0) {
+        c->reason = done ? c->reason : arena_str(c->arena, str_of(c->ec.text));
+        e = ERR_OK;
+    } else if (done && r->stays) {
+        c->why = PROJ_STAYS_PARKED;
+        e = ectx_fail(&c->ec, ERR_MALFORMED, "the key stays parked: %.*s", STR(c->reason));
+    } else if (done) {
+        e = ERR_OK;
+    } else if (e == ERR_NOT_FOUND) {
+        c->why = PROJ_NOT_PARKED;
+    }
+    mem_free((char *)(uintptr_t)r->key.p);
+    changes_deinit(&r->changes);
+    upcasts_unref(r->upcasts);
+    mem_free(r);
+    answer(c, e);
+}
+
 static void retry_done(struct work *w)
 {
     struct retry *r = CONTAINER_OF(w, struct retry, work);
@@ -423,11 +448,17 @@ static void retry_done(struct work *w)
     } else if (e != ERR_NOT_FOUND && e != ERR_AGAIN) {
         feed_gap(pr, r->run); /* it may be committed: no checkpoint tells */
     }
-    bool stays = r->counts.parked > 0;
-    bool on = (e == ERR_OK && r->more) || e == ERR_NOT_FOUND || (e == ERR_OK && !stays);
     if (e == ERR_OK) {
         r->skip = false;
+        c->applied += r->counts.applied;
+        c->skipped += r->counts.skipped;
+        c->parked = r->counts.left;
     }
+    if (e == ERR_OK && r->counts.parked > 0) {
+        r->stays = true;
+        c->reason = arena_str(c->arena, str_of(r->counts.reason));
+    }
+    bool on = e == ERR_OK || e == ERR_NOT_FOUND;
     if (on && !(e == ERR_OK && r->more)) {
         r->lane++; /* the key may have events on other connections */
         on = r->lane < pr->lane_count;
@@ -439,21 +470,7 @@ static void retry_done(struct work *w)
     if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_AGAIN) {
         lane_fail(w->lane, &w->ec);
     }
-    c->version = r->run->d->version;
-    if (e == ERR_OK && stays) {
-        c->why = PROJ_STAYS_PARKED;
-        e = ectx_fail(&w->ec, ERR_MALFORMED, "the key stays parked: %s", r->counts.reason);
-    } else if (e == ERR_NOT_FOUND && r->found) {
-        e = ERR_OK;
-    } else if (e == ERR_NOT_FOUND) {
-        c->why = PROJ_NOT_PARKED;
-    }
-    c->ec = w->ec;
-    mem_free((char *)(uintptr_t)r->key.p);
-    changes_deinit(&r->changes);
-    upcasts_unref(r->upcasts);
-    mem_free(r);
-    answer(c, e);
+    retry_end(r, e);
 }
 
 static void retry_next(struct retry *r)
@@ -503,6 +520,8 @@ void proj_command(struct proj *p, struct proj_command *c)
     c->why = PROJ_WHY_NONE;
     c->version = 0;
     c->applied_name = STR_NULL;
+    c->applied = c->skipped = c->parked = 0;
+    c->reason = STR_NULL;
     memset(&c->ec, 0, sizeof(c->ec));
     if (!p->ready || p->stopping) {
         answer(c, ectx_fail(&c->ec, p->stopping ? ERR_STOPPED : ERR_NOT_READY,

@@ -45,6 +45,8 @@ static const char *const meta_sql[META_COUNT] = {
                          "version = $2 AND shard = $3 GROUP BY event_key",
     [META_PARKED_OF] = "SELECT shard, record_offset, record FROM leat_parked WHERE projection = $1 "
                        "AND version = $2 AND event_key = $3 ORDER BY shard, record_offset LIMIT $4",
+    [META_PARKED_COUNT] = "SELECT COUNT(*) FROM leat_parked WHERE projection = $1 AND version = $2 "
+                          "AND event_key = $3",
     [META_ACTION] =
         "INSERT INTO leat_action (projection, version, id, shard, record_offset, gated, stream, "
         "type, data, causation, correlation, traceparent) "

@@ -119,9 +119,12 @@ enum proj_command_kind {
     PROJ_DROP_VERSION,
     PROJ_PAUSE,
     PROJ_RESUME,
-    PROJ_REMOVE,    /* and its tables, views and checkpoints */
-    PROJ_RETRY_KEY, /* `key`: apply its parked events again, in order */
-    PROJ_SKIP_KEY,  /* `key`: drop the first of its parked events, then as PROJ_RETRY_KEY */
+    PROJ_REMOVE, /* and its tables, views and checkpoints */
+    /* `key`: apply its parked events again, in order. ERR_MALFORMED: one still cannot be applied */
+    PROJ_RETRY_KEY,
+    /* `key`: drop the first of its parked events, then as PROJ_RETRY_KEY. No error once it is
+     * dropped: who does it again drops another one. `reason`: why it does not go on. */
+    PROJ_SKIP_KEY,
 };
 /* What is not there (ERR_NOT_FOUND), or stands in the way (ERR_MALFORMED), beside the projection.
  */
@@ -143,6 +146,9 @@ struct proj_command {
     bool created;
     struct str applied_name; /* PROJ_APPLY */
     uint32_t version;        /* that it was about */
+    /* PROJ_RETRY_KEY, PROJ_SKIP_KEY: events of the key; `parked`: that still are. */
+    uint64_t applied, skipped, parked;
+    struct str reason; /* of the first of them; null: none was tried in vain */
     void *internal;
 };
 void proj_command(struct proj *p, struct proj_command *c);

@@ -83,6 +83,14 @@ static enum err retry_row(struct apply *a, const struct parked_row *row, struct 
     return apply_meta(a, META_REASON, params, ARRAY_LEN(params), NULL, ec);
 }
 
+static bool take_left(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct apply_counts *counts = ctx;
+    (void)count;
+    counts->left = (uint64_t)values[0].integer;
+    return false;
+}
+
 static enum err retry_in_transaction(struct apply *a, struct str key, bool skip_first, bool *more,
                                      struct ectx *ec)
 {
@@ -115,6 +123,10 @@ static enum err retry_in_transaction(struct apply *a, struct str key, bool skip_
         e = ectx_fail(ec, ERR_NOT_FOUND, "no event with this key is parked");
     }
     *more = p.count == APPLY_RETRY_MAX && str_is_null(stopped);
+    const struct mapping_value counted[] = {apply_name(a), apply_version(a), apply_text(key)};
+    e = e != ERR_OK ? e
+                    : a->driver->query(a->meta[META_PARKED_COUNT], counted, ARRAY_LEN(counted),
+                                       take_left, a->counts, ec);
     return e;
 }
 

@@ -64,6 +64,11 @@ def refused(count, client):
     parked = client.call("GET", f"{PROJECTION}/parked")[1]["parked"]
     got = told("POST", f"/keys/{parked[0]['key']}/retry", {}) if parked else None
     count.show("retry of a key that stays parked", got == (409, "key-stays-parked"), (got, parked))
+    at = say(client, "bad", n="none again", price=1)
+    client.call("GET", f"{VIEW}?at_least={at}&timeout=20s")
+    told = [client.call("POST", f"{PROJECTION}/keys/{parked[0]['key']}/skip", {})[:2] for _ in range(2)]
+    left = [(a[0], a[1].get("skipped"), a[1].get("applied"), a[1].get("parked_events"), "reason" in a[1]) for a in told]
+    count.show("a skip that leaves others says so, and is no failure", left == [(200, 1, 0, 1, True), (200, 1, 0, 0, False)], told)
 
 
 def by_hand(count, server, client, binary):

@@ -372,6 +372,53 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
     world_deinit(&w);
 }
 
+struct skipping {
+    struct proj_command c;
+    bool done;
+};
+static void skipped(struct proj_command *c)
+{
+    CONTAINER_OF(c, struct skipping, c)->done = true;
+}
+
+/* Whoever is told that a skip failed does it again, and drops another event. */
+TEST_ON_BOTH(a_skip_says_what_it_did_although_the_key_stays_parked)
+{
+    struct world w;
+    struct arena a;
+    begin(&w, 8, false);
+    arena_init(&a, 1u << 20);
+    for (int i = 0; i < 4; i++) {
+        worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                      i == 2 ? STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":7}}")
+                             : STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"),
+                      1);
+    }
+    world_until(&w, world_settled, 60000);
+    static const struct {
+        int applied, skipped, parked;
+    } wanted[] = {{0, 1, 3}, {1, 1, 1}, {0, 1, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        struct skipping s = {.c = {.kind = PROJ_SKIP_KEY,
+                                   .name = STR_LIT("sums"),
+                                   .key = STR_LIT("k0"),
+                                   .arena = &a,
+                                   .done = skipped}};
+        proj_command(w.nodes[0].proj, &s.c);
+        while (!s.done) {
+            world_step(&w);
+        }
+        assert_int_equal(s.c.err, ERR_OK);
+        assert_int_equal(s.c.applied, wanted[i].applied);
+        assert_int_equal(s.c.skipped, wanted[i].skipped);
+        assert_int_equal(s.c.parked, wanted[i].parked);
+        assert_int_equal(str_is_null(s.c.reason), wanted[i].parked == 0);
+    }
+    world_check_rows(&w, "SELECT k, sum FROM keys", "k0|7\n");
+    arena_deinit(&a);
+    world_deinit(&w);
+}
+
 TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
 {
     struct world w;
