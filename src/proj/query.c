@@ -281,13 +281,15 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l)
 {
     static const char sql[] =
         "SELECT f.event_key, f.shard, f.event_id, f.event_type, f.reason, f.shard, "
-        "f.record_offset, f.parked_at, g.events FROM (SELECT event_key, MIN(parked_at) AS at, "
-        "MIN(record_offset) AS first, COUNT(*) AS events FROM leat_parked WHERE projection = $1 "
+        "f.record_offset, f.parked_at, g.events FROM (SELECT event_key, MIN(shard) AS shard, "
+        "COUNT(*) AS events FROM leat_parked WHERE projection = $1 "
         "AND version = $2 AND (CAST($3 AS TEXT) IS NULL OR event_key > $3) GROUP BY event_key "
         "ORDER BY event_key "
         "LIMIT $4) g "
         "JOIN leat_parked f ON f.projection = $1 AND f.version = $2 AND f.event_key = g.event_key "
-        "AND f.record_offset = g.first ORDER BY f.event_key";
+        "AND f.shard = g.shard AND f.record_offset = (SELECT MIN(m.record_offset) FROM leat_parked "
+        "m WHERE m.projection = $1 AND m.version = $2 AND m.event_key = g.event_key AND m.shard = "
+        "g.shard) ORDER BY f.event_key";
     struct projection *pr = p->stopping ? NULL : projection_find(p, l->name);
     memset(&l->ec, 0, sizeof(l->ec));
     l->count = 0;
