@@ -62,23 +62,22 @@ static void applied(struct registry_change *change)
     }
 }
 
-/* Two projections must not write the same view. */
+/* A view has one owner, in whatever target: readers ask for it by its name alone. */
 static enum err check_views(struct proj *p, const struct projection *pr, const struct def *d,
                             struct ectx *ec)
 {
-    LIST_FOR_EACH (link, next, &p->projections) {
-        const struct projection *other = CONTAINER_OF(link, struct projection, link);
-        if (other == pr || !str_eq(other->target, d->target)) {
-            continue;
+    for (size_t i = 0; i < d->table_count; i++) {
+        const struct str view = d->tables[i].name;
+        struct str owner = registry_declares(p->registry, d->name, view);
+        LIST_FOR_EACH (link, next, &p->projections) {
+            struct projection *other = CONTAINER_OF(link, struct projection, link);
+            owner = other != pr && projection_declares(other, view) ? other->name : owner;
         }
-        LIST_FOR_EACH (at, after, &other->runs) {
-            const struct run *r = CONTAINER_OF(at, struct run, link);
-            for (size_t i = 0; i < d->table_count; i++) {
-                if (def_table_find(r->d, d->tables[i].name) != NULL) {
-                    return ectx_fail(ec, ERR_EXISTS, "view '%.*s' belongs to projection '%.*s'",
-                                     STR(d->tables[i].name), STR(other->name));
-                }
-            }
+        if (!str_is_null(owner)) {
+            enum err e = ectx_fail(ec, ERR_EXISTS, "view '%.*s' belongs to projection '%.*s'",
+                                   STR(view), STR(owner));
+            ectx_hint(ec, "names of tables are unique over all projections, whatever their target");
+            return e;
         }
     }
     return ERR_OK;

@@ -279,7 +279,8 @@ struct run *run_find(struct projection *pr, uint32_t version);
 struct run *run_building(struct projection *pr);
 
 /* view.c */
-struct run *view_find(struct proj *p, struct str view); /* that serves it; NULL: none */
+bool projection_declares(struct projection *pr, struct str view); /* any version of it */
+struct run *view_find(struct proj *p, struct str view);           /* that serves it; NULL: none */
 /* What to say then: it is not ready, or there is none. */
 MUST_USE enum err view_fail(struct proj *p, struct str view, struct ectx *ec);
 
@@ -346,6 +347,8 @@ struct registry_change {
     bool sent;
 };
 bool registry_is_busy(const struct registry *g, struct str name);
+/* Which other one, that is on its way into the log, declares this view; null: none. */
+struct str registry_declares(const struct registry *g, struct str name, struct str view);
 struct registry_change *registry_change_new(struct projection *pr, struct str name); /* or NULL */
 void registry_change_free(struct registry_change *c);
 void registry_write(struct registry *g, struct registry_change *c);

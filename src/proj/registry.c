@@ -319,6 +319,19 @@ bool registry_is_busy(const struct registry *g, struct str name)
     return false;
 }
 
+struct str registry_declares(const struct registry *g, struct str name, struct str view)
+{
+    for (const struct list *link = g->changes.next; link != &g->changes; link = link->next) {
+        const struct registry_change *c =
+            (const struct registry_change *)(const void *)((const char *)link -
+                                                           offsetof(struct registry_change, link));
+        if (c->add != NULL && !str_eq(c->name, name) && def_table_find(c->add, view) != NULL) {
+            return c->add->name;
+        }
+    }
+    return STR_NULL;
+}
+
 static void write_version(struct json_writer *w, const struct def *d)
 {
     json_write_begin(w, '{');

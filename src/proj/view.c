@@ -21,16 +21,23 @@ struct run *view_find(struct proj *p, struct str view)
     return NULL;
 }
 
+bool projection_declares(struct projection *pr, struct str view)
+{
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        if (!pr->gone && def_table_find(CONTAINER_OF(link, struct run, link)->d, view) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* NULL: no version of any has it. */
 static struct projection *find_declared(struct proj *p, struct str view)
 {
     LIST_FOR_EACH (link, next, &p->projections) {
         struct projection *pr = CONTAINER_OF(link, struct projection, link);
-        LIST_FOR_EACH (at, after, &pr->runs) {
-            if (!pr->gone && !pr->removing &&
-                def_table_find(CONTAINER_OF(at, struct run, link)->d, view) != NULL) {
-                return pr;
-            }
+        if (!pr->removing && projection_declares(pr, view)) {
+            return pr;
         }
     }
     return NULL;
