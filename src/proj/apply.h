@@ -24,7 +24,8 @@
 struct apply;
 
 /* Makes what every projection needs in its database, and the row of this projection; *served is 0
- * if there was none. Then the tables of this version. */
+ * if there was none. Then the tables of this version. ERR_STOPPED: one of them is gone although
+ * events were applied to it; nothing is made. */
 MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_db *db,
                               const struct def *d, int64_t now_ms, struct ectx *ec);
 /* Prepares all statements. ERR_CONFIG: one of them is not right (a view that is not there). */

@@ -229,6 +229,7 @@ static void paused(struct registry_change *change)
         LIST_FOR_EACH (link, next, &pr->runs) {
             struct run *r = CONTAINER_OF(link, struct run, link);
             r->stopped = r->stopped && pr->paused; /* resume tries again what had stopped */
+            r->gone = r->gone && pr->paused;
             LIST_FOR_EACH (at, after, &r->shards) {
                 struct shard *s = CONTAINER_OF(at, struct shard, link);
                 if (pr->paused) {

@@ -8,6 +8,8 @@
  *   leat_parked      one for each event that waits for a person
  *   leat_action      one for each live-only append that is not acknowledged yet
  */
+#include <stdio.h>
+
 #include "core/compiler.h"
 #include "core/mem.h"
 #include "proj/apply_int.h"
@@ -117,19 +119,76 @@ static void put_version_row(const struct def *d, int64_t now_ms, struct buf *sql
                    "WHERE leat_version.tables <> excluded.tables;\n");
 }
 
+static bool take_number(void *ctx, const struct mapping_value *values, size_t count)
+{
+    (void)count;
+    *(int64_t *)ctx = values[0].integer;
+    return false;
+}
+static enum err count_of(const struct target_driver *driver, struct target_db *db, const char *sql,
+                         const struct mapping_value *params, size_t count, int64_t *out,
+                         struct ectx *ec)
+{
+    struct target_stmt *s = NULL;
+    *out = 0;
+    enum err e = driver->prepare(db, str_of(sql), &s, ec);
+    e = e != ERR_OK ? e : driver->query(s, params, count, take_number, out, ec);
+    driver->finalize(s);
+    return e;
+}
+
+/* A table that is empty below a checkpoint would be served as if nothing had happened. */
+static enum err look_for_tables(const struct target_driver *driver, struct target_db *db,
+                                const struct def *d, bool *began, struct ectx *ec)
+{
+    const struct mapping_value params[] = {{.kind = MAPPING_TEXT, .text = d->name},
+                                           {.kind = MAPPING_INT, .integer = d->version}};
+    int64_t count = 0;
+    enum err e = count_of(driver, db,
+                          "SELECT COUNT(*) FROM leat_checkpoint WHERE projection = $1 AND version "
+                          "= $2 AND position > 0",
+                          params, ARRAY_LEN(params), &count, ec);
+    *began = count > 0;
+    for (size_t i = 0; i < d->table_count && e == ERR_OK && *began; i++) {
+        char name[PROJ_NAME_MAX + 16];
+        (void)snprintf(name, sizeof(name), "%.*s__v%u", STR(d->tables[i].name), d->version);
+        const struct mapping_value table = {.kind = MAPPING_TEXT, .text = str_of(name)};
+        e = count_of(driver, db, driver->has_table, &table, 1, &count, ec);
+        if (e == ERR_OK && count == 0) {
+            e = ectx_fail(
+                ec, ERR_STOPPED,
+                "table %s is gone from the target, with what was applied to it: a rebuild "
+                "makes it again (leat projection rebuild %.*s)",
+                name, STR(d->name));
+        }
+    }
+    return e;
+}
+
 MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_db *db,
                               const struct def *d, int64_t now_ms, struct ectx *ec)
 {
+    struct buf ours;
     struct buf sql;
+    bool began = false;
+    buf_init(&ours, SETUP_BYTES_MAX);
     buf_init(&sql, SETUP_BYTES_MAX);
-    buf_printf(&sql, "%s;\n", driver->begin);
-    put_tables(driver, &sql);
+    buf_printf(&ours, "%s;\n", driver->begin);
+    put_tables(driver, &ours);
+    buf_put_u8(&ours, 0);
+    enum err e = buf_failed(&ours) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                                   : driver->exec(db, (const char *)ours.p, ec);
+    e = e != ERR_OK ? e : look_for_tables(driver, db, d, &began, ec);
     put_version_row(d, now_ms, &sql);
-    def_write_tables(d, &sql);
+    if (!began) {
+        def_write_tables(d, &sql);
+    }
     buf_put_z(&sql, "COMMIT;\n");
     buf_put_u8(&sql, 0);
-    enum err e = buf_failed(&sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
-                                  : driver->exec(db, (const char *)sql.p, ec);
+    e = e != ERR_OK        ? e
+        : buf_failed(&sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                           : driver->exec(db, (const char *)sql.p, ec);
+    buf_deinit(&ours);
     buf_deinit(&sql);
     if (e != ERR_OK) {
         /* What failed inside a transaction leaves it open. */

@@ -72,10 +72,17 @@ static enum err open_run(struct lane *l, size_t i, struct ectx *ec)
         {.kind = MAPPING_INT, .integer = r->d->version},
     };
     struct found found = {.o = o, .run = r, .index = i};
-    enum err e = apply_setup(driver, l->db, r->d, o->now_ms, ec);
+    enum err made = apply_setup(driver, l->db, r->d, o->now_ms, ec);
+    struct ectx own;
+    struct ectx *why = made == ERR_STOPPED ? &own : ec; /* what is served is asked in any case */
+    enum err e = made != ERR_OK && made != ERR_STOPPED ? made : ERR_OK;
     e = e != ERR_OK ? e
                     : ask(l, "SELECT served, previous FROM leat_projection WHERE projection = $1",
-                          params, 1, take_projection, o, ec);
+                          params, 1, take_projection, o, why);
+    if (made == ERR_STOPPED) {
+        *ec = e == ERR_OK ? *ec : own;
+        return e == ERR_OK ? made : e;
+    }
     if (e == ERR_OK && o->served == 0) {
         e = serve_first(l, r->d, o->now_ms, ec);
         o->served = e == ERR_OK ? r->d->version : 0;
@@ -137,7 +144,8 @@ static void open_run_all(struct work *w)
     }
     for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {
         o->err[i] = open_run(l, i, &o->ec[i]);
-        if (i == 0 && o->err[i] == ERR_OK && l->index == 0) {
+        bool good = o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED;
+        if (i == 0 && good && l->index == 0) {
             w->err = drop_orphans(l, &w->ec);
         }
     }
@@ -150,6 +158,11 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
     struct opening *o = &l->open;
     if (o->err[i] != ERR_OK && l->index >= r->pr->lane_count) {
         lanes_refused(r->pr);
+        return;
+    }
+    if (o->err[i] == ERR_STOPPED) {
+        r->gone = true;
+        run_stop_for(r, &o->ec[i]);
         return;
     }
     if (o->err[i] != ERR_OK) {
@@ -190,7 +203,7 @@ static void open_done(struct work *w)
     }
     for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {
         opened_run(l, o->runs[i], i);
-        good = good && o->err[i] == ERR_OK;
+        good = good && (o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED);
     }
     /* Switches run on the first, one after the other with this. What another one read may be from
      * before a switch that ended since. */
@@ -233,7 +246,7 @@ void lane_open(struct lane *l)
     LIST_FOR_EACH (link, next, &pr->runs) {
         struct run *r = CONTAINER_OF(link, struct run, link);
         o->known[o->known_count++] = r->d->version;
-        if (!r->dropping && (!r->open[l->index] || o->fresh)) {
+        if (!r->dropping && !r->gone && (!r->open[l->index] || o->fresh)) {
             CHECK(o->count < PROJ_VERSIONS_MAX);
             r->open[l->index] = false;
             o->runs[o->count] = r;

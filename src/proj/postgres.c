@@ -529,6 +529,7 @@ const struct target_driver target_postgres = {
     .set_durable = postgres_set_durable,
     .lock = postgres_lock,
     .begin = "BEGIN",
+    .has_table = "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass($1)",
     .types = {"TEXT", "BIGINT", "DOUBLE PRECISION", "BOOLEAN", "JSON"},
     .tells_json = true,
     .table_suffix = "",

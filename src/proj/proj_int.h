@@ -70,7 +70,7 @@ struct lane {
         size_t closing_count;
         uint32_t known[PROJ_VERSIONS_MAX];
         size_t known_count;
-        enum err err[PROJ_VERSIONS_MAX]; /* of each run */
+        enum err err[PROJ_VERSIONS_MAX]; /* of each run; STOPPED: see apply_setup */
         struct ectx ec[PROJ_VERSIONS_MAX];
         /* What the target says. */
         uint32_t served, previous;
@@ -141,6 +141,7 @@ struct run {
     bool indexing; /* work is under way */
     struct work index_work;
     bool stopped;  /* needs a person */
+    bool gone;     /* likewise: a table of it is; it is not opened before it is told to go on */
     bool dropping; /* is on its way out */
     bool drop_sent;
     struct work drop_work;

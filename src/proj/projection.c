@@ -167,7 +167,7 @@ static bool needs_opening(const struct lane *l)
     }
     LIST_FOR_EACH (link, next, &l->pr->runs) {
         const struct run *r = CONTAINER_OF(link, struct run, link);
-        if (!r->open[l->index] && !r->dropping) {
+        if (!r->open[l->index] && !r->dropping && !r->gone) {
             return true;
         }
     }

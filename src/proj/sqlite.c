@@ -113,9 +113,19 @@ static enum err error_of(int code)
     }
 }
 
+/* What a statement names is not there (any more): no row is to blame for that. SQLite has no code
+ * of its own for it. */
+static bool is_of_schema(const char *text)
+{
+    return strncmp(text, "no such table", 13) == 0 || strncmp(text, "no such column", 14) == 0 ||
+           strstr(text, " has no column named ") != NULL;
+}
+
 static enum err fail(struct target_db *db, int code, struct ectx *ec)
 {
-    return ectx_fail(ec, error_of(code), "SQLite: %s", db->l->sqlite3_errmsg(db->db));
+    const char *text = db->l->sqlite3_errmsg(db->db);
+    bool schema = (code & 0xff) == SQLITE_ERROR && is_of_schema(text);
+    return ectx_fail(ec, schema ? ERR_CONFIG : error_of(code), "SQLite: %s", text);
 }
 
 /* Called every PROGRESS_STEPS; other than 0 interrupts the statement. */
@@ -363,6 +373,7 @@ const struct target_driver target_sqlite = {
     .set_timeout = sqlite_set_timeout,
     .set_durable = sqlite_set_durable,
     .begin = "BEGIN IMMEDIATE",
+    .has_table = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
     .types = {"TEXT", "INTEGER", "REAL", "INTEGER", "TEXT"},
     .table_suffix = " STRICT",
 };

@@ -231,6 +231,9 @@ static bool is_due(const struct projection *pr, struct run *from)
     LIST_FOR_EACH (link, next, &from->shards) {
         struct shard *s = CONTAINER_OF(link, struct shard, link);
         struct shard *t = shard_find(pr->switch_to, s->topic, s->partition);
+        if (from->stopped && s->claim != CLAIM_HELD) {
+            continue; /* it cannot be claimed: check_behind asks the target */
+        }
         if (t == NULL || s->claim != CLAIM_HELD || t->claim != CLAIM_HELD ||
             t->next_offset < s->next_offset) {
             return false;

@@ -88,6 +88,7 @@ struct target_driver {
      * other one has these numbers, on whatever connection: it sees what the one before did. */
     enum err (*lock)(struct target_db *db, int32_t high, int32_t low, struct ectx *ec);
     const char *begin;        /* of a transaction that will write */
+    const char *has_table;    /* a query: how many tables have the name $1 */
     const char *types[5];     /* of enum def_type */
     bool tells_json;          /* `query` gives values of DEF_JSON as MAPPING_JSON, else as texts */
     const char *table_suffix; /* " STRICT" */

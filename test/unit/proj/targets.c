@@ -108,3 +108,71 @@ TEST_ON_BOTH(projection_view_of_another_is_refused_in_any_target)
     arena_deinit(&a);
     world_deinit(&w);
 }
+
+/* What somebody else does to the target. */
+static void by_hand(struct world *w, const char *sql)
+{
+    const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct ectx ec;
+    assert_int_equal(driver->load(&l, &ec), ERR_OK);
+    assert_int_equal(driver->open(l, str_of(w->target[0] == 0 ? w->db : w->target), 0, &db, &ec),
+                     ERR_OK);
+    if (driver->exec(db, sql, &ec) != ERR_OK) {
+        fail_msg("%s", ec.text);
+    }
+    driver->close(db);
+    driver->unload(l);
+}
+
+static void check_gone(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    assert_int_equal(s.versions[0].state, PROJ_STOPPED);
+    assert_non_null(strstr(s.versions[0].error.p, "table keys__v1 is gone from the target"));
+    assert_non_null(strstr(s.versions[0].error.p, "leat projection rebuild sums"));
+    assert_int_equal(s.versions[0].parked_events, 0);
+    assert_int_equal(s.served, 1);
+    arena_deinit(&a);
+    world_check_rows(w,
+                     server_on_postgres
+                         ? "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema AND "
+                           "tablename = 'keys__v1'"
+                         : "SELECT COUNT(*) FROM sqlite_master WHERE name = 'keys__v1'",
+                     "0\n");
+}
+
+/* A table that somebody drops is no event's fault, and none is made empty below a checkpoint: the
+ * version stops, also across a restart, until a rebuild has made it again. */
+TEST_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
+{
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct world w;
+        struct ectx ec;
+        begin(&w, 32);
+        world_apply(&w, 1);
+        world_say(&w, 50, 0);
+        world_until(&w, world_settled, 60000);
+        by_hand(&w, "DROP VIEW keys; DROP TABLE keys__v1");
+        world_say(&w, 10, 0);
+        world_run(&w, 5000);
+        check_gone(&w);
+        if (restarts > 0) {
+            world_kill(&w, 0);
+            world_up(&w, 0);
+            world_run(&w, 5000);
+            check_gone(&w);
+        }
+        assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+        world_run(&w, 15000);
+        check_gone(&w);
+        assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+        world_until(&w, world_two_is_served, 60000);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "");
+        world_deinit(&w);
+    }
+}
