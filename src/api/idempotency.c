@@ -1,12 +1,9 @@
 /* The table of keys: who enters, what is kept, what is let go. */
 #include "api/idempotency.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "api/idempotency_int.h"
-#include "core/crc32c.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "core/mem.h"
 
@@ -107,23 +104,6 @@ void idempotency_ready(struct api_idempotency *i)
 /* ---- Entering ----------------------------------------------------------------------------------
  */
 
-/* Two sums of all that the client said, by different rules, and how much it was. */
-static void print_of(const struct http_request *r, char out[IDEMPOTENCY_PRINT])
-{
-    const struct str match = http_header_get(r, "If-Match");
-    const struct str none = http_header_get(r, "If-None-Match");
-    const struct str parts[] = {r->method, r->target, r->query, r->body, match, none};
-    const size_t count = !str_is_null(match) || !str_is_null(none) ? 6 : 4; /* as earlier builds */
-    uint32_t sum = 0, mix = 0;
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t end = 0;
-        sum = crc32c(sum, parts[i].p, parts[i].n);
-        sum = crc32c(sum, &end, 1);
-        mix = mix * 31 + hash_murmur2(parts[i].n == 0 ? "" : parts[i].p, parts[i].n);
-    }
-    (void)snprintf(out, IDEMPOTENCY_PRINT, "%08x%08x%zx", sum, mix, r->body.n);
-}
-
 static bool answer(struct api_call *c, const char *code, const char *text)
 {
     struct ectx ec = {0};
@@ -173,16 +153,16 @@ bool idempotency_enter(struct api_call *c)
     if (!check_key(c, key) || !check_state(c)) {
         return false;
     }
-    print_of(c->request, print);
+    idempotency_print(c, print);
     struct idempotency_entry *e = map_get(&i->keys, key);
     if (e != NULL && e->expires_ms <= now_ms(i) && !e->running) {
         idempotency_remove(i, e);
         e = NULL;
     }
-    if (e != NULL && !str_eq_z(str_of(e->print), print)) {
-        return answer(
-            c, "idempotency-mismatch",
-            "this Idempotency-Key was given with another method, path, query, condition or body");
+    if (e != NULL && !idempotency_same(e->print, print)) {
+        return answer(c, "idempotency-mismatch",
+                      "this Idempotency-Key was given with another method, path, query, condition, "
+                      "body, type of the body or CloudEvents header (ce-id, ce-type, ...)");
     }
     if (e != NULL && e->running) {
         return answer(c, "idempotency-in-progress",

@@ -36,6 +36,11 @@ struct api_idempotency {
     bool reading;
 };
 
+/* idempotency_print.c */
+void idempotency_print(const struct api_call *c, char out[IDEMPOTENCY_PRINT]);
+/* `kept`: also of an earlier build, which did not look at headers. */
+bool idempotency_same(const char *kept, const char *print);
+
 size_t idempotency_cost(const struct idempotency_entry *e);
 void idempotency_remove(struct api_idempotency *i, struct idempotency_entry *e);
 /* NULL: out of memory. */

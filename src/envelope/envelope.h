@@ -107,6 +107,8 @@ struct envelope_http {
 };
 MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena *a,
                                      struct envelope *out, struct ectx *ec);
+/* Does it take something of a header with this name, beside the trace of the request? */
+bool envelope_http_reads(struct str name);
 
 /* What to fill in where it is absent. */
 struct envelope_defaults {

@@ -317,3 +317,14 @@ MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena
     }
     return e;
 }
+
+bool envelope_http_reads(struct str name)
+{
+    struct str attribute;
+    size_t rank;
+    if (attribute_of(name, '-', &attribute)) {
+        return true;
+    }
+    const enum field f = field_find(NAMES_HEADERS, name, true, &rank);
+    return f != FIELD_NONE && f != FIELD_TRACEPARENT && f != FIELD_TRACESTATE;
+}

@@ -68,6 +68,85 @@ TEST(api_a_key_of_an_append_gives_the_same_answer_after_an_end)
     world_deinit(&w);
 }
 
+#define EVENTS "/api/v1/streams/ce-1/events"
+#define CE(id, type)                                                                 \
+    "ce-specversion: 1.0\r\nce-id: " id "\r\nce-type: " type "\r\nce-source: /a\r\n" \
+    "Content-Type: text/plain\r\n"
+#define KEY(key) "Idempotency-Key: " key "\r\n"
+
+static void open_events_of(struct world *w)
+{
+    *w = (struct world){.events = true};
+    world_init(w);
+    for (int i = 0; i < 1000 && !es_ready(w->es); i++) {
+        turn(w);
+    }
+}
+
+/* In binary mode the event is in headers: another one is another request, and the same one in other
+ * words is the same. */
+TEST(api_a_key_tells_cloudevents_in_headers_apart)
+{
+    static const char *const others[] = {
+        KEY("k") CE("x2", "T1"),
+        KEY("k") CE("x1", "T2"),
+        KEY("k") CE("x1", "T1") "ce-subject: s\r\n",
+        KEY("k") CE("x1", "T1") "X-Correlation-ID: c\r\n",
+        KEY("k") "ce-specversion: 1.0\r\nce-id: x1\r\nce-type: T1\r\nce-source: /a\r\n"
+                 "Content-Type: text/csv\r\n",
+    };
+    struct world w;
+    open_events_of(&w);
+    assert_int_equal(ask(&w, "POST", EVENTS, KEY("k") CE("x1", "T1"), "7"), 201);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_int_equal(ask(&w, "POST", EVENTS, others[i], "7"), 422);
+        assert_true(has(&w, "idempotency-mismatch"));
+    }
+    world_reopen(&w, REOPEN_KILL); /* from what is kept, too */
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", EVENTS, others[0], "7"), 422);
+    assert_int_equal(
+        ask(&w, "POST", EVENTS,
+            "User-Agent: other\r\nContent-Type: text/plain\r\nCE-Source: /a\r\nce-type:  T1 \r\n"
+            "ce-id: x1\r\nDate: Sun, 29 Nov 2026 08:00:00 GMT\r\nCE-SpecVersion: 1.0\r\n"
+            "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+            "Prefer: durability=fsync\r\nidempotency-key: k\r\n",
+            "7"),
+        201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    world_deinit(&w);
+}
+
+/* The same bytes as one JSON object and as lines are two things. */
+TEST(api_a_key_tells_types_of_a_body_apart)
+{
+    struct world w = {0};
+    open_topic(&w);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    assert_int_equal(ask(&w, "POST", "/api/v1/topics/t/records",
+                         KEY("k") "Content-Type: application/x-ndjson\r\n", ONE),
+                     422);
+    assert_int_equal(ask(&w, "POST", "/api/v1/topics/t/records",
+                         KEY("k") "content-type: Application/JSON; charset=utf-8\r\n", ONE),
+                     201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    world_deinit(&w);
+}
+
+/* Prints of earlier builds know nothing of headers: their keys stay good. */
+TEST(api_a_key_of_an_earlier_build_is_known)
+{
+    assert_true(idempotency_same("0123456789abcdef1f", "0123456789abcdef1f-0011223344556677"));
+    assert_false(idempotency_same("0123456789abcdef1f", "0123456789abcdef1-0011223344556677"));
+    assert_false(idempotency_same("0123456789abcdef1f", "1123456789abcdef1f-0011223344556677"));
+    assert_true(idempotency_same("0123456789abcdef1f-0011223344556677",
+                                 "0123456789abcdef1f-0011223344556677"));
+    assert_false(idempotency_same("0123456789abcdef1f-0011223344556677",
+                                  "0123456789abcdef1f-0011223344556678"));
+}
+
 TEST(api_a_key_lives_through_every_end)
 {
     static const enum reopen ends[] = {REOPEN_CLEAN, REOPEN_KILL, REOPEN_POWER_CUT};
