@@ -381,6 +381,10 @@ static void on_appended(struct es_append *a)
     IGNORE(buf_reserve(&b, 256)); /* at once what is mostly enough */
     write_answer(x, &b, false);
     make_head(x, &h);
+    if (a->idempotent) { /* nothing was appended that a key could have been kept with */
+        idempotency_keep(x->c, &h.head, &b);
+        return;
+    }
     api_reply(x->c, h.head.status, h.head.headers, h.head.header_count, &b);
 }
 

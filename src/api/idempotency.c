@@ -267,6 +267,69 @@ void idempotency_done(struct api_call *c, uint64_t position)
     }
 }
 
+struct keeping {
+    struct api_call *c;
+    struct http_head head;
+    struct buf body;
+    struct engine_part part;
+    struct engine_append append;
+};
+
+static void on_kept(struct engine_append *ap)
+{
+    struct keeping *k = ap->ctx;
+    if (ap->err != ERR_OK) {
+        buf_deinit(&k->body);
+        api_fail(k->c, ap->err, &ap->ec);
+        return;
+    }
+    idempotency_done(k->c, ap->position);
+    api_reply(k->c, k->head.status, k->head.headers, k->head.header_count, &k->body);
+}
+
+/* The headers' texts are the caller's. */
+static bool copy_headers(struct keeping *k, const struct http_head *head)
+{
+    struct arena *a = k->c->arena;
+    struct http_header *to = arena_new_n(a, struct http_header, head->header_count + 1);
+    for (size_t i = 0; to != NULL && i < head->header_count; i++) {
+        to[i].name = arena_str(a, head->headers[i].name);
+        to[i].value = arena_str(a, head->headers[i].value);
+        if (str_is_null(to[i].name) || str_is_null(to[i].value)) {
+            return false;
+        }
+    }
+    k->head = *head;
+    k->head.headers = to;
+    return to != NULL;
+}
+
+void idempotency_keep(struct api_call *c, const struct http_head *head, struct buf *body)
+{
+    if (c->idempotency == NULL || buf_failed(body)) {
+        api_reply(c, head->status, head->headers, head->header_count, body);
+        return;
+    }
+    struct keeping *k = arena_new(c->arena, struct keeping);
+    bool has = false;
+    if (k != NULL) {
+        k->c = c;
+    }
+    if (k == NULL || !copy_headers(k, head)) {
+        buf_deinit(body);
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    if (!idempotency_part(c, head, buf_str(body), NULL, 0, &k->part, &has)) {
+        buf_deinit(body);
+        return;
+    }
+    k->body = *body;
+    k->append =
+        (struct engine_append){.parts = &k->part, .part_count = 1, .done = on_kept, .ctx = k};
+    engine_append(c->api->services.engine, &k->append);
+}
+
 void idempotency_leave(struct api_call *c)
 {
     struct api_idempotency *i = c->api->idempotency;

@@ -41,6 +41,11 @@ MUST_USE enum err idempotency_make(struct api_call *c, const struct http_head *h
                                    size_t part_count, struct engine_part *out);
 /* After the append: where it is (engine_append.position). */
 void idempotency_done(struct api_call *c, uint64_t position);
+/*
+ * An effect that was there already: the answer is appended on its own, and given when it is kept.
+ * Without a key it is given at once. `body` is JSON without markers; the buffer is taken.
+ */
+void idempotency_keep(struct api_call *c, const struct http_head *head, struct buf *body);
 /* By every answer (answer.c): the key is known from now on, if its record was appended; else it is
  * free again. */
 void idempotency_leave(struct api_call *c);

@@ -135,6 +135,59 @@ TEST(api_a_key_tells_types_of_a_body_apart)
     world_deinit(&w);
 }
 
+/* The events were there already: the key is used all the same, for good. */
+TEST(api_a_key_of_an_append_that_was_known_is_kept)
+{
+    static const char *const ONE_EVENT = "{\"events\":[{\"id\":\"i1\",\"type\":\"A\"}]}";
+    static const char *const OTHER = "{\"events\":[{\"id\":\"i2\",\"type\":\"A\"}]}";
+    struct world w;
+    char first[64], later[64];
+    open_events_of(&w);
+    assert_int_equal(ask(&w, "POST", EVENTS, "", ONE_EVENT), 201);
+    assert_int_equal(ask(&w, "POST", EVENTS, KEY("k"), ONE_EVENT), 200);
+    assert_true(has(&w, "\"idempotent\":true") && !has(&w, "Idempotency-Replayed"));
+    assert_true(position_in(&w, first).n > 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask(&w, "POST", EVENTS, KEY("k"), OTHER), 422);
+        assert_int_equal(ask(&w, "POST", EVENTS, KEY("k"), ONE_EVENT), 200);
+        assert_true(has(&w, "Idempotency-Replayed: true") && has(&w, "ETag: \"r0\""));
+        assert_true(has(&w, "\"idempotent\":true"));
+        assert_true(str_eq_z(position_in(&w, later), first));
+        world_reopen(&w, REOPEN_KILL);
+        for (int n = 0; n < 1000 && !es_ready(w.es); n++) {
+            turn(&w);
+        }
+    }
+    world_deinit(&w);
+}
+
+/* Whichever allocation fails: the same request again is answered, and its key is kept then. */
+TEST(api_a_key_of_an_append_that_was_known_copes_without_memory)
+{
+    static const char *const BODY = "{\"events\":[{\"id\":\"i1\",\"type\":\"A\"}]}";
+    struct world w;
+    bool failed = true;
+    uint64_t n = 1;
+    open_events_of(&w);
+    assert_int_equal(ask(&w, "POST", EVENTS, "", BODY), 201);
+    for (; failed && n < 2000; n++) {
+        char key[64];
+        (void)snprintf(key, sizeof(key), "Idempotency-Key: k%d\r\n", (int)n);
+        test_fail_alloc(n);
+        const int status = ask(&w, "POST", EVENTS, key, BODY);
+        failed = test_fail_alloc_end() != 0;
+        assert_true(status == 200 || status == 503 || status == 0);
+        if (w.closed) {
+            world_dial(&w);
+        }
+        assert_int_equal(ask(&w, "POST", EVENTS, key, BODY), 200);
+        assert_int_equal(ask(&w, "POST", EVENTS, key, BODY), 200);
+        assert_true(has(&w, "Idempotency-Replayed: true"));
+    }
+    assert_in_range(n, 20, 1999);
+    world_deinit(&w);
+}
+
 /* Prints of earlier builds know nothing of headers: their keys stay good. */
 TEST(api_a_key_of_an_earlier_build_is_known)
 {
