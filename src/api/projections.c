@@ -285,6 +285,7 @@ static void put_projection(struct api_call *c)
         return;
     }
     x->command.definition = c->request->body;
+    x->command.called = api_path(c, 0);
     x->command.file = api_query(c, "file");
     proj_command(proj_of(c), &x->command);
 }

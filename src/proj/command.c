@@ -189,6 +189,12 @@ static void apply(struct proj *p, struct proj_command *c)
 {
     struct def *d = NULL;
     enum err e = def_create(c->definition, c->file, 0, &d, &c->ec);
+    if (e == ERR_OK && !str_is_null(c->called) && !str_eq(c->called, d->name)) {
+        e = ectx_fail(&c->ec, ERR_CONFIG, "%.*s: the projection calls itself '%.*s', not '%.*s'",
+                      STR(d->file), STR(d->name), (int)(c->called.n > 80 ? 80 : c->called.n),
+                      c->called.p);
+        def_destroy(d);
+    }
     if (e != ERR_OK) {
         answer(c, e);
     } else {

@@ -133,6 +133,7 @@ struct proj_command {
     enum proj_command_kind kind;
     struct str name;             /* of the projection; PROJ_APPLY: from the definition */
     struct str definition, file; /* text, YAML or JSON; and its name for messages */
+    struct str called; /* PROJ_APPLY: the definition must call itself so; null: anything */
     struct str key;
     uint32_t for_version; /* PROJ_RETRY_KEY, PROJ_SKIP_KEY (0: the served one), PROJ_DROP_VERSION */
     struct arena *arena;

@@ -45,6 +45,11 @@ def queries(count, client):
 
 
 def refused(count, client):
+    named = client.call("PUT", "/api/v1/projections/other", DEFINITION.encode(), {"Content-Type": "application/yaml"})
+    there = client.call("GET", "/api/v1/projections/other")[0]
+    count.show("a definition of another name than its address", (named[0], named[1]["code"], there) == (422, "definition-invalid", 404) and
+               "calls itself 'shelf', not 'other'" in named[1]["detail"], (named, there))
+
     def told(method, path, body=None):
         status, answer, _ = client.call(method, PROJECTION + path, body)
         return status, answer["code"]
