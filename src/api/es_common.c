@@ -152,6 +152,28 @@ static void explain_moment(struct str at, struct ectx *ec)
     }
 }
 
+bool es_form_get(struct api_call *c, enum envelope_form *form)
+{
+    static const struct {
+        const char *name;
+        enum envelope_form form;
+    } forms[] = {{"native", ENVELOPE_NATIVE},
+                 {"cloudevents", ENVELOPE_STRUCTURED},
+                 {"envelope", ENVELOPE_JSON}};
+    const struct str name = api_query(c, "form");
+    struct ectx ec = {0};
+    *form = ENVELOPE_NATIVE;
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        if (str_is_null(name) || str_eq_z(name, forms[i].name)) {
+            *form = str_is_null(name) ? ENVELOPE_NATIVE : forms[i].form;
+            return true;
+        }
+    }
+    IGNORE(ectx_fail(&ec, ERR_MALFORMED, "form: must be native, cloudevents or envelope"));
+    api_fail(c, ERR_MALFORMED, &ec);
+    return false;
+}
+
 bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns)
 {
     const struct str at = api_query(c, "at");

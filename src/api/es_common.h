@@ -38,6 +38,14 @@ bool es_get(struct api_call *c, struct es **out);
 void es_arena_widen(struct api_call *c);
 /* A moment of `at`: a revision or a time. *revision UINT64_MAX: not given. False: answered. */
 bool es_moment_get(struct api_call *c, uint64_t *revision, int64_t *until_ns);
+/* `form` of events: native (the default), cloudevents, envelope. False: answered. */
+bool es_form_get(struct api_call *c, enum envelope_form *form);
+#define ES_FORM_PARAM                                                                       \
+    {                                                                                       \
+        "form", API_QUERY, API_STRING, false, "native",                                     \
+            "How events are written: native, cloudevents (structured), envelope (eventId, " \
+            "eventType, ...)."                                                              \
+    }
 /* category, type (list), tag (list), store. */
 bool es_filter_get(struct api_call *c, struct es_filter *out);
 void es_info_write(struct json_writer *w, struct str stream, const struct es_stream_info *info);
@@ -46,8 +54,8 @@ void events_write_snapshot(struct json_writer *w, const struct es_snapshot *s);
 /* event_lines.c: answers with all pages as NDJSON, or with `limit` events of the read if limited.
  */
 void events_lines_of_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
-                            bool limited);
+                            enum envelope_form form, bool limited);
 void events_lines_of_all(struct api_call *c, struct es *es, const struct es_read_all *range,
-                         bool limited);
+                         enum envelope_form form, bool limited);
 
 #endif

@@ -14,12 +14,13 @@
  * {"stream","revision","position","id","type",...,"data" or "data_base64","meta","tags"}; a
  * redacted event has "redacted": true. In its newest form: a split event is several, one after the
  * other. One that cannot be brought there is written as it is stored, with "upcast_error". `a`: for
- * the time of the call. `after`: put behind each ("\n" for NDJSON; else 0).
+ * the time of the call. `form`: of its metadata (envelope_write_members). `after`: put behind each
+ * ("\n" for NDJSON; else 0).
  */
-void event_write(struct json_writer *w, struct es *es, const struct es_event *e, struct arena *a,
-                 char after);
+void event_write(struct json_writer *w, struct es *es, const struct es_event *e,
+                 enum envelope_form form, struct arena *a, char after);
 /* As it is stored. */
-void event_write_stored(struct json_writer *w, const struct es_event *e);
+void event_write_stored(struct json_writer *w, const struct es_event *e, enum envelope_form form);
 
 /*
  * An event of a request. `stream` null: it must be a member of the event (multi-stream append).

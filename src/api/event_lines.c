@@ -23,6 +23,7 @@ struct lines {
     struct arena arena;      /* of a page, reset for the next */
     struct arena kept;       /* what the read's parameters point to */
     bool of_stream, reading, full, limited;
+    enum envelope_form form;
     size_t left; /* events that may still be sent, if limited */
     struct es_read_stream stream;
     struct es_read_all all;
@@ -92,7 +93,7 @@ static void put_lines(struct lines *k, const struct es_event *events, size_t cou
         json_write_init(&w, b);
     }
     for (size_t i = 0; i < count; i++) {
-        event_write(&w, k->es, &events[i], &k->arena, '\n');
+        event_write(&w, k->es, &events[i], k->form, &k->arena, '\n');
     }
 }
 
@@ -259,12 +260,13 @@ static void read_first(struct lines *k, bool kept)
 /* The request's memory goes with its answer, which may come before a read that is under way is
  * over: what the reads need is copied first. */
 void events_lines_of_stream(struct api_call *c, struct es *es, const struct es_read_stream *range,
-                            bool limited)
+                            enum envelope_form form, bool limited)
 {
     struct lines *k = lines_new(c, es, limited, range->limit);
     if (k == NULL) {
         return;
     }
+    k->form = form;
     k->of_stream = true;
     k->stream = *range;
     k->stream.arena = &k->arena;
@@ -274,12 +276,13 @@ void events_lines_of_stream(struct api_call *c, struct es *es, const struct es_r
 }
 
 void events_lines_of_all(struct api_call *c, struct es *es, const struct es_read_all *range,
-                         bool limited)
+                         enum envelope_form form, bool limited)
 {
     struct lines *k = lines_new(c, es, limited, range->limit);
     if (k == NULL) {
         return;
     }
+    k->form = form;
     k->all = *range;
     k->all.arena = &k->arena;
     k->all.done = on_all;

@@ -36,14 +36,15 @@ static void write_data(struct json_writer *w, const struct es_event *e)
     }
 }
 
-static void write_form(struct json_writer *w, const struct es_event *e, const struct ectx *problem)
+static void write_form(struct json_writer *w, const struct es_event *e, enum envelope_form form,
+                       const struct ectx *problem)
 {
     json_write_begin(w, '{');
     json_write_member_str(w, "stream", e->stream);
     json_write_name(w, "revision");
     json_write_u64(w, e->revision);
     event_position_write(w, "position", e->position);
-    envelope_write_members(&e->envelope, ENVELOPE_NATIVE, w);
+    envelope_write_members(&e->envelope, form, w);
     write_data(w, e);
     if (!str_is_null(e->meta)) {
         json_write_name(w, "meta");
@@ -66,9 +67,9 @@ static void write_form(struct json_writer *w, const struct es_event *e, const st
     json_write_end(w, '}');
 }
 
-void event_write_stored(struct json_writer *w, const struct es_event *e)
+void event_write_stored(struct json_writer *w, const struct es_event *e, enum envelope_form form)
 {
-    write_form(w, e, NULL);
+    write_form(w, e, form, NULL);
 }
 
 static void end_line(struct json_writer *w, char after)
@@ -79,8 +80,8 @@ static void end_line(struct json_writer *w, char after)
     }
 }
 
-void event_write(struct json_writer *w, struct es *es, const struct es_event *e, struct arena *a,
-                 char after)
+void event_write(struct json_writer *w, struct es *es, const struct es_event *e,
+                 enum envelope_form form, struct arena *a, char after)
 {
     struct es_event *forms;
     size_t count;
@@ -88,12 +89,12 @@ void event_write(struct json_writer *w, struct es *es, const struct es_event *e,
     const enum err err = es_upcast(es, e, a, &forms, &count, &ec);
     w->out->failed = w->out->failed || (err == ERR_NO_MEMORY && !a->over); /* not its fault */
     if (err != ERR_OK || count == 0) {
-        write_form(w, e, err == ERR_OK ? NULL : &ec);
+        write_form(w, e, form, err == ERR_OK ? NULL : &ec);
         end_line(w, after);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        write_form(w, &forms[i], NULL);
+        write_form(w, &forms[i], form, NULL);
         end_line(w, after);
     }
 }

@@ -11,12 +11,13 @@ struct stream_call {
     struct api_call *c;
     struct es_read_stream read;
     bool single; /* one event by its revision */
+    enum envelope_form form;
 };
 
 #define EVENT_BYTES 640u /* of an event in JSON, beside its data */
 
 static void write_events(struct api_call *c, struct json_writer *w, const struct es_event *events,
-                         size_t count)
+                         size_t count, enum envelope_form form)
 {
     size_t bytes = 0; /* about: so that the buffer is not copied again and again as it grows */
     for (size_t i = 0; i < count; i++) {
@@ -28,7 +29,7 @@ static void write_events(struct api_call *c, struct json_writer *w, const struct
     json_write_name(w, "events");
     json_write_begin(w, '[');
     for (size_t i = 0; i < count; i++) {
-        event_write(w, c->api->services.es, &events[i], c->arena, 0);
+        event_write(w, c->api->services.es, &events[i], form, c->arena, 0);
     }
     json_write_end(w, ']');
 }
@@ -61,7 +62,7 @@ static void reply_event(struct stream_call *x)
     struct json_writer w;
     buf_init(&b, ES_ANSWER_BYTES);
     json_write_init(&w, &b);
-    event_write_stored(&w, &r->events[0]);
+    event_write_stored(&w, &r->events[0], x->form);
     es_read_stream_release(es, r);
     api_reply(x->c, 200, NULL, 0, &b);
 }
@@ -85,7 +86,7 @@ static void on_stream(struct es_read_stream *r)
     if (r->has_snapshot) {
         events_write_snapshot(&o.w, &r->snapshot);
     }
-    write_events(x->c, &o.w, r->events, r->event_count);
+    write_events(x->c, &o.w, r->events, r->event_count, x->form);
     json_write_name(&o.w, "last_revision");
     json_write_u64(&o.w, r->last_revision);
     if (r->more) {
@@ -160,11 +161,11 @@ static void get_stream_events(struct api_call *c)
     x->c = c;
     x->read = (struct es_read_stream){
         .stream = api_path(c, 0), .arena = c->arena, .done = on_stream, .ctx = x};
-    if (!read_range(c, &x->read)) {
+    if (!es_form_get(c, &x->form) || !read_range(c, &x->read)) {
         return;
     }
     if (api_accepts(c, "application/x-ndjson")) {
-        events_lines_of_stream(c, es, &x->read, !str_is_null(api_query(c, "limit")));
+        events_lines_of_stream(c, es, &x->read, x->form, !str_is_null(api_query(c, "limit")));
         return;
     }
     es_read_stream(es, &x->read);
@@ -191,6 +192,9 @@ static void get_stream_event(struct api_call *c)
     }
     x->c = c;
     x->single = true;
+    if (!es_form_get(c, &x->form)) {
+        return;
+    }
     x->read = (struct es_read_stream){.stream = api_path(c, 0),
                                       .from = revision,
                                       .to = revision,
@@ -208,6 +212,7 @@ static void get_stream_event(struct api_call *c)
 struct all_call {
     struct api_call *c;
     struct es_read_all read;
+    enum envelope_form form;
 };
 
 static void on_all(struct es_read_all *r)
@@ -219,7 +224,7 @@ static void on_all(struct es_read_all *r)
     }
     struct api_object o;
     api_object_begin(&o, ES_ANSWER_BYTES);
-    write_events(x->c, &o.w, r->events, r->event_count);
+    write_events(x->c, &o.w, r->events, r->event_count, x->form);
     event_position_write(&o.w, "next", r->next);
     json_write_member_bool(&o.w, "more", r->more);
     es_read_all_release(x->c->api->services.es, r);
@@ -270,11 +275,11 @@ static void get_events(struct api_call *c)
     }
     x->c = c;
     x->read = (struct es_read_all){.arena = c->arena, .done = on_all, .ctx = x};
-    if (!read_all_range(c, &x->read)) {
+    if (!es_form_get(c, &x->form) || !read_all_range(c, &x->read)) {
         return;
     }
     if (api_accepts(c, "application/x-ndjson")) {
-        events_lines_of_all(c, es, &x->read, !str_is_null(api_query(c, "limit")));
+        events_lines_of_all(c, es, &x->read, x->form, !str_is_null(api_query(c, "limit")));
         return;
     }
     es_read_all(es, &x->read);
@@ -294,10 +299,12 @@ static const struct api_param STREAM_PARAMS[] = {
     {"snapshot", API_QUERY, API_STRING, false, "auto",
      "auto: begin with the newest valid snapshot of `schema`, and the events after it."},
     {"schema", API_QUERY, API_STRING, false, NULL, "With snapshot: its schema tag (default)."},
+    ES_FORM_PARAM,
 };
 static const struct api_param EVENT_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
     {"revision", API_PATH, API_INTEGER, true, "0", "The event's revision."},
+    ES_FORM_PARAM,
 };
 static const struct api_param ALL_PARAMS[] = {
     {"category", API_QUERY, API_STRING, false, NULL, "Events of this category only."},
@@ -310,6 +317,7 @@ static const struct api_param ALL_PARAMS[] = {
     {"limit", API_QUERY, API_LIMIT, false, NULL, "How many events at most (500, 10000)."},
     {"store", API_QUERY, API_STRING, false, "default",
      "The scope of positions: default is the whole log of this server."},
+    ES_FORM_PARAM,
 };
 static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/streams/{stream}/events", get_stream_events, "readStream",

@@ -23,6 +23,7 @@ struct live {
     struct api_waiter waiter;
     struct api *api;
     struct es_subscription *sub;
+    enum envelope_form form;
     bool of_stream, sse;
     /* one of the two */
     struct http_stream *out;
@@ -119,7 +120,7 @@ static bool poll_deliver(struct live *l, enum es_frame frame, const struct es_ev
 {
     l->next = position;
     if (frame == ES_FRAME_EVENT) {
-        event_write(&l->w, l->api->services.es, event, &l->scratch, 0);
+        event_write(&l->w, l->api->services.es, event, l->form, &l->scratch, 0);
         arena_reset(&l->scratch, LIVE_SCRATCH_KEEP);
         l->count++;
         l->next_revision = event->revision + 1;
@@ -175,7 +176,7 @@ static void write_lines(struct live *l, struct json_writer *w, enum es_frame fra
                         uint64_t matched)
 {
     if (frame == ES_FRAME_EVENT) {
-        event_write(w, l->api->services.es, event, &l->scratch, '\n');
+        event_write(w, l->api->services.es, event, l->form, &l->scratch, '\n');
         arena_reset(&l->scratch, LIVE_SCRATCH_KEEP);
         return;
     }
@@ -394,9 +395,10 @@ static void subscribe(struct api_call *c)
     struct es *es;
     struct ectx ec = {0};
     uint64_t wait_ns, limit;
+    enum envelope_form form;
     struct es_subscribe s = {.stream = api_query(c, "stream"), .deliver = live_deliver};
     if (!api_may_wait(c) || !es_get(c, &es) || !es_filter_get(c, &s.filter) ||
-        !filter_fits(c, &s) ||
+        !filter_fits(c, &s) || !es_form_get(c, &form) ||
         !api_query_duration(c, "wait", UINT64_MAX, LIVE_WAIT_MAX_NS, &wait_ns) ||
         !api_query_u64(c, "limit", ES_PAGE_DEFAULT, ES_PAGE_MAX, &limit)) {
         return;
@@ -408,6 +410,7 @@ static void subscribe(struct api_call *c)
         return;
     }
     l->api = c->api;
+    l->form = form;
     l->of_stream = !str_is_null(s.stream);
     l->waiter = (struct api_waiter){.tick = live_tick, .stop = live_stop};
     l->said_ns = env_mono_ns(c->api->services.env);
@@ -516,6 +519,7 @@ static const struct api_param PARAMS[] = {
      "One page, answered as soon as there is something, at the latest after this time."},
     {"limit", API_QUERY, API_LIMIT, false, NULL, "With wait: how many events at most (500)."},
     {"store", API_QUERY, API_STRING, false, "default", "The scope of positions."},
+    ES_FORM_PARAM,
 };
 static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/subscriptions/live", get_live, "subscribe",

@@ -26,8 +26,10 @@ enum envelope_form form_of(const struct json *v)
     }
     bool named = is_text(json_get(v, "eventType")) || is_text(json_get(v, "event_type")) ||
                  json_get(v, "eventId") != NULL || json_get(v, "event_id") != NULL;
-    bool data =
-        json_get(v, data_names[DATA_DATA]) != NULL || json_get(v, data_names[DATA_PAYLOAD]) != NULL;
+    bool data = false;
+    for (size_t i = 0; i < ARRAY_LEN(data_names); i++) {
+        data = data || json_get(v, data_names[i]) != NULL;
+    }
     return named && data ? ENVELOPE_JSON : ENVELOPE_NONE;
 }
 

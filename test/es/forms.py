@@ -15,6 +15,26 @@ def has(found, **wanted):
     return all(found.get(k) == v for k, v in wanted.items())
 
 
+def without(e, *names):
+    return {k: v for k, v in e.items() if k not in ("stream", "revision", "position", *names)}
+
+
+def copies(count, client, found):
+    """What is read in another form and appended to another stream says the same there."""
+    for form, kind, wrap in (("cloudevents", "application/cloudevents-batch+json", lambda events: events),
+                             ("envelope", "application/json", lambda events: {"events": events})):
+        page = client.call("GET", f"/api/v1/streams/forms-1/events?form={form}")[1]["events"]
+        one = client.call("GET", f"/api/v1/streams/forms-1/events/2?form={form}")[1]
+        lines = client.raw("GET", f"/api/v1/streams/forms-1/events?form={form}", headers={"Accept": "application/x-ndjson"})[2].splitlines()
+        live = client.call("GET", f"/api/v1/subscriptions/live?stream=forms-1&from=start&wait=1s&form={form}")[1]["events"]
+        count.show(f"the same in pages, alone, as lines, live ({form})", page[2] == one and [json.loads(x) for x in lines] == page == live, one)
+        sent = client.call("POST", f"/api/v1/streams/{form}-1/events", json.dumps(wrap([without(e) for e in page])), {"Content-Type": kind})
+        again = client.events(f"{form}-1")
+        count.show(f"copied as {form}", sent[0] == 201 and [without(e) for e in again] == [without(e) for e in found], (sent, again, page))
+    got = client.call("GET", "/api/v1/events?form=xml")
+    count.show("a form that is none", got[0] == 400 and got[1]["detail"] == "form: must be native, cloudevents or envelope", got)
+
+
 def run(count, server):
     client = Client(server)
     path = "/api/v1/streams/forms-1/events"
@@ -43,6 +63,7 @@ def run(count, server):
                "tracestate" not in two and has(three, id="c3", traceparent=TRACE), (two, three))
     count.show("binary CloudEvent", has(said, id="b1", type="Said", source="/chat", subject="Euro \u20ac", extensions={"room": "7"},
                content_type="text/plain", data_base64="aGVsbG8=", traceparent=TRACE), said)
+    copies(count, client, found)
     status, body, _ = post("application/cloudevents-batch+json", [CLOUD, dict(CLOUD, time=7)], {})
     count.show("a batch with one that is malformed: its place and field", status == 400 and "batch[1].time" in body["detail"], (status, body))
     client.close()
