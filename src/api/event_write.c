@@ -61,6 +61,9 @@ static void write_form(struct json_writer *w, const struct es_event *e, enum env
     if (e->redacted) {
         json_write_member_bool(w, "redacted", true);
     }
+    if (!str_is_null(e->metadata_error)) {
+        json_write_member_str(w, "metadata_error", e->metadata_error);
+    }
     if (problem != NULL) {
         json_write_member_str(w, "upcast_error", str_of(problem->text));
     }
