@@ -114,6 +114,19 @@ static enum err add_lines(struct append_call *x, struct str body, struct ectx *e
     return e;
 }
 
+/* Without a Content-Type it is JSON, as an event in JSON has it. */
+static enum err check_body(struct es_new_event *n, struct ectx *ec)
+{
+    const bool said = !str_is_null(n->envelope.content_type);
+    if (!said) {
+        n->envelope.content_type = STR_LIT("application/json");
+    }
+    const enum err e = envelope_check_data(&n->envelope, n->data, "body", ec);
+    return e != ERR_MALFORMED || said
+               ? e
+               : ectx_fail(ec, e, "Content-Type: missing, so the body must be JSON, and it is not");
+}
+
 /* ce-id, ce-type, ... and the body as it is. */
 static enum err add_binary(struct append_call *x, struct ectx *ec)
 {
@@ -128,6 +141,7 @@ static enum err add_binary(struct append_call *x, struct ectx *ec)
     const struct envelope_http headers = {.count = r->header_count,
                                           .headers = (const void *)r->headers};
     e = envelope_read_http(&headers, x->c->arena, &n->envelope, ec);
+    e = e == ERR_OK ? check_body(n, ec) : e;
     x->count = e == ERR_OK;
     return e;
 }

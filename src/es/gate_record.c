@@ -68,11 +68,11 @@ static enum err check_ours(const struct record *r, struct ectx *ec)
     return e;
 }
 
-/* Without one: JSON, if it is. */
+/* Data is what the content type says. Without one: JSON, if it is. */
 static enum err content_type_settle(struct envelope *e, struct str data, struct ectx *ec)
 {
     if (!str_is_null(e->content_type) || data.n == 0) {
-        return ERR_OK;
+        return envelope_check_data(e, data, "value", ec);
     }
     const enum err err = json_check(data);
     if (err == ERR_NO_MEMORY) {

@@ -195,6 +195,11 @@ TEST(a_kafka_record_that_no_reader_could_read_is_refused_with_the_header_named)
     row.value = STR_LIT("{\"specversion\":\"1.0\",\"id\":\"1\",\"type\":\"T\",\"source\":\"/\"}");
     assert_int_equal(produce(&w, "order-1", &row, &a, &message), ERR_INVALID_RECORD);
     assert_string_equal(message.p, "ce_type: missing, or not of 1 to 256 bytes");
+    row_init(&row, "b", "T");
+    row_add(&row, "Content-Type", STR_LIT("application/json"));
+    row.value = STR_LIT("plain");
+    assert_int_equal(produce(&w, "order-1", &row, &a, &message), ERR_INVALID_RECORD);
+    assert_string_equal(message.p, "value: is no JSON, which its content-type promises");
     /* Nothing of it is there. */
     assert_int_equal(count_of(&w, STR_NULL, true), 1);
     arena_deinit(&a);
@@ -314,6 +319,9 @@ static void check_event(const struct row *row, const struct es_event *e, struct 
         assert_true(str_eq(said.other[i].value, got->other[i].value));
     }
     assert_true(str_eq(e->data, row->value));
+    const bool json = str_eq_z(got->content_type, "application/json");
+    assert_true(json ? row->value.n == 0 || json_valid(row->value)
+                     : !str_is_null(said.content_type) || !json_valid(row->value));
     assert_true(str_is_null(e->meta) || json_valid(e->meta));
     batch_builder_deinit(&builder);
     buf_deinit(&b);
