@@ -1,5 +1,7 @@
-"""Events in every form that HTTP takes: native, CloudEvents (structured, batch, binary), a team's envelope; and what is filled in."""
+"""Events in every form that HTTP takes: native, CloudEvents (structured, batch, binary), a team's envelope; and what is filled in; the
+same from a Kafka client."""
 import json
+import subprocess
 
 from server import Client
 
@@ -66,4 +68,28 @@ def run(count, server):
     copies(count, client, found)
     status, body, _ = post("application/cloudevents-batch+json", [CLOUD, dict(CLOUD, time=7)], {})
     count.show("a batch with one that is malformed: its place and field", status == 400 and "batch[1].time" in body["detail"], (status, body))
+    client.close()
+    from_kafka(count, server)
+
+
+def produce(server, stream, value, *headers):
+    """By a Kafka client; was it stored?"""
+    told = subprocess.run([server.binary, "produce", "es.forms", "-b", server.kafka, "-k", stream, *(x for h in headers for x in ("-H", h))],
+                          input=value + b"\n", capture_output=True, timeout=30, check=False)
+    return told.returncode == 0
+
+
+def from_kafka(count, server):
+    client = Client(server)
+    stream, meant = "forms-k", ["leat-expected-version=any"]
+    bad = ["ce_time=yesterday", "ce_specversion=0.3", "leat-meta=oops", 'leat-meta={},"revision":9', "ce_id=", "content-type=application/json"]
+    count.show("from Kafka: what no reader could read is refused", not any(produce(server, stream, b"plain", *meant, "ce_type=Paid", h) for h in bad) and
+               client.call("GET", f"/api/v1/streams/{stream}")[0] == 404)
+    stored = produce(server, stream, b'{"n": 1}', *meant, "CE_Type=Paid.v2", "Ce_Id=k1", 'Leat-Meta={"by": "me"}', "LEAT-TAG=red", "own=1")
+    found = (client.events(stream) or [{}])[0] if stored else {}
+    count.show("from Kafka: what is absent is filled in, names in any case", has(found, id="k1", type="Paid.v2", version="2", correlation_id="k1",
+               subject=stream, source=f"/leat/streams/{stream}", content_type="application/json", meta={"by": "me"}, tags=["red"], data={"n": 1})
+               and "metadata_error" not in found, found)
+    found = client.call("GET", "/api/v1/events?type=Paid.v2&tag=red")[1]["events"]
+    count.show("from Kafka: found by type and tag", [e["id"] for e in found] == ["k1"], found)
     client.close()
