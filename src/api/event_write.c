@@ -10,21 +10,12 @@ void event_position_write(struct json_writer *w, const char *name, struct es_pos
     json_write_member_str(w, name, str_make(text, n));
 }
 
-/* JSON unless the content type says otherwise: application/json, text/json, or a suffix +json. */
-static bool is_json(struct str content_type)
-{
-    struct str rest;
-    struct str type = str_trim(str_cut(content_type, ';', &rest));
-    return str_is_null(content_type) || str_eq_z(type, "application/json") ||
-           str_eq_z(type, "text/json") || str_ends(type, "+json");
-}
-
 static void write_data(struct json_writer *w, const struct es_event *e)
 {
     if (str_is_null(e->data)) {
         json_write_name(w, "data");
         json_write_null(w);
-    } else if (is_json(e->envelope.content_type) && api_is_json(w, e->data)) {
+    } else if (media_is_json(e->envelope.content_type) && api_is_json(w, e->data)) {
         json_write_name(w, "data");
         api_write_line(w, e->data);
     } else {

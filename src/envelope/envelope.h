@@ -148,6 +148,10 @@ size_t time_format_rfc3339(int64_t ns, char out[TIME_TEXT_SIZE]);
 /* "30s", "1h30m", "500ms", "PT30S": a duration (reference: humantime and ISO 8601). */
 bool duration_parse(struct str s, uint64_t *ns);
 
+/* Is data of this content type JSON: application/json, text/json, or a suffix +json, in any case?
+ * An absent one is (the native API's default). */
+bool media_is_json(struct str content_type);
+
 /* W3C traceparent: version, ids not zero, lower-case hex; a higher version may be longer. */
 bool traceparent_valid(struct str s);
 /* Printable ASCII of at most 512 bytes: all that is checked of a tracestate. */

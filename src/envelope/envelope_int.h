@@ -83,8 +83,6 @@ MUST_USE enum err read_object(const struct reading *r, const struct json *v, str
 /* What an object says it is: STRUCTURED, JSON, or NONE. */
 enum envelope_form form_of(const struct json *v);
 
-/* Is it JSON by its media type? Absent ones are (the native API's default). */
-bool media_is_json(struct str content_type);
 /* Is it this media type, whatever its parameters? */
 bool media_is(struct str content_type, const char *type);
 /* Are the bytes events with their metadata (structured mode, batches)? */

@@ -42,6 +42,23 @@ static void expect(const struct row *rows, size_t count)
     world_deinit(&w);
 }
 
+/* It came back in base64. */
+TEST(api_json_is_json_in_any_case_of_its_type)
+{
+    static const struct row rows[] = {
+        {NATIVE,
+         "{\"events\":[{\"type\":\"t\",\"content_type\":\"APPLICATION/JSON\",\"data\":{\"a\":1}}]}",
+         201, "\"data\":{\"a\":1}"},
+        {"ce-specversion: 1.0\r\nce-id: i\r\nce-source: /\r\nce-type: t\r\nContent-Type: "
+         "application/vnd.x+JSON; charset=utf-8\r\n",
+         "{\"a\":1}", 201, "\"data\":{\"a\":1}"},
+        {"ce-specversion: 1.0\r\nce-id: i\r\nce-source: /\r\nce-type: t\r\nContent-Type: "
+         "text/plain\r\n",
+         "{\"a\":1}", 201, "\"data_base64\":\"eyJhIjoxfQ==\""},
+    };
+    expect(rows, ARRAY_LEN(rows));
+}
+
 /* It was left out in silence. */
 TEST(api_meta_of_a_cloudevent_is_kept)
 {
