@@ -60,6 +60,7 @@ struct reading {
     enum envelope_form form;
     bool api;     /* members of the API around it are not the event's */
     bool forgive; /* what is malformed counts as absent (headers of a record) */
+    bool strict;  /* extensions without control characters: not of what may be stored already */
     struct arena *arena;
     struct ectx *ec;
 };

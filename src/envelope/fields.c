@@ -279,6 +279,9 @@ enum err other_add(const struct reading *r, struct envelope *e, struct str name,
     if (!utf8_valid(value)) {
         return field_fail(r, written, "is no UTF-8");
     }
+    if (r->strict && has_control(value)) {
+        return fail_value(r, written, value, "has control characters");
+    }
     for (size_t i = 0; i < e->other_count; i++) {
         if (str_eq(e->other[i].name, name)) {
             e->other[i].value = value; /* the last one counts */

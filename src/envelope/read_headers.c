@@ -285,7 +285,7 @@ static struct str header_decode(struct arena *a, struct str s)
 MUST_USE enum err envelope_read_http(const struct envelope_http *h, struct arena *a,
                                      struct envelope *out, struct ectx *ec)
 {
-    struct reading r = {.at = "", .form = ENVELOPE_BINARY, .arena = a, .ec = ec};
+    struct reading r = {.at = "", .form = ENVELOPE_BINARY, .strict = true, .arena = a, .ec = ec};
     struct envelope found;
     bool spec = false, attributes = false;
     size_t at = 0;

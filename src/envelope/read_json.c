@@ -93,6 +93,8 @@ static enum err set_member(const struct reading *r, struct envelope *e, enum fie
 static enum err add_other(const struct reading *r, struct envelope *e, struct str name,
                           const struct json *v)
 {
+    struct reading raw = *r;
+    raw.strict = false; /* JSON has line breaks between its tokens */
     switch (v->kind) {
     case JSON_NULL:
         return ERR_OK;
@@ -106,7 +108,7 @@ static enum err add_other(const struct reading *r, struct envelope *e, struct st
         break;
     }
     return r->form == ENVELOPE_JSON
-               ? other_add(r, e, name, v->raw, v->name)
+               ? other_add(&raw, e, name, v->raw, v->name)
                : field_fail(r, v->name, "must be a string, a number or a boolean");
 }
 
@@ -371,7 +373,7 @@ MUST_USE enum err envelope_read_json(const struct json *v, const char *at, struc
                                      struct envelope *out, struct str *data,
                                      enum envelope_form *form, struct ectx *ec)
 {
-    struct reading r = {.at = at, .api = true, .arena = a, .ec = ec};
+    struct reading r = {.at = at, .api = true, .strict = true, .arena = a, .ec = ec};
     if (v->kind != JSON_OBJECT) {
         return ectx_fail(ec, ERR_MALFORMED, "%s: must be an object", at[0] == '\0' ? "event" : at);
     }

@@ -84,6 +84,7 @@ TEST(malformed_headers_of_http_are_refused_with_their_name)
     EXPECT_HTTP("ce-time: 'now' is no RFC 3339 time", H("ce-time", "now"));
     EXPECT_HTTP("Ce-Id: 'a?b' has control characters or is no UTF-8", H("Ce-Id", "a%0Ab"));
     EXPECT_HTTP("ce-subject: '?' has control characters or is no UTF-8", H("ce-subject", "%FF"));
+    EXPECT_HTTP("ce-region: 'a?b' has control characters", H("ce-region", "a%0Ab"));
     EXPECT_HTTP("ce-traceparent: 'x' is no W3C traceparent", H("ce-traceparent", "x"));
 }
 
@@ -129,6 +130,14 @@ static const struct json_row rows[] = {
      "events[3].a: must be a string, a number or a boolean", NULL},
     {"{\"eventType\":\"t\",\"data\":1,\"metadata\":{\"correlationId\":[]}}", 0,
      "events[3].metadata.correlationId: must be a string or a number", NULL},
+    {"{\"type\":\"t\",\"extensions\":{\"a\":\"x\\ny\\u0000\"}}", 0,
+     "events[3].a: 'x?y?' has control characters", NULL},
+    {"{\"specversion\":\"1.0\",\"type\":\"t\",\"a\":\"\\u007f\"}", 0,
+     "events[3].a: '?' has control characters", NULL},
+    {"{\"eventType\":\"t\",\"data\":1,\"metadata\":{\"a\":\"\\t\"}}", 0,
+     "events[3].metadata.a: '?' has control characters", NULL},
+    {"{\"eventType\":\"t\",\"data\":1,\"metadata\":{\"a\":[1,\n2]}}", ENVELOPE_JSON,
+     "{\"type\":\"t\",\"extensions\":{\"a\":\"[1,\\n2]\"}}", "1"},
     {"{\"type\":\"t\",\"tag\":[\"a\"]}", 0, "events[3].tag: an event has no such member", NULL},
     {"{\"type\":\"t\",\"payload\":{}}", 0, "events[3].payload: an event has no such member", NULL},
     {"{\"type\":\"t\",\"payload\":null,\"subject\":null,\"schema\":\"z\",\"data_schema\":\"y\"}",
