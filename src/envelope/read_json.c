@@ -309,16 +309,17 @@ static enum err read_rest_native(const struct reading *r, const struct json *m, 
 /* A member that is neither a field nor data. */
 static enum err read_rest(const struct reading *r, const struct json *m, struct envelope *e)
 {
+    size_t rank;
     switch (r->form) {
     case ENVELOPE_NATIVE:
         return read_rest_native(r, m, e);
     case ENVELOPE_STRUCTURED:
-        if (str_eq_z(m->name, "specversion")) {
-            return ERR_OK;
+        if (str_eq_z(m->name, "specversion") ||
+            field_find(NAMES_ATTRIBUTES, m->name, false, &rank) != FIELD_NONE) {
+            return ERR_OK; /* another member gives this field: the first of its names counts */
         }
-        return is_attribute(m->name)
-                   ? field_fail(r, m->name, "not in lower case, or another member gives this field")
-                   : add_other(r, e, m->name, m);
+        return is_attribute(m->name) ? field_fail(r, m->name, "not in lower case")
+                                     : add_other(r, e, m->name, m);
     case ENVELOPE_JSON:
         return add_apart(r, e, "envelope", m, false);
     case ENVELOPE_NONE:
