@@ -16,6 +16,13 @@ static bool is_text(const struct json *v)
     return v != NULL && v->kind == JSON_STRING;
 }
 
+/* A name by which a team's envelope is known, beside its data. */
+static bool names_envelope(struct str name)
+{
+    return str_eq_z(name, "eventType") || str_eq_z(name, "event_type") ||
+           str_eq_z(name, "eventId") || str_eq_z(name, "event_id");
+}
+
 enum envelope_form form_of(const struct json *v)
 {
     if (v == NULL || v->kind != JSON_OBJECT) {
@@ -180,12 +187,17 @@ static enum err add_apart(const struct reading *r, struct envelope *e, const cha
     return str_is_null(name) ? no_memory(r) : add_other(r, e, name, m);
 }
 
+/* Where this member is: "events[3].metadata". Null: no memory. */
+static struct str within(const struct reading *r, const struct json *v)
+{
+    return arena_printf(r->arena, "%s%s%.*s", r->at, r->at[0] == '\0' ? "" : ".", STR(v->name));
+}
+
 /* A team's `metadata`: names of fields fill in what the envelope does not say, the rest are
  * extension attributes; what would hide another one is kept as "metadata.NAME". */
 static enum err read_metadata(const struct reading *outer, const struct json *v, struct envelope *e)
 {
-    struct str at = arena_printf(outer->arena, "%s%s%.*s", outer->at,
-                                 outer->at[0] == '\0' ? "" : ".", STR(v->name));
+    const struct str at = within(outer, v);
     if (str_is_null(at)) {
         return no_memory(outer);
     }
@@ -282,14 +294,18 @@ static bool is_of_api(const struct reading *r, const struct json *m)
             (r->form != ENVELOPE_STRUCTURED || m->kind == JSON_OBJECT));
 }
 
-static enum err read_extensions(const struct reading *r, const struct json *v, struct envelope *e)
+static enum err read_extensions(const struct reading *outer, const struct json *v,
+                                struct envelope *e)
 {
+    struct reading r = *outer;
     const struct json *object;
-    enum err err = built(r, v, &object);
+    const struct str at = within(outer, v);
+    enum err err = str_is_null(at) ? no_memory(outer) : built(outer, v, &object);
+    r.at = at.p;
     for (const struct json *m = err == ERR_OK ? object->first : NULL; m != NULL && err == ERR_OK;
          m = m->next) {
-        err = is_attribute(m->name) ? field_fail(r, m->name, "is a field, not an extension")
-                                    : add_other(r, e, m->name, m);
+        err = is_attribute(m->name) ? field_fail(&r, m->name, "is a field, not an extension")
+                                    : add_other(&r, e, m->name, m);
     }
     return err;
 }
@@ -301,9 +317,12 @@ static enum err read_rest_native(const struct reading *r, const struct json *m, 
     if (str_eq_z(m->name, "extensions")) {
         return read_extensions(r, m, e);
     }
-    return field_find(NAMES_MEMBERS, m->name, false, &rank) != FIELD_NONE
-               ? ERR_OK
-               : field_fail(r, m->name, "an event has no such member");
+    if (field_find(NAMES_MEMBERS, m->name, false, &rank) != FIELD_NONE) {
+        return ERR_OK;
+    }
+    return field_fail(r, m->name,
+                      names_envelope(m->name) ? "is of an envelope, which has data or payload, too"
+                                              : "an event has no such member");
 }
 
 /* A member that is neither a field nor data. */
