@@ -21,6 +21,7 @@ struct append_call {
     struct es_expected expected;
     bool by_header;
     struct str stream; /* null: several */
+    bool cloudevents;  /* the content type says that they are */
     struct es_new_event *events;
     size_t count, cap;
 };
@@ -39,16 +40,24 @@ static void trace_event(const struct append_call *x, struct envelope *e)
     e->tracestate = tracestate_valid(state) ? state : STR_NULL;
 }
 
+/* "events[3]"; the only one that a body can have: "event". `list` is a word of ours. */
+static void event_at(const struct append_call *x, const char *list, char at[64])
+{
+    struct buf b = {.p = (uint8_t *)at, .cap = 63, .max = 63};
+    buf_put_z(&b, list);
+    if (strcmp(list, "event") != 0) {
+        buf_put_u8(&b, '[');
+        buf_put_decimal(&b, x->count);
+        buf_put_u8(&b, ']');
+    }
+    at[b.n] = '\0';
+}
+
 static enum err add_event(struct append_call *x, const struct json *v, const char *list,
                           struct ectx *ec)
 {
-    char at[64]; /* `list` is a word of ours */
-    struct buf b = {.p = (uint8_t *)at, .cap = sizeof(at) - 1, .max = sizeof(at) - 1};
-    buf_put_z(&b, list);
-    buf_put_u8(&b, '[');
-    buf_put_decimal(&b, x->count);
-    buf_put_u8(&b, ']');
-    at[b.n] = '\0';
+    char at[64];
+    event_at(x, list, at);
     if (x->count == x->cap) {
         return ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE, "more than %u events", ES_EVENTS_MAX);
     }

@@ -67,7 +67,12 @@ MUST_USE enum err event_read(const struct json *v, struct str stream, const char
     struct str *tags;
     e = event_texts_read(v, "tags", ES_TAGS_MAX, a, &tags, &out->tag_count, ec);
     out->tags = tags;
-    return e == ERR_OK ? ERR_OK : ectx_wrap(ec, e, "%s", at);
+    if (e != ERR_OK && e != ERR_NO_MEMORY) {
+        const struct ectx inner = *ec; /* "tags[1]: ..." */
+        *ec = (struct ectx){0};
+        return ectx_fail(ec, e, "%s.%s", at, inner.text);
+    }
+    return e;
 }
 
 MUST_USE enum err event_expected_read(const struct json *v, struct es_expected *out,

@@ -112,7 +112,7 @@ static enum err plan_checks(struct append_op *o)
         uint32_t stream;
         enum err e = es_plan_stream(&o->plan, c->stream, &stream, &a->ec);
         if (e != ERR_OK) {
-            return e;
+            return ectx_wrap(&a->ec, e, "checks[%zu]", i);
         }
         o->expectation_checks[n] = (uint32_t)i;
         o->expectations[n++] = (struct es_rule_expectation){stream, c->expected};
@@ -136,7 +136,7 @@ static enum err plan_make(struct append_op *o)
         e = es_plan_stream(&o->plan, x->stream, &out->stream, &a->ec);
         if (e != ERR_OK) {
             a->culprit = i;
-            return e;
+            return ectx_wrap(&a->ec, e, "events[%zu]", i);
         }
         out->id = x->envelope.id;
         out->type = x->envelope.type;

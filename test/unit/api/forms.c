@@ -72,3 +72,31 @@ TEST(api_meta_of_a_cloudevent_is_kept)
     };
     expect(rows, ARRAY_LEN(rows));
 }
+
+TEST(api_errors_of_events_say_where)
+{
+    static const struct row rows[] = {
+        {NATIVE, "{\"events\":[{\"type\":\"t\"},{\"type\":\"t\",\"tags\":[\"a\",1]}]}", 400,
+         "\"events[1].tags[1]: must be a text that is not empty\""},
+        {NATIVE, "{\"events\":[{\"type\":\"t\",\"extensions\":{\"o\":{}}}]}", 400,
+         "\"events[0].extensions.o: must be a string"},
+        {STRUCTURED, "{" CE ",\"time\":\"now\"}", 400, "\"event.time: 'now' is no RFC 3339 time\""},
+        {BATCH, "[{" CE ",\"time\":\"now\"}]", 400, "\"batch[0].time: 'now' is no RFC 3339 time\""},
+    };
+    struct world w;
+    expect(rows, ARRAY_LEN(rows));
+    open_events(&w);
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", "",
+                         "{\"checks\":[{\"stream\":\"a-1\",\"expected\":\"any\"},"
+                         "{\"stream\":\"-1\",\"expected\":\"any\"}]}"),
+                     400);
+    assert_true(has(&w, "\"detail\":\"checks[1]: "));
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", "",
+                         "{\"records\":[{\"stream\":\"a-1\",\"type\":\"t\"},"
+                         "{\"stream\":\"-1\",\"type\":\"t\"}]}"),
+                     400);
+    if (!has(&w, "\"detail\":\"events[1]: ") && !has(&w, "\"detail\":\"records[1]")) {
+        fail_msg("%.*s", STR(w.body));
+    }
+    world_deinit(&w);
+}
