@@ -61,6 +61,11 @@ static enum err add_event(struct append_call *x, const struct json *v, const cha
     if (x->count == x->cap) {
         return ectx_fail(ec, ERR_RECORD_LIST_TOO_LARGE, "more than %u events", ES_EVENTS_MAX);
     }
+    const struct json *spec = json_get(v, "specversion");
+    if (x->cloudevents && v->kind == JSON_OBJECT && (spec == NULL || spec->kind != JSON_STRING)) {
+        return ectx_fail(ec, ERR_MALFORMED, "%s.specversion: %s", at,
+                         spec == NULL ? "is missing: \"1.0\"" : "must be a string: \"1.0\"");
+    }
     enum err e = event_read(v, x->stream, at, x->c->arena, &x->events[x->count], ec);
     if (e == ERR_OK) {
         trace_event(x, &x->events[x->count++].envelope);
@@ -178,10 +183,12 @@ static enum err read_events(struct append_call *x, struct json **body, struct ec
     if (e != ERR_OK) {
         return e;
     }
-    if (api_content_is(x->c, "application/cloudevents-batch+json")) {
+    const bool batch = api_content_is(x->c, "application/cloudevents-batch+json");
+    x->cloudevents = batch || api_content_is(x->c, "application/cloudevents+json");
+    if (batch) {
         return add_list(x, v, "batch", ec);
     }
-    if (api_content_is(x->c, "application/cloudevents+json")) {
+    if (x->cloudevents) {
         e = make_room(x, 1, ec);
         return e == ERR_OK ? add_event(x, v, "event", ec) : e;
     }

@@ -59,6 +59,22 @@ TEST(api_json_is_json_in_any_case_of_its_type)
     expect(rows, ARRAY_LEN(rows));
 }
 
+/* They were read as whatever they looked like. */
+TEST(api_the_content_type_says_what_a_cloudevent_is)
+{
+    static const struct row rows[] = {
+        {STRUCTURED, "{\"specversion\":1.0,\"id\":\"i\",\"source\":\"/\",\"type\":\"t\"}", 400,
+         "event.specversion: must be a string: "},
+        {STRUCTURED, "{\"id\":\"i\",\"source\":\"/\",\"type\":\"t\"}", 400,
+         "event.specversion: is missing: "},
+        {STRUCTURED, "{\"eventType\":\"t\",\"data\":1}", 400, "event.specversion: is missing: "},
+        {BATCH, "[{" CE "},{\"type\":\"t\"}]", 400, "batch[1].specversion: is missing: "},
+        {BATCH, "[1]", 400, "batch[0]: must be an object"},
+        {NATIVE, "{\"events\":[{" CE "},{\"type\":\"u\"}]}", 201, "\"type\":\"u\""},
+    };
+    expect(rows, ARRAY_LEN(rows));
+}
+
 /* It was left out in silence. */
 TEST(api_meta_of_a_cloudevent_is_kept)
 {
