@@ -72,9 +72,22 @@ enum es_problem es_write_problem(enum err e)
     }
 }
 
+/* The first event whose category is not there. */
+static size_t without_category(const struct append_op *o)
+{
+    size_t i = 0;
+    while (i < o->a->event_count && o->plan.streams[o->plan.events[i].stream].cat != NULL) {
+        i++;
+    }
+    return i < o->a->event_count ? i : 0;
+}
+
 /* Without words it is of a look-up. */
 static void append_error(struct append_op *o, enum err e)
 {
+    if (e == ERR_LIMIT) {
+        o->a->culprit = without_category(o);
+    }
     if (o->a->ec.code == ERR_OK) {
         IGNORE(ectx_fail(&o->a->ec, e, "could not look up what the append depends on"));
     }

@@ -176,6 +176,24 @@ TEST(api_problems_of_streams_say_what_is_there)
     world_deinit(&w);
 }
 
+/* It was always the first. */
+TEST(api_the_event_whose_category_is_missing_is_named)
+{
+    struct world w = {.events = true, .categories = 1};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", PATH, "", "{\"events\":[" EVENT "]}"), 201);
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", "",
+                         "{\"records\":[{\"stream\":\"many-1\",\"type\":\"a\"},"
+                         "{\"stream\":\"many-2\",\"type\":\"a\"},"
+                         "{\"stream\":\"few-1\",\"type\":\"a\"}]}"),
+                     404);
+    assert_true(has(&w, "category-not-found") && has(&w, "\"event\":2"));
+    world_deinit(&w);
+}
+
 TEST(api_an_arena_is_widened_up_to_its_limit)
 {
     struct arena a;

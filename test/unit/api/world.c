@@ -65,6 +65,16 @@ static void open_events(struct world *w)
     es_start(w->es, NULL, NULL);
 }
 
+static void set_number(struct world *w, const char *name, uint64_t value)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    if (value > 0) {
+        assert_int_equal(
+            config_set(&w->config, str_of(name), str_of(text), CONFIG_FROM_STATIC, NULL), ERR_OK);
+    }
+}
+
 static void boot(struct world *w)
 {
     const struct net_config net = {.max_connections = 100,
@@ -75,13 +85,8 @@ static void boot(struct world *w)
     struct ectx ec = {0};
     assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
     config_init(&w->config, CONFIG_SCOPE_BROKER);
-    if (w->keys_bytes > 0) {
-        char text[24];
-        (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)w->keys_bytes);
-        assert_int_equal(config_set(&w->config, STR_LIT("leat.idempotency.max.bytes"), str_of(text),
-                                    CONFIG_FROM_STATIC, NULL),
-                         ERR_OK);
-    }
+    set_number(w, "leat.idempotency.max.bytes", w->keys_bytes);
+    set_number(w, "leat.es.categories.auto.max", w->categories);
     w->metrics = metrics_create();
     open_log(w);
     if (w->events) {
@@ -133,7 +138,8 @@ static void halt(struct world *w)
 void world_init(struct world *w)
 {
     const struct env_sim_config sim = {.seed = 11, .write_ns = 1000, .sync_ns = 100000};
-    *w = (struct world){.keys_bytes = w->keys_bytes, .events = w->events};
+    *w = (struct world){
+        .keys_bytes = w->keys_bytes, .categories = w->categories, .events = w->events};
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     buf_init(&w->in, 64u << 20);
     assert_true(buf_reserve(&w->in, 4u << 20));
