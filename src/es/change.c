@@ -21,20 +21,32 @@ struct change_op {
     struct es_position created;
     struct es_erase erase;
     struct es_field_look fields; /* of a redaction that names some */
+    struct es_stream_get get;    /* what a max_age shows */
 };
 
-static void change_answer(struct change_op *o, enum es_problem p)
+/* It waits for nothing here any more. */
+static void change_leave(struct change_op *o)
 {
-    struct es_stream_change *c = o->c;
     list_remove(&o->wait.link);
     es_erase_leave(o->op.es, &o->erase);
     if (o->head != NULL) {
         es_head_give(o->op.es, o->head);
     }
     es_wop_end(&o->op);
+}
+
+static void change_told(struct change_op *o, enum es_problem p)
+{
+    struct es_stream_change *c = o->c;
     c->internal = NULL;
     c->problem = p;
     c->done(c);
+}
+
+static void change_answer(struct change_op *o, enum es_problem p)
+{
+    change_leave(o);
+    change_told(o, p);
 }
 
 static void change_fail(struct es_wop *op, enum es_problem p, const struct ectx *ec)
@@ -219,6 +231,27 @@ static void erase(struct change_op *o)
     es_erase_ask(o->op.es, &o->erase);
 }
 
+/* It is durable in any case; what cannot be looked up is shown without its max_age. */
+static void told_shown(struct es_stream_get *g)
+{
+    struct change_op *o = g->ctx;
+    if (g->problem == ES_OK) {
+        o->c->info.first_revision = g->info.first_revision;
+        o->c->info.empty = g->info.empty;
+    }
+    change_told(o, ES_OK);
+}
+
+/* Settings: what they leave, by the time of the events, too. */
+static void answer_shown(struct change_op *o)
+{
+    struct es *es = o->op.es;
+    o->get = (struct es_stream_get){
+        .stream = o->c->stream, .arena = o->c->arena, .done = told_shown, .ctx = o};
+    change_leave(o);
+    es_stream_get(es, &o->get);
+}
+
 static void told_durable(struct es_flight_wait *w)
 {
     struct change_op *o = CONTAINER_OF(w, struct change_op, op.flight_wait);
@@ -240,6 +273,10 @@ static void told_durable(struct es_flight_wait *w)
         return;
     }
     o->c->erased = ES_FAULT(erased_early);
+    if (o->c->kind == ES_CHANGE_SET && o->c->info.max_age_ms >= 0 && !o->c->info.empty) {
+        answer_shown(o);
+        return;
+    }
     change_answer(o, ES_OK);
 }
 

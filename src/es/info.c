@@ -2,8 +2,7 @@
  * What a stream is: es_stream_get, and the same for rows of a list.
  *
  * The first revision that is shown follows from truncation and max_count. With max_age it is the
- * first whose record is young enough: records of a partition come in the order of their times, so
- * the offset is looked up by time, and the revision that belongs to it is found by halving.
+ * first whose record is young enough (young.c).
  */
 #include "es/read_int.h"
 
@@ -29,21 +28,23 @@ void es_info_make(struct es_stream_info *out, const struct es_cat *cat, int32_t 
                                    .partition = partition};
 }
 
+void es_info_young(struct es_stream_info *info, uint64_t first)
+{
+    info->first_revision = first;
+    info->empty = first > info->last_revision;
+}
+
 struct info_get {
     struct es_task task;
     struct es_stream_get *g;
-    enum { AT_LOOK, AT_LOOKED, AT_SEEK, AT_HALVE, AT_HALVED } at;
+    enum { AT_LOOK, AT_LOOKED, AT_YOUNG } at;
     const struct es_cat *cat;
     int32_t partition;
     struct es_hash hash;
     struct es_sight sight;
     struct es_look looks[LOOK_COUNT];
     struct es_look_set set;
-    struct es_seek_call *seek;
-    bool sought;
-    enum err seek_err;
-    int64_t young;      /* first offset that is young enough */
-    uint64_t low, high; /* the revision that is looked for is in [low, high] */
+    struct es_young young;
 };
 
 static void answer(struct info_get *s, enum es_problem problem)
@@ -64,7 +65,7 @@ static void get_fail(struct es_task *task, enum es_problem problem, const struct
 
 static void get_release(struct es_task *task)
 {
-    es_seek_cancel(&CONTAINER_OF(task, struct info_get, task)->seek);
+    es_young_cancel(&CONTAINER_OF(task, struct info_get, task)->young);
 }
 
 static void broken(struct info_get *s, enum err e)
@@ -90,18 +91,6 @@ static bool at_look(struct info_get *s)
     s->set.count = LOOK_COUNT;
     s->at = AT_LOOKED;
     return es_task_look(&s->task, &s->set);
-}
-
-static void young_done(void *ctx, enum err e, int64_t offset, const struct ectx *ec)
-{
-    struct info_get *s = ctx;
-    s->sought = true;
-    s->seek_err = e;
-    s->young = offset;
-    if (e != ERR_OK) {
-        s->g->ec = *ec;
-    }
-    es_task_wake(&s->task);
 }
 
 static bool at_looked(struct info_get *s)
@@ -140,69 +129,32 @@ static bool at_looked(struct info_get *s)
         answer(s, ES_OK);
         return false;
     }
-    s->at = AT_SEEK;
-    const struct engine_seek what = {.by = ENGINE_SEEK_TIME,
-                                     .timestamp_ms =
-                                         env_wall_ms(s->task.es->env) - s->sight.status.max_age_ms};
-    if (!es_seek_start(s->task.es, s->cat, s->partition, &what, young_done, s, &s->seek)) {
-        broken(s, ERR_NO_MEMORY);
-    }
-    return false; /* young_done wakes it */
-}
-
-static bool at_seek(struct info_get *s)
-{
-    if (!s->sought) {
-        return false;
-    }
-    if (s->seek_err != ERR_OK) {
-        broken(s, s->seek_err);
-        return false;
-    }
-    s->low = s->g->info.first_revision;
-    s->high = s->sight.head + 1;
-    s->at = AT_HALVE;
+    s->at = AT_YOUNG;
+    es_young_begin(&s->young, s->cat, s->partition, &s->hash, s->sight.status.max_age_ms,
+                   g->info.first_revision, head + 1, &g->ec);
     return true;
 }
 
-static bool at_halve(struct info_get *s)
+static bool at_young(struct info_get *s)
 {
-    if (s->low == s->high) {
-        s->g->info.first_revision = s->low;
-        s->g->info.empty = s->low > s->sight.head;
-        answer(s, ES_OK);
+    if (!es_young_run(&s->young)) {
         return false;
     }
-    es_key_event(s->looks[0].key, &s->hash, s->low + (s->high - s->low) / 2);
-    s->looks[0].kind = ES_LOOK_GET;
-    s->set.count = 1;
-    s->at = AT_HALVED;
-    return es_task_look(&s->task, &s->set);
-}
-
-static bool at_halved(struct info_get *s)
-{
-    struct es_place place;
-    uint64_t middle = s->low + (s->high - s->low) / 2;
-    if (s->looks[0].err != ERR_OK) {
-        broken(s, s->looks[0].err == ERR_NOT_FOUND ? ERR_DAMAGED : s->looks[0].err);
+    if (s->young.err != ERR_OK) {
+        broken(s, s->young.err);
         return false;
     }
-    es_value_event_read(s->looks[0].value, &place);
-    if (place.offset < s->young) {
-        s->low = middle + 1;
-    } else {
-        s->high = middle;
-    }
-    s->at = AT_HALVE;
-    return true;
+    es_info_young(&s->g->info, s->young.revision);
+    answer(s, ES_OK);
+    return false;
 }
 
 static void get_go(struct es_task *task)
 {
     static bool (*const steps[])(struct info_get *) = {
-        [AT_LOOK] = at_look,   [AT_LOOKED] = at_looked, [AT_SEEK] = at_seek,
-        [AT_HALVE] = at_halve, [AT_HALVED] = at_halved,
+        [AT_LOOK] = at_look,
+        [AT_LOOKED] = at_looked,
+        [AT_YOUNG] = at_young,
     };
     struct info_get *s = CONTAINER_OF(task, struct info_get, task);
     if (s->set.pending > 0) {
@@ -239,6 +191,7 @@ static enum es_problem begin(struct es *es, struct es_stream_get *g, struct info
     s->task.go = get_go;
     s->task.fail = get_fail;
     s->task.release = get_release;
+    es_young_init(&s->young, &s->task);
     p = es_task_begin(es, &s->task, &g->ec);
     if (p != ES_OK) {
         mem_free(s);

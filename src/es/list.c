@@ -2,7 +2,8 @@
  * Streams in the order in which they began: the table `streams` of the index, which has the place
  * of each stream's first event; the event says the name. Of all categories, a merge of their lists.
  *
- * Rounds: entries -> events (pick) -> names that have the prefix -> heads and statuses -> rows.
+ * Rounds: entries -> events (pick) -> names that have the prefix -> heads and statuses -> rows, one
+ * after the other: what a max_age leaves of a stream is looked up by time (young).
  */
 #include "es/read_int.h"
 
@@ -23,10 +24,13 @@ struct cat_list { /* the streams of one category; a part of them in memory */
 struct list_read {
     struct es_task task;
     struct es_stream_list *l;
-    enum { AT_LOAD, AT_LOADED, AT_NAMES, AT_LOOKED } at;
+    enum { AT_LOAD, AT_LOADED, AT_NAMES, AT_LOOKED, AT_ROW, AT_YOUNG, AT_ROUND } at;
     struct cat_list *lists;
     size_t list_count, loading; /* of lists: those below were loaded or needed nothing */
     size_t round, picked, kept, scanned, row_cap;
+    size_t row; /* of the names that are kept: the next */
+    bool full;  /* and it comes first the next time */
+    struct es_young young;
     struct arena arena; /* of the first events, which only say the names */
     bool ended;
     struct es_position passed;
@@ -65,6 +69,7 @@ static void list_release(struct es_task *task)
 {
     struct list_read *s = CONTAINER_OF(task, struct list_read, task);
     es_pick_cancel(&s->pick);
+    es_young_cancel(&s->young);
     arena_deinit(&s->arena);
 }
 
@@ -280,35 +285,72 @@ static bool row_add(struct list_read *s, size_t i)
 
 static bool at_looked(struct list_read *s)
 {
-    struct es_stream_list *l = s->l;
-    struct es_position passed = s->places[s->picked - 1].position;
-    bool full = false;
     for (size_t i = 0; i < 2 * s->kept; i++) {
         if (s->looks[i].err != ERR_OK && s->looks[i].err != ERR_NOT_FOUND) {
             broken(s, s->looks[i].err);
             return false;
         }
     }
-    for (size_t i = 0; i < s->kept && !full; i++) {
-        full = l->count == l->limit;
-        if (!full && !row_add(s, i)) {
-            if (l->count == 0) {
-                broken(s, ERR_NO_MEMORY);
-                return false;
-            }
-            full = true;
-        }
-        if (full) { /* this one comes first the next time */
-            passed = l->rows[l->count - 1].info.created;
-        }
+    s->row = 0;
+    s->full = false;
+    s->at = AT_ROW;
+    return true;
+}
+
+static bool at_row(struct list_read *s)
+{
+    struct es_stream_list *l = s->l;
+    s->at = AT_ROUND;
+    if (s->row == s->kept) {
+        return true;
     }
-    l->next = passed;
+    s->full = l->count == l->limit;
+    if (!s->full && !row_add(s, s->row)) {
+        if (l->count == 0) {
+            broken(s, ERR_NO_MEMORY);
+            return false;
+        }
+        s->full = true;
+    }
+    if (s->full) {
+        return true;
+    }
+    s->at = AT_ROW;
+    const struct es_stream_info *info = &l->rows[l->count - 1].info;
+    const struct es_pick_place *place = &s->places[s->asked[s->row++]];
+    if (info->state == ES_ACTIVE && info->max_age_ms >= 0 && !info->empty) {
+        const struct es_hash hash = es_hash_stream(s->task.es, l->rows[l->count - 1].stream);
+        s->at = AT_YOUNG;
+        es_young_begin(&s->young, place->cat, place->partition, &hash, info->max_age_ms,
+                       info->first_revision, info->last_revision + 1, &l->ec);
+    }
+    return true;
+}
+
+static bool at_young(struct list_read *s)
+{
+    if (!es_young_run(&s->young)) {
+        return false;
+    }
+    if (s->young.err != ERR_OK) {
+        broken(s, s->young.err);
+        return false;
+    }
+    es_info_young(&s->l->rows[s->l->count - 1].info, s->young.revision);
+    s->at = AT_ROW;
+    return true;
+}
+
+static bool at_round(struct list_read *s)
+{
+    struct es_stream_list *l = s->l;
+    l->next = s->full ? l->rows[l->count - 1].info.created : s->places[s->picked - 1].position;
     s->scanned += s->picked;
     s->round -= s->picked;
     memmove(s->places, &s->places[s->picked], s->round * sizeof(s->places[0]));
     s->ended = s->ended && s->round == 0;
-    if (full || s->ended || l->count == l->limit || s->scanned >= SCANNED_MAX) {
-        l->more = full || !s->ended;
+    if (s->full || s->ended || l->count == l->limit || s->scanned >= SCANNED_MAX) {
+        l->more = s->full || !s->ended;
         answer(s, ES_OK);
         return false;
     }
@@ -319,10 +361,9 @@ static bool at_looked(struct list_read *s)
 static void list_go(struct es_task *task)
 {
     static bool (*const steps[])(struct list_read *) = {
-        [AT_LOAD] = at_load,
-        [AT_LOADED] = at_loaded,
-        [AT_NAMES] = at_names,
-        [AT_LOOKED] = at_looked,
+        [AT_LOAD] = at_load,     [AT_LOADED] = at_loaded, [AT_NAMES] = at_names,
+        [AT_LOOKED] = at_looked, [AT_ROW] = at_row,       [AT_YOUNG] = at_young,
+        [AT_ROUND] = at_round,
     };
     struct list_read *s = CONTAINER_OF(task, struct list_read, task);
     if (s->set.pending > 0) {
@@ -376,6 +417,7 @@ static enum es_problem begin(struct es *es, struct es_stream_list *l, struct lis
     s->task.release = list_release;
     s->task.destroy = list_destroy;
     es_pick_init(&s->pick, &s->task);
+    es_young_init(&s->young, &s->task);
     arena_init(&s->arena, PICK_ARENA + 2 * es->event_max_bytes);
     enum err e = lists_make(es, s, cat);
     p = e == ERR_OK ? es_task_begin(es, &s->task, &l->ec) : es_problem_of(e);

@@ -174,6 +174,29 @@ void es_moment_begin(struct es_moment *m, const struct es_cat *cat, int32_t part
 bool es_moment_run(struct es_moment *m);
 void es_moment_cancel(struct es_moment *m);
 
+/* ---- The first event that is young enough ---- */
+
+struct es_young {
+    struct es_task *task;
+    struct es_hash hash;
+    struct es_seek_call *seek;
+    bool sought;
+    int64_t offset;         /* the first that is young enough */
+    uint64_t revision, end; /* out: revision; `end` if none is */
+    enum err err;           /* out */
+    int at;
+    struct ectx *ec;
+    struct es_look_set set;
+    struct es_look look;
+};
+void es_young_init(struct es_young *y, struct es_task *task);
+/* Among the revisions [first, end), which are all there. */
+void es_young_begin(struct es_young *y, const struct es_cat *cat, int32_t partition,
+                    const struct es_hash *hash, int64_t max_age_ms, uint64_t first, uint64_t end,
+                    struct ectx *ec);
+bool es_young_run(struct es_young *y);
+void es_young_cancel(struct es_young *y);
+
 /* ---- Facts ---- */
 
 struct es_fact_fetch {
@@ -440,6 +463,8 @@ bool es_filter_record(const struct es_filter *f, const struct record *r);
 
 void es_info_make(struct es_stream_info *out, const struct es_cat *cat, int32_t partition,
                   const struct es_sight *sight);
+/* With max_age: `first` is the first event that is young enough (es_young). */
+void es_info_young(struct es_stream_info *info, uint64_t first);
 
 /* ---- Subscriptions ---- */
 

@@ -231,6 +231,41 @@ static void get_done(struct es_stream_get *g)
     *(bool *)g->ctx = true;
 }
 
+static void list_done(struct es_stream_list *l)
+{
+    *(bool *)l->ctx = true;
+}
+
+/* Every way of telling what a stream has says the same of its age. */
+static void check_listed(struct es_world *w, uint64_t first, size_t limit)
+{
+    struct es_position after = {0, 0};
+    size_t seen = 0;
+    for (bool more = true; more;) {
+        bool done = false;
+        struct es_stream_list l = {.category = STR_LIT("a"),
+                                   .after = after,
+                                   .limit = limit,
+                                   .arena = &w->arena,
+                                   .done = list_done,
+                                   .ctx = &done};
+        es_stream_list(w->es, &l);
+        es_world_settle(w);
+        assert_true(done);
+        assert_int_equal(l.problem, ES_OK);
+        for (size_t i = 0; i < l.count; i++, seen++) {
+            const struct es_stream_info *info = &l.rows[i].info;
+            const uint64_t wanted = str_eq_z(l.rows[i].stream, "a-1") ? first : 0;
+            assert_int_equal(info->first_revision, wanted);
+            assert_int_equal(info->last_revision, 19);
+            assert_int_equal(info->empty, wanted == 20);
+        }
+        more = l.more;
+        after = l.next;
+    }
+    assert_int_equal(seen, 2);
+}
+
 TEST(the_first_revision_by_age_is_found)
 {
     struct es_world w;
@@ -248,8 +283,15 @@ TEST(the_first_revision_by_age_is_found)
                                      .stream = STR_LIT("a-1"),
                                      .set_max_age = true,
                                      .max_age_ms = age};
-        assert_int_equal(change(&w, c), ES_OK);
         bool done = false;
+        c.arena = &w.arena;
+        c.done = change_done;
+        c.ctx = &done;
+        es_stream_change(w.es, &c);
+        es_world_settle(&w);
+        assert_true(done);
+        assert_int_equal(c.problem, ES_OK);
+        done = false;
         struct es_stream_get g = {
             .stream = c.stream, .arena = &w.arena, .done = get_done, .ctx = &done};
         es_stream_get(w.es, &g);
@@ -259,6 +301,9 @@ TEST(the_first_revision_by_age_is_found)
         int64_t young = age / 10000 < 20 ? age / 10000 : 20; /* events that are young enough */
         assert_int_equal(g.info.first_revision, 20 - young);
         assert_int_equal(g.info.empty, young == 0);
+        assert_int_equal(c.info.first_revision, 20 - young);
+        assert_int_equal(c.info.empty, young == 0);
+        check_listed(&w, g.info.first_revision, age / 10000 % 2 == 0 ? 1 : 10);
     }
     es_world_deinit(&w);
 }
@@ -355,11 +400,6 @@ TEST(large_events_come_in_parts_that_fit)
     page_free(&w, &p);
     test_free(big);
     es_world_deinit(&w);
-}
-
-static void list_done(struct es_stream_list *l)
-{
-    *(bool *)l->ctx = true;
 }
 
 /* All streams of the model in the order of their first events, page by page. */
@@ -647,6 +687,11 @@ TEST(a_read_without_memory_says_so)
     es_world_init(&w, 9);
     model_init(&m, &w, 9);
     model_write(&m, 60);
+    const struct es_stream_change age = {.kind = ES_CHANGE_SET,
+                                         .stream = str_of(model_stream(3)),
+                                         .set_max_age = true,
+                                         .max_age_ms = 1000000};
+    assert_int_equal(change(&w, age), ES_OK);
     es_world_flush(&w);
     for (int way = 0; way < 5; way++) {
         struct starved s = {&w, way};

@@ -1,0 +1,105 @@
+/*
+ * The first event of a stream that is young enough for its max_age: by the time of its record in
+ * the log. Records of a partition come in the order of these times, so the engine looks up the
+ * offset by time, and the revision that belongs to it is found by halving.
+ */
+#include "es/read_int.h"
+
+enum { AT_SOUGHT, AT_HALVE, AT_HALVED };
+
+void es_young_init(struct es_young *y, struct es_task *task)
+{
+    *y = (struct es_young){.task = task};
+}
+
+void es_young_cancel(struct es_young *y)
+{
+    es_seek_cancel(&y->seek);
+}
+
+static void sought(void *ctx, enum err e, int64_t offset, const struct ectx *ec)
+{
+    struct es_young *y = ctx;
+    y->sought = true;
+    y->offset = offset;
+    y->err = e;
+    if (e != ERR_OK) {
+        *y->ec = *ec;
+    }
+    es_task_wake(y->task);
+}
+
+void es_young_begin(struct es_young *y, const struct es_cat *cat, int32_t partition,
+                    const struct es_hash *hash, int64_t max_age_ms, uint64_t first, uint64_t end,
+                    struct ectx *ec)
+{
+    struct es *es = y->task->es;
+    const struct engine_seek what = {.by = ENGINE_SEEK_TIME,
+                                     .timestamp_ms = env_wall_ms(es->env) - max_age_ms};
+    y->hash = *hash;
+    y->revision = first;
+    y->end = end;
+    y->ec = ec;
+    y->err = ERR_OK;
+    y->sought = false;
+    y->at = AT_SOUGHT;
+    if (!es_seek_start(es, cat, partition, &what, sought, y, &y->seek)) {
+        y->sought = true;
+        y->err = ectx_fail(ec, ERR_NO_MEMORY, "no memory for a look-up by time");
+    }
+}
+
+static bool is_sought(struct es_young *y)
+{
+    y->at = y->sought ? AT_HALVE : AT_SOUGHT;
+    return y->sought;
+}
+
+static uint64_t middle(const struct es_young *y)
+{
+    return y->revision + (y->end - y->revision) / 2;
+}
+
+static bool halve(struct es_young *y)
+{
+    es_key_event(y->look.key, &y->hash, middle(y));
+    y->look.kind = ES_LOOK_GET;
+    y->look.table = ES_T_EVENTS;
+    y->set.looks = &y->look;
+    y->set.count = 1;
+    y->at = AT_HALVED;
+    return es_task_look(y->task, &y->set);
+}
+
+static bool halved(struct es_young *y)
+{
+    struct es_place place;
+    if (y->set.pending > 0) {
+        return false;
+    }
+    y->at = AT_HALVE;
+    if (y->look.err != ERR_OK) {
+        y->err = ectx_fail(y->ec, y->look.err == ERR_NOT_FOUND ? ERR_DAMAGED : y->look.err,
+                           "the index gives no revision %llu", (unsigned long long)middle(y));
+        return true;
+    }
+    es_value_event_read(y->look.value, &place);
+    if (place.offset < y->offset) {
+        y->revision = middle(y) + 1;
+    } else {
+        y->end = middle(y);
+    }
+    return true;
+}
+
+bool es_young_run(struct es_young *y)
+{
+    static bool (*const steps[])(struct es_young *) = {
+        [AT_SOUGHT] = is_sought, [AT_HALVE] = halve, [AT_HALVED] = halved};
+    while (y->at != AT_HALVE || (y->err == ERR_OK && y->revision < y->end)) {
+        if (!steps[y->at](y)) {
+            return false;
+        }
+    }
+    return true;
+}
