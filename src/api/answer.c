@@ -85,7 +85,7 @@ void api_problem_with(struct api_call *c, int status, const char *code, const st
     struct http_problem_spec spec = {.code = code,
                                      .status = status,
                                      .title = doc == NULL ? code : doc->title,
-                                     .retryable = doc != NULL && doc->retryable,
+                                     .retryable = doc != NULL && doc->retryable && !c->not_again,
                                      .retry_after_ms = -1,
                                      .members = members,
                                      .headers = headers,

@@ -129,6 +129,7 @@ struct api_call {
     struct arena *arena; /* lives until the answer is out */
     const struct api_route *route;
     void *idempotency; /* of the key, if one was given */
+    bool not_again;    /* its problem is not retryable, whatever the table says of the code */
 };
 
 /* What is made of the request needs so many bytes of the arena beside those that its length gives:

@@ -202,8 +202,10 @@ static enum err read_events(struct append_call *x, struct json **body, struct ec
 
 /* ---- Answering ------------------------------------------------------------------------------ */
 
-static void write_violations(struct json_writer *w, const struct es_append *a)
+/* A check of a stream that was deleted for ever fails for ever. */
+static void write_violations(struct append_call *x, struct json_writer *w)
 {
+    const struct es_append *a = &x->append;
     json_write_name(w, "violations");
     json_write_begin(w, '[');
     for (size_t i = 0; i < a->violation_count; i++) {
@@ -217,7 +219,8 @@ static void write_violations(struct json_writer *w, const struct es_append *a)
         } else if (v->check < a->check_count) {
             json_write_member_str(w, "kind", STR_LIT("stream"));
             es_conflict_write(w, a->checks[v->check].stream, &a->checks[v->check].expected,
-                              v->exists, v->actual);
+                              v->tombstoned ? ES_TOMBSTONED : ES_ACTIVE, v->exists, v->actual);
+            x->c->not_again = x->c->not_again || v->tombstoned;
             if (v->deleted) {
                 json_write_member_bool(w, "deleted", true);
             }
@@ -262,12 +265,12 @@ static void reply_conflict(struct append_call *x)
     size_t headers = 0;
     switch ((int)a->problem) {
     case ES_REVISION_CONFLICT:
-        es_conflict_write(&w, x->stream, &x->expected, a->exists, a->actual_revision);
+        es_conflict_write(&w, x->stream, &x->expected, ES_ACTIVE, a->exists, a->actual_revision);
         status = x->by_header ? 412 : 409;
         headers = a->exists ? 1 : 0;
         break;
     case ES_APPEND_CONFLICT:
-        write_violations(&w, a);
+        write_violations(x, &w);
         break;
     case ES_EVENT_ID_REUSED:
         json_write_name(&w, "original_revision");

@@ -88,7 +88,7 @@ void es_reply_problem(struct api_call *c, enum es_problem p, int status, const s
 }
 
 void es_conflict_write(struct json_writer *w, struct str stream, const struct es_expected *expected,
-                       bool exists, uint64_t actual)
+                       enum es_state state, bool exists, uint64_t actual)
 {
     static const char *const names[] = {"any", "no_stream", "exists"};
     json_write_member_str(w, "stream", stream);
@@ -102,7 +102,7 @@ void es_conflict_write(struct json_writer *w, struct str stream, const struct es
     if (exists) {
         json_write_u64(w, actual);
     } else {
-        json_write_z(w, "no_stream");
+        json_write_z(w, state == ES_TOMBSTONED ? "tombstoned" : "no_stream");
     }
 }
 

@@ -30,7 +30,7 @@ void es_reply_problem(struct api_call *c, enum es_problem p, int status, const s
 const char *es_code_of(enum es_problem p, const struct ectx *ec);
 /* The members of a conflict: which stream, what was expected, what is there. */
 void es_conflict_write(struct json_writer *w, struct str stream, const struct es_expected *expected,
-                       bool exists, uint64_t actual);
+                       enum es_state state, bool exists, uint64_t actual);
 /* The event store is there and ready; else answered. */
 bool es_get(struct api_call *c, struct es **out);
 /* The request's arena holds the largest event, and once more what is made of it: one event is

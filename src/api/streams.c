@@ -70,7 +70,7 @@ static void reply_conflict(const struct change_call *x)
     struct buf b = {.p = (uint8_t *)members, .cap = sizeof(members), .max = sizeof(members)};
     struct json_writer w;
     json_write_init(&w, &b);
-    es_conflict_write(&w, ch->stream, &x->expected, exists, ch->info.last_revision);
+    es_conflict_write(&w, ch->stream, &x->expected, ch->info.state, exists, ch->info.last_revision);
     api_problem_with(x->c, x->by_header ? 412 : 409, es_problem_code(ch->problem), &ch->ec,
                      buf_failed(&b) ? STR_NULL : buf_str(&b), &header, exists ? 1 : 0);
 }

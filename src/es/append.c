@@ -311,6 +311,7 @@ static void add_violation(struct append_op *o, size_t check, const struct es_rul
     enum es_state now = es_state_now(&s->status, s->has_events, s->head);
     v->exists = now == ES_ACTIVE && s->has_events;
     v->deleted = now != ES_ACTIVE;
+    v->tombstoned = now == ES_TOMBSTONED;
     v->actual = s->head;
 }
 

@@ -144,6 +144,7 @@ struct es_violation {
     bool exists;     /* of a stream: is there one? */
     uint64_t actual; /* its head */
     bool deleted;
+    bool tombstoned;                /* it is deleted for ever: the check never holds */
     struct es_position first_match; /* of a query */
     struct str match_type;
 };

@@ -141,6 +141,18 @@ def several(count, server):
     names = [c["name"] for c in client.call("GET", "/api/v1/categories")[1]["categories"]]
     count.show("what is refused makes no category", refused == [(409, "append-conflict"), 409, 409] and "ghost" not in names and
                "multi" in names, (refused, names))
+    client.append("tomb-1", [event("d1")])
+    client.append("tomb-2", [event("d1")])
+    client.call("DELETE", "/api/v1/streams/tomb-1?hard=true")
+    client.call("DELETE", "/api/v1/streams/tomb-2")
+    told = {}
+    for stream, expected in (("tomb-1", "no_stream"), ("tomb-1", "exists"), ("tomb-2", "exists")):
+        status, body, _ = append([event("g2", stream="multi-a")], [{"stream": stream, "expected": expected}])
+        told[stream, expected] = (status, body["code"], body["retryable"], body["violations"][0]["actual"], body["violations"][0]["deleted"])
+    count.show("a check of a stream that is gone for ever says so, and is not to be tried again", told == {
+        ("tomb-1", "no_stream"): (409, "append-conflict", False, "tombstoned", True),
+        ("tomb-1", "exists"): (409, "append-conflict", False, "tombstoned", True),
+        ("tomb-2", "exists"): (409, "append-conflict", True, "no_stream", True)}, told)
     # Tag queries.
     query = {"items": [{"types": ["SeatTaken"], "tags": ["show:1", "seat:9"]}]}
     status, body, _ = append([event("t1", "SeatTaken", stream="seat-9", tags=["show:1", "seat:9"])], [{"query": query}])
