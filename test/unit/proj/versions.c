@@ -372,6 +372,26 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
     world_deinit(&w);
 }
 
+/* Between partitions there is no order that could be kept. */
+TEST_ON_BOTH(a_key_is_parked_in_the_partition_of_its_event)
+{
+    struct world w;
+    begin(&w, 9, false);
+    for (int32_t p = 0; p < 2; p++) {
+        worst_produce(w.log, "events", p, STR_LIT("k0"),
+                      p == 0 ? STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}")
+                             : STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":4}}"),
+                      1);
+    }
+    worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":7}}"), 2);
+    world_until(&w, world_settled, 60000);
+    world_check_rows(&w, "SELECT k, sum FROM keys", "k0|4\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_parked WHERE shard = 'events/0'", "2\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_parked", "2\n");
+    world_deinit(&w);
+}
+
 struct skipping {
     struct proj_command c;
     bool done;
