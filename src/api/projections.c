@@ -359,7 +359,7 @@ static void on_parked(struct proj_parked_list *l)
     struct parked_call *x = l->ctx;
     struct api_object o;
     if (l->err != ERR_OK) {
-        fail(x->c, l->err, &l->ec);
+        fail_why(x->c, l->err, l->why, &l->ec);
         return;
     }
     api_object_begin(&o, ANSWER_BYTES);
@@ -596,7 +596,7 @@ static const struct api_route ROUTES[] = {
     {"GET", "/api/v1/projections/{name}/parked", get_parked, "listParkedKeys",
      "Keys whose events wait because one of them could not be applied.", PARKED_PARAMS,
      ARRAY_LEN(PARKED_PARAMS), NULL, "ParkedList", 200, 0,
-     "projection-not-found projection-not-ready", NULL},
+     "projection-not-found projection-version-not-found projection-not-ready", NULL},
     {"POST", "/api/v1/projections/{name}/keys/{key}/retry", post_key, "retryParkedKey",
      "Apply the parked events of a key again, in order.", KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL,
      "KeyTried", 200, 0, KEY_PROBLEMS, NULL},

@@ -233,6 +233,7 @@ struct proj_parked_list {
     void *ctx;
     enum err err; /* out */
     struct ectx ec;
+    enum proj_why why;          /* of ERR_NOT_FOUND */
     struct proj_parked *parked; /* the first event of each key */
     size_t count;
     bool more;

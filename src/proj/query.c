@@ -294,6 +294,8 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l)
     memset(&l->ec, 0, sizeof(l->ec));
     l->count = 0;
     l->more = false;
+    l->why = PROJ_WHY_NONE;
+    struct run *r = pr == NULL || l->version == 0 ? NULL : run_find(pr, l->version);
     size_t limit = l->limit == 0 || l->limit > PARKED_SHOWN_MAX ? PARKED_SHOWN_MAX : l->limit;
     struct query *q = NULL;
     if (!p->ready || (pr != NULL && pr->served == 0)) {
@@ -301,6 +303,10 @@ void proj_parked_list(struct proj *p, struct proj_parked_list *l)
     } else if (pr == NULL || pr->gone) {
         refuse_list(l, ectx_fail(&l->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
                                  (int)(l->name.n > 80 ? 80 : l->name.n), l->name.p));
+    } else if (l->version != 0 && (r == NULL || r->dropping)) {
+        l->why = PROJ_NO_VERSION;
+        refuse_list(l, ectx_fail(&l->ec, ERR_NOT_FOUND, "'%.*s' has no version %u", STR(pr->name),
+                                 l->version));
     } else if (p->query_count >= PROJ_QUERIES_MAX) {
         refuse_list(l, ectx_fail(&l->ec, ERR_AGAIN, "%u queries are under way", PROJ_QUERIES_MAX));
     } else if ((q = query_new(pr)) == NULL ||

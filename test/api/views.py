@@ -60,6 +60,7 @@ def refused(count, client):
             ("switch without a version that is built", told("POST", "/switch", {}), version),
             ("a version that is not there", told("GET", "/definition?version=7"), version),
             ("dropping it", told("DELETE", "/versions/7"), version),
+            ("the keys that are parked in it", told("GET", "/parked?version=7"), version),
             ("skip of a key that is not parked", told("POST", "/keys/s1/skip", {}), (404, "key-not-parked")),
             ("skip in a version that is not there", told("POST", "/keys/s1/skip?version=7", {}), version),
             ("a projection that is not there", told("POST", "x/cancel", {}), (404, "projection-not-found"))):
