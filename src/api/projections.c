@@ -341,7 +341,8 @@ static void post_key(struct api_call *c)
     struct command_call *x =
         command_new(c, str_ends(str_of(c->route->path), "/skip") ? PROJ_SKIP_KEY : PROJ_RETRY_KEY);
     if (x != NULL && api_query_u64(c, "version", 0, UINT32_MAX, &version)) {
-        x->command.key = api_path(c, 1);
+        const struct str key = api_query(c, "key"); /* or a part of the path, which is not empty */
+        x->command.key = str_is_null(key) ? api_path(c, 1) : key;
         x->command.for_version = (uint32_t)version;
         proj_command(proj_of(c), &x->command);
     }
@@ -527,6 +528,10 @@ static const struct api_param KEY_PARAMS[] = {
     NAME_PARAM,
     {"key", API_PATH, API_STRING, true, "42", "The key."},
     {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."}};
+static const struct api_param KEY_QUERY_PARAMS[] = {
+    NAME_PARAM,
+    {"key", API_QUERY, API_STRING, true, "42", "The key; it may be empty."},
+    {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."}};
 static const struct api_param PARKED_PARAMS[] = {
     NAME_PARAM,
     {"version", API_QUERY, API_INTEGER, false, NULL, "Of this version (the one that is served)."},
@@ -604,6 +609,12 @@ static const struct api_route ROUTES[] = {
      "Drop the first parked event of a key, then go on with the others until one cannot be "
      "applied.",
      KEY_PARAMS, ARRAY_LEN(KEY_PARAMS), NULL, "KeyTried", 200, 0, KEY_PROBLEMS, NULL},
+    {"POST", "/api/v1/projections/{name}/parked/retry", post_key, "retryParked",
+     "As retryParkedKey, of any key: also the empty one, which no path can name.", KEY_QUERY_PARAMS,
+     ARRAY_LEN(KEY_QUERY_PARAMS), NULL, "KeyTried", 200, 0, KEY_PROBLEMS, NULL},
+    {"POST", "/api/v1/projections/{name}/parked/skip", post_key, "skipParked",
+     "As skipParkedEvent, of any key: also the empty one, which no path can name.",
+     KEY_QUERY_PARAMS, ARRAY_LEN(KEY_QUERY_PARAMS), NULL, "KeyTried", 200, 0, KEY_PROBLEMS, NULL},
     {"GET", "/api/v1/projections/{name}/wait", get_wait, "waitForProjection",
      "Wait until what is served has applied everything up to a position.", WAIT_PARAMS,
      ARRAY_LEN(WAIT_PARAMS), NULL, "ProjectionCaughtUp", 200, 0,

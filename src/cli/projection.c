@@ -447,7 +447,8 @@ static int key_command(struct cli *cli, const char *verb)
     struct json *v = NULL;
     const struct str key = http_encode(&cli->arena, cli->words[1]);
     const struct str suffix =
-        str_is_null(key) ? STR_NULL : arena_printf(&cli->arena, "/keys/%.*s/%s", STR(key), verb);
+        str_is_null(key) ? STR_NULL
+                         : arena_printf(&cli->arena, "/parked/%s?key=%.*s", verb, STR(key));
     const char *path = str_is_null(suffix) ? NULL : path_of(cli, suffix.p);
     enum err e = path == NULL ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory")
                               : http_api(cli, "POST", path, STR_LIT("{}"), &status, &v);

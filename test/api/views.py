@@ -77,6 +77,25 @@ def refused(count, client):
     count.show("a skip that leaves others says so, and is no failure", left == [(200, 1, 0, 1, True), (200, 1, 0, 0, False)], told)
 
 
+def empty_key(count, server, client, binary):
+    """A key may be the empty text, which no path can name."""
+    definition = DEFINITION.replace("shelf_view", "empty_view").replace("projection: shelf", "projection: empty\nkey: /data/k")
+    client.raw("PUT", "/api/v1/projections/empty", definition.encode(), {"Content-Type": "application/yaml"})
+    for n in ("no", "none", 3, "nothing", 5):
+        at = say(client, "empty", k="", n=n, price=1)
+    client.call("GET", f"/api/v1/views/empty_view?at_least={at}&timeout=20s")
+    parked = client.call("GET", "/api/v1/projections/empty/parked")[1]["parked"]
+    told = client.call("POST", "/api/v1/projections/empty/parked/retry?key=", {}), client.call("POST", "/api/v1/projections/empty/parked/skip?key=", {})
+    count.show("an empty key is tried again and skipped", (parked[0]["key"], parked[0]["events"]) == ("", 5) and told[0][1].get("code") == "key-stays-parked" and
+               told[1][0] == 200 and told[1][1]["parked_events"] == 4, (parked, told))
+    shown = [subprocess.run([binary, "projection", "skip", "empty", "", "--http", server.http], capture_output=True, text=True, timeout=60, check=False) for _ in range(2)]
+    count.show("by hand, too, and it says what it did", [s.returncode for s in shown] == [0, 0] and "1 skipped, 1 applied, 2 still parked\n" in shown[0].stdout and
+               "the first of them: " in shown[0].stdout and "1 skipped, 1 applied, 0 still parked\n" in shown[1].stdout, shown)
+    rows = client.call("GET", "/api/v1/views/empty_view?filter=id:eq:empty")[1]["rows"]
+    count.show("and its rows are there", [r["n"] for r in rows] == [5], rows)
+    client.call("DELETE", "/api/v1/projections/empty")
+
+
 def by_hand(count, server, client, binary):
     def run(*words):
         return subprocess.run([binary, "projection", *words, "--http", server.http], capture_output=True, text=True, timeout=60, check=False)
@@ -100,5 +119,6 @@ def run(count, server, binary):
     count.show("and whoever waits for a position gets its rows", got[1][0] == 200 and got[1][1]["rows"] == [{"id": "s0", "n": -1, "price": 0}], got[1])
     queries(count, client)
     refused(count, client)
+    empty_key(count, server, client, binary)
     by_hand(count, server, client, binary)
     client.close()

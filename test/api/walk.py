@@ -11,7 +11,7 @@ import document as doc
 ORDER = ["put", "post", "get", "patch", "delete"]
 # These succeed only while something is going on: a version that is built, a key that is parked, a snapshot that no redaction has voided.
 OF_THE_MOMENT = {"getSnapshot", "switchProjection", "rollbackProjection", "cancelProjection", "rebuildProjection", "retryParkedKey", "skipParkedEvent",
-                 "dropProjectionVersion"}
+                 "retryParked", "skipParked", "dropProjectionVersion"}
 FOLLOWED = {"subscribe", "watchView"}  # an answer without end, but for a long poll
 BAD = {"integer": "x1", "boolean": "maybe", "duration": "soon", "date-time": "yesterday"}
 ODD = [None, True, False, 0, -1, 2**63, 1.5, 1e300, "", "x", "\u0000", "\ud7ff", "a" * 5000, [], {}, [[[]]], {"a": {"b": [1]}}, "null"]
