@@ -285,6 +285,9 @@ struct run *view_find(struct proj *p, struct str view);           /* that serves
 /* What to say then: it is not ready, or there is none. */
 MUST_USE enum err view_fail(struct proj *p, struct str view, struct ectx *ec);
 
+/* keys.c */
+void parked_key_command(struct projection *pr, struct proj_command *c); /* retry or skip */
+
 /* switch.c */
 void switch_begin(struct projection *pr, struct run *to, struct proj_command *c);
 void switch_go(struct projection *pr);
