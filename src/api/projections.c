@@ -109,6 +109,9 @@ static void write_status(struct json_writer *w, const struct proj_status *s)
     json_write_member_str(w, "target", s->target);
     json_write_member_i64(w, "served_version", s->served);
     json_write_member_bool(w, "paused", s->paused);
+    if (s->removing) {
+        json_write_member_bool(w, "removing", true);
+    }
     json_write_name(w, "views");
     json_write_begin(w, '[');
     for (size_t i = 0; i < s->view_count; i++) {

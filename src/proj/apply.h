@@ -23,6 +23,10 @@
 
 struct apply;
 
+/* The number that a query gives; 0 if it has no row. */
+MUST_USE enum err apply_ask(const struct target_driver *driver, struct target_db *db,
+                            const char *sql, const struct mapping_value *params, size_t count,
+                            int64_t *out, struct ectx *ec);
 /* Makes what every projection needs in its database, and the row of this projection; *served is 0
  * if there was none. Then the tables of this version. ERR_STOPPED: one of them is gone although
  * events were applied to it; nothing is made. */

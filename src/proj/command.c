@@ -271,9 +271,23 @@ static void removing(struct registry_change *change)
         answer(c, e);
         return;
     }
-    pr->removing = true;
-    pr->remove_command = c;
-    projection_go(pr);
+    remove_begin(pr, c);
+}
+
+/* What it has made can be dropped, or is being dropped already? */
+static enum err check_remove(const struct projection *pr, struct ectx *ec)
+{
+    if (!pr->unreachable || (!pr->reached && !pr->reaching)) {
+        return ERR_OK;
+    }
+    const struct run *r =
+        list_empty(&pr->runs) ? NULL : CONTAINER_OF(pr->runs.prev, struct run, link);
+    enum err e = ectx_fail(ec, ERR_NOT_READY,
+                           "the target of '%.*s' cannot be reached, and its tables are there: %s",
+                           STR(pr->name), r != NULL && r->failed ? r->error.text : "no connection");
+    ectx_hint(ec, pr->removing ? "its removal goes on when the target is there again"
+                               : "nothing was changed: delete it when the target is there again");
+    return e;
 }
 
 /* May this version go before its time? */
@@ -302,7 +316,9 @@ static enum err check_drop(struct projection *pr, struct proj_command *c)
 static void change(struct proj *p, struct projection *pr, struct proj_command *c)
 {
     struct run *building = run_building(pr);
-    enum err e = c->kind == PROJ_DROP_VERSION ? check_drop(pr, c) : ERR_OK;
+    enum err e = c->kind == PROJ_DROP_VERSION ? check_drop(pr, c)
+                 : c->kind == PROJ_REMOVE     ? check_remove(pr, &c->ec)
+                                              : ERR_OK;
     if (e != ERR_OK) {
         answer(c, e);
         return;
@@ -396,9 +412,20 @@ void proj_command(struct proj *p, struct proj_command *c)
         return;
     }
     struct projection *pr = projection_find(p, c->name);
-    if (pr == NULL || pr->gone || pr->removing) {
+    if (pr == NULL) {
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
                             (int)(c->name.n > 80 ? 80 : c->name.n), c->name.p));
+        return;
+    }
+    if (pr->removing) {
+        enum err e = c->kind != PROJ_REMOVE || pr->remove_command != NULL
+                         ? ectx_fail(&c->ec, ERR_BUSY, "'%.*s' is being removed", STR(pr->name))
+                         : check_remove(pr, &c->ec);
+        if (e != ERR_OK) {
+            answer(c, e);
+        } else {
+            remove_begin(pr, c);
+        }
         return;
     }
     bool stored = c->kind == PROJ_REBUILD || c->kind == PROJ_CANCEL || c->kind == PROJ_PAUSE ||

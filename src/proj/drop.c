@@ -8,6 +8,35 @@
 #include "core/mem.h"
 #include "proj/proj_int.h"
 
+/* What of a version is there. What could not be made (a table of somebody else has its name) is
+ * not ours to drop. */
+struct made {
+    bool tables, served;
+};
+static enum err look_at(struct lane *l, const struct def *d, struct made *out, struct ectx *ec)
+{
+    const struct target_driver *driver = l->pr->driver;
+    const struct mapping_value table = {.kind = MAPPING_TEXT, .text = STR_LIT("leat_version")};
+    const struct mapping_value params[] = {{.kind = MAPPING_TEXT, .text = d->name},
+                                           {.kind = MAPPING_INT, .integer = d->version}};
+    int64_t there = 0;
+    int64_t served = 0;
+    enum err e = apply_ask(driver, l->db, driver->has_table, &table, 1, &there, ec);
+    if (e != ERR_OK || there == 0) {
+        return e;
+    }
+    e = apply_ask(driver, l->db,
+                  "SELECT COUNT(*) FROM leat_version WHERE projection = $1 AND version = $2",
+                  params, ARRAY_LEN(params), &there, ec);
+    e = e != ERR_OK ? e
+                    : apply_ask(driver, l->db,
+                                "SELECT COUNT(*) FROM leat_projection WHERE projection = $1 AND "
+                                "served = $2",
+                                params, ARRAY_LEN(params), &served, ec);
+    *out = (struct made){.tables = there > 0, .served = served > 0};
+    return e;
+}
+
 static void drop_run(struct work *w)
 {
     struct run *r = CONTAINER_OF(w, struct run, drop_work);
@@ -20,24 +49,27 @@ static void drop_run(struct work *w)
     buf_init(&names, DEF_NAMES_BYTES);
     buf_init(&sql, 64u << 10); /* the names of its tables are the most */
     def_write_names(r->d, &names);
+    struct made made = {0};
+    w->err = l->db == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
+                           : look_at(l, r->d, &made, &w->ec);
     buf_printf(&sql, "%s;\n", driver->begin);
-    if (r->pr->removing) {
-        for (size_t i = 0; i < r->d->table_count; i++) {
-            buf_put_z(&sql, "DROP VIEW IF EXISTS ");
-            def_put_name(&sql, r->d->tables[i].name);
-            buf_put_z(&sql, ";\n");
-        }
-        buf_printf(&sql, "DELETE FROM leat_projection WHERE projection = '%.*s';\n",
-                   STR(r->d->name));
+    for (size_t i = 0; r->pr->removing && made.served && i < r->d->table_count; i++) {
+        buf_put_z(&sql, "DROP VIEW IF EXISTS ");
+        def_put_name(&sql, r->d->tables[i].name);
+        buf_put_z(&sql, ";\n");
     }
     def_write_drop(r->d->name, r->d->version, buf_str(&names), &sql);
+    if (r->pr->removing) {
+        buf_printf(&sql,
+                   "DELETE FROM leat_projection WHERE projection = '%.*s' AND NOT EXISTS (SELECT 1 "
+                   "FROM leat_version v WHERE v.projection = leat_projection.projection);\n",
+                   STR(r->d->name));
+    }
     buf_put_z(&sql, "COMMIT;\n");
     buf_put_u8(&sql, 0);
-    if (buf_failed(&sql) || buf_failed(&names)) {
+    if (w->err == ERR_OK && (buf_failed(&sql) || buf_failed(&names))) {
         w->err = ectx_fail(&w->ec, ERR_NO_MEMORY, "out of memory");
-    } else if (l->db == NULL) {
-        w->err = ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target");
-    } else {
+    } else if (w->err == ERR_OK && made.tables) {
         w->err = driver->exec(l->db, (const char *)sql.p, &w->ec);
         if (w->err != ERR_OK) {
             IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
@@ -45,6 +77,15 @@ static void drop_run(struct work *w)
     }
     buf_deinit(&names);
     buf_deinit(&sql);
+}
+
+static void tell(struct proj_command *c, uint32_t version)
+{
+    if (c != NULL) {
+        c->version = version;
+        c->err = ERR_OK;
+        c->done(c);
+    }
 }
 
 static void drop_done(struct work *w)
@@ -65,12 +106,9 @@ static void drop_done(struct work *w)
     }
     LOG_INFO("projection.dropped", KV_STR("projection", pr->name),
              KV_U64("version", r->d->version));
-    if (c != NULL) {
-        c->version = r->d->version;
-        c->err = ERR_OK;
-        c->done(c);
-    }
+    uint32_t version = r->d->version;
     run_destroy(r);
+    tell(c, version);
     projection_go(pr);
 }
 
@@ -109,6 +147,12 @@ static bool is_busy(const struct run *r)
 void run_drop_go(struct run *r)
 {
     const struct lane *l = &r->pr->lanes[0];
+    if (r->dropping && !r->drop_sent && (!l->connected || l->broken)) {
+        /* The log says so, that counts: its tables go when the target can be reached. */
+        struct proj_command *c = r->drop_command;
+        r->drop_command = NULL;
+        tell(c, r->d->version);
+    }
     /* Without a connection it would fail, and each failure puts off the next attempt to connect. */
     if (!r->dropping || r->drop_sent || r->pr->p->stopping || !l->connected || l->broken ||
         is_busy(r)) {

@@ -125,9 +125,8 @@ static bool take_number(void *ctx, const struct mapping_value *values, size_t co
     *(int64_t *)ctx = values[0].integer;
     return false;
 }
-static enum err count_of(const struct target_driver *driver, struct target_db *db, const char *sql,
-                         const struct mapping_value *params, size_t count, int64_t *out,
-                         struct ectx *ec)
+enum err apply_ask(const struct target_driver *driver, struct target_db *db, const char *sql,
+                   const struct mapping_value *params, size_t count, int64_t *out, struct ectx *ec)
 {
     struct target_stmt *s = NULL;
     *out = 0;
@@ -144,16 +143,16 @@ static enum err look_for_tables(const struct target_driver *driver, struct targe
     const struct mapping_value params[] = {{.kind = MAPPING_TEXT, .text = d->name},
                                            {.kind = MAPPING_INT, .integer = d->version}};
     int64_t count = 0;
-    enum err e = count_of(driver, db,
-                          "SELECT COUNT(*) FROM leat_checkpoint WHERE projection = $1 AND version "
-                          "= $2 AND position > 0",
-                          params, ARRAY_LEN(params), &count, ec);
+    enum err e = apply_ask(driver, db,
+                           "SELECT COUNT(*) FROM leat_checkpoint WHERE projection = $1 AND version "
+                           "= $2 AND position > 0",
+                           params, ARRAY_LEN(params), &count, ec);
     *began = count > 0;
     for (size_t i = 0; i < d->table_count && e == ERR_OK && *began; i++) {
         char name[PROJ_NAME_MAX + 16];
         (void)snprintf(name, sizeof(name), "%.*s__v%u", STR(d->tables[i].name), d->version);
         const struct mapping_value table = {.kind = MAPPING_TEXT, .text = str_of(name)};
-        e = count_of(driver, db, driver->has_table, &table, 1, &count, ec);
+        e = apply_ask(driver, db, driver->has_table, &table, 1, &count, ec);
         if (e == ERR_OK && count == 0) {
             e = ectx_fail(
                 ec, ERR_STOPPED,

@@ -142,7 +142,7 @@ static void open_run_all(struct work *w)
         l->db = NULL;
         w->err = l->pr->driver->open(l->pr->library, l->pr->where, 0, &l->db, &w->ec);
     }
-    for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {
+    for (size_t i = 0; i < o->count && o->make && w->err == ERR_OK; i++) {
         o->err[i] = open_run(l, i, &o->ec[i]);
         bool good = o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED;
         if (i == 0 && good && l->index == 0) {
@@ -200,8 +200,13 @@ static void open_done(struct work *w)
         for (size_t i = 0; i < o->count && l->index < pr->lane_count; i++) {
             run_failed(o->runs[i], &w->ec);
         }
+        LIST_FOR_EACH (link, next, &pr->runs) {
+            if (pr->removing) { /* so that it can be told why that takes so long */
+                run_failed(CONTAINER_OF(link, struct run, link), &w->ec);
+            }
+        }
     }
-    for (size_t i = 0; i < o->count && w->err == ERR_OK; i++) {
+    for (size_t i = 0; i < o->count && o->make && w->err == ERR_OK; i++) {
         opened_run(l, o->runs[i], i);
         good = good && (o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED);
     }
@@ -237,9 +242,17 @@ void lane_open(struct lane *l)
     if (l->opening || (fresh && l->current != NULL)) {
         return;
     }
+    if (!fresh && pr->removing) {
+        return;
+    }
+    if (!fresh && !pr->reached) {
+        reached_write(pr);
+        return;
+    }
     o->count = 0;
     o->served = 0;
     o->fresh = fresh;
+    o->make = pr->reached && !pr->removing;
     o->now_ms = env_wall_ms(pr->p->env);
     o->known_count = 0;
     o->closing_count = 0;

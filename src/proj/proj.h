@@ -119,7 +119,10 @@ enum proj_command_kind {
     PROJ_DROP_VERSION,
     PROJ_PAUSE,
     PROJ_RESUME,
-    PROJ_REMOVE, /* and its tables, views and checkpoints */
+    /* And its tables, views and checkpoints; then its name is free. ERR_NOT_READY: they are in a
+     * target that cannot be reached; nothing was done. ERR_REQUEST_TIMED_OUT: it takes longer, and
+     * goes on by itself. */
+    PROJ_REMOVE,
     /* `key`: apply its parked events again, in order. ERR_MALFORMED: one still cannot be applied */
     PROJ_RETRY_KEY,
     /* `key`: drop the first of its parked events, then as PROJ_RETRY_KEY. No error once it is
@@ -203,6 +206,7 @@ struct proj_status {
     struct str name, target; /* without its password */
     uint32_t served;         /* version; 0: none yet */
     bool paused;
+    bool removing; /* it goes; what it has made in its target is being dropped */
     struct proj_version_status *versions; /* ascending */
     size_t version_count;
     struct str *views;

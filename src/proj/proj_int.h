@@ -30,6 +30,7 @@
 #define READ_WAIT_NS     (1000ull * 1000 * 1000)
 #define BACKOFF_MIN_NS   (100ull * 1000 * 1000)
 #define BACKOFF_MAX_NS   (10ull * 1000 * 1000 * 1000)
+#define REMOVE_WAIT_NS   (10ull * 1000 * 1000 * 1000) /* who removes is answered by then */
 #define SWITCH_HOLD_NS   (10ull * 1000 * 1000 * 1000) /* the served version waits so long at most */
 #define LANES_LINGER_NS  (10ull * 1000 * 1000 * 1000) /* see lanes.c */
 #define LANES_HOLD_NS    (2ull * 1000 * 1000 * 1000)
@@ -63,6 +64,7 @@ struct lane {
     struct opening {
         struct work work;
         bool fresh; /* a new connection */
+        bool make;  /* tables too, not the connection alone */
         int64_t now_ms;
         size_t count;
         struct run *runs[PROJ_VERSIONS_MAX];
@@ -180,11 +182,15 @@ struct projection {
     struct list runs; /* ascending versions */
     uint32_t served, previous;
     bool known;          /* what is served was read from the target */
+    bool reached;        /* the log says that there may be tables of it in the target */
+    bool reaching;       /* it is about to say so */
+    char *reached_key;   /* of the record that does; heap */
     bool unreachable;    /* the last attempt to connect failed */
     struct since *since; /* NULL: a record from before there was such a thing */
     bool paused, removing;
     bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */
-    struct proj_command *remove_command;
+    struct proj_command *remove_command; /* NULL: nobody waits for it */
+    uint64_t remove_deadline_ns;
     uint64_t backoff_ns, retry_ns; /* of opening the target */
     /* A switch that was asked for. */
     struct run *switch_to, *switch_from; /* _from: while the work is under way */
@@ -298,7 +304,15 @@ MUST_USE enum err switch_write(const struct target_driver *driver, struct target
                                const struct def *from, const struct def *to, int64_t now_ms,
                                struct ectx *ec);
 
+/* remove.c: all of it */
+void remove_begin(struct projection *pr, struct proj_command *c); /* the log says so; or again */
+void remove_go(struct projection *pr);
+void remove_tick(struct projection *pr, uint64_t now);
+void remove_answer(struct projection *pr, enum err e, const struct ectx *ec);
+
 /* open.c */
+/* The target takes a connection: the log hears of it before anything is made there. */
+void reached_write(struct projection *pr);
 void lane_open(struct lane *l);  /* the connection, and the runs that are not open on it */
 void lane_close(struct lane *l); /* everything on it: on the loop, when nothing runs any more */
 
@@ -338,6 +352,7 @@ struct registry_change {
     struct since *since;   /* with `add`; owned likewise */
     uint32_t without;      /* a version less; 0: none */
     bool paused, removing, removed;
+    bool reached;                            /* a record of its own: that the target was reached */
     void (*done)(struct registry_change *c); /* durable, or err; frees c (registry_change_free) */
     struct proj_command *command;
     enum err err;
@@ -346,7 +361,7 @@ struct registry_change {
     struct buf text;
     struct engine_append append;
     struct engine_part part;
-    struct engine_record record;
+    struct engine_record records[2];
     uint64_t retry_ns;
     bool sent;
 };

@@ -12,7 +12,7 @@ struct projection *projection_find(struct proj *p, struct str name)
 {
     LIST_FOR_EACH (link, next, &p->projections) {
         struct projection *pr = CONTAINER_OF(link, struct projection, link);
-        if (str_eq(pr->name, name)) {
+        if (!pr->gone && str_eq(pr->name, name)) {
             return pr;
         }
     }
@@ -60,15 +60,20 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
     char *name = str_dup_z(d->name);
     char *target = str_dup_z(d->target);
     char *where = place_of(p, d);
-    if (pr == NULL || name == NULL || target == NULL || where == NULL) {
+    size_t size = d->name.n + sizeof("#reached");
+    char *reached = mem_alloc(size);
+    if (pr == NULL || name == NULL || target == NULL || where == NULL || reached == NULL) {
         mem_free(pr);
+        mem_free(reached);
         mem_free(name);
         mem_free(target);
         mem_free(where);
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
     pr->p = p;
+    (void)snprintf(reached, size, "%s#reached", name);
     pr->name = str_of(name);
+    pr->reached_key = reached;
     pr->target = str_of(target);
     pr->where = str_of(where);
     pr->driver = d->driver;
@@ -111,6 +116,7 @@ void projection_destroy(struct projection *pr)
     mem_free((char *)(uintptr_t)pr->name.p);
     mem_free((char *)(uintptr_t)pr->target.p);
     mem_free((char *)(uintptr_t)pr->where.p);
+    mem_free(pr->reached_key);
     mem_free(pr);
 }
 
@@ -128,7 +134,8 @@ bool projection_idle(const struct projection *pr)
             return false;
         }
     }
-    return pr->work_pending == 0 && pr->query_count == 0 && pr->sending == NULL && !feed_busy(pr);
+    return pr->work_pending == 0 && !pr->reaching && pr->query_count == 0 && pr->sending == NULL &&
+           !feed_busy(pr);
 }
 
 const char *projection_work(const struct projection *pr)
@@ -152,6 +159,7 @@ void projection_close(struct projection *pr)
     struct ectx ec;
     (void)ectx_fail(&ec, ERR_STOPPED, "stopping");
     switch_fail(pr, ERR_STOPPED, &ec);
+    remove_answer(pr, ERR_STOPPED, &ec);
     if (pr->feed != NULL) {
         watch_end_all(pr->feed, ERR_STOPPED, "stopping");
     }
@@ -174,52 +182,6 @@ static bool needs_opening(const struct lane *l)
     return false;
 }
 
-/* ---- Removing all of it */
-
-static void removed(struct registry_change *c)
-{
-    struct proj_command *command = c->command;
-    struct projection *pr = c->pr;
-    if (command != NULL) {
-        command->err = c->err;
-        command->ec = c->ec;
-    }
-    bool done = c->err == ERR_OK;
-    registry_change_free(c);
-    if (done) {
-        pr->gone = true; /* freed by the tick: we may stand in one of its calls */
-    } else if (pr != NULL) {
-        pr->remove_sent = false;
-    }
-    if (command != NULL && done) {
-        pr->remove_command = NULL;
-        command->done(command);
-    }
-}
-
-static void remove_go(struct projection *pr)
-{
-    LIST_FOR_EACH (link, next, &pr->runs) {
-        struct run *r = CONTAINER_OF(link, struct run, link);
-        if (!r->dropping) {
-            run_drop(r, NULL);
-        } else {
-            run_drop_go(r);
-        }
-    }
-    if (!list_empty(&pr->runs) || pr->remove_sent || registry_is_busy(pr->p->registry, pr->name)) {
-        return;
-    }
-    struct registry_change *c = registry_change_new(pr, pr->name);
-    if (c != NULL) {
-        pr->remove_sent = true;
-        c->removed = true;
-        c->command = pr->remove_command;
-        c->done = removed;
-        registry_write(pr->p->registry, c);
-    }
-}
-
 /* ---- By itself */
 
 void projection_go(struct projection *pr)
@@ -229,6 +191,10 @@ void projection_go(struct projection *pr)
         return;
     }
     uint64_t now = env_mono_ns(p->env);
+    if (pr->removing && !pr->reached) {
+        remove_go(pr);
+        return;
+    }
     /* When one that no shard is on was refused, the others wait for the next time too. */
     unsigned goal = pr->lanes_refused ? 0 : pr->lane_goal;
     for (unsigned i = 0; i < pr->lane_count || i < goal; i++) {
@@ -238,7 +204,7 @@ void projection_go(struct projection *pr)
             lane_open(&pr->lanes[i]);
         }
     }
-    if (pr->removing && pr->known) {
+    if (pr->removing) {
         remove_go(pr);
         return;
     }
@@ -301,6 +267,7 @@ void projection_tick(struct projection *pr, uint64_t now)
     lanes_tick(pr, now);
     projection_go(pr);
     feed_tick(pr, now);
+    remove_tick(pr, now);
     if (now - pr->reader_ns >= READERS_IDLE_NS) {
         close_readers(pr);
     }

@@ -3,8 +3,11 @@
  * it (key: its name; null: it is gone). What was there last counts. Read once at the start; from
  * then on this process is the one that writes.
  *
- *     {"paused": false, "removing": false, "since": [...],
+ *     {"paused": false, "removing": false, "reached": false, "since": [...],
  *      "versions": [{"version": 1, "file": "orders.yaml", "text": "projection: orders\n..."}]}
+ *
+ * And one with the key "NAME#reached" before anything of it is made in its target, so that whoever
+ * removes it knows if there is something to drop. It goes with the name.
  */
 #include <string.h>
 
@@ -164,10 +167,24 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
     if (pr != NULL) {
         const struct json *paused = json_get(v, "paused");
         const struct json *removing = json_get(v, "removing");
+        const struct json *reached = json_get(v, "reached");
+        pr->reached = reached == NULL || reached->boolean; /* NULL: of an earlier build */
         pr->paused = paused != NULL && paused->boolean;
         pr->removing = removing != NULL && removing->boolean;
     }
     return e;
+}
+
+/* "NAME#reached" comes behind "NAME". */
+static bool take_reached(struct registry *g, const struct found *f)
+{
+    struct str end;
+    struct str name = str_cut(str_of(f->name), '#', &end);
+    struct projection *pr = str_is_null(end) ? NULL : projection_find(g->p, name);
+    if (pr != NULL && f->text != NULL) {
+        pr->reached = true;
+    }
+    return !str_is_null(end);
 }
 
 static void finish(struct registry *g, enum err e, struct ectx *ec)
@@ -178,7 +195,7 @@ static void finish(struct registry *g, enum err e, struct ectx *ec)
     LIST_FOR_EACH (link, next, &g->found) {
         struct found *f = CONTAINER_OF(link, struct found, link);
         struct ectx own;
-        if (e == ERR_OK && f->text != NULL) {
+        if (!take_reached(g, f) && e == ERR_OK && f->text != NULL) {
             arena_reset(&a, 0);
             enum err bad = make_projection(g->p, f, &a, &own);
             if (bad == ERR_NO_MEMORY) {
@@ -349,6 +366,11 @@ static void write_text(struct registry_change *c)
     struct json_writer w;
     json_write_init(&w, &c->text);
     json_write_begin(&w, '{');
+    json_write_member_bool(&w, "reached", c->reached || (c->pr != NULL && c->pr->reached));
+    if (c->reached) {
+        json_write_end(&w, '}');
+        return;
+    }
     json_write_member_bool(&w, "paused", c->paused);
     json_write_member_bool(&w, "removing", c->removing);
     const struct since *since = c->since != NULL ? c->since : c->pr == NULL ? NULL : c->pr->since;
@@ -393,9 +415,14 @@ static void write_change(struct registry *g, struct registry_change *c)
 {
     c->retry_ns = 0;
     c->sent = true;
-    c->record = (struct engine_record){
+    c->records[0] = (struct engine_record){
         .key = c->name, .value = c->removed ? STR_NULL : buf_str(&c->text), .timestamp_ms = -1};
-    c->part = (struct engine_part){.topic = STR_LIT(PROJ_TOPIC), .records = &c->record, .count = 1};
+    if (c->removed) {
+        c->records[1] = (struct engine_record){
+            .key = str_of(c->pr->reached_key), .value = STR_NULL, .timestamp_ms = -1};
+    }
+    c->part = (struct engine_part){
+        .topic = STR_LIT(PROJ_TOPIC), .records = c->records, .count = c->removed ? 2 : 1};
     c->append =
         (struct engine_append){.parts = &c->part, .part_count = 1, .done = written, .ctx = c};
     engine_append(g->p->e, &c->append);

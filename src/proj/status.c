@@ -146,7 +146,7 @@ MUST_USE enum err proj_status(struct proj *p, struct str name, struct arena *a,
     if (pr == NULL || pr->gone) {
         return ERR_NOT_FOUND;
     }
-    struct proj_status s = {.served = pr->served, .paused = pr->paused};
+    struct proj_status s = {.served = pr->served, .paused = pr->paused, .removing = pr->removing};
     s.name = arena_str(a, pr->name);
     s.target = target_shown(pr->target, a);
     size_t count = 0;

@@ -2,6 +2,8 @@
  * be removed. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base.h"
 #include "core/compiler.h"
@@ -175,4 +177,213 @@ TEST_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
         world_check(&w, "");
         world_deinit(&w);
     }
+}
+
+static size_t names(struct world *w)
+{
+    size_t count = 0;
+    struct arena a;
+    arena_init(&a, 1u << 16);
+    assert_non_null(proj_names(w->nodes[0].proj, &a, &count));
+    arena_deinit(&a);
+    return count;
+}
+
+static void check_state(struct world *w, enum proj_state state)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    assert_int_equal(s.version_count, 1);
+    assert_string_equal(proj_state_name(s.versions[0].state), proj_state_name(state));
+    arena_deinit(&a);
+}
+
+/* The name is free when the removal is answered. */
+TEST_ON_BOTH(projection_is_declared_again_as_soon_as_it_is_removed)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    begin(&w, 33);
+    world_apply(&w, 1);
+    for (int i = 0; i < 3; i++) {
+        world_say(&w, 20, 0);
+        world_until(&w, world_settled, 60000);
+        assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
+        assert_int_equal(names(&w), 0);
+        (void)world_definition(&w, 1, text, sizeof(text));
+        assert_int_equal(command(&w, PROJ_APPLY, "sums", text, &ec), ERR_OK);
+    }
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_kill(&w, 0);
+    world_up(&w, 0);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+/* A target that was mistyped: nothing was ever made there, so nothing is in the way, neither at
+ * once nor after a restart. */
+TEST_ON_BOTH(projection_whose_target_was_never_reached_is_removed_at_once)
+{
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct world w;
+        struct ectx ec;
+        char good[256];
+        begin(&w, 34);
+        snprintf(good, sizeof(good), "%s", w.target);
+        snprintf(w.target, sizeof(w.target), "%s",
+                 server_on_postgres ? "postgresql://nobody@127.0.0.1:1/x"
+                                    : "sqlite:not_there/views.db");
+        world_apply(&w, 1);
+        world_run(&w, 3000);
+        if (restarts > 0) {
+            world_kill(&w, 0);
+            world_up(&w, 0);
+            world_run(&w, 3000);
+        }
+        check_state(&w, PROJ_UNREACHABLE);
+        assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
+        assert_int_equal(names(&w), 0);
+        snprintf(w.target, sizeof(w.target), "%s", good);
+        world_apply(&w, 1);
+        world_say(&w, 20, 0);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "");
+        world_kill(&w, 0);
+        world_up(&w, 0);
+        world_until(&w, world_settled, 60000);
+        assert_int_equal(names(&w), 1);
+        world_check(&w, "");
+        world_deinit(&w);
+    }
+}
+
+/* Nobody but us has a connection, or the file is none. */
+static struct target_db *close_target(struct world *w, struct target_library **l)
+{
+    struct target_db *db = NULL;
+    struct ectx ec;
+    char away[700];
+    if (!server_on_postgres) {
+        snprintf(away, sizeof(away), "%s.away", w->db);
+        assert_int_equal(rename(w->db, away), 0);
+        assert_int_equal(mkdir(w->db, 0700), 0);
+        return NULL;
+    }
+    assert_int_equal(target_postgres.load(l, &ec), ERR_OK);
+    for (int i = 0; i < 1000 && db == NULL; i++) {
+        (void)!target_postgres.open(*l, str_of(w->target), 0, &db, &ec);
+    }
+    assert_non_null(db);
+    return db;
+}
+static void open_target(struct world *w, struct target_library *l, struct target_db *db)
+{
+    char away[700];
+    if (!server_on_postgres) {
+        snprintf(away, sizeof(away), "%s.away", w->db);
+        assert_int_equal(rmdir(w->db), 0);
+        assert_int_equal(rename(away, w->db), 0);
+        return;
+    }
+    target_postgres.close(db);
+    target_postgres.unload(l);
+}
+
+/* A target that is away has tables of ours: the removal is refused in time, and nothing is changed;
+ * when it is there again it can be removed. */
+TEST_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
+{
+    struct world w;
+    struct ectx ec;
+    struct target_library *l = NULL;
+    char all[256];
+    begin(&w, 35);
+    snprintf(all, sizeof(all), "%s", w.target);
+    if (server_on_postgres) {
+        server_one_connection(w.target, sizeof(w.target));
+    }
+    world_apply(&w, 1);
+    world_say(&w, 20, 0);
+    world_until(&w, world_settled, 60000);
+    world_stop(&w, 0);
+    struct target_db *db = close_target(&w, &l);
+    world_up(&w, 0);
+    world_run(&w, 3000);
+    check_state(&w, PROJ_UNREACHABLE);
+    uint64_t before = env_mono_ns(w.env);
+    assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_NOT_READY);
+    assert_true(env_mono_ns(w.env) - before < 1000000000u);
+    assert_non_null(strstr(ec.text, "the target of 'sums' cannot be reached"));
+    check_state(&w, PROJ_UNREACHABLE);
+    open_target(&w, l, db);
+    world_say(&w, 20, 0);
+    world_run(&w, 11000);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
+    assert_int_equal(names(&w), 0);
+    snprintf(w.target, sizeof(w.target), "%s", all);
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
+    world_deinit(&w);
+}
+
+/* The target goes while it is being removed: whoever asked is answered, other commands are told,
+ * and it goes on by itself, also in the next process. */
+TEST(projection_is_removed_when_its_target_is_there_again)
+{
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct world w;
+        struct ectx ec;
+        struct arena a;
+        struct target_library *l = NULL;
+        arena_init(&a, 1u << 20);
+        server_on_postgres = true;
+        char all[256];
+        begin(&w, 36);
+        snprintf(all, sizeof(all), "%s", w.target);
+        server_one_connection(w.target, sizeof(w.target));
+        world_apply(&w, 1);
+        world_until(&w, world_settled, 60000);
+        server_end_connections();
+        struct target_db *db = close_target(&w, &l);
+        assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_REQUEST_TIMED_OUT);
+        assert_non_null(strstr(ec.text, "is being removed, and that goes on by itself: too many"));
+        assert_int_equal(command(&w, PROJ_PAUSE, "sums", NULL, &ec), ERR_BUSY);
+        if (restarts > 0) {
+            world_kill(&w, 0);
+            world_up(&w, 0);
+            world_run(&w, 3000);
+        }
+        assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_NOT_READY);
+        assert_non_null(strstr(ec.hint, "goes on when the target is there again"));
+        assert_true(world_status(&w, 0, &a).removing);
+        open_target(&w, l, db);
+        world_run(&w, 11000);
+        assert_int_equal(names(&w), 0);
+        snprintf(w.target, sizeof(w.target), "%s", all);
+        world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
+        server_on_postgres = false;
+        arena_deinit(&a);
+        world_deinit(&w);
+    }
+}
+
+/* What could not be made has no tables to drop, and another's of the same name is not ours. */
+TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_others)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 37);
+    by_hand(&w, "CREATE TABLE keys (k INTEGER)");
+    world_apply(&w, 1);
+    world_run(&w, 3000);
+    check_state(&w, PROJ_STARTING);
+    assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
+    assert_int_equal(names(&w), 0);
+    world_check_rows(&w, "SELECT COUNT(*) FROM keys", "0\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
+    world_deinit(&w);
 }
