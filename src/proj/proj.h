@@ -293,7 +293,8 @@ struct proj_query {
     void (*done)(struct proj_query *q);
     void *ctx;
     /* out: ERR_NOT_FOUND, ERR_NOT_READY (declared, not served yet), ERR_INVALID_REQUEST (names
-     * column, operator or cursor), ERR_LIMIT (rows too large), ERR_REQUEST_TIMED_OUT, ERR_AGAIN */
+     * column, operator or cursor), ERR_LIMIT (rows too large), ERR_REQUEST_TIMED_OUT, ERR_AGAIN,
+     * ERR_IO (its table is gone) */
     enum err err;
     struct ectx ec;
     struct str rows; /* a JSON array of objects */

@@ -34,6 +34,9 @@ static void run(struct query *q, target_row_fn row)
         e = driver->prepare(q->db, buf_str(&q->sql), &s, &q->ec);
         e = e != ERR_OK ? e : driver->query(s, q->params, q->param_count, row, q, &q->ec);
         driver->finalize(s);
+        if (e == ERR_CONFIG) { /* what was asked for was checked: what we keep is not there */
+            e = ectx_wrap(&q->ec, ERR_IO, "projection '%.*s' cannot be read", STR(q->pr->name));
+        }
     }
     q->keep = e == ERR_OK || e == ERR_REQUEST_TIMED_OUT;
     q->err = q->err != ERR_OK ? q->err : e;

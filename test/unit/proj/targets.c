@@ -128,10 +128,26 @@ static void by_hand(struct world *w, const char *sql)
     driver->unload(l);
 }
 
+struct asked {
+    struct proj_query q;
+    bool done;
+};
+static void on_asked(struct proj_query *q)
+{
+    CONTAINER_OF(q, struct asked, q)->done = true;
+}
+
 static void check_gone(struct world *w)
 {
     struct arena a;
     arena_init(&a, 1u << 20);
+    struct asked ask = {.q = {.view = STR_LIT("keys"), .arena = &a, .done = on_asked}};
+    proj_query(w->nodes[0].proj, &ask.q);
+    for (int i = 0; i < 1000000 && !ask.done; i++) {
+        world_step(w);
+    }
+    assert_int_equal(ask.q.err, ERR_IO); /* who asks is not at fault */
+    assert_non_null(strstr(ask.q.ec.text, "projection 'sums' cannot be read: "));
     struct proj_status s = world_status(w, 0, &a);
     assert_int_equal(s.versions[0].state, PROJ_STOPPED);
     assert_non_null(strstr(s.versions[0].error.p, "table keys__v1 is gone from the target"));
