@@ -271,7 +271,7 @@ MUST_USE enum err def_create(struct str text, struct str file, uint32_t version,
     buf_init(&d->json, DEF_ARENA_BYTES);
     d->text = arena_str(&d->arena, text);
     d->file = arena_str(&d->arena, file.n == 0 ? STR_LIT("definition") : file);
-    struct def_parser p = {.d = d, .ec = ec};
+    struct def_parser p = {.d = d, .ec = ec, .declared = version == 0};
     struct json *root = NULL;
     enum err e = str_is_null(d->text) || str_is_null(d->file)
                      ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")

@@ -160,6 +160,7 @@ struct def_parser {
     struct def *d;
     struct mapping_doc doc;
     struct ectx *ec;
+    bool declared; /* by somebody, just now: else it is an old one again */
     size_t statement_room;
 };
 MUST_USE enum err def_check_name(struct def_parser *p, const struct json *at, const char *what,

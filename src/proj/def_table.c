@@ -128,6 +128,41 @@ static enum err parse_indexes(struct def_parser *p, const struct json *v, struct
     return ERR_OK;
 }
 
+static bool cut_number(struct str *s)
+{
+    size_t n = s->n;
+    while (n > 0 && s->p[n - 1] >= '0' && s->p[n - 1] <= '9') {
+        n--;
+    }
+    bool some = n < s->n;
+    s->n = n;
+    return some;
+}
+
+/* "orders__v2" and "orders__v2_i1" are names that we give to tables and indexes. */
+static bool is_generated(struct str name)
+{
+    bool number = cut_number(&name);
+    if (number && str_ends(name, "_i")) {
+        name.n -= 2;
+        number = cut_number(&name);
+    }
+    return number && str_ends(name, "__v");
+}
+
+static enum err check_table_name(struct def_parser *p, const struct json *at)
+{
+    enum err e = def_check_name(p, at, "table", at->name);
+    if (e == ERR_OK && p->declared && is_generated(at->name)) {
+        e = mapping_fail(&p->doc, at, 0, p->ec, "'%.*s' cannot be the name of a table",
+                         STR(at->name));
+        ectx_hint(p->ec,
+                  "names that end with __v and a number, or such a one with _i and a number, "
+                  "are those of the tables and indexes of versions");
+    }
+    return e;
+}
+
 MUST_USE enum err def_parse_tables(struct def_parser *p, const struct json *v)
 {
     static const char *const members[] = {"columns", "key", "indexes"};
@@ -144,7 +179,7 @@ MUST_USE enum err def_parse_tables(struct def_parser *p, const struct json *v)
     for (const struct json *m = tables->first; m != NULL; m = m->next) {
         struct def_table *t = &p->d->tables[p->d->table_count];
         t->name = arena_str(&p->d->arena, m->name);
-        enum err e = str_is_null(t->name) ? no_memory(p) : def_check_name(p, m, "table", m->name);
+        enum err e = str_is_null(t->name) ? no_memory(p) : check_table_name(p, m);
         e = e != ERR_OK
                 ? e
                 : mapping_check_members(&p->doc, m, "a table", members, ARRAY_LEN(members), p->ec);

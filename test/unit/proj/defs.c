@@ -34,6 +34,16 @@ TEST(def_errors_have_places)
         HEAD "\"key\":\"/dat/x\"}",
         "p.json:2:8: a pointer into an event begins with /data or /meta, not with '/dat'|did you "
         "mean /data?");
+    expect(HEAD "\"tables\":{\"x__v1\":{}}}",
+           "p.json:2:19: 'x__v1' cannot be the name of a table|names that end with __v and a "
+           "number, or such a one with _i and a number, are those of the tables and indexes of "
+           "versions");
+    expect(HEAD "\"tables\":{\"x__v12_i3\":{}}}",
+           "p.json:2:23: 'x__v12_i3' cannot be the name of a table|names that end with __v and a "
+           "number, or such a one with _i and a number, are those of the tables and indexes of "
+           "versions");
+    expect(HEAD "\"tables\":{\"x__v\":{}}}", /* that is none */
+           "p.json:2:18: 'columns' must be a mapping of 1 to 128 names to types|");
     expect(HEAD "\"tables\":{\"t\":{\"columns\":{\"id\":\"string\"}}}}",
            "p.json:2:33: 'string' is no value of 'id'|one of: text, integer, real, boolean, json");
     expect(HEAD "\"tables\":{\"t\":{\"columns\":{\"id\":\"text\"},\"key\":\"idd\"}}}",
