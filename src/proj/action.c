@@ -60,10 +60,13 @@ static bool take_served(void *ctx, const struct mapping_value *values, size_t co
     return false;
 }
 
+/* Of a version, in the topic that we read: one that has another of this name has reached nothing
+ * of it. */
 static enum err position_of(struct apply *a, uint32_t version, struct str shard,
                             struct position_row *row, struct ectx *ec)
 {
-    const struct mapping_value params[] = {apply_name(a), apply_int(version), apply_text(shard)};
+    const struct mapping_value params[] = {apply_name(a), apply_int(version), apply_text(shard),
+                                           apply_version(a)};
     return a->driver->query(a->meta[META_CHECK_SHARD], params, ARRAY_LEN(params), take_position,
                             row, ec);
 }
@@ -146,11 +149,25 @@ static enum err text_of(struct apply *a, const struct mapping_expr *x,
     return e != ERR_OK ? e : mapping_value_text(&v, &a->event_arena, out) ? ERR_OK : no_memory(ec);
 }
 
+static const char *made_anew(const struct apply *a, struct str shard)
+{
+    for (size_t i = 0; i < a->shard_count; i++) {
+        if (str_eq_z(shard, a->shards[i].name)) {
+            return a->shards[i].anew;
+        }
+    }
+    return "";
+}
+
 /* Of projection, action and event; of no version, so also not of which forms its rules want. */
 static struct str id_of(struct apply *a, const struct def_action *x, const struct apply_event *e)
 {
     struct str id = arena_printf(&a->event_arena, "%.*s.%.*s.%.*s.%lld", STR(a->d->name),
                                  STR(x->name), STR(e->shard), (long long)e->record->offset);
+    const char *anew = made_anew(a, e->shard);
+    if (anew[0] != 0) {
+        id = arena_printf(&a->event_arena, "%.*s.%s", STR(id), anew);
+    }
     const uint32_t form = e->form_count == 0 ? 0 : e->forms[e->form].index;
     if (form > 0) { /* one of several events that an old one became */
         id = arena_printf(&a->event_arena, "%.*s.%u", STR(id), form);

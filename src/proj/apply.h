@@ -59,6 +59,7 @@ struct apply_claim {
     int64_t start_offset, end_offset; /* of the partition, now */
     bool live_known;                  /* else what follows is up to what is served */
     int64_t live_from;                /* events below are history */
+    bool anew;                        /* the topic is not the one that was declared */
     int64_t now_ms;
     int64_t next_offset; /* out */
     uint64_t parked_now; /* out: events, of all shards of this connection */

@@ -69,7 +69,8 @@ struct apply {
     struct apply_shard {
         char *name; /* heap */
         uint64_t epoch;
-    } * shards; /* that were claimed here */
+        char anew[9]; /* of the topic's id, if it was made anew: its offsets were there before */
+    } * shards;       /* that were claimed here */
     size_t shard_count, shard_room;
     bool parked_stale; /* a transaction was taken back: load them again */
     bool collided;     /* with another transaction (a deadlock): from then on one at a time */

@@ -27,13 +27,19 @@ static bool take_claim(void *ctx, const struct mapping_value *values, size_t cou
     return false;
 }
 
-static enum err remember_shard(struct apply *a, struct str shard, uint64_t epoch, bool *again,
+static enum err remember_shard(struct apply *a, const struct apply_claim *c, bool *again,
                                struct ectx *ec)
 {
+    const struct str shard = c->shard;
+    const uint64_t epoch = c->epoch;
+    char id[UUID_TEXT_SIZE];
+    uuid_format(c->topic_id, id);
+    id[c->anew ? 8 : 0] = 0;
     *again = false;
     for (size_t i = 0; i < a->shard_count; i++) {
         if (str_eq_z(shard, a->shards[i].name)) {
             a->shards[i].epoch = epoch;
+            memcpy(a->shards[i].anew, id, strlen(id) + 1);
             *again = true;
             return ERR_OK;
         }
@@ -51,6 +57,7 @@ static enum err remember_shard(struct apply *a, struct str shard, uint64_t epoch
     if (name == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
+    memcpy(a->shards[a->shard_count].anew, id, strlen(id) + 1);
     a->shards[a->shard_count].name = name;
     a->shards[a->shard_count++].epoch = epoch;
     return ERR_OK;
@@ -157,7 +164,7 @@ MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ect
         return e;
     }
     bool again = false;
-    e = remember_shard(a, c->shard, c->epoch, &again, ec);
+    e = remember_shard(a, c, &again, ec);
     e = e != ERR_OK ? e : park_load_claimed(a, c->shard, again, ec);
     c->parked_now = a->parked_count;
     return e;

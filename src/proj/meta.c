@@ -33,8 +33,10 @@ static const char *const meta_sql[META_COUNT] = {
         "UPDATE leat_checkpoint SET position = $1, updated_at = $2, last_time_ms = $3 "
         "WHERE projection = $4 AND version = $5 AND shard = $6 AND owner_epoch = $7 "
         "AND position = $8",
-    [META_CHECK_SHARD] = "SELECT position, live_from FROM leat_checkpoint "
-                         "WHERE projection = $1 AND version = $2 AND shard = $3",
+    [META_CHECK_SHARD] =
+        "SELECT position, live_from FROM leat_checkpoint "
+        "WHERE projection = $1 AND version = $2 AND shard = $3 AND topic_id = (SELECT o.topic_id "
+        "FROM leat_checkpoint o WHERE o.projection = $1 AND o.version = $4 AND o.shard = $3)",
     [META_PARK] =
         "INSERT INTO leat_parked (projection, version, shard, record_offset, event_key, event_id, "
         "event_type, reason, data, record, parked_at) "

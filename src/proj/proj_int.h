@@ -115,6 +115,7 @@ struct shard {
     enum claim_state claim;
     bool was_held;    /* next_offset was so since it is ours; it is claimed anew */
     bool claim_stale; /* the assignment changed while a claim was under way */
+    bool other_topic; /* the last claim found a checkpoint of another topic of this name */
     struct work claim_work;
     struct apply_claim claim_call;
     unsigned fenced;            /* claims in a row that a later epoch refused, since it is ours */
@@ -333,6 +334,8 @@ bool since_copy(const struct since *from, struct since *to);
 MUST_USE enum err since_add(struct since *s, struct engine *e, const struct def *d);
 /* The first offset of a partition that is live. */
 int64_t since_of(const struct since *s, struct str topic, struct uuid id, int32_t partition);
+/* Is it another topic of this name than that which was declared? */
+bool since_is_other(const struct since *s, struct str topic, struct uuid id);
 void since_write(const struct since *s, struct json_writer *w);
 MUST_USE enum err since_read(struct since *s, const struct json *v);
 

@@ -215,6 +215,7 @@ static void claim_done(struct work *w)
     s->claim = CLAIM_NONE;
     bool stale = s->claim_stale;
     s->claim_stale = false;
+    s->other_topic = w->err == ERR_EXISTS;
     if (w->err == ERR_OK) {
         r->parked[w->lane->index] = s->claim_call.parked_now;
     }
@@ -261,6 +262,7 @@ static void claim(struct shard *s)
     const struct since *since = s->run->pr->since;
     s->claim_call.live_known = since != NULL;
     s->claim_call.live_from = since == NULL ? 0 : since_of(since, s->topic, topic.id, s->partition);
+    s->claim_call.anew = since != NULL && since_is_other(since, s->topic, topic.id);
     s->claim_call.epoch = s->epoch;
     s->claim_call.force = s->fenced >= FENCED_MAX;
     s->claim_call.now_ms = env_wall_ms(p->env);

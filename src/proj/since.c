@@ -114,6 +114,12 @@ int64_t since_of(const struct since *s, struct str topic, struct uuid id, int32_
     return known ? t->ends[partition] : 0;
 }
 
+bool since_is_other(const struct since *s, struct str topic, struct uuid id)
+{
+    const struct since_topic *t = find(s, topic);
+    return t != NULL && !uuid_eq(t->id, id);
+}
+
 void since_write(const struct since *s, struct json_writer *w)
 {
     json_write_begin(w, '[');

@@ -47,7 +47,9 @@ static void open_actions(const struct def *from, const struct def *to, struct bu
 {
     buf_printf(sql,
                "DELETE FROM leat_action WHERE projection = '%.*s' AND version = %u AND gated = 1 "
-               "AND record_offset < (SELECT position FROM leat_checkpoint o WHERE o.projection = "
+               "AND record_offset < (SELECT o.position FROM leat_checkpoint o JOIN leat_checkpoint n "
+               "ON n.projection = o.projection AND n.shard = o.shard AND n.topic_id = o.topic_id AND "
+               "n.version = leat_action.version WHERE o.projection = "
                "'%.*s' AND o.version = %u AND o.shard = leat_action.shard) AND NOT EXISTS (SELECT "
                "1 FROM leat_parked p WHERE p.projection = '%.*s' AND p.version = %u AND p.shard = "
                "leat_action.shard AND p.record_offset = leat_action.record_offset);\n",
@@ -103,7 +105,9 @@ static bool take_count(void *ctx, const struct mapping_value *values, size_t cou
     return false;
 }
 
-/* Is there a shard in which the other version has less? In the transaction, so that it stays so. */
+/* Is there a shard in which the other version has less? In the transaction, so that it stays so.
+ * What this one has of a topic that was made anew since is nothing that the other one could have.
+ */
 static enum err check_behind(struct lane *l, const struct def *from, const struct def *to,
                              struct ectx *ec)
 {
@@ -117,7 +121,10 @@ static enum err check_behind(struct lane *l, const struct def *from, const struc
         l->db,
         STR_LIT("SELECT COUNT(*) FROM leat_checkpoint o WHERE o.projection = $1 AND o.version = $2 "
                 "AND NOT EXISTS (SELECT 1 FROM leat_checkpoint n WHERE n.projection = o.projection "
-                "AND n.version = $3 AND n.shard = o.shard AND n.position >= o.position)"),
+                "AND n.version = $3 AND n.shard = o.shard AND n.position >= o.position) "
+                "AND NOT EXISTS (SELECT 1 FROM leat_checkpoint t WHERE t.projection = o.projection "
+                "AND t.version = $3 AND t.topic_id <> o.topic_id AND "
+                "RTRIM(t.shard, '0123456789') = RTRIM(o.shard, '0123456789'))"),
         &s, ec);
     e = e != ERR_OK ? e : driver->query(s, params, ARRAY_LEN(params), take_count, &b, ec);
     driver->finalize(s);
@@ -228,14 +235,26 @@ static bool is_due(const struct projection *pr, struct run *from)
             return false;
         }
     }
+    LIST_FOR_EACH (link, next, &pr->switch_to->shards) {
+        struct shard *t = CONTAINER_OF(link, struct shard, link);
+        if (t->mine && t->claim != CLAIM_HELD) {
+            return false; /* its topic may be another one than it has read */
+        }
+    }
     LIST_FOR_EACH (link, next, &from->shards) {
         struct shard *s = CONTAINER_OF(link, struct shard, link);
         struct shard *t = shard_find(pr->switch_to, s->topic, s->partition);
-        if (from->stopped && s->claim != CLAIM_HELD) {
+        struct engine_topic topic;
+        if (engine_topic_get(pr->p->e, s->topic, &topic) && s->partition >= topic.partition_count) {
+            continue; /* the topic was made anew, with fewer */
+        }
+        if (t == NULL || t->claim != CLAIM_HELD) {
+            return false;
+        }
+        if (s->other_topic || (from->stopped && s->claim != CLAIM_HELD)) {
             continue; /* it cannot be claimed: check_behind asks the target */
         }
-        if (t == NULL || s->claim != CLAIM_HELD || t->claim != CLAIM_HELD ||
-            t->next_offset < s->next_offset) {
+        if (s->claim != CLAIM_HELD || t->next_offset < s->next_offset) {
             return false;
         }
     }

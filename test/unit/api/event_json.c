@@ -18,7 +18,7 @@ TEST(api_an_event_whose_record_is_malformed_says_so)
     e.envelope.type = STR_LIT("Said");
     buf_init(&b, 1 << 16);
     json_write_init(&w, &b);
-    event_write_stored(&w, &e);
+    event_write_stored(&w, &e, ENVELOPE_NATIVE);
     buf_put_u8(&b, 0);
     assert_non_null(strstr((const char *)b.p, "\"data\":{\"n\":1}"));
     assert_non_null(

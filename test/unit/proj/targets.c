@@ -403,3 +403,42 @@ TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_oth
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
     world_deinit(&w);
 }
+
+/* A checkpoint of another topic of this name: the version goes no further, whatever it says how far
+ * it is. A rebuild reads the topic that is there, is served, and its actions are appended. */
+TEST_ON_BOTH(projection_of_a_topic_that_was_made_anew_is_rebuilt_and_served)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    begin(&w, 38);
+    w.actions = true;
+    w.appends_good = true;
+    world_say(&w, 20, 0); /* history */
+    (void)world_definition(&w, 1, text, sizeof(text));
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    world_until(&w, world_settled, 60000);
+    world_stop(&w, 0);
+    by_hand(&w, "UPDATE leat_checkpoint SET position = 1000000, topic_id = "
+                "'01234567-0123-0123-0123-0123456789ab'");
+    /* And a partition that there is not any more. */
+    by_hand(&w, "INSERT INTO leat_checkpoint (projection, version, shard, topic_id, owner_epoch, "
+                "position, live_from, updated_at) VALUES ('sums', 1, 'events/9', "
+                "'01234567-0123-0123-0123-0123456789ab', 1, 7, 0, 0)");
+    world_up(&w, 0);
+    world_run(&w, 3000);
+    world_say(&w, 60, 0);
+    world_run(&w, 3000);
+    assert_int_equal(w.appended.count, 0);
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_run(&w, 5000);
+    world_check(&w, "");
+    assert_true(w.appended.count > 0);
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_action", "0\n");
+    /* What is of another topic is no way back. */
+    assert_int_not_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_OK);
+    assert_int_equal(world_served(&w), 2);
+    world_deinit(&w);
+}
