@@ -125,6 +125,12 @@ MUST_USE enum err apply_rules(struct apply *a, struct apply_event *e, bool *any,
 MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool *wanted,
                                    struct ectx *ec);
 
+/* column.c: a value as its column takes it; ERR_MALFORMED: it does not. And as a column of this
+ * type gave it. */
+MUST_USE enum err column_take(struct str column, enum def_type type, struct arena *a,
+                              struct mapping_value *v, struct ectx *ec);
+void column_give(enum def_type type, struct mapping_value *v);
+
 /* json_column.c: a value as it stands in a column of type json, and back. Both false: no memory. Of
  * a column of an unknown type (a table that no projection made) only an object or array is JSON. */
 MUST_USE bool json_column_write(struct arena *a, struct mapping_value *v);

@@ -47,9 +47,11 @@ struct def_lookup {
     struct str name, from; /* `from`: a table of this projection, or a view */
     struct str *columns;
     bool *is_json; /* by column */
-    bool own;      /* a table of this projection: is_json is known */
+    bool own;      /* a table of this projection: is_json and the types are known */
+    enum def_type *types;
     size_t column_count;
     struct str *key_columns;
+    enum def_type *key_types;
     struct mapping_expr **key;
     size_t key_count;
     bool required; /* no such row: the event's key is parked */

@@ -394,14 +394,15 @@ MUST_USE enum err def_parse_op(struct def_parser *p, const char *kind, const str
     return parse_insert(p, kind, v, names, out);
 }
 
-static bool is_json_column(const struct def_table *t, struct str name)
+/* DEF_TEXT: there is no such column, as the statement will say; or it is not known. */
+static enum def_type type_of_column(const struct def_table *t, struct str name)
 {
     for (size_t i = 0; t != NULL && i < t->column_count; i++) {
         if (str_eq(t->columns[i].name, name)) {
-            return t->columns[i].type == DEF_JSON;
+            return t->columns[i].type;
         }
     }
-    return false;
+    return DEF_TEXT;
 }
 
 MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
@@ -432,7 +433,10 @@ MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
     out->key_columns = arena_new_n(&p->d->arena, struct str, key->count);
     out->key = arena_new_n(&p->d->arena, struct mapping_expr *, key->count);
     out->is_json = arena_new_n(&p->d->arena, bool, out->column_count);
-    if (out->key_columns == NULL || out->key == NULL || out->is_json == NULL) {
+    out->types = arena_new_n(&p->d->arena, enum def_type, out->column_count);
+    out->key_types = arena_new_n(&p->d->arena, enum def_type, key->count);
+    if (out->key_columns == NULL || out->key == NULL || out->is_json == NULL ||
+        out->types == NULL || out->key_types == NULL) {
         return no_memory(p);
     }
     const struct def_table *own = def_table_find(p->d, out->from);
@@ -441,7 +445,8 @@ MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
     buf_init(&sql, SQL_BYTES_MAX);
     for (size_t i = 0; i < out->column_count && e == ERR_OK; i++) {
         e = def_check_name(p, json_get(v, "columns"), "column", out->columns[i]);
-        out->is_json[i] = is_json_column(own, out->columns[i]);
+        out->types[i] = type_of_column(own, out->columns[i]);
+        out->is_json[i] = out->types[i] == DEF_JSON;
         buf_put_z(&sql, i == 0 ? "SELECT " : ", ");
         def_put_name(&sql, out->columns[i]);
     }
@@ -459,6 +464,7 @@ MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
         def_put_name(&sql, m->name);
         buf_printf(&sql, " = $%zu", i + 1);
         out->key_columns[i] = m->name;
+        out->key_types[i] = type_of_column(own, m->name);
         out->key_count++;
     }
     buf_put_z(&sql, " LIMIT 1");

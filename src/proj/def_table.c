@@ -236,6 +236,16 @@ static bool in_key(const struct def_table *t, size_t column)
     return false;
 }
 
+/* Where the database has no type for truths: a 7 is shown as true, and no filter would find it. */
+static void put_check(const struct def *d, const struct def_column *c, struct buf *out)
+{
+    if (c->type == DEF_BOOLEAN && strcmp(d->driver->types[DEF_BOOLEAN], "INTEGER") == 0) {
+        buf_put_z(out, " CHECK (");
+        def_put_name(out, c->name);
+        buf_put_z(out, " IN (0, 1))");
+    }
+}
+
 void def_write_tables(const struct def *d, struct buf *out)
 {
     for (size_t i = 0; i < d->table_count; i++) {
@@ -247,6 +257,7 @@ void def_write_tables(const struct def *d, struct buf *out)
             def_put_name(out, t->columns[c].name);
             buf_printf(out, " %s%s", d->driver->types[t->columns[c].type],
                        in_key(t, c) ? " NOT NULL" : "");
+            put_check(d, &t->columns[c], out);
         }
         buf_put_z(out, ", PRIMARY KEY ");
         put_columns(out, t, t->key, t->key_count);

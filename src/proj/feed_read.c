@@ -3,6 +3,7 @@
 
 #include "core/compiler.h"
 #include "core/mem.h"
+#include "proj/apply_int.h"
 #include "proj/feed.h"
 #include "proj/query_int.h"
 
@@ -89,31 +90,26 @@ static bool take_row(void *ctx, const struct mapping_value *values, size_t count
     return false;
 }
 
-/* A value of a key as its column has it: where a rule says 7, a text has "7". What the column
- * cannot have stays as it is. */
-static struct mapping_value as_stored(const struct feed *f, const struct def_table *t,
-                                      size_t column, struct mapping_value v, struct arena *a)
+/* A value of a key as its column has it: what a statement told (SQLite: 1) is true. */
+static struct mapping_value as_stored(const struct def_table *t, size_t column,
+                                      struct mapping_value v, struct arena *a)
 {
     struct mapping_value out;
     struct str text;
-    if (v.kind == MAPPING_BOOL && t->columns[column].type != DEF_BOOLEAN &&
-        f->pr->driver == &target_sqlite) { /* which knows no such values */
-        v = (struct mapping_value){.kind = MAPPING_INT, .integer = v.boolean};
-    }
+    column_give(t->columns[column].type, &v);
     return v.kind != MAPPING_NULL && mapping_value_text(&v, a, &text) &&
                    query_value(t, column, text, &out, NULL) == ERR_OK
                ? out
                : v;
 }
 
-static struct feed_entry *gone_row(const struct feed *f, const struct def_table *t,
-                                   const struct feed_key *k)
+static struct feed_entry *gone_row(const struct def_table *t, const struct feed_key *k)
 {
     struct arena a;
     struct mapping_value cells[PROJ_COLUMNS_MAX] = {{.kind = MAPPING_NULL}};
     arena_init(&a, KEY_BYTES);
     for (size_t i = 0; i < t->key_count; i++) {
-        cells[t->key[i]] = as_stored(f, t, t->key[i], k->key[i], &a);
+        cells[t->key[i]] = as_stored(t, t->key[i], k->key[i], &a);
     }
     struct feed_entry *e = feed_entry_new(t->column_count, cells);
     arena_deinit(&a);
@@ -135,7 +131,7 @@ static enum err read_one(struct feed *f, const struct def *d, const struct feed_
                     : f->pr->driver->query(r->stmts[k->table], k->key, t->key_count, take_row,
                                            &taker, &r->ec);
     if (e == ERR_OK && taker.entry == NULL && !taker.failed) {
-        taker.entry = gone_row(f, t, k);
+        taker.entry = gone_row(t, k);
         taker.failed = taker.entry == NULL;
     } else if (taker.entry != NULL) {
         taker.entry->kind = PROJ_CHANGE_UPSERT;

@@ -20,7 +20,6 @@
 #include "core/compiler.h"
 #include "core/hash.h"
 #include "core/mem.h"
-#include "core/utf8.h"
 #include "proj/merge_int.h"
 
 #define KEPT_BYTES_MAX (8u << 20)
@@ -126,11 +125,10 @@ bool merge_guess_lost(struct merge *m)
 
 static bool suits_text(const struct merge_table *t, size_t column, struct str text)
 {
-    return text.n <= (t->limited[column] ? t->text_max : MERGE_TEXT_MAX) &&
-           memchr(text.n == 0 ? "" : text.p, 0, text.n) == NULL && utf8_valid(text);
+    return text.n <= (t->limited[column] ? t->text_max : MERGE_TEXT_MAX);
 }
 
-/* A value that its column takes as it is, in every database. */
+/* Not too much of a value, which is of its column's type already (column.c). */
 static bool suits(const struct merge_table *t, struct def_param use, const struct mapping_value *v)
 {
     bool adds = use.use == DEF_ADD;
@@ -139,8 +137,7 @@ static bool suits(const struct merge_table *t, struct def_param use, const struc
     }
     switch (t->t->columns[use.column].type) {
     case DEF_TEXT:
-        return !adds && (v->kind == MAPPING_TEXT || v->kind == MAPPING_JSON) &&
-               suits_text(t, use.column, v->text);
+        return !adds && v->kind == MAPPING_TEXT && suits_text(t, use.column, v->text);
     case DEF_INTEGER:
         return v->kind == MAPPING_INT &&
                (!adds || (v->integer <= ADD_MAX && v->integer >= -ADD_MAX));

@@ -232,15 +232,18 @@ static bool take_row(void *ctx, const struct mapping_value *values, size_t count
     return false;
 }
 
-/* Values of columns of the type json, as what they are. */
-static enum err read_json(struct apply *a, const struct def_lookup *l, struct row_taker *t,
-                          struct ectx *ec)
+/* Values as what they are, not as their database has them. */
+static enum err read_types(struct apply *a, const struct def_lookup *l, struct row_taker *t,
+                           struct ectx *ec)
 {
     for (size_t i = 0; t->found && i < l->column_count; i++) {
         enum def_known known = DEF_UNKNOWN;
         enum err e = json_column_of(a, l, i, &known, ec);
         if (e != ERR_OK || !json_column_read(t->a, known, &t->values[i])) {
             return e != ERR_OK ? e : no_memory(ec);
+        }
+        if (l->own) {
+            column_give(l->types[i], &t->values[i]);
         }
     }
     return ERR_OK;
@@ -262,6 +265,10 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
         enum err e = taker.values == NULL ? no_memory(ec) : ERR_OK;
         for (size_t k = 0; k < l->key_count && e == ERR_OK; k++) {
             e = mapping_eval(l->key[k], scope, &key[k], ec);
+            if (e == ERR_OK && l->own) {
+                e = column_take(l->key_columns[k], l->key_types[k], &a->event_arena, &key[k], ec);
+                e = e == ERR_MALFORMED ? ectx_wrap(ec, e, "look-up '%.*s'", STR(l->name)) : e;
+            }
         }
         if (e == ERR_OK) {
             e = merge_flush(a->merge, ec); /* it may be looking for one of those */
@@ -273,7 +280,7 @@ static enum err look_up(struct apply *a, const struct def_rule *rule, struct map
         if (e == ERR_OK && taker.failed) {
             e = no_memory(ec);
         }
-        e = e != ERR_OK ? e : read_json(a, l, &taker, ec);
+        e = e != ERR_OK ? e : read_types(a, l, &taker, ec);
         if (e == ERR_OK && !taker.found && l->required) {
             e = ectx_fail(ec, ERR_MALFORMED, "look-up '%.*s' found no row in %.*s", STR(l->name),
                           STR(l->from));
@@ -334,13 +341,12 @@ static enum err plan_op(struct plan *p, const struct def_op *op, const struct ma
             struct str source = mapping_source(op->params[i]);
             e = ectx_fail(ec, ERR_MALFORMED, "%.*s is not there", STR(source));
         }
+        if (e == ERR_OK && op->uses != NULL) {
+            const struct def_column *column = &op->table->columns[op->uses[i].column];
+            e = column_take(column->name, column->type, arena, &params[i], ec);
+        }
         if (e != ERR_OK) {
             return e == ERR_MALFORMED ? ectx_wrap(ec, e, "%.*s", STR(op->what)) : e;
-        }
-        const bool is_json =
-            op->uses != NULL && op->table->columns[op->uses[i].column].type == DEF_JSON;
-        if (is_json && !json_column_write(arena, &params[i])) {
-            return no_memory(ec);
         }
     }
     p->list[p->count++] = (struct planned){op, params};

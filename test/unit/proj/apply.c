@@ -90,6 +90,98 @@ TEST_ON_BOTH(a_json_column_keeps_what_the_value_is)
     bench_deinit(&b);
 }
 
+/*
+ * One rule for both databases: what a column takes, how it is stored, and what is parked. Columns
+ * t, n, r and b of a row are text, integer, real and boolean; each is set by an event of its own.
+ */
+TEST_ON_BOTH(a_column_takes_what_its_type_says)
+{
+    static const char definition[] =
+        "projection: types\n"
+        "source: { category: order }\n"
+        "target: \"sqlite:%s\"\n"
+        "tables:\n"
+        "  t: { columns: { id: text, v: text }, key: id }\n"
+        "  n: { columns: { id: text, v: integer }, key: id }\n"
+        "  r: { columns: { id: text, v: real }, key: id }\n"
+        "  b: { columns: { id: text, v: boolean }, key: id }\n"
+        "  copies: { columns: { id: text, t: text, b: boolean }, key: id }\n"
+        "maps:\n"
+        "  - { type: T, upsert: { table: t, key: { id: $key }, set: { v: /data/v } } }\n"
+        "  - { type: N, upsert: { table: n, key: { id: $key }, set: { v: /data/v } } }\n"
+        "  - { type: R, upsert: { table: r, key: { id: $key }, set: { v: /data/v } } }\n"
+        "  - { type: B, upsert: { table: b, key: { id: $key }, set: { v: /data/v } } }\n"
+        "  - type: B\n"
+        "    lookup: { old: { from: b, key: { id: $key }, columns: [ v ] } }\n"
+        "    upsert: { table: copies, key: { id: $key }, set: { t: old.v, b: old.v } }\n";
+    static const struct {
+        const char *value;
+        const char *want[4]; /* in t, n, r, b; NULL: it is parked */
+    } rows[] = {
+        {"true", {"true", NULL, NULL, "yes"}},
+        {"false", {"false", NULL, NULL, "no"}},
+        {"1", {"1", "1", "1", "yes"}},
+        {"0", {"0", "0", "0", "no"}},
+        {"7", {"7", "7", "7", NULL}},
+        {"-1", {"-1", "-1", "-1", NULL}},
+        {"1.5", {"1.5", NULL, "1.5", NULL}},
+        {"3450.0", {"3450", "3450", "3450", NULL}},
+        {"\"true\"", {"true", NULL, NULL, "yes"}},
+        {"\"t\"", {"t", NULL, NULL, NULL}},
+        {"\"12\"", {"12", "12", "12", NULL}},
+        {"\" 12\"", {" 12", NULL, NULL, NULL}},
+        {"\"1e2\"", {"1e2", NULL, "100", NULL}},
+        {"\"NaN\"", {"NaN", NULL, NULL, NULL}},
+        {"\"\"", {"", NULL, NULL, NULL}},
+        {"\"a\\u0000b\"", {NULL, NULL, NULL, NULL}},
+        {"9223372036854775807", {"9223372036854775807", "9223372036854775807", NULL, NULL}},
+        {"[1]", {"[1]", NULL, NULL, NULL}},
+        {"null", {"-", "-", "-", "-"}},
+    };
+    static const char *const types[] = {"T", "N", "R", "B"};
+    static const char *const shown[] = {"v", "CAST(v AS TEXT)", "CAST(v AS TEXT)",
+                                        "CASE WHEN v THEN 'yes' ELSE 'no' END"};
+    struct bench b;
+    bench_init(&b, definition, "types.db");
+    bench_claim(&b, 1);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t k = 0; k < ARRAY_LEN(types); k++) {
+            char key[16], data[100], sql[300], want[100];
+            snprintf(key, sizeof(key), "%s%zu", types[k], i);
+            snprintf(data, sizeof(data), "{\"v\":%s}", rows[i].value);
+            const struct base_event events[] = {{types[k], key, data}};
+            if (k == 2 && rows[i].want[1] != NULL && strlen(rows[i].want[1]) > 15) {
+                continue; /* rounded */
+            }
+            assert_int_equal(bench_apply(&b, events, 1), ERR_OK);
+            snprintf(sql, sizeof(sql),
+                     "SELECT COALESCE(%s, '-') FROM %c__v1 WHERE id = '%s' AND v IS NOT NULL "
+                     "UNION ALL SELECT '-' FROM %c__v1 WHERE id = '%s' AND v IS NULL",
+                     shown[k], "tnrb"[k], key, "tnrb"[k], key);
+            snprintf(want, sizeof(want), "%s%s", rows[i].want[k] == NULL ? "" : rows[i].want[k],
+                     rows[i].want[k] == NULL ? "" : "\n");
+            const char *is = bench_rows(&b, sql);
+            if (k == 2 && rows[i].want[k] != NULL && strcmp(want, "-\n") != 0) {
+                assert_true(strtod(is, NULL) == strtod(want, NULL)); /* 12.0 in SQLite */
+            } else if (strcmp(is, want) != 0) {
+                fail_msg("%s in %s is %s, not %s", rows[i].value, types[k], is, want);
+            }
+            snprintf(sql, sizeof(sql), "SELECT COUNT(*) FROM leat_parked WHERE event_key = '%s'",
+                     key);
+            assert_string_equal(bench_rows(&b, sql), rows[i].want[k] == NULL ? "1\n" : "0\n");
+        }
+    }
+    /* What was looked up is what it was: a truth, not a number. */
+    assert_string_equal(bench_rows(&b, "SELECT id, t, CASE WHEN b THEN 'yes' ELSE 'no' END FROM "
+                                       "copies__v1 WHERE id IN ('B0', 'B1', 'B2') ORDER BY id"),
+                        "B0|true|yes\nB1|false|no\nB2|true|yes\n");
+    assert_string_equal(bench_rows(&b, "SELECT reason FROM leat_parked WHERE event_key = 'B4'"),
+                        "upsert of b: column 'v' takes true and false, not this number\n");
+    /* Nor does SQL of one's own put there what a filter would not find. */
+    assert_true(b.d->driver->exec(b.db, "UPDATE b__v1 SET v = 7", &b.ec) != ERR_OK);
+    bench_deinit(&b);
+}
+
 /* What is looked up in another projection's view is what it was, too: in a column of type json a
  * text is JSON, in a column of type text it is a text, whatever it looks like. */
 TEST_ON_BOTH(a_json_column_of_another_projection_keeps_what_the_value_is)
@@ -292,8 +384,8 @@ TEST(apply_parks_a_key_and_tries_it_again_in_order)
                         "1|order-2|e1|OrderPlaced|upsert of orders: /data/price is text, and a "
                         "number is needed\n"
                         "2|order-2|e2|OrderShipped|an earlier event of this key is parked\n"
-                        "4|order-3|e4|OrderPlaced|increment of stock: SQLite: cannot store TEXT "
-                        "value in INTEGER column stock__v1.sold\n");
+                        "4|order-3|e4|OrderPlaced|increment of stock: column 'sold' takes whole "
+                        "numbers of 64 bits, not this text\n");
     /* Of order-3 nothing was done, not even the first of its statements. */
     assert_string_equal(bench_rows(&b, "SELECT id, status FROM orders__v1"), "order-1|shipped\n");
     assert_string_equal(bench_rows(&b, "SELECT sku FROM stock__v1 ORDER BY 1"), "a\nz\n");

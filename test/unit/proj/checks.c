@@ -66,7 +66,7 @@ TEST(check_shows_what_a_definition_would_make)
         "\"last\":6},{\"k\":\"k1\",\"count\":1,\"sum\":7,\"last\":7}]},\"totals\":{\"rows\":1,"
         "\"first\":[{\"id\":\"all\",\"count\":3,\"sum\":18}]}},\"parked\":[{\"key\":\"k2\","
         "\"shard\":\"events/2\",\"offset\":0,\"type\":\"Added\",\"reason\":\"increment of keys: "
-        "SQLite: cannot store TEXT value in INTEGER column keys__v1.sum\"},{\"key\":\"k2\","
+        "column 'last' takes whole numbers of 64 bits, not this text\"},{\"key\":\"k2\","
         "\"shard\":\"events/2\",\"offset\":1,\"type\":\"Added\",\"reason\":\"an earlier event of "
         "this key is parked\"}]}");
     char wrong[2048];

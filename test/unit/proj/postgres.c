@@ -57,7 +57,8 @@ TEST(postgres_applies_parks_and_fences)
     assert_string_equal(
         bench_rows(&b, "SELECT record_offset, event_key, reason FROM leat_parked ORDER BY 1"),
         "2|order-2|upsert of orders: /data/price is text, and a number is needed\n"
-        "3|order-3|PostgreSQL: invalid input syntax for type bigint: \"x\"\n");
+        "3|order-3|increment of stock: column 'sold' takes whole numbers of 64 bits, not this "
+        "text\n");
     bench_init_text(&other, text);
     bench_claim(&other, 2);
     assert_int_equal(other.next, 7);
