@@ -2,6 +2,7 @@
 #include "base.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/compiler.h"
 #include "proj/changes.h"
