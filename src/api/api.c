@@ -75,3 +75,8 @@ void api_destroy(struct api *a)
     mem_free(a->of);
     mem_free(a);
 }
+
+bool api_ready(const struct api *a)
+{
+    return a != NULL && a->idempotency != NULL && idempotency_is_ready(a->idempotency);
+}

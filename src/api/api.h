@@ -40,6 +40,8 @@ MUST_USE enum err api_create(const struct api_services *services, struct api **o
                              struct ectx *ec);
 /* About every 100 ms. */
 void api_tick(struct api *a);
+/* What the start reads is read: the Idempotency-Keys that are kept. */
+bool api_ready(const struct api *a);
 /* The server stops: waiting requests are answered, streams end. */
 void api_stop(struct api *a);
 void api_destroy(struct api *a);

@@ -101,6 +101,11 @@ void idempotency_ready(struct api_idempotency *i)
     LOG_INFO("idempotency.loaded", KV_U64("keys", i->keys.count), KV_U64("bytes", i->bytes));
 }
 
+bool idempotency_is_ready(const struct api_idempotency *i)
+{
+    return i->state == IDEMPOTENCY_READY;
+}
+
 /* ---- Entering ----------------------------------------------------------------------------------
  */
 

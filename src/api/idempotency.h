@@ -20,6 +20,7 @@
 MUST_USE enum err idempotency_create(struct api *a, struct api_idempotency **out);
 /* Makes the topic if it is missing, and reads it. Keys are answered 503 until it is done. */
 void idempotency_start(struct api_idempotency *i);
+bool idempotency_is_ready(const struct api_idempotency *i);
 void idempotency_tick(struct api_idempotency *i);
 void idempotency_stop(struct api_idempotency *i);
 void idempotency_destroy(struct api_idempotency *i);

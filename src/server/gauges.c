@@ -15,12 +15,9 @@ static void emit_process(const struct server *s, struct metrics_writer *w)
     buf_deinit(&b);
     metrics_emit(w, "leat_uptime_seconds", "gauge", "Time since start.", NULL,
                  (double)(env_mono_ns(env) - s->started_ns) / 1e9);
-    struct store_stall stall = {.full = false};
-    if (s->store != NULL) {
-        (void)store_stalled(s->store, &stall);
-    }
+    char why[SERVER_WHY_SIZE];
     metrics_emit(w, "leat_ready", "gauge", "1 while clients are served.", NULL,
-                 s->ready && !s->stopping && !stall.full ? 1 : 0);
+                 s->store != NULL && server_not_ready(s, why) == NULL ? 1 : 0);
     metrics_emit(w, "process_cpu_seconds_total", "counter", "User and system CPU time.", NULL,
                  (double)env_cpu_ns(env) / 1e9);
     uint64_t files;

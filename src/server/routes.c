@@ -13,22 +13,36 @@ static void get_healthz(void *ctx, struct http_request *r)
                well ? STR_LIT("ok\n") : STR_LIT("the store has stopped\n"));
 }
 
+/* Kafka clients are served before the event store has read what its index lacks; whoever asks for
+ * readiness wants all of it. */
+const char *server_not_ready(const struct server *s, char out[SERVER_WHY_SIZE])
+{
+    struct store_stall stall = {.full = false};
+    if (!s->ready || s->stopping || s->failed) {
+        return s->stopping ? "stopping" : "not ready";
+    }
+    if (store_stalled(s->store, &stall) && stall.full) {
+        (void)snprintf(out, SERVER_WHY_SIZE, "not ready: nothing can be stored: %s", stall.why);
+        return out;
+    }
+    if (!s->es_ready) {
+        return s->es_failed ? "not ready: the event store could not start; the log says why"
+                            : "not ready: the event store is starting";
+    }
+    if (!s->proj_ready) {
+        return s->proj_failed ? "not ready: projections could not start; the log says why"
+                              : "not ready: the definitions of projections are being read";
+    }
+    return api_ready(s->api) ? NULL : "not ready: the Idempotency-Keys are being read";
+}
+
 static void get_readyz(void *ctx, struct http_request *r)
 {
-    const struct server *s = ctx;
-    struct store_stall stall = {.full = false};
-    if (s->ready && !s->stopping && !s->failed && store_stalled(s->store, &stall) && stall.full) {
-        char text[448];
-        int n = snprintf(text, sizeof(text), "not ready: nothing can be stored: %s\n", stall.why);
-        http_reply(r, 503, "text/plain; charset=utf-8", str_make(text, (size_t)n));
-        return;
-    }
-    if (s->ready && !s->stopping && !s->failed) {
-        http_reply(r, 200, "text/plain; charset=utf-8", STR_LIT("ready\n"));
-        return;
-    }
-    http_reply(r, 503, "text/plain; charset=utf-8",
-               s->stopping ? STR_LIT("stopping\n") : STR_LIT("not ready\n"));
+    char room[SERVER_WHY_SIZE];
+    char text[SERVER_WHY_SIZE + 2];
+    const char *why = server_not_ready(ctx, room);
+    int n = snprintf(text, sizeof(text), "%s\n", why == NULL ? "ready" : why);
+    http_reply(r, why == NULL ? 200 : 503, "text/plain; charset=utf-8", str_make(text, (size_t)n));
 }
 
 static void get_metrics(void *ctx, struct http_request *r)
@@ -49,7 +63,8 @@ static void get_metrics(void *ctx, struct http_request *r)
 
 static const struct http_route ROUTES[] = {
     {"GET", "/healthz", get_healthz, "200 while the process works."},
-    {"GET", "/readyz", get_readyz, "200 while clients are served."},
+    {"GET", "/readyz", get_readyz,
+     "200 while clients are served, of Kafka and of the API; else why not."},
     {"GET", "/metrics", get_metrics, "All metrics as Prometheus text."},
 };
 

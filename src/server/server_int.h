@@ -47,10 +47,15 @@ struct server {
     uint64_t started_ns;
     int64_t started_wall_ms;
     bool ready, stopping, failed;
+    bool es_ready, es_failed, proj_ready, proj_failed; /* as their starts ended */
     int signal_number;
 };
 
 /* routes.c: /healthz, /readyz, /metrics. */
+/* What clients do not get yet, or not any more, in words; NULL: everything is served. `out`: room
+ * for the words. */
+#define SERVER_WHY_SIZE 448u
+const char *server_not_ready(const struct server *s, char out[SERVER_WHY_SIZE]);
 MUST_USE enum err server_routes_add(struct server *s);
 /* services.c: what stands on the log. Open after the store and before the rim; the API after http.
  * Stopped before the store is closed, destroyed after it. */

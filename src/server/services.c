@@ -18,6 +18,8 @@
 static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
 {
     struct server *s = ctx;
+    s->es_ready = e == ERR_OK;
+    s->es_failed = e != ERR_OK;
     if (e == ERR_OK) {
         LOG_INFO("es.ready", KV_U64("took_ms", (env_mono_ns(s->env) - s->started_ns) / 1000000u));
         return;
@@ -27,7 +29,9 @@ static void on_es_ready(void *ctx, enum err e, const struct ectx *ec)
 
 static void on_proj_ready(void *ctx, enum err e, const struct ectx *ec)
 {
-    (void)ctx;
+    struct server *s = ctx;
+    s->proj_ready = e == ERR_OK;
+    s->proj_failed = e != ERR_OK;
     if (e != ERR_OK) {
         LOG_ERROR("projections.failed", KV_ERR(ec),
                   KV_Z("action", "no read model is kept; all else is served"));

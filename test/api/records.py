@@ -204,6 +204,27 @@ def slow_reader(count, server, client):
     count.show("a slow reader gets all of it, and the others do not wait", good and data.count(b'"offset":') == 270 and data.endswith(b"0\r\n\r\n"), data.count(b'"offset":'))
 
 
+def ready(count, server):
+    """Whoever was told by /readyz that clients are served is served: an append, one with a key, projections."""
+    bad, early = [], 0
+    client = Client(server)
+    for n in range(20):  # what the index lacks after a kill takes a moment
+        client.append(f"lacking-{n}", [{"type": "A", "data": "x" * 500} for _ in range(1000)])
+    client.close()
+    for n in range(3):
+        server.kill()
+        server.begin()
+        client, ends = Client(server), time.monotonic() + 20
+        while (told := client.raw("GET", "/readyz"))[0] != 200 and time.monotonic() < ends:
+            early += told[2].startswith(b"not ready: the event store is starting")
+        got = [client.append("ready-1", [{"type": "A", "data": n}])[0], client.append("ready-1", [{"type": "B", "data": n}], headers={"Idempotency-Key": f"ready-{n}"})[0],
+               client.call("GET", "/api/v1/projections")[0]]
+        bad += [] if (told[0], got) == (200, [201, 201, 200]) else [(told, got)]
+        client.close()
+    count.show("/readyz says 200 only when the API is served, too", not bad, bad)
+    print(f"asked {early} times while the event store started")
+
+
 def keys(count, server, client):
     """The same request again under a key: its answer again, and nothing happens. Also after a kill."""
     client.call("PUT", "/api/v1/topics/keys", {"partitions": 3})
@@ -284,5 +305,6 @@ def run(count, server):
     follow(count, server, client)
     slow_reader(count, server, client)
     keys(count, server, client)
+    ready(count, server)
     same_key_at_once(count, server)
     full(count, server)

@@ -19,7 +19,8 @@ class Server:
         self.kafka = self.http = None
         self.start()
 
-    def start(self, limit_s=30):
+    def begin(self):
+        """Until both ports answer."""
         with open(os.path.join(self.work, "leat.log"), "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "serve", "--data", self.data, "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
@@ -28,6 +29,9 @@ class Server:
         if not line.startswith("leat: ready"):
             raise RuntimeError(f"leat did not start: {self.log_tail()}")
         self.kafka, self.http = (word.split("=")[1] for word in line.split()[2:4])
+
+    def start(self, limit_s=30):
+        self.begin()
         ends = time.monotonic() + limit_s
         while time.monotonic() < ends:
             if Client(self).call("GET", "/api/v1/categories")[0] == 200:
