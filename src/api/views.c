@@ -134,7 +134,7 @@ static void on_there(struct proj_wait *p)
     }
 }
 
-/* COLUMN:OP:VALUE, or COLUMN:VALUE, or COLUMN:null */
+/* COLUMN:OP:VALUE, or COLUMN:is_null, which may have :true or :false behind it. */
 static bool filter_parse(struct str text, struct proj_filter *out)
 {
     static const struct {
@@ -153,7 +153,8 @@ static bool filter_parse(struct str text, struct proj_filter *out)
         if (str_eq_z(op, ops[i].name) && (op.n < rest.n || ops[i].op == PROJ_IS_NULL)) {
             out->op = ops[i].op;
             out->value = value;
-            return true;
+            return ops[i].op != PROJ_IS_NULL || op.n == rest.n || str_eq_z(value, "true") ||
+                   str_eq_z(value, "false");
         }
     }
     return false;
@@ -171,7 +172,8 @@ bool view_filters_read(struct api_call *c, struct proj_filter filters[VIEW_FILTE
         if (!filter_parse(texts[i], &filters[i])) {
             IGNORE(ectx_fail(&ec, ERR_MALFORMED, "filter '%.*s': must be COLUMN:OP:VALUE",
                              STR(texts[i])));
-            ectx_hint(&ec, "OP is eq, ne, lt, lte, gt, gte or prefix; or COLUMN:is_null");
+            ectx_hint(&ec, "OP is eq, ne, lt, lte, gt, gte or prefix; or COLUMN:is_null, "
+                           "COLUMN:is_null:false");
             api_fail(c, ERR_MALFORMED, &ec);
             return false;
         }
@@ -255,7 +257,9 @@ static void get_rows(struct api_call *c)
 static const struct api_param ROWS_PARAMS[] = {
     {"view", API_PATH, API_STRING, true, "orders", "The view."},
     {"filter", API_QUERY, API_LIST, false, NULL,
-     "COLUMN:OP:VALUE with eq, ne, lt, lte, gt, gte, prefix, or COLUMN:is_null; several: all."},
+     "COLUMN:OP:VALUE with eq, ne, lt, lte, gt, gte, prefix, or COLUMN:is_null, "
+     "COLUMN:is_null:false; "
+     "several: all."},
     {"order", API_QUERY, API_LIST, false, NULL, "COLUMN or COLUMN:desc; several: in turn."},
     {"columns", API_QUERY, API_LIST, false, NULL, "Only these columns."},
     {"limit", API_QUERY, API_LIMIT, false, NULL, "How many rows at most (100, 10000)."},

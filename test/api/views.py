@@ -35,6 +35,9 @@ def queries(count, client):
     count.show("pages by cursor", [r["id"] for r in page["rows"] + rest["rows"]] == ["s3", "s2", "s1", "s0"] and "next_cursor" not in rest, (page, rest))
     answer = client.call("GET", f"{VIEW}?limit=0")
     count.show("a page of nothing is refused", answer[0] == 400 and answer[1]["detail"].startswith("limit: "), answer)
+    told = [client.call("GET", f"{VIEW}?filter=price:is_null{value}") for value in ("", ":true", ":false", ":maybe", ":")]
+    count.show("is_null takes true and false, and nothing else", [(t[0], len(t[1].get("rows", []))) for t in told] == [(200, 0), (200, 0), (200, 4), (400, 0), (400, 0)] and
+               told[3][1]["detail"] == "filter 'price:is_null:maybe': must be COLUMN:OP:VALUE", told)
     client.call("POST", f"{PROJECTION}/pause", {})
     at = say(client, "s9", n=9, price=1)
     answer = client.call("GET", f"{VIEW}?at_least={at}&timeout=100ms"), client.call("GET", f"{PROJECTION}/wait?at_least={at}&timeout=100ms")
