@@ -175,6 +175,11 @@ int run_stream_snapshot(struct cli *cli)
     const char *at = "";
     enum err e = path == NULL || str_is_null(tag) ? ERR_NO_MEMORY
                                                   : stream_moment(cli, cli->values[OPT_AT], &at);
+    if (cli->word_count == 2 && cli_has(cli, OPT_FOLD)) {
+        e = ectx_fail(&cli->ec, ERR_CONFIG,
+                      "STATE and --fold exclude each other: one of them is written");
+        return cli_report(e, &cli->ec);
+    }
     if (e == ERR_OK && cli->word_count < 2 && !cli_has(cli, OPT_FOLD)) {
         struct str full = arena_printf(&cli->arena, "%s?schema=%.*s", path, STR(tag));
         e = str_is_null(full) ? ERR_NO_MEMORY : show_snapshot(cli, full.p);

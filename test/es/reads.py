@@ -164,6 +164,9 @@ def states(count, server):
     ahead = client.call("PUT", put, {"revision": 9, "schema": "S.v1", "state": {"n": 9}})[0]
     count.show("a snapshot is written; an older one and one ahead of the stream are refused",
                first == 204 and stale == 409 and body["code"] == "snapshot-stale" and ahead >= 400, (first, stale, ahead))
+    told = subprocess.run([server.binary, "stream", "snapshot", "snap-1", '{"a":1}', "--fold", "f", "--http", server.http],
+                          capture_output=True, text=True, timeout=20, check=False)
+    count.show("a state and a fold to make one of are not taken together", told.returncode != 0 and "exclude each other" in told.stderr, told)
     status, page, _ = client.call("GET", "/api/v1/streams/snap-1/events?snapshot=auto&schema=S.v2")
     count.show("a snapshot of another schema is not used", "snapshot" not in page and len(page["events"]) == 6, page)
     harmed = [client.call("POST", "/api/v1/streams/snap-1/events/3/redact", {"reason": "asked"})[0],
