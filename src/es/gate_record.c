@@ -68,6 +68,21 @@ static enum err check_ours(const struct record *r, struct ectx *ec)
     return e;
 }
 
+/* Readers take them, as a log may hold some; nobody stores more of them. */
+static enum err check_extensions(const struct envelope *e, struct ectx *ec)
+{
+    for (size_t i = 0; i < e->other_count; i++) {
+        for (size_t k = 0; k < e->other[i].value.n; k++) {
+            const unsigned char c = (unsigned char)e->other[i].value.p[k];
+            if (c < 0x20 || c == 0x7F) {
+                return ectx_fail(ec, ERR_MALFORMED, "ce_%.*s: has control characters",
+                                 STR(e->other[i].name));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 /* Data is what the content type says. Without one: JSON, if it is. */
 static enum err content_type_settle(struct envelope *e, struct str data, struct ectx *ec)
 {
@@ -90,6 +105,7 @@ enum err es_gate_record_read(const struct record *r, struct arena *a, struct es_
     struct str data;
     enum err e = es_view_read(r, view, ec);
     e = e == ERR_OK ? envelope_read_record(r, a, &found, &data, &form, ec) : e;
+    e = e == ERR_OK ? check_extensions(&found, ec) : e;
     e = e == ERR_OK ? check_ours(r, ec) : e;
     e = e == ERR_OK ? content_type_settle(&found, data, ec) : e;
     if (e != ERR_OK) {

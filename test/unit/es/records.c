@@ -2,6 +2,7 @@
  * an earlier build let pass. */
 #include <stdio.h>
 
+#include "es/gate.h"
 #include "es/read_int.h"
 #include "es_world.h"
 #include "record/builder.h"
@@ -146,6 +147,7 @@ TEST(a_kafka_record_that_no_reader_could_read_is_refused_with_the_header_named)
         {"ce_source", "a\nb", "ce_source: 'a?b' has control characters or is no UTF-8"},
         {"ce_traceparent", "bad", "ce_traceparent: 'bad' is no W3C traceparent"},
         {"ce_color", "\xC3", "ce_color: is no UTF-8"},
+        {"ce_color", "x\ny", "ce_color: has control characters"},
         {"ce_type", "a\tb", "ce_type: 'a?b' has control characters or is no UTF-8"},
         {"CE_ID", "", "CE_ID: must not be empty"},
         {"leat-meta", "oops", "leat-meta: is no JSON object"},
@@ -277,27 +279,34 @@ static bool same_or_absent(struct str said, struct str got)
     return str_is_null(said) || str_eq(said, got);
 }
 
-/* The event as it is read agrees with what the record said when it was produced. */
-static void check_event(const struct row *row, const struct es_event *e, struct arena *a)
+/* The row as a record; its bytes are in *b. */
+static void record_make(const struct row *row, struct str stream, struct buf *b, struct record *out)
 {
-    struct buf b;
     struct batch_builder builder;
     struct batch_spec spec;
     struct batch_header h;
     struct record_iter it;
+    batch_spec_init(&spec);
+    buf_init(b, 1 << 20);
+    batch_builder_init(&builder, 1 << 20);
+    assert_int_equal(
+        batch_builder_append(&builder, 5, stream, row->value, row->headers, row->count), ERR_OK);
+    assert_int_equal(batch_builder_finish(&builder, &spec, NULL, b, NULL), ERR_OK);
+    batch_builder_deinit(&builder);
+    assert_int_equal(batch_header_parse(b->p, b->n, &h, NULL), ERR_OK);
+    assert_int_equal(record_iter_init(&it, &h, b->p, NULL, SIZE_MAX, NULL), ERR_OK);
+    assert_true(record_next(&it, out));
+}
+
+/* The event as it is read agrees with what the record said when it was produced. */
+static void check_event(const struct row *row, const struct es_event *e, struct arena *a)
+{
+    struct buf b;
     struct record r;
     struct envelope said;
     enum envelope_form form;
     struct str data;
-    batch_spec_init(&spec);
-    buf_init(&b, 1 << 20);
-    batch_builder_init(&builder, 1 << 20);
-    assert_int_equal(
-        batch_builder_append(&builder, 5, e->stream, row->value, row->headers, row->count), ERR_OK);
-    assert_int_equal(batch_builder_finish(&builder, &spec, NULL, &b, NULL), ERR_OK);
-    assert_int_equal(batch_header_parse(b.p, b.n, &h, NULL), ERR_OK);
-    assert_int_equal(record_iter_init(&it, &h, b.p, NULL, SIZE_MAX, NULL), ERR_OK);
-    assert_true(record_next(&it, &r));
+    record_make(row, e->stream, &b, &r);
     assert_int_equal(envelope_read_record(&r, a, &said, &data, &form, NULL), ERR_OK);
     const struct envelope *got = &e->envelope;
     assert_true(same_or_absent(said.id, got->id) && got->id.n > 0);
@@ -323,7 +332,6 @@ static void check_event(const struct row *row, const struct es_event *e, struct 
     assert_true(json ? row->value.n == 0 || json_valid(row->value)
                      : !str_is_null(said.content_type) || !json_valid(row->value));
     assert_true(str_is_null(e->meta) || json_valid(e->meta));
-    batch_builder_deinit(&builder);
     buf_deinit(&b);
 }
 
@@ -536,4 +544,36 @@ TEST(headers_in_other_case_or_twice_mean_the_same_to_index_and_readers)
     }
     arena_deinit(&a);
     es_world_deinit(&w);
+}
+
+static enum err read_twice(void *ctx)
+{
+    const struct record *r = ctx;
+    const struct es_record_place place = {.topic = STR_LIT("es.order")};
+    const struct envelope *envelope;
+    struct es_view v;
+    struct es_event e;
+    struct arena a;
+    struct ectx ec = {.code = ERR_OK};
+    arena_init(&a, 1 << 20);
+    enum err err = es_gate_record_read(r, &a, &v, &envelope, &ec);
+    err = err == ERR_OK ? es_record_read(r, &place, &a, &e, &ec) : err;
+    assert_true(err != ERR_OK || (str_eq_z(e.meta, "{\"by\":\"me\"}") && e.tag_count == 1 &&
+                                  str_is_null(e.metadata_error)));
+    arena_deinit(&a);
+    return err;
+}
+
+TEST(without_memory_a_record_is_neither_refused_nor_shown_as_malformed)
+{
+    struct row row;
+    struct buf b;
+    struct record r;
+    row_init(&row, "i1", "T");
+    row_add(&row, "leat-revision", STR_LIT("0"));
+    row_add(&row, "leat-tag", STR_LIT("red"));
+    row_add(&row, "leat-meta", STR_LIT("{\"by\":\"me\"}"));
+    record_make(&row, STR_LIT("order-1"), &b, &r);
+    test_each_failing_alloc(read_twice, &r);
+    buf_deinit(&b);
 }
