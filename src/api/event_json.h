@@ -15,8 +15,7 @@
  * redacted event has "redacted": true, one whose record is malformed "metadata_error". In its
  * newest form: a split event is several, one after the other. One that cannot be brought there is
  * written as it is stored, with "upcast_error". `a`: for the time of the call. `form`: of its
- * metadata (envelope_write_members). `after`: put behind each ("
-" for NDJSON; else 0).
+ * metadata (envelope_write_members). `after`: put behind each ("\n" for NDJSON; else 0).
  */
 void event_write(struct json_writer *w, struct es *es, const struct es_event *e,
                  enum envelope_form form, struct arena *a, char after);
