@@ -347,7 +347,9 @@ static const struct api_schema SCHEMAS[] = {
      "name.\"},\"data\":{},\"data_base64\":{\"type\":\"string\"},"
      "\"meta\":{\"type\":\"object\"},\"tags\":{\"type\":\"array\",\"items\":{\"type\":"
      "\"string\"}},\"redacted\":{\"type\":\"boolean\"},\"upcast_error\":{\"type\":\"string\","
-     "\"description\":\"Why it is shown as it is stored, not in its newest form.\"}}}"},
+     "\"description\":\"Why it is shown as it is stored, not in its newest form.\"},"
+     "\"metadata_error\":{\"type\":\"string\",\"description\":\"What is malformed in its "
+     "record.\"}}}"},
     {"StreamPage",
      "{\"type\":\"object\",\"required\":[\"events\",\"last_revision\"],\"properties\":{"
      "\"stream\":{\"type\":\"string\"},\"snapshot\":{\"type\":\"object\"},"

@@ -251,6 +251,7 @@ TEST(api_the_document_has_every_member_of_an_event)
     }
     assert_in_range(seen, 25, 100);
     assert_non_null(json_get(known, "upcast_error"));
+    assert_non_null(json_get(known, "metadata_error"));
     assert_non_null(json_get(known, "redacted"));
     const struct json *count = json_get(properties(&w, &a, "StreamSettings"), "max_count");
     assert_true(str_eq_z(json_get(count, "minimum")->raw, "1")); /* 0 is refused */
