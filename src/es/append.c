@@ -72,22 +72,9 @@ enum es_problem es_write_problem(enum err e)
     }
 }
 
-/* The first event whose category is not there. */
-static size_t without_category(const struct append_op *o)
-{
-    size_t i = 0;
-    while (i < o->a->event_count && o->plan.streams[o->plan.events[i].stream].cat != NULL) {
-        i++;
-    }
-    return i < o->a->event_count ? i : 0;
-}
-
 /* Without words it is of a look-up. */
 static void append_error(struct append_op *o, enum err e)
 {
-    if (e == ERR_LIMIT) {
-        o->a->culprit = without_category(o);
-    }
     if (o->a->ec.code == ERR_OK) {
         IGNORE(ectx_fail(&o->a->ec, e, "could not look up what the append depends on"));
     }
@@ -547,7 +534,7 @@ static void append_run(struct es_wop *op)
 {
     struct append_op *o = (struct append_op *)(void *)op;
     struct es_append *a = o->a;
-    size_t culprit;
+    size_t culprit = 0;
     enum es_problem life = es_life_check(op->es, &a->ec);
     if (life != ES_OK) {
         append_answer(o, life);
