@@ -84,6 +84,9 @@ static bool check_param(struct api_call *c, const struct api_param *p, size_t pa
         return !p->required ||
                refuse(c, p->name, strlen(p->name), "is missing, or not decodable", p->doc);
     }
+    if (p->in == API_PATH && memchr(v.p, 0, v.n) != NULL) { /* nothing here has such a name */
+        return refuse(c, p->name, strlen(p->name), "must not hold a NUL (%00)", p->doc);
+    }
     const char *wanted = legal(p->type, v);
     if (wanted == NULL) {
         return true;
@@ -157,6 +160,32 @@ static bool check_headers(struct api_call *c)
     return true;
 }
 
+static bool has_header_param(const struct api_route *route, const char *name)
+{
+    for (size_t i = 0; i < route->param_count; i++) {
+        if (route->params[i].in == API_HEADER && strcmp(route->params[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A condition that a change does not look at would be taken for one that held. */
+static bool check_conditions(struct api_call *c)
+{
+    static const char *const conditions[] = {"If-Match", "If-None-Match", "If-Unmodified-Since"};
+    const struct str method = c->request->method;
+    for (size_t i = 0; i < ARRAY_LEN(conditions) && !str_eq_z(method, "GET"); i++) {
+        if (!str_is_null(http_header_get(c->request, conditions[i])) && !str_eq_z(method, "HEAD") &&
+            !has_header_param(c->route, conditions[i])) {
+            return refuse(c, conditions[i], strlen(conditions[i]),
+                          "this change does not look at such a condition",
+                          "leave it out; GET /api/v1/openapi.json says which changes have one");
+        }
+    }
+    return true;
+}
+
 static bool check_params(struct api_call *c)
 {
     size_t path_index = 0;
@@ -167,7 +196,7 @@ static bool check_params(struct api_call *c)
         }
         path_index += p->in == API_PATH ? 1u : 0u;
     }
-    return check_names(c) && check_headers(c);
+    return check_names(c) && check_headers(c) && check_conditions(c);
 }
 
 /* A body that is packed would be taken for what it is not. What is read is said in the answer (RFC

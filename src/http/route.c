@@ -119,7 +119,10 @@ static void answer_405(struct http_exchange *x, struct str allow)
 static void answer_404(struct http_exchange *x)
 {
     struct ectx ec = {0};
-    IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is nothing at %.*s", STR(x->request.path)));
+    const struct http_request *r = &x->request;
+    const bool shown = memchr(r->path.p, 0, r->path.n) == NULL; /* else as it was sent */
+    IGNORE(ectx_fail(&ec, ERR_NOT_FOUND, "there is nothing at %.*s",
+                     STR(shown ? r->path : r->target)));
     const struct http_problem_spec spec = {
         .code = "not-found", .status = 404, .title = "There is nothing here", .retry_after_ms = -1};
     http_problem_with(&x->request, &spec, &ec);

@@ -65,6 +65,57 @@ TEST(api_a_member_that_is_not_known_is_refused)
     world_deinit(&w);
 }
 
+/* A NUL ends a text of C, not a name: what is told of one would be about another. */
+TEST(api_a_nul_in_a_path_is_refused)
+{
+    static const char *const paths[] = {"/api/v1/topics/a%00b", STREAM "%00x/events",
+                                        "/api/v1/streams/%00"};
+    struct world w = {.events = true};
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        assert_int_equal(ask(&w, "GET", paths[i], "", NULL), 400);
+        assert_true(has(&w, ": must not hold a NUL (%00)\""));
+    }
+    assert_int_equal(ask(&w, "GET", "/nowhere%00/x", "", NULL), 404);
+    assert_true(has(&w, "there is nothing at /nowhere%00/x\""));
+    world_deinit(&w);
+}
+
+/* A condition that nobody looks at would seem to have held. */
+TEST(api_a_condition_that_a_change_does_not_have_is_refused)
+{
+    static const struct row rows[] = {
+        {"PUT", STREAM "/snapshot", "{\"revision\":0,\"state\":{}}", "If-Match: \"r7\"\r\n"},
+        {"PUT", STREAM "/snapshot", "{\"revision\":0,\"state\":{}}", "If-None-Match: *\r\n"},
+        {"POST", "/api/v1/append", "{\"records\":[{\"stream\":\"one-1\",\"type\":\"a\"}]}",
+         "if-match: *\r\n"},
+        {"PUT", "/api/v1/topics/t2", "{}", "If-None-Match: *\r\n"},
+        {"DELETE", STREAM, NULL, "If-Unmodified-Since: now\r\n"},
+        {"POST", "/api/v1/topics/t/records", "{\"records\":[{\"value\":1}]}",
+         "If-Match: \"x\"\r\n"},
+    };
+    struct world w = {.events = true};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", STREAM "/events", "", "{\"events\":[" EVENT "]}"), 201);
+    assert_int_equal(ask(&w, "PUT", "/api/v1/topics/t", "", "{\"partitions\":1}"), 201);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const int status = ask(&w, rows[i].method, rows[i].path, rows[i].detail, rows[i].body);
+        if (status != 400 || !has(&w, ": this change does not look at such a condition\"")) {
+            fail_msg("row %zu: %d", i, status);
+        }
+    }
+    /* What a read has, or does not look at, is no harm; nor is one that a change has. */
+    assert_int_equal(ask(&w, "GET", STREAM "/events", "If-Match: \"r7\"\r\n", NULL), 200);
+    assert_int_equal(ask(&w, "POST", STREAM "/events", "If-Match: \"r0\"\r\n",
+                         "{\"events\":[{\"type\":\"b\"}]}"),
+                     201);
+    assert_int_equal(end_of(&w, "t", 0), 0);
+    world_deinit(&w);
+}
+
 /* The scope of positions is named from the first day: there is one. */
 TEST(api_an_append_names_its_store)
 {
