@@ -258,6 +258,10 @@ MUST_USE enum err yaml_to_json(struct str yaml, const char *file, struct buf *ou
     struct walk w = {.file = file, .out = out, .arena = a, .ec = ec};
     buf_clear(out);
     json_write_init(&w.w, out);
+    if (yaml.n >= 3 && memcmp(yaml.p, "\xEF\xBB\xBF", 3) == 0) {
+        /* A byte order mark: libyaml takes it for a column, and the second line for a mistake. */
+        yaml = str_make(yaml.p + 3, yaml.n - 3);
+    }
     if (yaml.n > YAML_TEXT_MAX) {
         return ectx_fail(ec, ERR_LIMIT, "%s: %zu bytes are over the limit of %u", file, yaml.n,
                          YAML_TEXT_MAX);

@@ -66,6 +66,9 @@ static enum err read_document(struct def_parser *p, struct json **root)
     struct def *d = p->d;
     struct str text = d->text;
     p->doc.file = d->file.p;
+    if (str_starts(text, "\xEF\xBB\xBF")) { /* a byte order mark, of an editor */
+        text = str_make(text.p + 3, text.n - 3);
+    }
     if (str_starts(str_trim(text), "{")) {
         p->doc.place = place_in_text;
         p->doc.ctx = d;

@@ -45,6 +45,10 @@ static const struct row rows[] = {
     {"\xEF\xBB\xBF"
      "a: 1",
      "{\"a\":1}"},
+    {"\xEF\xBB\xBF"
+     "a: 1\nb: 2\n",
+     "{\"a\":1,\"b\":2}"},
+    {"\xEF\xBB\xBF", "f.yaml: the document is empty"},
     {"", "f.yaml: the document is empty"},
     {"# nothing", "f.yaml: the document is empty"},
     {"a: 1\n---\nb: 2", "f.yaml:2:1: a second document: only one is allowed"},

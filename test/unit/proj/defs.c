@@ -97,6 +97,25 @@ TEST(def_of_yaml_has_the_places_of_the_yaml)
            "p.json:2:4: not valid YAML: mapping values are not allowed in this context|");
 }
 
+/* Editors put it there. */
+TEST(def_reads_behind_a_byte_order_mark)
+{
+    static const char *const texts[] = {
+        "\xEF\xBB\xBFprojection: p\nsource: { category: c }\ntarget: sqlite:x\n"
+        "tables: { t: { columns: { id: text }, key: id } }\n"
+        "maps: [ { type: A, upsert: { table: t, key: { id: $key } } } ]\n",
+        "\xEF\xBB\xBF" HEAD TABLES
+        "\"maps\":[{\"type\":\"A\",\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"$key\"}}}]}"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct def *d = NULL;
+        struct ectx ec = {0};
+        if (def_create(str_of(texts[i]), STR_LIT("p"), 0, &d, &ec) != ERR_OK) {
+            fail_msg("%s", ec.text);
+        }
+        def_destroy(d);
+    }
+}
+
 TEST(def_makes_statements)
 {
     struct def *d = NULL;
