@@ -121,6 +121,45 @@ static enum err word_member(struct def_parser *p, const struct json *v, const ch
     return m == NULL ? ERR_OK : def_word_of(p, m, str_of(name), words, count, out);
 }
 
+#define CATEGORY_MAX 240u /* "es." and it are a topic's name */
+
+/* As the event store has it: no stream is of another one. */
+static bool is_category(struct str s)
+{
+    bool good = s.n > 0 && s.n <= CATEGORY_MAX;
+    for (size_t i = 0; i < s.n && good; i++) {
+        const char c = s.p[i];
+        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_';
+    }
+    return good;
+}
+
+static enum err check_categories(struct def_parser *p, const struct json *source,
+                                 const struct str *categories, size_t count)
+{
+    const struct json *list = json_get(source, "category");
+    const struct json *item = list == NULL || list->kind == JSON_STRING ? list : list->first;
+    for (size_t i = 0; i < count && p->declared; i++, item = item->next) {
+        if (!is_category(categories[i])) {
+            enum err e =
+                mapping_fail(&p->doc, item, 0, p->ec, "'%.*s' is no category",
+                             (int)(categories[i].n > 80 ? 80 : categories[i].n), categories[i].p);
+            ectx_hint(p->ec, "what stands before the first '-' of a stream's name: letters of "
+                             "ASCII, digits, '.' and '_'");
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+bool def_types_meet(const struct mapping_type *a, const struct mapping_type *b)
+{
+    return a->any || b->any ||
+           (str_eq(a->base, b->base) &&
+            (str_is_null(a->version) || str_is_null(b->version) || str_eq(a->version, b->version)));
+}
+
 static enum err parse_source(struct def_parser *p, const struct json *v)
 {
     static const char *const members[] = {"category", "topics", "types", "as_stored"};
@@ -145,6 +184,7 @@ static enum err parse_source(struct def_parser *p, const struct json *v)
     e = e != ERR_OK ? e
                     : mapping_texts(&p->doc, source, "types", false, DEF_TYPES_MAX, &d->arena,
                                     &types, &d->type_count, p->ec);
+    e = e != ERR_OK ? e : check_categories(p, source, categories, category_count);
     if (e != ERR_OK) {
         return e;
     }

@@ -165,6 +165,8 @@ struct def_parser {
     bool declared; /* by somebody, just now: else it is an old one again */
     size_t statement_room;
 };
+/* May an event be of both types? */
+bool def_types_meet(const struct mapping_type *a, const struct mapping_type *b);
 MUST_USE enum err def_check_name(struct def_parser *p, const struct json *at, const char *what,
                                  struct str name);
 /* v is one of a few words: its index. */

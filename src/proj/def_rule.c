@@ -164,6 +164,23 @@ static enum err parse_actions(struct def_parser *p, const struct json *v, struct
     return ERR_OK;
 }
 
+/* A rule for events that `source.types` leaves out would never be applied. */
+static enum err check_type(struct def_parser *p, const struct json *type,
+                           const struct def_rule *rule)
+{
+    bool comes = p->d->type_count == 0 || !p->declared;
+    for (size_t i = 0; i < p->d->type_count && !comes; i++) {
+        comes = def_types_meet(&p->d->types[i], &rule->type);
+    }
+    if (comes) {
+        return ERR_OK;
+    }
+    enum err e = mapping_fail(&p->doc, type, 0, p->ec, "'%.*s' is none of 'types' of the source",
+                              (int)(type->string.n > 80 ? 80 : type->string.n), type->string.p);
+    ectx_hint(p->ec, "add it there, or leave 'types' out: then it is all that the maps name");
+    return e;
+}
+
 static enum err parse_rule(struct def_parser *p, const struct json *v, struct def_rule *rule)
 {
     static const char *const members[] = {"type",      "each",   "when",   "lookup", "upsert",
@@ -173,6 +190,7 @@ static enum err parse_rule(struct def_parser *p, const struct json *v, struct de
         e = mapping_fail(&p->doc, v, 0, p->ec, "this rule has no 'type'");
     }
     e = e != ERR_OK ? e : mapping_type_compile(&p->doc, json_get(v, "type"), &rule->type, p->ec);
+    e = e != ERR_OK ? e : check_type(p, json_get(v, "type"), rule);
     if (e == ERR_OK && json_get(v, "each") != NULL) {
         e = mapping_compile_each(&p->doc, json_get(v, "each"), &p->d->arena, &rule->each, p->ec);
     }

@@ -97,6 +97,44 @@ TEST(def_of_yaml_has_the_places_of_the_yaml)
            "p.json:2:4: not valid YAML: mapping values are not allowed in this context|");
 }
 
+#define SOURCE(source) \
+    "{\"projection\":\"p\",\"source\":" source ",\"target\":\"sqlite:x\",\n" TABLES
+#define MAP(type) \
+    "\"maps\":[{\"type\":\"" type "\",\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"$key\"}}}]}"
+
+/* What no event can ever meet is a mistake, unless it is in the log already. */
+TEST(def_refuses_what_could_never_be_applied)
+{
+    static const char *const bad = SOURCE("{\"category\":\"yy-c\"}") MAP("A");
+    static const char *const good[] = {
+        SOURCE("{\"category\":[\"a.B_9\",\"c\"],\"types\":[\"A\",\"B.v2\"]}") MAP("A.v3"),
+        SOURCE("{\"category\":\"c\",\"types\":[\"A\",\"B.v2\"]}") MAP("B"),
+        SOURCE("{\"category\":\"c\",\"types\":[\"A\"]}") MAP("*"),
+        SOURCE("{\"topics\":\"yy-c\",\"types\":\"*\"}") MAP("B"),
+    };
+    static const char *const hint =
+        "what stands before the first '-' of a stream's name: letters of ASCII, digits, '.' and "
+        "'_'";
+    char error[400];
+    struct def *d = NULL;
+    struct ectx ec = {0};
+    snprintf(error, sizeof(error), "p.json:1:41: 'yy-c' is no category|%s", hint);
+    expect(bad, error);
+    snprintf(error, sizeof(error), "p.json:1:46: 'd-' is no category|%s", hint);
+    expect(SOURCE("{\"category\":[\"c\",\"d-\"]}") MAP("A"), error);
+    expect(SOURCE("{\"category\":\"c\",\"types\":[\"A\",\"B.v2\"]}") MAP("B.v3"),
+           "p.json:3:18: 'B.v3' is none of 'types' of the source|add it there, or leave 'types' "
+           "out: then it is all that the maps name");
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        if (def_create(str_of(good[i]), STR_LIT("p"), 0, &d, &ec) != ERR_OK) {
+            fail_msg("%zu: %s", i, ec.text);
+        }
+        def_destroy(d);
+    }
+    assert_int_equal(def_create(str_of(bad), STR_LIT("p"), 1, &d, &ec), ERR_OK);
+    def_destroy(d);
+}
+
 /* Editors put it there. */
 TEST(def_reads_behind_a_byte_order_mark)
 {
