@@ -192,6 +192,7 @@ static const struct engine_ops OPS = {
     .seek = embedded_seek,
     .join = embedded_join,
     .leave = embedded_leave,
+    .group_forget = embedded_group_forget,
     .destroy = destroy,
     .gate_set = embedded_gate_set,
     .gate_retry = embedded_gate_retry,
@@ -229,6 +230,7 @@ enum err engine_embedded_create(struct env *env, struct env_poll *poll, struct s
     list_init(&m->seeks);
     list_init(&m->ensures);
     list_init(&m->members);
+    list_init(&m->forgets);
     list_init(&m->topic_watches);
     list_init(&m->position_watches);
     heap_init(&m->timers);

@@ -38,7 +38,7 @@ struct embedded {
     struct list appends, rewrites, reads, seeks, ensures; /* operations under way */
     struct list reads_idle;                               /* memory of reads, for the next ones */
     size_t reads_idle_count;
-    struct list members;
+    struct list members, forgets;
     bool members_due; /* some wait for room in the log */
     struct engine_gate gate;
     bool retry_posted;
@@ -100,6 +100,7 @@ void embedded_gate_retry(struct engine *e);
 enum err embedded_join(struct engine *e, const struct engine_member_spec *spec,
                        struct engine_member **out, struct ectx *ec);
 void embedded_leave(struct engine *e, struct engine_member *m);
+void embedded_group_forget(struct engine *e, struct str group);
 /* The inputs of an append as a commit to be carried by its frame. */
 MUST_USE enum err member_commit(struct embedded *m, const struct engine_append *a,
                                 struct group_op **out, struct str *fact, struct ectx *ec);

@@ -351,9 +351,41 @@ void embedded_leave(struct engine *e, struct engine_member *mb)
     }
 }
 
+/* A group that is being deleted. */
+struct forget {
+    struct list link; /* in embedded.forgets */
+    struct groups_ticket ticket;
+};
+
+static void on_forgotten(struct groups_ticket *ticket, const struct groups_answer *a)
+{
+    struct forget *f = CONTAINER_OF(ticket, struct forget, ticket);
+    if (a->err != ERR_OK && a->err != ERR_GROUP_ID_NOT_FOUND) {
+        LOG_WARN("engine.group_stays", KV_Z("detail", err_text(a->err)));
+    }
+    list_remove(&f->link);
+    mem_free(f);
+}
+
+void embedded_group_forget(struct engine *e, struct str group)
+{
+    struct embedded *m = embedded_of(e);
+    struct forget *f = mem_new(struct forget);
+    if (f != NULL) {
+        f->ticket.done = on_forgotten;
+        list_push_back(&m->forgets, &f->link);
+        groups_delete(m->groups, group, &f->ticket);
+    }
+}
+
 void members_free(struct embedded *m)
 {
     struct list *l;
+    while ((l = list_pop_front(&m->forgets)) != NULL) {
+        struct forget *f = CONTAINER_OF(l, struct forget, link);
+        groups_ticket_drop(&f->ticket);
+        mem_free(f);
+    }
     while ((l = list_pop_front(&m->members)) != NULL) {
         member_free(CONTAINER_OF(l, struct engine_member, link));
     }

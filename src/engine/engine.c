@@ -161,6 +161,11 @@ void engine_leave(struct engine *e, struct engine_member *m)
     e->ops->leave(e, m);
 }
 
+void engine_group_forget(struct engine *e, struct str group)
+{
+    e->ops->group_forget(e, group);
+}
+
 void engine_gate_set(struct engine *e, const struct engine_gate *gate)
 {
     CHECK((e->capabilities & ENGINE_GATE) != 0);

@@ -261,6 +261,9 @@ MUST_USE enum err engine_join(struct engine *e, const struct engine_member_spec 
                               struct engine_member **out, struct ectx *ec);
 /* revoked is not called. Appends in flight end as they may. */
 void engine_leave(struct engine *e, struct engine_member *m);
+/* The group is over: it goes, with the positions that it has committed, unless somebody is in it.
+ * Nobody is told; if the log has no room for that now, it stays. */
+void engine_group_forget(struct engine *e, struct str group);
 
 /* ---- The gate of plain producers (ENGINE_GATE)
  * ------------------------------------------------------- */

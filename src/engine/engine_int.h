@@ -33,6 +33,7 @@ struct engine_ops {
     enum err (*join)(struct engine *e, const struct engine_member_spec *spec,
                      struct engine_member **out, struct ectx *ec);
     void (*leave)(struct engine *e, struct engine_member *m);
+    void (*group_forget)(struct engine *e, struct str group);
     void (*destroy)(struct engine *e);
     /* NULL without ENGINE_GLOBAL_ORDER */
     uint64_t (*position)(const struct engine *e);

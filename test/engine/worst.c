@@ -332,6 +332,7 @@ static const struct engine_ops ops = {
     .seek = worst_seek,
     .join = worst_join,
     .leave = worst_leave,
+    .group_forget = worst_group_forget,
     .destroy = destroy,
 };
 

@@ -277,3 +277,12 @@ void worst_members_forget(struct worst_engine *e)
         }
     }
 }
+
+/* Positions alone: an epoch never comes back here. */
+void worst_group_forget(struct engine *base, struct str group)
+{
+    struct worst_group *g = worst_group(worst_of(base)->log, group);
+    for (size_t i = 0; i < g->claim_count && g->member_count == 0; i++) {
+        g->claims[i].committed = -1;
+    }
+}

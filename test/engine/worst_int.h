@@ -131,6 +131,7 @@ void worst_calls_forget(struct worst_engine *e);
 enum err worst_join(struct engine *e, const struct engine_member_spec *spec,
                     struct engine_member **out, struct ectx *ec);
 void worst_leave(struct engine *e, struct engine_member *m);
+void worst_group_forget(struct engine *e, struct str group);
 void worst_members_forget(struct worst_engine *e);
 struct worst_group *worst_group(struct worst_log *log, struct str name);
 struct worst_claim *worst_claim_of(struct worst_group *g, const struct worst_topic *t,

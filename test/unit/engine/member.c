@@ -239,3 +239,27 @@ TEST(positions_of_a_service_do_not_expire)
     engine_leave(w.engine, x.member);
     world_deinit(&w);
 }
+
+/* A group that is over is deleted with its positions; not one that has a member. */
+TEST(a_group_that_is_over_is_forgotten)
+{
+    struct world w;
+    struct watcher x;
+    begin(&w);
+    assert_int_equal(join(&w, &x, "a"), ERR_OK);
+    assert_int_equal(step(&w, x.member, 0, 7, "v"), ERR_OK);
+    engine_group_forget(w.engine, STR_LIT("g"));
+    world_settle(&w);
+    assert_int_equal(committed(&w, 0), 7);
+    engine_leave(w.engine, x.member);
+    world_settle(&w);
+    assert_int_equal(committed(&w, 0), 7);
+    engine_group_forget(w.engine, STR_LIT("g"));
+    engine_group_forget(w.engine, STR_LIT("never-there"));
+    world_settle(&w);
+    assert_int_equal(committed(&w, 0), -1);
+    size_t count = 1;
+    (void)groups_list(w.groups, &w.arena, &count);
+    assert_int_equal(count, 0);
+    world_deinit(&w);
+}
