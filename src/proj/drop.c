@@ -107,6 +107,8 @@ static void drop_done(struct work *w)
     LOG_INFO("projection.dropped", KV_STR("projection", pr->name),
              KV_U64("version", r->d->version));
     uint32_t version = r->d->version;
+    char group[RUN_GROUP];
+    engine_group_forget(pr->p->e, str_of(run_group(r, group)));
     run_destroy(r);
     tell(c, version);
     projection_go(pr);

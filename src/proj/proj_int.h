@@ -276,6 +276,8 @@ MUST_USE enum err run_create(struct projection *pr, struct def *d, struct run **
 void run_destroy(struct run *r); /* its lanes are idle, or will never run again */
 void run_go(struct run *r);
 void run_leave(struct run *r);
+#define RUN_GROUP 96u
+const char *run_group(const struct run *r, char out[RUN_GROUP]);
 void run_tick(struct run *r, uint64_t now);
 bool run_may_apply(const struct run *r);
 bool run_caught_up(struct run *r); /* every partition is ours and nothing is left */

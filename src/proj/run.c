@@ -101,12 +101,16 @@ static void revoked(void *ctx, struct str topic, int32_t partition)
     }
 }
 
+const char *run_group(const struct run *r, char out[RUN_GROUP])
+{
+    (void)snprintf(out, RUN_GROUP, "leat-projection-%.*s-v%u", STR(r->d->name), r->d->version);
+    return out;
+}
+
 static void join(struct run *r)
 {
     struct proj *p = r->pr->p;
-    char group[96];
-    (void)snprintf(group, sizeof(group), "leat-projection-%.*s-v%u", STR(r->d->name),
-                   r->d->version);
+    char group[RUN_GROUP];
     struct engine_topic topic;
     r->topic_count = 0;
     for (size_t i = 0; i < r->d->topic_count; i++) {
@@ -117,7 +121,7 @@ static void join(struct run *r)
     if (r->topic_count == 0) {
         return; /* the first event will make one */
     }
-    const struct engine_member_spec spec = {.group = str_of(group),
+    const struct engine_member_spec spec = {.group = str_of(run_group(r, group)),
                                             .topics = r->topics,
                                             .topic_count = r->topic_count,
                                             .ctx = r,

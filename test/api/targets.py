@@ -67,7 +67,7 @@ def removed(count, server, client):
     count.show("a view of another is refused in whatever target", taken == (409, 409), taken)
 
 
-def gone(count, server, client):
+def gone(count, server, client, binary):
     client.call("GET", f"/api/v1/views/target_view?at_least={say(client, 2)}&timeout=20s")
     with sqlite3.connect(f"{server.data}/derived/views/target.db", timeout=20) as db:
         db.execute("DROP VIEW target_view")
@@ -83,6 +83,8 @@ def gone(count, server, client):
     answer = client.call("GET", "/api/v1/views/target_view")
     count.show("a rebuild brings it back", status in (200, 201) and back and answer[1]["rows"] == [{"id": "1", "n": 3}], (status, answer))
     client.call("DELETE", "/api/v1/projections/target")
+    left = groups(server, binary)
+    count.show("no group of what was removed is left", "leat-projection-shelf" not in left and "leat-projection-target" not in left and len(left) > 0, left)
 
 
 def anew(count, server, client, binary):
@@ -115,6 +117,6 @@ def anew(count, server, client, binary):
 def run(count, server, binary):
     client = Client(server)
     removed(count, server, client)
-    gone(count, server, client)
+    gone(count, server, client, binary)
     anew(count, server, client, binary)
     client.close()

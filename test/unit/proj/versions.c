@@ -446,7 +446,12 @@ TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
     begin(&w, 7, false);
     world_say(&w, 50, 0);
     world_until(&w, world_settled, 60000);
+    world_run(&w, 3000);
+    assert_true(worst_committed(w.log, "leat-projection-sums-v1", "events", 0) > 0);
     assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    for (int32_t n = 0; n < WORLD_PARTS; n++) { /* nor is there a group that is ever more behind */
+        assert_int_equal(worst_committed(w.log, "leat-projection-sums-v1", "events", n), -1);
+    }
     check_made(&w, "keys%", "");
     check_made(&w, "totals%", "");
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
