@@ -336,7 +336,7 @@ bool since_copy(const struct since *from, struct since *to);
 MUST_USE enum err since_add(struct since *s, struct engine *e, const struct def *d);
 /* The first offset of a partition that is live. */
 int64_t since_of(const struct since *s, struct str topic, struct uuid id, int32_t partition);
-/* Is it another topic of this name than that which was declared? */
+/* Is it another topic of this name than the one that was there when it was declared? */
 bool since_is_other(const struct since *s, struct str topic, struct uuid id);
 void since_write(const struct since *s, struct json_writer *w);
 MUST_USE enum err since_read(struct since *s, const struct json *v);

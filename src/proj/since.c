@@ -117,7 +117,7 @@ int64_t since_of(const struct since *s, struct str topic, struct uuid id, int32_
 bool since_is_other(const struct since *s, struct str topic, struct uuid id)
 {
     const struct since_topic *t = find(s, topic);
-    return t != NULL && !uuid_eq(t->id, id);
+    return t != NULL && t->ends != NULL && !uuid_eq(t->id, id);
 }
 
 void since_write(const struct since *s, struct json_writer *w)
