@@ -25,8 +25,9 @@ static void fail_why(struct api_call *c, enum err e, enum proj_why why, const st
     static const char *const codes[] = {[PROJ_WHY_NONE] = "projection-not-found",
                                         [PROJ_NO_VERSION] = "projection-version-not-found",
                                         [PROJ_NOT_PARKED] = "key-not-parked",
-                                        [PROJ_STAYS_PARKED] = "key-stays-parked"};
-    if (e == ERR_NOT_FOUND || why == PROJ_STAYS_PARKED) {
+                                        [PROJ_STAYS_PARKED] = "key-stays-parked",
+                                        [PROJ_VERSION_STOPPED] = "projection-version-stopped"};
+    if (e == ERR_NOT_FOUND || why == PROJ_STAYS_PARKED || why == PROJ_VERSION_STOPPED) {
         api_problem(c, codes[why], ec, STR_NULL);
     } else if (e == ERR_CONFIG) {
         api_problem(c, "definition-invalid", ec, STR_NULL);

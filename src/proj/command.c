@@ -365,6 +365,27 @@ static struct run *kept(struct projection *pr)
     return newest;
 }
 
+/* Why a version cannot be served now: it lags, or it does nothing any more. */
+static enum err why_behind(struct run *r, struct proj_command *c)
+{
+    const uint32_t version = r->d->version;
+    uint64_t lag = 0;
+    LIST_FOR_EACH (link, next, &r->shards) {
+        int64_t end = 0;
+        lag += shard_lag(CONTAINER_OF(link, struct shard, link), &end);
+    }
+    if (r->stopped) {
+        c->why = PROJ_VERSION_STOPPED;
+        enum err e =
+            ectx_fail(&c->ec, ERR_EXISTS, "version %u has stopped: %s", version, r->error.text);
+        ectx_hint(&c->ec, "leat projection resume %.*s lets it try again", STR(r->d->name));
+        return e;
+    }
+    return lag == 0 ? ectx_fail(&c->ec, ERR_BEHIND, "version %u has only just begun", version)
+                    : ectx_fail(&c->ec, ERR_BEHIND, "version %u is %llu events behind", version,
+                                (unsigned long long)lag);
+}
+
 static void change_served(struct projection *pr, struct proj_command *c)
 {
     bool back = c->kind == PROJ_ROLLBACK;
@@ -379,15 +400,7 @@ static void change_served(struct projection *pr, struct proj_command *c)
     } else if (!run_caught_up(to) && (!back || !run_may_apply(to))) {
         /* One that is kept is near all the time: the hold is enough for it, under any load. */
         c->version = to->d->version;
-        uint64_t lag = 0;
-        LIST_FOR_EACH (link, next, &to->shards) {
-            int64_t end = 0;
-            lag += shard_lag(CONTAINER_OF(link, struct shard, link), &end);
-        }
-        answer(c, lag == 0 ? ectx_fail(&c->ec, ERR_BEHIND, "version %u has only just begun",
-                                       to->d->version)
-                           : ectx_fail(&c->ec, ERR_BEHIND, "version %u is %llu events behind",
-                                       to->d->version, (unsigned long long)lag));
+        answer(c, why_behind(to, c));
     } else {
         switch_begin(pr, to, c);
     }

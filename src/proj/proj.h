@@ -129,9 +129,16 @@ enum proj_command_kind {
      * dropped: who does it again drops another one. `reason`: why it does not go on. */
     PROJ_SKIP_KEY,
 };
-/* What is not there (ERR_NOT_FOUND), or stands in the way (ERR_MALFORMED), beside the projection.
+/* What is not there (ERR_NOT_FOUND), or stands in the way (ERR_MALFORMED, ERR_EXISTS), beside the
+ * projection.
  */
-enum proj_why { PROJ_WHY_NONE, PROJ_NO_VERSION, PROJ_NOT_PARKED, PROJ_STAYS_PARKED };
+enum proj_why {
+    PROJ_WHY_NONE,
+    PROJ_NO_VERSION,
+    PROJ_NOT_PARKED,
+    PROJ_STAYS_PARKED,
+    PROJ_VERSION_STOPPED
+};
 struct proj_command {
     enum proj_command_kind kind;
     struct str name;             /* of the projection; PROJ_APPLY: from the definition */

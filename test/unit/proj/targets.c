@@ -442,3 +442,26 @@ TEST_ON_BOTH(projection_of_a_topic_that_was_made_anew_is_rebuilt_and_served)
     assert_int_equal(world_served(&w), 2);
     world_deinit(&w);
 }
+
+/* A way back that leads to a version that has stopped is refused at once, and says so. */
+TEST_ON_BOTH(projection_is_not_rolled_back_to_a_version_that_has_stopped)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 39);
+    world_apply(&w, 1);
+    world_say(&w, 20, 0);
+    world_until(&w, world_settled, 60000);
+    world_apply(&w, 2);
+    world_until(&w, world_two_is_served, 60000);
+    by_hand(&w, "DROP TABLE keys__v1");
+    world_say(&w, 20, 0);
+    world_until(&w, world_settled, 60000);
+    world_run(&w, 3000);
+    assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_EXISTS);
+    assert_int_equal(w.why, PROJ_VERSION_STOPPED);
+    assert_non_null(strstr(ec.text, "version 1 has stopped: table keys__v1 is gone"));
+    assert_int_equal(world_served(&w), 2);
+    world_check(&w, "");
+    world_deinit(&w);
+}
