@@ -45,16 +45,16 @@ static void write_views(const struct def *from, const struct def *to, struct buf
  * the served one that waits was written while it became the served one. */
 static void open_actions(const struct def *from, const struct def *to, struct buf *sql)
 {
-    buf_printf(sql,
-               "DELETE FROM leat_action WHERE projection = '%.*s' AND version = %u AND gated = 1 "
-               "AND record_offset < (SELECT o.position FROM leat_checkpoint o JOIN leat_checkpoint n "
-               "ON n.projection = o.projection AND n.shard = o.shard AND n.topic_id = o.topic_id AND "
-               "n.version = leat_action.version WHERE o.projection = "
-               "'%.*s' AND o.version = %u AND o.shard = leat_action.shard) AND NOT EXISTS (SELECT "
-               "1 FROM leat_parked p WHERE p.projection = '%.*s' AND p.version = %u AND p.shard = "
-               "leat_action.shard AND p.record_offset = leat_action.record_offset);\n",
-               STR(to->name), to->version, STR(to->name), from->version, STR(to->name),
-               from->version);
+    buf_printf(
+        sql,
+        "DELETE FROM leat_action WHERE projection = '%.*s' AND version = %u AND gated = 1 "
+        "AND record_offset < (SELECT o.position FROM leat_checkpoint o JOIN leat_checkpoint n "
+        "ON n.projection = o.projection AND n.shard = o.shard AND n.topic_id = o.topic_id AND "
+        "n.version = leat_action.version WHERE o.projection = "
+        "'%.*s' AND o.version = %u AND o.shard = leat_action.shard) AND NOT EXISTS (SELECT "
+        "1 FROM leat_parked p WHERE p.projection = '%.*s' AND p.version = %u AND p.shard = "
+        "leat_action.shard AND p.record_offset = leat_action.record_offset);\n",
+        STR(to->name), to->version, STR(to->name), from->version, STR(to->name), from->version);
     buf_printf(sql,
                "UPDATE leat_action SET gated = 0 WHERE projection = '%.*s' AND version IN (%u, %u) "
                "AND gated = 1;\n",
