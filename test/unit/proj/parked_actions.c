@@ -214,7 +214,7 @@ static uint32_t newest(struct world *w)
 static void retry_all(struct world *w)
 {
     for (int k = 0; k < WORLD_KEYS; k++) {
-        char key[8];
+        char key[16];
         struct ectx ec;
         snprintf(key, sizeof(key), "k%d", k);
         enum err e = world_command(w, PROJ_RETRY_KEY, key, &ec);
