@@ -1,8 +1,7 @@
 /*
  * Reading one stream. Its head, status and snapshot are looked up together; then rounds of
  *
- *     places (one scan of the index) -> events (fetch) -> those that are shown (sieve) -> the
- * limits
+ *     places (a scan of the index) -> events (fetch) -> those that are shown (sieve) -> the limits
  *
  * until there is enough. As of a point in time a stream ends before its first later event;
  * backwards that place is looked for first (moment.c). A call passes over at most
