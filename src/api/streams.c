@@ -408,6 +408,7 @@ static const struct api_param CHANGE_PARAMS[] = {
     {"expected", API_QUERY, API_STRING, false, NULL,
      "The revision that the stream must be at, or exists, any."},
     {"If-Match", API_HEADER, API_STRING, false, NULL, "The ETag of the revision, or *."},
+    {"If-None-Match", API_HEADER, API_STRING, false, NULL, "* if the stream must not exist."},
 };
 static const struct api_param DELETE_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},
@@ -415,6 +416,7 @@ static const struct api_param DELETE_PARAMS[] = {
     {"expected", API_QUERY, API_STRING, false, NULL,
      "The revision that the stream must be at, or exists, any."},
     {"If-Match", API_HEADER, API_STRING, false, NULL, "The ETag of the revision, or *."},
+    {"If-None-Match", API_HEADER, API_STRING, false, NULL, "* if the stream must not exist."},
 };
 static const struct api_param REDACT_PARAMS[] = {
     {"stream", API_PATH, API_STRING, true, "order-42", "The stream: CATEGORY-ID."},

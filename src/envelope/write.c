@@ -97,8 +97,9 @@ size_t envelope_write_headers(const struct envelope *e, struct arena *a,
 /* Members of a CloudEvent as the HTTP API writes it, which no extension may stand for. */
 static bool is_taken(struct str name)
 {
-    static const char *const taken[] = {"specversion", "data", "data_base64", "stream",  "revision",
-                                        "position",    "meta", "tags",        "redacted"};
+    static const char *const taken[] = {"specversion", "data",           "data_base64", "stream",
+                                        "revision",    "position",       "meta",        "tags",
+                                        "redacted",    "metadata_error", "upcast_error"};
     for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
         if (str_eq_z(name, taken[i])) {
             return true;
@@ -107,13 +108,17 @@ static bool is_taken(struct str name)
     return false;
 }
 
-static void write_others(const struct envelope *e, bool apart, struct json_writer *w)
+static void write_others(const struct envelope *e, enum envelope_form form, struct json_writer *w)
 {
     for (size_t i = 0; i < e->other_count; i++) {
-        char longer[ENVELOPE_OTHER_NAME_MAX + sizeof("envelope.")];
+        char longer[ENVELOPE_OTHER_NAME_MAX + sizeof("metadata.")];
         struct str name = e->other[i].name;
-        if (apart && is_taken(name)) {
-            int n = snprintf(longer, sizeof(longer), "envelope.%.*s", STR(name));
+        size_t rank;
+        const bool stands_for_field =
+            form == ENVELOPE_JSON && field_find(NAMES_TEAM, name, false, &rank) != FIELD_NONE;
+        if (stands_for_field || (form == ENVELOPE_STRUCTURED && is_taken(name))) {
+            int n = snprintf(longer, sizeof(longer), "%s.%.*s",
+                             stands_for_field ? "metadata" : "envelope", STR(name));
             name = str_make(longer, (size_t)n);
         }
         json_write_name_str(w, name);
@@ -143,11 +148,11 @@ void envelope_write_members(const struct envelope *e, enum envelope_form form,
         }
     }
     if (e->other_count > 0 && form == ENVELOPE_STRUCTURED) {
-        write_others(e, true, w);
+        write_others(e, form, w);
     } else if (e->other_count > 0) {
         json_write_name(w, form == ENVELOPE_JSON ? "metadata" : "extensions");
         json_write_begin(w, '{');
-        write_others(e, false, w);
+        write_others(e, form, w);
         json_write_end(w, '}');
     }
 }

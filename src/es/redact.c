@@ -178,10 +178,11 @@ enum err es_redact_check(struct str data, const struct str *fields, size_t field
                          struct arena *a, bool *missing, struct ectx *ec)
 {
     struct json *root = NULL;
-    const enum err parsed = json_parse(data, NULL, a, &root, ec);
+    struct ectx why = {0};
+    const enum err parsed = json_parse(data, NULL, a, &root, &why);
     size_t count = 0;
     if (parsed == ERR_NO_MEMORY) {
-        return parsed;
+        return ectx_fail(ec, parsed, "%s", why.text);
     }
     for (size_t i = 0; i < field_count; i++) {
         missing[i] = root == NULL || (json_pointer(root, fields[i]) == NULL &&
@@ -193,7 +194,9 @@ enum err es_redact_check(struct str data, const struct str *fields, size_t field
     }
     const enum err e = say_missing(fields, field_count, missing, ec);
     if (root == NULL) {
-        ectx_hint(ec, "the data is not JSON: without fields all of it is redacted");
+        ectx_hint(ec,
+                  "without fields all of the data is redacted; it has none that can be told: %s",
+                  why.text);
     } else {
         say_members(root, ec);
     }

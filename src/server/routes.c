@@ -25,15 +25,18 @@ const char *server_not_ready(const struct server *s, char out[SERVER_WHY_SIZE])
         (void)snprintf(out, SERVER_WHY_SIZE, "not ready: nothing can be stored: %s", stall.why);
         return out;
     }
-    if (!s->es_ready) {
-        return s->es_failed ? "not ready: the event store could not start; the log says why"
-                            : "not ready: the event store is starting";
+    if (s->es == NULL || !es_ready(s->es)) {
+        return s->es_failed || s->es_ready
+                   ? "not ready: the event store has failed; the log says why"
+                   : "not ready: the event store is starting";
     }
     if (!s->proj_ready) {
         return s->proj_failed ? "not ready: projections could not start; the log says why"
                               : "not ready: the definitions of projections are being read";
     }
-    return api_ready(s->api) ? NULL : "not ready: the Idempotency-Keys are being read";
+    return api_ready(s->api)
+               ? NULL
+               : "not ready: the Idempotency-Keys are being read, or could not be (the log says)";
 }
 
 static void get_readyz(void *ctx, struct http_request *r)

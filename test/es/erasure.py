@@ -66,6 +66,10 @@ def one_batch(count, server, binary, client):
     count.show("the command line says the same", told.returncode != 0 and "'/nope'" in told.stderr and "email, text" in told.stderr,
                told.stderr)
     count.show("and nothing was changed", sorted(v.rstrip() for v in consume(server, binary, "es.erase")) == sorted(wanted))
+    client.call("POST", "/api/v1/streams/twice-1/events", '{"mail":"a","mail":"b"}', {"ce-type": "T", "Content-Type": "application/json"})
+    status, body, _ = redact(client, "twice-1", 0, ["/mail"])
+    count.show("a field of data that cannot be told apart: all of it or nothing, and why", status == 400 and body["code"] == "field-not-found" and
+               "without fields all of the data is redacted" in body["hint"] and "mail" in body["hint"], (status, body))
     again, body, _ = client.append("erase-1", [event("e0", data={"email": SECRET, "keep": 0})], "any")
     count.show("the append that is erased, sent again: known", again == 200 and body["first_revision"] == 0, (again, body))
 

@@ -367,16 +367,19 @@ TEST(extensions_of_taken_names_are_written_apart)
     buf_init(&b, 1 << 16);
     envelope_init(&e);
     e.type = STR_LIT("T");
-    e.other_count = 2;
+    e.other_count = 3;
+    e.other[2].name = STR_LIT("schemaVersion");
+    e.other[2].value = STR_LIT("2");
     e.other[0].name = STR_LIT("revision");
     e.other[0].value = STR_LIT("7");
     e.other[1].name = STR_LIT("note");
     e.other[1].value = STR_LIT("x");
     assert_string_equal(event_text_as(&b, &e, ENVELOPE_STRUCTURED),
                         "{\"specversion\":\"1.0\",\"type\":\"T\",\"envelope.revision\":\"7\","
-                        "\"note\":\"x\"}");
+                        "\"note\":\"x\",\"schemaVersion\":\"2\"}");
     assert_string_equal(event_text_as(&b, &e, ENVELOPE_JSON),
-                        "{\"eventType\":\"T\",\"metadata\":{\"revision\":\"7\",\"note\":\"x\"},"
+                        "{\"eventType\":\"T\",\"metadata\":{\"revision\":\"7\",\"note\":\"x\","
+                        "\"metadata.schemaVersion\":\"2\"},"
                         "\"data\":null}");
     buf_deinit(&b);
 }
