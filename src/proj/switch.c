@@ -106,7 +106,8 @@ static bool take_count(void *ctx, const struct mapping_value *values, size_t cou
 }
 
 /* Is there a shard in which the other version has less? In the transaction, so that it stays so.
- * What this one has of a topic that was made anew since is nothing that the other one could have.
+ * What this one has of a topic that was made anew since, or that the other one does not read, is
+ * nothing that the other one could have.
  */
 static enum err check_behind(struct lane *l, const struct def *from, const struct def *to,
                              struct ectx *ec)
@@ -122,6 +123,9 @@ static enum err check_behind(struct lane *l, const struct def *from, const struc
         STR_LIT("SELECT COUNT(*) FROM leat_checkpoint o WHERE o.projection = $1 AND o.version = $2 "
                 "AND NOT EXISTS (SELECT 1 FROM leat_checkpoint n WHERE n.projection = o.projection "
                 "AND n.version = $3 AND n.shard = o.shard AND n.position >= o.position) "
+                "AND EXISTS (SELECT 1 FROM leat_checkpoint r WHERE r.projection = o.projection "
+                "AND r.version = $3 AND "
+                "RTRIM(r.shard, '0123456789') = RTRIM(o.shard, '0123456789')) "
                 "AND NOT EXISTS (SELECT 1 FROM leat_checkpoint t WHERE t.projection = o.projection "
                 "AND t.version = $3 AND t.topic_id <> o.topic_id AND "
                 "RTRIM(t.shard, '0123456789') = RTRIM(o.shard, '0123456789'))"),
@@ -227,7 +231,18 @@ void switch_begin(struct projection *pr, struct run *to, struct proj_command *c)
     switch_go(pr);
 }
 
-/* Nothing of the held version is under way, and the other one has what it has? */
+static bool reads_topic(const struct def *d, struct str topic)
+{
+    for (size_t i = 0; i < d->topic_count; i++) {
+        if (str_eq(d->topics[i], topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing of the held version is under way, and the other one has what it has, of the topics that
+ * it reads? */
 static bool is_due(const struct projection *pr, struct run *from)
 {
     for (unsigned i = 0; i < pr->driver->lanes; i++) {
@@ -245,6 +260,9 @@ static bool is_due(const struct projection *pr, struct run *from)
         struct shard *s = CONTAINER_OF(link, struct shard, link);
         struct shard *t = shard_find(pr->switch_to, s->topic, s->partition);
         struct engine_topic topic;
+        if (!reads_topic(pr->switch_to->d, s->topic)) {
+            continue;
+        }
         if (engine_topic_get(pr->p->e, s->topic, &topic) && s->partition >= topic.partition_count) {
             continue; /* the topic was made anew, with fewer */
         }
