@@ -94,12 +94,14 @@ enum err es_record_read(const struct record *record, const struct es_record_plac
 {
     struct record r = *record;
     struct es_view v;
+    if (!es_view_event(record, &v)) {
+        return ERR_NOT_FOUND; /* nothing of it is kept: a page's memory is for events */
+    }
     if (!record_keep(&r, a)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for an event of %zu bytes", r.size);
     }
-    if (!es_view_event(&r, &v)) {
-        return ERR_NOT_FOUND;
-    }
+    const bool still = es_view_event(&r, &v); /* of the copy */
+    CHECK(still);
     /* Field by field: the envelope has room for much that is hardly ever there. */
     out->stream = r.key;
     out->revision = v.revision;

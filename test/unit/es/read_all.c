@@ -271,3 +271,63 @@ TEST(what_is_flushed_and_not_yet_in_the_index_is_not_passed_over)
         es_world_deinit(&w);
     }
 }
+
+/* ---- A log that is older than the gate ---- */
+
+static void on_appended(struct engine_append *a)
+{
+    *(bool *)a->ctx = true;
+}
+
+/* A plain record, past the gate. */
+static void write_foreign(struct es_world *w, struct str value)
+{
+    bool done = false;
+    struct engine_record r = {.key = STR_LIT("k"), .value = value, .timestamp_ms = -1};
+    struct engine_part part = {.topic = STR_LIT("es.order"), .records = &r, .count = 1};
+    struct engine_append a = {.parts = &part, .part_count = 1, .done = on_appended, .ctx = &done};
+    engine_append(w->engine, &a);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(a.err, ERR_OK);
+}
+
+/* They take none of a page's memory, however many there are. */
+TEST(foreign_records_between_events_take_no_memory_of_a_page)
+{
+    enum { RECORDS = 12, VALUE = 256 << 10 };
+    struct es_world w;
+    es_world_init(&w, 1);
+    assert_string_equal(es_world_append(&w, "order-1", "no_stream", "a"), "ok 0-0");
+    char *value = test_malloc(VALUE);
+    memset(value, 'f', VALUE);
+    for (int i = 0; i < RECORDS; i++) {
+        write_foreign(&w, str_make(value, VALUE));
+    }
+    test_free(value);
+    assert_string_equal(es_world_append(&w, "order-1", "exists", "b"), "ok 1-1");
+    for (int backward = 0; backward < 2; backward++) {
+        struct es_position after = {0, 0};
+        size_t events = 0, pages = 0;
+        for (bool more = true; more; pages++) {
+            struct all a;
+            all_begin(&w, &a, NULL, after, 1);
+            arena_deinit(&a.arena);
+            arena_init(&a.arena, 1 << 20);
+            a.r.backward = backward == 1;
+            a.r.from_end = backward == 1 && pages == 0;
+            es_read_all(w.es, &a.r);
+            all_end(&w, &a);
+            for (size_t i = 0; i < a.r.event_count; i++) {
+                assert_int_equal(a.r.events[i].revision, backward == 1 ? 1 - events : events);
+                events++;
+            }
+            more = a.r.more;
+            after = a.r.next;
+            all_free(&w, &a);
+            assert_true(pages < 100);
+        }
+        assert_int_equal(events, 2);
+    }
+    es_world_deinit(&w);
+}
