@@ -21,6 +21,7 @@ struct change_op {
     struct es_position created;
     struct es_erase erase;
     struct es_field_look fields; /* of a redaction that names some */
+    bool looked_again;           /* for its event, which was in flight no more */
     struct es_stream_get get;    /* what a max_age shows */
 };
 
@@ -380,11 +381,17 @@ static void change_now(struct change_op *o)
     }
 }
 
-/* False: it waits, or was answered. */
+/* False: it waits, or was answered. A look-up that went to the disk tells of the index as it was
+ * when it was asked: an event whose flight has ended since is there when it is asked again. */
 static bool fields_there(struct change_op *o)
 {
     struct es_stream_change *c = o->c;
     enum err e = es_fields_look(&o->op, &o->fields, c, &o->hash);
+    if (e == ERR_OK && o->fields.absent && o->head->flight == NULL && !o->looked_again) {
+        o->looked_again = true;
+        o->fields = (struct es_field_look){0};
+        e = es_fields_look(&o->op, &o->fields, c, &o->hash);
+    }
     if (e == ERR_OK && o->fields.absent && o->head->flight != NULL) {
         o->fields = (struct es_field_look){0};
         es_wop_wait_flight(&o->op, o->head->flight, told_again);

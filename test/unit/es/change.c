@@ -212,6 +212,50 @@ TEST(a_redaction_is_of_an_event_that_is_there)
     es_world_deinit(&w);
 }
 
+/* The look-up for its event goes to the disk while the event is in flight, and ends when it is in
+ * flight no more. */
+TEST(a_redaction_of_fields_finds_an_event_that_becomes_durable_meanwhile)
+{
+    size_t waited = 0;
+    struct str field = STR_LIT("/email");
+    for (uint64_t seed = ES_WORLD_SLOW; seed < ES_WORLD_SLOW + 80; seed++) {
+        struct es_world w;
+        bool done = false;
+        es_world_init(&w, seed);
+        for (int i = 1; i < 9; i++) { /* its keys are not the last ones of the index */
+            char stream[16];
+            (void)snprintf(stream, sizeof(stream), "order-%d", i);
+            assert_string_equal(es_world_append(&w, stream, "any", "a"), "ok 0-0");
+        }
+        es_world_flush(&w);
+        fake_engine_hold(w.engine, true);
+        struct es_shot *s = es_shot_make(NULL, NULL, NULL);
+        es_shot_add(s, "order-1", "b", "{\"email\":\"e\"}");
+        es_shot_go(&w, s);
+        struct es_stream_change c = {.kind = ES_CHANGE_REDACT,
+                                     .stream = STR_LIT("order-1"),
+                                     .revision = 1,
+                                     .reason = STR_LIT("asked for"),
+                                     .fields = &field,
+                                     .field_count = 1,
+                                     .arena = &w.arena,
+                                     .done = change_done,
+                                     .ctx = &done};
+        es_stream_change(w.es, &c);
+        waited += !list_empty(&w.es->writer->looks);
+        fake_engine_hold(w.engine, false);
+        es_world_settle(&w);
+        assert_true(done && s->ended);
+        if (c.problem != ES_OK) {
+            fail_msg("seed %llu: %s: %s", (unsigned long long)seed, es_problem_code(c.problem),
+                     c.ec.text);
+        }
+        es_shot_free(s);
+        es_world_deinit(&w);
+    }
+    assert_true(waited > 10);
+}
+
 /* Two at once: the second is decided on what the first has left. */
 TEST(changes_of_one_stream_are_made_one_after_the_other)
 {
