@@ -222,9 +222,9 @@ TEST(a_redaction_of_fields_finds_an_event_that_becomes_durable_meanwhile)
         struct es_world w;
         bool done = false;
         es_world_init(&w, seed);
-        for (int i = 1; i < 9; i++) { /* its keys are not the last ones of the index */
+        for (unsigned i = 1; i < 9; i++) { /* its keys are not the last ones of the index */
             char stream[16];
-            (void)snprintf(stream, sizeof(stream), "order-%d", i);
+            (void)snprintf(stream, sizeof(stream), "order-%u", i % 10);
             assert_string_equal(es_world_append(&w, stream, "any", "a"), "ok 0-0");
         }
         es_world_flush(&w);
