@@ -23,6 +23,8 @@ struct lines {
     struct arena arena;      /* of a page, reset for the next */
     struct arena kept;       /* what the read's parameters point to */
     bool of_stream, reading, full, limited;
+    bool within, again; /* a read may be answered before its call returns */
+    bool *freed;        /* of the loop that is at it */
     enum envelope_form form;
     size_t left; /* events that may still be sent, if limited */
     struct es_read_stream stream;
@@ -34,6 +36,9 @@ static void lines_free(struct lines *k)
     api_wait_end(&k->waiter);
     arena_deinit(&k->arena);
     arena_deinit(&k->kept);
+    if (k->freed != NULL) {
+        *k->freed = true;
+    }
     mem_free(k);
 }
 
@@ -79,6 +84,29 @@ static void next_page(struct lines *k)
         k->all.limit = limit;
         es_read_all(k->es, &k->all);
     }
+}
+
+/* Reads on; k may be gone afterwards. What is in memory is answered before the call returns, and
+ * pages without a line (of events that are hidden) never fill the connection: a loop, so that they
+ * take no stack, however many there are. */
+static void step(struct lines *k)
+{
+    bool freed = false;
+    if (k->within) {
+        k->again = true;
+        return;
+    }
+    k->freed = &freed;
+    do {
+        k->again = false;
+        k->within = true;
+        next_page(k);
+        if (freed) {
+            return;
+        }
+        k->within = false;
+    } while (k->again);
+    k->freed = NULL;
 }
 
 static void put_lines(struct lines *k, const struct es_event *events, size_t count, struct buf *b)
@@ -130,7 +158,7 @@ static void page(struct lines *k, enum es_problem problem, struct ectx *ec,
         http_stream_end(k->out);
         lines_free(k);
     } else if (!k->full) {
-        next_page(k);
+        step(k);
     }
 }
 
@@ -172,7 +200,7 @@ static void on_writable(void *ctx)
     struct lines *k = ctx;
     k->full = false;
     if (!k->reading) {
-        next_page(k);
+        step(k);
     }
 }
 
@@ -250,7 +278,7 @@ static bool keep_list(struct lines *k, const struct str **list, size_t count)
 static void read_first(struct lines *k, bool kept)
 {
     if (kept) {
-        next_page(k);
+        step(k);
         return;
     }
     api_fail(k->c, ERR_NO_MEMORY, NULL);

@@ -198,6 +198,55 @@ TEST(api_lines_that_are_whole_have_their_end)
     world_deinit(&w);
 }
 
+/* How deep the stack was at the deepest allocation since `most` was set to 0. */
+static struct depth {
+    const char *base;
+    size_t most;
+} depth;
+
+static int deeper(void *ctx, size_t size)
+{
+    (void)size;
+    struct depth *d = ctx;
+    const char *here = __builtin_frame_address(0);
+    const size_t n = here < d->base ? (size_t)(d->base - here) : 0;
+    d->most = n > d->most ? n : d->most;
+    return 0;
+}
+
+/* Pages that are in memory come one after the other, not one within the other. */
+TEST(api_lines_of_many_pages_take_the_stack_of_one)
+{
+    static char body[1u << 20];
+    static const char *const targets[] = {"/api/v1/streams/s-1/events", "/api/v1/events"};
+    struct world w;
+    size_t n = (size_t)snprintf(body, sizeof(body), "{\"events\":[");
+    open_events(&w);
+    for (int i = 0; i < 1000; i++) {
+        n += (size_t)snprintf(body + n, sizeof(body) - n, "%s{\"type\":\"a\"}", i == 0 ? "" : ",");
+    }
+    assert_in_range(snprintf(body + n, sizeof(body) - n, "]}"), 2, sizeof(body) - n - 1);
+    assert_int_equal(ask(&w, "POST", "/api/v1/streams/s-1/events", "", body), 201);
+    depth.base = __builtin_frame_address(0);
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        size_t most[2];
+        for (int pages = 1; pages <= 2; pages++) {
+            char target[64];
+            (void)snprintf(target, sizeof(target), "%s?limit=%d", targets[i], 500 * pages);
+            depth.most = 0;
+            mem_set_fail_hook(deeper, &depth);
+            const int status = ask(&w, "GET", target, LINES, NULL);
+            mem_set_fail_hook(NULL, NULL);
+            assert_int_equal(status, 200);
+            assert_true(has(&w, LAST) && has(&w, "\"revision\":499,"));
+            assert_int_equal(has(&w, "\"revision\":999,"), pages == 2);
+            most[pages - 1] = depth.most;
+        }
+        assert_in_range(most[1], 1, most[0] + 64);
+    }
+    world_deinit(&w);
+}
+
 /* A follower tells by a line why it ends, as server-sent events do. */
 TEST(api_lines_of_a_follower_say_why_they_end)
 {
