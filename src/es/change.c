@@ -232,13 +232,18 @@ static void erase(struct change_op *o)
     es_erase_ask(o->op.es, &o->erase);
 }
 
-/* It is durable in any case; what cannot be looked up is shown without its max_age. */
+/* It is durable in any case; what cannot be looked up is shown without its max_age. What came after
+ * the change counts for nothing: of the look-up, which is later, only what it says about the events
+ * up to the last one of then. */
 static void told_shown(struct es_stream_get *g)
 {
     struct change_op *o = g->ctx;
-    if (g->problem == ES_OK) {
-        o->c->info.first_revision = g->info.first_revision;
-        o->c->info.empty = g->info.empty;
+    struct es_stream_info *info = &o->c->info;
+    if (g->problem == ES_OK && g->info.state == ES_ACTIVE) {
+        const uint64_t end = info->last_revision + 1;
+        const uint64_t first = g->info.first_revision < end ? g->info.first_revision : end;
+        info->first_revision = first > info->first_revision ? first : info->first_revision;
+        info->empty = info->first_revision == end;
     }
     change_told(o, ES_OK);
 }

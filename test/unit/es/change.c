@@ -282,6 +282,44 @@ TEST(changes_of_one_stream_are_made_one_after_the_other)
     es_world_deinit(&w);
 }
 
+#ifdef LEAT_DEBUG
+/* What comes after it, and is in the index when it is answered, is not in it. */
+TEST(the_answer_to_a_max_age_is_about_the_stream_as_it_was_then)
+{
+    struct es_world w;
+    bool done = false;
+    es_world_init(&w, 1);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    env_sim_advance_ns(w.env, 10000000000u);
+    es_faults.put_stops = true; /* all three come into the index at once */
+    struct es_shot *before = es_shot_make("order-2", NULL, "x y");
+    es_shot_go(&w, before);
+    struct es_stream_change c = {.kind = ES_CHANGE_SET,
+                                 .stream = STR_LIT("order-1"),
+                                 .set_max_age = true,
+                                 .max_age_ms = 5000,
+                                 .arena = &w.arena,
+                                 .done = change_done,
+                                 .ctx = &done};
+    es_stream_change(w.es, &c);
+    struct es_shot *after = es_shot_make("order-1", "2", "d e");
+    es_shot_go(&w, after);
+    es_world_settle(&w);
+    assert_false(before->ended || done || after->ended);
+    es_faults.put_stops = false;
+    es_world_settle(&w);
+    assert_true(done);
+    assert_string_equal(es_shot_said(after), "ok 3-4");
+    assert_int_equal(c.problem, ES_OK);
+    assert_int_equal(c.info.last_revision, 2);
+    assert_int_equal(c.info.first_revision, 3);
+    assert_true(c.info.empty);
+    es_shot_free(before);
+    es_shot_free(after);
+    es_world_deinit(&w);
+}
+#endif
+
 /* The slot that the second looks at is the one that the first has filled. */
 TEST(snapshots_in_flight_count)
 {
