@@ -176,6 +176,13 @@ void es_moment_cancel(struct es_moment *m);
 
 /* ---- The first event that is young enough ---- */
 
+/* The newest look-ups by time are kept: of a list, many streams lie in one partition. */
+#define ES_YOUNG_KEPT 32u
+struct es_young_sought {
+    const struct es_cat *cat; /* NULL: none */
+    int32_t partition;
+    int64_t max_age_ms, offset;
+};
 struct es_young {
     struct es_task *task;
     struct es_hash hash;
@@ -188,6 +195,9 @@ struct es_young {
     struct ectx *ec;
     struct es_look_set set;
     struct es_look look;
+    int64_t now_ms; /* for all that it looks up: when the first of it began */
+    struct es_young_sought what, kept[ES_YOUNG_KEPT]; /* that it looks up; a ring */
+    size_t kept_count;
 };
 void es_young_init(struct es_young *y, struct es_task *task);
 /* Among the revisions [first, end), which are all there. */

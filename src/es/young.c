@@ -1,7 +1,8 @@
 /*
  * The first event of a stream that is young enough for its max_age: by the time of its record in
  * the log. Records of a partition come in the order of these times, so the engine looks up the
- * offset by time, and the revision that belongs to it is found by halving.
+ * offset by time, and the revision that belongs to it is found by halving. The engine's look-up may
+ * read the disk: its answers are kept, for one moment, as long as the struct is.
  */
 #include "es/read_int.h"
 
@@ -25,8 +26,25 @@ static void sought(void *ctx, enum err e, int64_t offset, const struct ectx *ec)
     y->err = e;
     if (e != ERR_OK) {
         *y->ec = *ec;
+    } else {
+        y->what.offset = offset;
+        y->kept[y->kept_count++ % ES_YOUNG_KEPT] = y->what;
     }
     es_task_wake(y->task);
+}
+
+/* Was it looked up before? What came since lies behind, and is younger. */
+static bool is_kept(struct es_young *y)
+{
+    for (size_t i = 0; i < y->kept_count && i < ES_YOUNG_KEPT; i++) {
+        const struct es_young_sought *k = &y->kept[i];
+        if (k->cat == y->what.cat && k->partition == y->what.partition &&
+            k->max_age_ms == y->what.max_age_ms) {
+            y->offset = k->offset;
+            return true;
+        }
+    }
+    return false;
 }
 
 void es_young_begin(struct es_young *y, const struct es_cat *cat, int32_t partition,
@@ -34,16 +52,19 @@ void es_young_begin(struct es_young *y, const struct es_cat *cat, int32_t partit
                     struct ectx *ec)
 {
     struct es *es = y->task->es;
+    y->now_ms = y->now_ms == 0 ? env_wall_ms(es->env) : y->now_ms;
     const struct engine_seek what = {.by = ENGINE_SEEK_TIME,
-                                     .timestamp_ms = env_wall_ms(es->env) - max_age_ms};
+                                     .timestamp_ms = y->now_ms - max_age_ms};
     y->hash = *hash;
     y->revision = first;
     y->end = end;
     y->ec = ec;
     y->err = ERR_OK;
-    y->sought = false;
     y->at = AT_SOUGHT;
-    if (!es_seek_start(es, cat, partition, &what, sought, y, &y->seek)) {
+    y->what =
+        (struct es_young_sought){.cat = cat, .partition = partition, .max_age_ms = max_age_ms};
+    y->sought = is_kept(y);
+    if (!y->sought && !es_seek_start(es, cat, partition, &what, sought, y, &y->seek)) {
         y->sought = true;
         y->err = ectx_fail(ec, ERR_NO_MEMORY, "no memory for a look-up by time");
     }

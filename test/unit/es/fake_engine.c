@@ -74,7 +74,7 @@ struct engine {
     bool has_gate;
     enum err fail_reads;
     unsigned fail_reads_left;
-    uint64_t reads, batches_read, reads_told;
+    uint64_t reads, batches_read, reads_told, seeks;
     struct told {
         int32_t partition;
         int64_t offset;
@@ -151,6 +151,11 @@ void fake_engine_fail_reads(struct engine *e, enum err err, unsigned count)
 uint64_t fake_engine_reads(const struct engine *e)
 {
     return e->reads;
+}
+
+uint64_t fake_engine_seeks(const struct engine *e)
+{
+    return e->seeks;
 }
 
 uint64_t fake_engine_reads_told(const struct engine *e)
@@ -744,6 +749,7 @@ static void read_answer(struct engine *e, struct engine_read *r)
 static void seek_answer(struct engine *e, struct engine_seek *s)
 {
     struct fake_part *p = part_find(e, s->topic, s->partition);
+    e->seeks++;
     if (p == NULL) {
         s->err = ectx_fail(&s->ec, ERR_UNKNOWN_TOPIC_OR_PARTITION, "no such partition");
         return;

@@ -34,6 +34,7 @@ void fake_engine_set_marks(struct engine *e, bool marks);
 /* Reads so far, and batches that they returned. */
 uint64_t fake_engine_reads(const struct engine *e);
 uint64_t fake_engine_batches(const struct engine *e);
+uint64_t fake_engine_seeks(const struct engine *e); /* so far */
 /* Reads so far of which engine_read_soon told shortly before. */
 uint64_t fake_engine_reads_told(const struct engine *e);
 /* Batches that are held by reads that nobody has released. */

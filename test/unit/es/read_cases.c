@@ -308,6 +308,57 @@ TEST(the_first_revision_by_age_is_found)
     es_world_deinit(&w);
 }
 
+/* Of the streams of one partition that have the same max_age the first alone asks the log. */
+TEST(a_list_looks_up_a_time_once_for_a_partition)
+{
+    enum { STREAMS = 60 };
+    static const int64_t ages[] = {5000, 15000};
+    for (int late = 0; late < 2; late++) {
+        struct es_world w;
+        char name[16];
+        es_world_init(&w, 5);
+        fake_engine_set_late(w.engine, (uint64_t)late);
+        for (unsigned round = 0; round < 2; round++) {
+            for (unsigned i = 0; i < STREAMS; i++) {
+                (void)snprintf(name, sizeof(name), "a-%u", i);
+                es_world_append(&w, name, "any", round == 0 ? "x" : "y z");
+            }
+            env_sim_advance_ns(w.env, 10000000000u);
+        }
+        for (unsigned i = 0; i < STREAMS; i++) {
+            (void)snprintf(name, sizeof(name), "a-%u", i);
+            assert_int_equal(change(&w, (struct es_stream_change){.kind = ES_CHANGE_SET,
+                                                                  .stream = str_of(name),
+                                                                  .set_max_age = true,
+                                                                  .max_age_ms = ages[i % 2]}),
+                             ES_OK);
+        }
+        const uint64_t before = fake_engine_seeks(w.engine);
+        const uint64_t partitions = (uint64_t)es_cat_find(w.es, STR_LIT("a"))->partitions;
+        bool done = false;
+        struct es_stream_list l = {.category = STR_LIT("a"),
+                                   .limit = 100,
+                                   .arena = &w.arena,
+                                   .done = list_done,
+                                   .ctx = &done};
+        es_stream_list(w.es, &l);
+        es_world_settle(&w);
+        assert_true(done);
+        assert_int_equal(l.problem, ES_OK);
+        assert_int_equal(l.count, STREAMS);
+        for (size_t i = 0; i < l.count; i++) {
+            const struct es_stream_info *info = &l.rows[i].info;
+            assert_int_equal(info->last_revision, 2);
+            assert_int_equal(info->first_revision, info->max_age_ms == 5000 ? 3 : 1);
+            assert_int_equal(info->empty, info->max_age_ms == 5000);
+        }
+        const uint64_t seeks = fake_engine_seeks(w.engine) - before;
+        assert_in_range(seeks, 2, ARRAY_LEN(ages) * partitions);
+        assert_true(seeks < STREAMS);
+        es_world_deinit(&w);
+    }
+}
+
 static void all_done(struct es_read_all *r)
 {
     *(bool *)r->ctx = true;
