@@ -143,7 +143,7 @@ static bool is_busy(const struct run *r)
             return true;
         }
     }
-    return r->calls > 0;
+    return r->calls > 0 || r->queries > 0;
 }
 
 void run_drop_go(struct run *r)

@@ -161,7 +161,8 @@ struct run {
     struct engine_input *tell_inputs;
     bool telling;
     uint64_t told_ns;
-    unsigned calls; /* retries of keys under way */
+    unsigned calls;   /* retries of keys under way */
+    unsigned queries; /* under way: what they know of it is its definition */
 };
 
 struct since;

@@ -134,6 +134,9 @@ static void query_free(struct query *q)
     list_remove(&q->link);
     pr->query_count--;
     q->p->query_count--;
+    if (q->run != NULL) {
+        q->run->queries--;
+    }
     buf_deinit(&q->sql);
     buf_deinit(&q->rows);
     arena_deinit(&q->arena);
@@ -225,6 +228,8 @@ void proj_query(struct proj *p, struct proj_query *call)
         refuse_query(call, ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
     } else {
         q->call = call;
+        q->run = r;
+        r->queries++;
         q->table = def_table_find(r->d, call->view);
         call->version = r->d->version;
         enum err e = query_build(q, call, call->version);

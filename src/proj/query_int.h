@@ -12,6 +12,7 @@ struct query {
     struct env_job job;
     struct proj *p;
     struct projection *pr;
+    struct run *run; /* whose definition `table` is of; NULL: of none */
     struct proj_query *call;
     struct proj_parked_list *parked; /* instead of `call` */
     struct target_db *db;
