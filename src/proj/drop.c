@@ -116,14 +116,9 @@ static void drop_done(struct work *w)
 
 void run_drop(struct run *r, struct proj_command *c)
 {
-    struct projection *pr = r->pr;
     r->dropping = true;
     r->drop_command = c;
-    if (pr->switch_to == r) {
-        struct ectx ec;
-        (void)ectx_fail(&ec, ERR_ABORTED, "version %u is being dropped", r->d->version);
-        switch_fail(pr, ERR_ABORTED, &ec);
-    }
+    switch_dropped(r);
     run_leave(r);
     run_drop_go(r);
 }

@@ -302,6 +302,7 @@ void parked_key_command(struct projection *pr, struct proj_command *c); /* retry
 void switch_begin(struct projection *pr, struct run *to, struct proj_command *c);
 void switch_go(struct projection *pr);
 void switch_fail(struct projection *pr, enum err e, const struct ectx *ec);
+void switch_dropped(struct run *r); /* the switch to it, unless that is under way */
 bool switch_holds(const struct projection *pr, const struct run *r);
 /* In a transaction that is open: views and the row of what is served. */
 MUST_USE enum err switch_write(const struct target_driver *driver, struct target_db *db,

@@ -190,14 +190,33 @@ void switch_fail(struct projection *pr, enum err e, const struct ectx *ec)
     }
 }
 
+/* What could be tried again, if the version were not on its way out. */
+static enum err fail_dropping(const struct projection *pr, struct ectx *ec)
+{
+    return ectx_fail(ec, ERR_ABORTED, "version %u is being dropped", pr->switch_to->d->version);
+}
+
+void switch_dropped(struct run *r)
+{
+    struct projection *pr = r->pr;
+    if (pr->switch_to == r) {
+        struct ectx ec;
+        switch_fail(pr, fail_dropping(pr, &ec), &ec);
+    }
+}
+
 static void switch_done(struct work *w)
 {
     struct projection *pr = CONTAINER_OF(w, struct projection, switch_work);
     pr->switching = false;
     pr->work_pending--;
-    if ((w->err == ERR_AGAIN || w->err == ERR_BEHIND) &&
-        env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
+    bool again = w->err == ERR_AGAIN || w->err == ERR_BEHIND;
+    bool leaves = pr->removing || pr->switch_to->dropping; /* that came while it was under way */
+    if (again && !leaves && env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
         return; /* it is tried again as soon as something moved */
+    }
+    if (again && leaves) {
+        w->err = fail_dropping(pr, &w->ec);
     }
     if (w->err == ERR_OK) {
         struct run *from = run_find(pr, pr->served);
@@ -210,7 +229,7 @@ static void switch_done(struct work *w)
         pr->actions_waiting =
             pr->actions_waiting || from->d->has_actions || pr->switch_to->d->has_actions;
         feed_switched(pr);
-    } else if (w->err != ERR_AGAIN && w->err != ERR_BEHIND) {
+    } else if (!again) {
         lane_fail(w->lane, &w->ec);
     }
     end(pr, w->err, &w->ec);

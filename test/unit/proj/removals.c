@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "proj/target.h"
 #include "server.h"
 #include "world.h"
 
@@ -75,4 +76,55 @@ TEST_ON_BOTH(a_query_that_is_under_way_ends_before_its_version_goes)
         }
         world_deinit(&w);
     }
+}
+
+/* Somebody else's hand in the target. */
+static void change_target(struct world *w, const char *sql)
+{
+    const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct ectx ec;
+    assert_int_equal(driver->load(&l, &ec), ERR_OK);
+    assert_int_equal(driver->open(l, str_of(w->target[0] == 0 ? w->db : w->target), 0, &db, &ec),
+                     ERR_OK);
+    if (driver->exec(db, sql, &ec) != ERR_OK) {
+        fail_msg("%s: %s", sql, ec.text);
+    }
+    driver->close(db);
+    driver->unload(l);
+}
+
+/* A switch that could be tried again is not, when its version has begun to go meanwhile: who asked
+ * for it is told, and nothing of it is left. */
+TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
+{
+    struct world w;
+    begin(&w, 4);
+    world_apply(&w, 2);
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_run(&w, 2000);
+    change_target(&w, "UPDATE leat_checkpoint SET position = position + 1 WHERE version = 2");
+    struct once back = once_of(PROJ_ROLLBACK);
+    struct once away = once_of(PROJ_REMOVE);
+    proj_command(w.nodes[0].proj, &back.c);
+    assert_false(back.done);
+    proj_command(w.nodes[0].proj, &away.c);
+    assert_false(away.done);
+    /* The log says that it goes, before the first job of the process runs. */
+    for (int i = 0; i < 1000; i++) {
+        (void)worst_step(w.log, env_mono_ns(w.env) + 1000000);
+    }
+    assert_false(back.done);
+    for (int i = 0; i < 1000000 && !away.done; i++) {
+        world_step(&w);
+    }
+    assert_true(away.done);
+    assert_int_equal(away.c.err, ERR_OK);
+    assert_true(back.done);
+    assert_int_equal(back.c.err, ERR_ABORTED);
+    assert_string_equal(back.c.ec.text, "version 1 is being dropped");
+    world_stop(&w, 0);
+    world_deinit(&w);
 }
