@@ -301,7 +301,7 @@ static bool is_due(const struct projection *pr, struct run *from)
 void switch_go(struct projection *pr)
 {
     struct run *from = run_find(pr, pr->served);
-    if (pr->switch_to == NULL || pr->switching || from == NULL) {
+    if (pr->switch_to == NULL || pr->switching) {
         return;
     }
     if (env_mono_ns(pr->p->env) >= pr->switch_deadline_ns) {
@@ -313,7 +313,7 @@ void switch_go(struct projection *pr)
         return;
     }
     /* What is on its way into the log may be that one of the two is dropped. */
-    if (!registry_is_busy(pr->p->registry, pr->name) && is_due(pr, from)) {
+    if (from != NULL && !registry_is_busy(pr->p->registry, pr->name) && is_due(pr, from)) {
         pr->switching = true;
         pr->switch_from = from;
         pr->work_pending++;

@@ -7,7 +7,7 @@
 #include "server.h"
 #include "world.h"
 
-static void begin(struct world *w, uint64_t seed)
+static void begin_empty(struct world *w, uint64_t seed)
 {
     struct worst_config cfg;
     worst_config_good(&cfg, seed);
@@ -15,6 +15,10 @@ static void begin(struct world *w, uint64_t seed)
     worst_topic_make(w->log, "events", WORLD_PARTS);
     world_up(w, 0);
     world_run(w, 500);
+}
+static void begin(struct world *w, uint64_t seed)
+{
+    begin_empty(w, seed);
     world_apply(w, 1);
     world_say(w, 50, 0);
     world_until(w, world_settled, 60000);
@@ -126,5 +130,29 @@ TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
     assert_int_equal(back.c.err, ERR_ABORTED);
     assert_string_equal(back.c.ec.text, "version 1 is being dropped");
     world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* What is served is not among the versions: a hand in the target, or another state of it. */
+TEST_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    begin_empty(&w, 6);
+    (void)world_definition(&w, 1, text, sizeof(text));
+    (void)strncat(text, "switch: manual\n", sizeof(text) - strlen(text) - 1);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    world_until(&w, world_settled, 60000);
+    world_kill(&w, 0);
+    change_target(&w, "UPDATE leat_projection SET served = 7");
+    world_up(&w, 0);
+    world_run(&w, 5000);
+    struct once to_one = once_of(PROJ_SWITCH);
+    proj_command(w.nodes[0].proj, &to_one.c);
+    assert_false(to_one.done);
+    world_run(&w, 12000);
+    assert_true(to_one.done);
+    assert_int_equal(to_one.c.err, ERR_BEHIND);
     world_deinit(&w);
 }
