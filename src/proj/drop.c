@@ -1,8 +1,9 @@
 /*
  * A version goes: first the log says so, then it leaves its group, then, when nothing of it is
  * under way, its tables and rows are dropped. Cut short after the first step, the next start finds
- * tables that no definition speaks of, and drops them.
+ * tables that no definition speaks of, and drops them; so does the removal of the projection.
  */
+#include "core/check.h"
 #include "core/compiler.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -11,6 +12,7 @@
 /* What of a version is there. What could not be made (a table of somebody else has its name) is
  * not ours to drop. */
 struct made {
+    bool ours; /* our own tables */
     bool tables, served;
 };
 static enum err look_at(struct lane *l, const struct def *d, struct made *out, struct ectx *ec)
@@ -33,9 +35,52 @@ static enum err look_at(struct lane *l, const struct def *d, struct made *out, s
                                 "SELECT COUNT(*) FROM leat_projection WHERE projection = $1 AND "
                                 "served = $2",
                                 params, ARRAY_LEN(params), &served, ec);
-    *out = (struct made){.tables = there > 0, .served = served > 0};
+    *out = (struct made){.ours = true, .tables = there > 0, .served = served > 0};
     return e;
 }
+
+/* ---- Versions that have tables here and are not known any more: a drop that was cut short */
+
+struct orphans {
+    const uint32_t *known;
+    size_t known_count;
+    struct str name;
+    struct buf sql;
+};
+static bool take_orphan(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct orphans *f = ctx;
+    (void)count;
+    for (size_t i = 0; i < f->known_count; i++) {
+        if (f->known[i] == (uint32_t)values[0].integer) {
+            return true;
+        }
+    }
+    def_write_drop(f->name, (uint32_t)values[0].integer, values[1].text, &f->sql);
+    return true;
+}
+
+MUST_USE enum err drop_orphans(struct lane *l, const uint32_t *known, size_t count, struct ectx *ec)
+{
+    const struct target_driver *driver = l->pr->driver;
+    const struct mapping_value name = {.kind = MAPPING_TEXT, .text = l->pr->name};
+    struct orphans f = {.known = known, .known_count = count, .name = l->pr->name};
+    struct target_stmt *s = NULL;
+    buf_init(&f.sql, 256u << 10);
+    enum err e = driver->prepare(
+        l->db, STR_LIT("SELECT version, tables FROM leat_version WHERE projection = $1"), &s, ec);
+    e = e != ERR_OK ? e : driver->query(s, &name, 1, take_orphan, &f, ec);
+    driver->finalize(s);
+    if (e == ERR_OK && f.sql.n > 0) {
+        buf_put_u8(&f.sql, 0);
+        e = buf_failed(&f.sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
+                               : driver->exec(l->db, (const char *)f.sql.p, ec);
+    }
+    buf_deinit(&f.sql);
+    return e;
+}
+
+/* ---- A version that is known */
 
 static void drop_run(struct work *w)
 {
@@ -52,13 +97,18 @@ static void drop_run(struct work *w)
     struct made made = {0};
     w->err = l->db == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
                            : look_at(l, r->d, &made, &w->ec);
+    if (r->pr->removing && made.ours && w->err == ERR_OK) {
+        w->err = drop_orphans(l, r->drop_known, r->drop_known_count, &w->ec);
+    }
     buf_printf(&sql, "%s;\n", driver->begin);
     for (size_t i = 0; r->pr->removing && made.served && i < r->d->table_count; i++) {
         buf_put_z(&sql, "DROP VIEW IF EXISTS ");
         def_put_name(&sql, r->d->tables[i].name);
         buf_put_z(&sql, ";\n");
     }
-    def_write_drop(r->d->name, r->d->version, buf_str(&names), &sql);
+    if (made.tables) {
+        def_write_drop(r->d->name, r->d->version, buf_str(&names), &sql);
+    }
     if (r->pr->removing) {
         buf_printf(&sql,
                    "DELETE FROM leat_projection WHERE projection = '%.*s' AND NOT EXISTS (SELECT 1 "
@@ -69,7 +119,7 @@ static void drop_run(struct work *w)
     buf_put_u8(&sql, 0);
     if (w->err == ERR_OK && (buf_failed(&sql) || buf_failed(&names))) {
         w->err = ectx_fail(&w->ec, ERR_NO_MEMORY, "out of memory");
-    } else if (w->err == ERR_OK && made.tables) {
+    } else if (w->err == ERR_OK && (made.tables || (made.ours && r->pr->removing))) {
         w->err = driver->exec(l->db, (const char *)sql.p, &w->ec);
         if (w->err != ERR_OK) {
             IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
@@ -156,6 +206,11 @@ void run_drop_go(struct run *r)
         return;
     }
     r->drop_sent = true;
+    r->drop_known_count = 0;
+    LIST_FOR_EACH (link, next, &r->pr->runs) {
+        CHECK(r->drop_known_count < PROJ_VERSIONS_MAX);
+        r->drop_known[r->drop_known_count++] = CONTAINER_OF(link, struct run, link)->d->version;
+    }
     r->pr->work_pending++;
     r->drop_work = (struct work){.run = drop_run, .done = drop_done};
     lane_submit(&r->pr->lanes[0], &r->drop_work);

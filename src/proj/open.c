@@ -95,40 +95,6 @@ static enum err open_run(struct lane *l, size_t i, struct ectx *ec)
     return e != ERR_OK ? e : apply_create(driver, l->db, r->d, &r->apply[l->index], ec);
 }
 
-/* Versions that have tables here and are not known any more: a drop that was cut short. */
-struct orphans {
-    const struct opening *o;
-    struct str name;
-    struct buf sql;
-};
-static bool take_orphan(void *ctx, const struct mapping_value *values, size_t count)
-{
-    struct orphans *f = ctx;
-    (void)count;
-    for (size_t i = 0; i < f->o->known_count; i++) {
-        if (f->o->known[i] == (uint32_t)values[0].integer) {
-            return true;
-        }
-    }
-    def_write_drop(f->name, (uint32_t)values[0].integer, values[1].text, &f->sql);
-    return true;
-}
-static enum err drop_orphans(struct lane *l, struct ectx *ec)
-{
-    struct orphans f = {.o = &l->open, .name = l->pr->name};
-    struct mapping_value name = {.kind = MAPPING_TEXT, .text = l->pr->name};
-    buf_init(&f.sql, 256u << 10);
-    enum err e = ask(l, "SELECT version, tables FROM leat_version WHERE projection = $1", &name, 1,
-                     take_orphan, &f, ec);
-    if (e == ERR_OK && f.sql.n > 0) {
-        buf_put_u8(&f.sql, 0);
-        e = buf_failed(&f.sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
-                               : l->pr->driver->exec(l->db, (const char *)f.sql.p, ec);
-    }
-    buf_deinit(&f.sql);
-    return e;
-}
-
 static void open_run_all(struct work *w)
 {
     struct lane *l = w->lane;
@@ -146,7 +112,7 @@ static void open_run_all(struct work *w)
         o->err[i] = open_run(l, i, &o->ec[i]);
         bool good = o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED;
         if (i == 0 && good && l->index == 0) {
-            w->err = drop_orphans(l, &w->ec);
+            w->err = drop_orphans(l, o->known, o->known_count, &w->ec);
         }
     }
 }

@@ -148,6 +148,8 @@ struct run {
     bool dropping; /* is on its way out */
     bool drop_sent;
     struct work drop_work;
+    uint32_t drop_known[PROJ_VERSIONS_MAX]; /* what is no orphan, as the work began */
+    size_t drop_known_count;
     struct proj_command *drop_command; /* NULL: by itself */
     bool failed;                       /* `error` stands in its way */
     struct ectx error;
@@ -324,6 +326,9 @@ void lane_close(struct lane *l); /* everything on it: on the loop, when nothing 
 /* drop.c */
 void run_drop(struct run *r, struct proj_command *c); /* its tables, then itself */
 void run_drop_go(struct run *r);
+/* On a worker: the tables of versions that are not known any more. */
+MUST_USE enum err drop_orphans(struct lane *l, const uint32_t *known, size_t count,
+                               struct ectx *ec);
 
 /* send.c */
 #define SEND_MAX 64u

@@ -133,6 +133,52 @@ TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
     world_deinit(&w);
 }
 
+/* A version whose drop was cut short: the log does not speak of it any more. */
+static void leave_orphan(struct world *w)
+{
+    change_target(w, "CREATE TABLE keys__v9 (k TEXT)");
+    change_target(w, "INSERT INTO leat_version (projection, version, tables, indexed, created_at) "
+                     "VALUES ('sums', 9, 'keys', 0, 0)");
+    change_target(w, "INSERT INTO leat_checkpoint SELECT projection, 9, shard, topic_id, "
+                     "owner_epoch, position, live_from, updated_at, last_time_ms FROM "
+                     "leat_checkpoint WHERE version = 1");
+}
+
+static void check_nothing_left(struct world *w)
+{
+    world_check_rows(w, "SELECT COUNT(*) FROM leat_version", "0\n");
+    world_check_rows(w, "SELECT COUNT(*) FROM leat_projection", "0\n");
+    world_check_rows(w, "SELECT COUNT(*) FROM leat_checkpoint", "0\n");
+    world_check_rows(w,
+                     server_on_postgres
+                         ? "SELECT tablename FROM pg_tables WHERE schemaname = current_schema AND "
+                           "tablename LIKE 'keys%'"
+                         : "SELECT name FROM sqlite_master WHERE name LIKE 'keys%'",
+                     "");
+}
+
+/* Else the next projection of that name would find positions and rows that are not its own. */
+TEST_ON_BOTH(a_removal_drops_versions_that_no_definition_speaks_of)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 5);
+    leave_orphan(&w);
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    check_nothing_left(&w);
+    /* With a version, too, of which there is nothing to drop. */
+    world_apply(&w, 1);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    leave_orphan(&w);
+    change_target(&w, "DELETE FROM leat_version WHERE version = 1");
+    change_target(&w, "DELETE FROM leat_checkpoint WHERE version = 1");
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
+    world_deinit(&w);
+}
+
 /* What is served is not among the versions: a hand in the target, or another state of it. */
 TEST_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
 {
