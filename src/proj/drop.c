@@ -39,6 +39,27 @@ static enum err look_at(struct lane *l, const struct def *d, struct made *out, s
     return e;
 }
 
+/* A whole transaction. The log says already that the version went, and its number may be taken
+ * again: so it is on the disk before that can happen. */
+static enum err exec_drop(struct lane *l, struct buf *sql, struct ectx *ec)
+{
+    const struct target_driver *driver = l->pr->driver;
+    buf_put_z(sql, "COMMIT;\n");
+    buf_put_u8(sql, 0);
+    if (buf_failed(sql)) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    enum err e = driver->set_durable(l->db, true, ec);
+    if (e == ERR_OK) {
+        e = driver->exec(l->db, (const char *)sql->p, ec);
+        if (e != ERR_OK) {
+            IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
+        }
+    }
+    IGNORE(driver->set_durable(l->db, false, NULL) == ERR_OK);
+    return e;
+}
+
 /* ---- Versions that have tables here and are not known any more: a drop that was cut short */
 
 struct orphans {
@@ -46,6 +67,7 @@ struct orphans {
     size_t known_count;
     struct str name;
     struct buf sql;
+    size_t count;
 };
 static bool take_orphan(void *ctx, const struct mapping_value *values, size_t count)
 {
@@ -56,6 +78,7 @@ static bool take_orphan(void *ctx, const struct mapping_value *values, size_t co
             return true;
         }
     }
+    f->count++;
     def_write_drop(f->name, (uint32_t)values[0].integer, values[1].text, &f->sql);
     return true;
 }
@@ -67,14 +90,13 @@ MUST_USE enum err drop_orphans(struct lane *l, const uint32_t *known, size_t cou
     struct orphans f = {.known = known, .known_count = count, .name = l->pr->name};
     struct target_stmt *s = NULL;
     buf_init(&f.sql, 256u << 10);
+    buf_printf(&f.sql, "%s;\n", driver->begin);
     enum err e = driver->prepare(
         l->db, STR_LIT("SELECT version, tables FROM leat_version WHERE projection = $1"), &s, ec);
     e = e != ERR_OK ? e : driver->query(s, &name, 1, take_orphan, &f, ec);
     driver->finalize(s);
-    if (e == ERR_OK && f.sql.n > 0) {
-        buf_put_u8(&f.sql, 0);
-        e = buf_failed(&f.sql) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
-                               : driver->exec(l->db, (const char *)f.sql.p, ec);
+    if (e == ERR_OK && f.count > 0) {
+        e = exec_drop(l, &f.sql, ec);
     }
     buf_deinit(&f.sql);
     return e;
@@ -115,15 +137,10 @@ static void drop_run(struct work *w)
                    "FROM leat_version v WHERE v.projection = leat_projection.projection);\n",
                    STR(r->d->name));
     }
-    buf_put_z(&sql, "COMMIT;\n");
-    buf_put_u8(&sql, 0);
-    if (w->err == ERR_OK && (buf_failed(&sql) || buf_failed(&names))) {
+    if (w->err == ERR_OK && buf_failed(&names)) {
         w->err = ectx_fail(&w->ec, ERR_NO_MEMORY, "out of memory");
     } else if (w->err == ERR_OK && (made.tables || (made.ours && r->pr->removing))) {
-        w->err = driver->exec(l->db, (const char *)sql.p, &w->ec);
-        if (w->err != ERR_OK) {
-            IGNORE(driver->exec(l->db, "ROLLBACK", NULL) == ERR_OK);
-        }
+        w->err = exec_drop(l, &sql, &w->ec);
     }
     buf_deinit(&names);
     buf_deinit(&sql);

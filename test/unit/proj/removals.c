@@ -202,3 +202,45 @@ TEST_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
     assert_int_equal(to_one.c.err, ERR_BEHIND);
     world_deinit(&w);
 }
+
+/* The server says how it is told to commit, in the transaction of a drop. */
+static void watch_drops(struct world *w)
+{
+    change_target(w, "CREATE TABLE seen (how TEXT)");
+    change_target(w, "CREATE FUNCTION see() RETURNS trigger AS $$ BEGIN INSERT INTO seen VALUES "
+                     "(OLD.version || ' ' || current_setting('synchronous_commit')); RETURN OLD; "
+                     "END $$ LANGUAGE plpgsql");
+    change_target(w, "CREATE TRIGGER see_drops BEFORE DELETE ON leat_version FOR EACH ROW EXECUTE "
+                     "FUNCTION see()");
+}
+
+/* The log says that a version went, and takes another one of its number: a power cut must not bring
+ * back the tables and positions of the old one. */
+TEST(a_drop_is_on_the_disk_before_it_counts_on_postgres)
+{
+    struct world w;
+    struct ectx ec;
+    server_on_postgres = true;
+    begin(&w, 7);
+    watch_drops(&w);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK); /* so that it stays */
+    world_apply(&w, 2);
+    world_run(&w, 2000);
+    assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_OK);
+    world_until(&w, world_one_version, 10000);
+    world_check_rows(&w, "SELECT how FROM seen", "2 on\n");
+    leave_orphan(&w);
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    world_check_rows(&w, "SELECT how FROM seen ORDER BY 1", "1 on\n2 on\n9 on\n");
+    /* What follows is as fast as before. */
+    world_apply(&w, 1);
+    world_until(&w, world_settled, 60000);
+    change_target(&w, "TRUNCATE seen");
+    change_target(&w, "CREATE TRIGGER see_steps BEFORE UPDATE ON leat_checkpoint FOR EACH ROW "
+                      "EXECUTE FUNCTION see()");
+    world_say(&w, 10, 0);
+    world_until(&w, world_settled, 60000);
+    world_check_rows(&w, "SELECT DISTINCT how FROM seen", "1 off\n");
+    server_on_postgres = false;
+    world_deinit(&w);
+}
