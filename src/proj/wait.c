@@ -4,9 +4,14 @@
  * A commit position becomes one offset for each partition of the projection's topics (engine_seek:
  * the first record above it); then it is a comparison of offsets. Without a global order the caller
  * gives the offsets.
+ *
+ * What is served may be unknown when a wait begins (its target is not open yet), or change while it
+ * lasts: the marks are those of every version's topics, and the ones count that what is served
+ * reads.
  */
 #include <string.h>
 
+#include "core/check.h"
 #include "core/compiler.h"
 #include "core/mem.h"
 #include "proj/proj_int.h"
@@ -58,6 +63,16 @@ static struct run *awaited(struct projection *pr)
     return r != NULL || list_empty(&pr->runs) ? r : CONTAINER_OF(pr->runs.next, struct run, link);
 }
 
+static bool reads(const struct run *r, struct str topic)
+{
+    for (size_t i = 0; i < r->d->topic_count; i++) {
+        if (str_eq(r->d->topics[i], topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* How many events are missing. */
 static uint64_t missing(struct waiting *w)
 {
@@ -65,6 +80,9 @@ static uint64_t missing(struct waiting *w)
     uint64_t lag = 0;
     for (size_t i = 0; i < w->count; i++) {
         const struct mark *m = &w->marks[i];
+        if (r != NULL && !reads(r, m->topic)) {
+            continue; /* only another version does */
+        }
         struct shard *s = r == NULL ? NULL : shard_find(r, m->topic, m->partition);
         bool held = s != NULL && s->claim == CLAIM_HELD;
         int64_t next = s != NULL && shard_is_known(s) ? s->next_offset : 0;
@@ -173,13 +191,32 @@ static void sought(struct engine_seek *s)
     }
 }
 
-static size_t names_bytes(const struct run *r)
+/* The topics of all versions, each once. */
+struct topics {
+    struct str names[DEF_TOPICS_MAX * PROJ_VERSIONS_MAX];
+    size_t count, bytes;
+};
+static void add_topic(struct topics *t, struct str name)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < r->d->topic_count; i++) {
-        n += r->d->topics[i].n;
+    for (size_t i = 0; i < t->count; i++) {
+        if (str_eq(t->names[i], name)) {
+            return;
+        }
     }
-    return n;
+    CHECK(t->count < ARRAY_LEN(t->names));
+    t->names[t->count++] = name;
+    t->bytes += name.n;
+}
+static void find_topics(struct projection *pr, struct topics *t)
+{
+    t->count = 0;
+    t->bytes = 0;
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        const struct def *d = CONTAINER_OF(link, struct run, link)->d;
+        for (size_t i = 0; i < d->topic_count; i++) {
+            add_topic(t, d->topics[i]);
+        }
+    }
 }
 
 static struct str keep_name(struct waiting *w, struct str topic)
@@ -190,24 +227,24 @@ static struct str keep_name(struct waiting *w, struct str topic)
     return kept;
 }
 
-static size_t count_partitions(struct proj *p, const struct run *r)
+static size_t count_partitions(struct proj *p, const struct topics *t)
 {
     size_t n = 0;
     struct engine_topic topic;
-    for (size_t i = 0; i < r->d->topic_count; i++) {
-        if (engine_topic_get(p->e, r->d->topics[i], &topic)) {
+    for (size_t i = 0; i < t->count; i++) {
+        if (engine_topic_get(p->e, t->names[i], &topic)) {
             n += (size_t)topic.partition_count;
         }
     }
     return n;
 }
 
-static void seek_all(struct waiting *w, const struct run *r, uint64_t position)
+static void seek_all(struct waiting *w, const struct topics *t, uint64_t position)
 {
     struct engine_topic topic;
-    for (size_t i = 0; i < r->d->topic_count; i++) {
-        bool there = engine_topic_get(w->p->e, r->d->topics[i], &topic);
-        const struct str name = keep_name(w, r->d->topics[i]);
+    for (size_t i = 0; i < t->count; i++) {
+        bool there = engine_topic_get(w->p->e, t->names[i], &topic);
+        const struct str name = keep_name(w, t->names[i]);
         for (int32_t n = 0; there && n < topic.partition_count; n++) {
             struct mark *m = &w->marks[w->count++];
             m->w = w;
@@ -228,10 +265,10 @@ static void seek_all(struct waiting *w, const struct run *r, uint64_t position)
 }
 
 /* The offsets of the caller, of topics that are ours. */
-static void take_inputs(struct waiting *w, const struct run *r, const struct proj_wait *call)
+static void take_inputs(struct waiting *w, const struct topics *t, const struct proj_wait *call)
 {
-    for (size_t t = 0; t < r->d->topic_count; t++) {
-        const struct str name = keep_name(w, r->d->topics[t]);
+    for (size_t k = 0; k < t->count; k++) {
+        const struct str name = keep_name(w, t->names[k]);
         for (size_t i = 0; i < call->input_count; i++) {
             if (str_eq(name, call->inputs[i].topic)) {
                 w->marks[w->count++] = (struct mark){.w = w,
@@ -250,10 +287,36 @@ static void refuse(struct proj_wait *call, enum err e)
     call->done(call);
 }
 
+static void begin(struct proj *p, struct projection *pr, struct proj_wait *call)
+{
+    struct topics topics;
+    find_topics(pr, &topics);
+    size_t room = call->position != 0 ? count_partitions(p, &topics) : call->input_count;
+    struct waiting *w = mem_zalloc(1, sizeof(*w) + room * sizeof(struct mark) + topics.bytes);
+    if (w == NULL) {
+        refuse(call, ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
+        return;
+    }
+    w->p = p;
+    w->call = call;
+    w->pr = pr;
+    w->names = (char *)&w->marks[room];
+    call->internal = w;
+    list_push_back(&p->waits, &w->link);
+    p->wait_count++;
+    w->starting = true;
+    if (call->position != 0) {
+        seek_all(w, &topics, call->position);
+    } else {
+        take_inputs(w, &topics, call);
+    }
+    w->starting = false;
+    look(w, env_mono_ns(p->env));
+}
+
 void proj_wait(struct proj *p, struct proj_wait *call)
 {
     struct projection *pr = projection_find(p, call->name);
-    struct run *r = pr == NULL ? NULL : awaited(pr);
     call->lag_events = 0;
     memset(&call->ec, 0, sizeof(call->ec));
     if (p->stopping || !p->ready) {
@@ -262,7 +325,7 @@ void proj_wait(struct proj *p, struct proj_wait *call)
     } else if (pr == NULL || pr->removing) {
         refuse(call, ectx_fail(&call->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
                                (int)(call->name.n > 80 ? 80 : call->name.n), call->name.p));
-    } else if (r == NULL) {
+    } else if (awaited(pr) == NULL) {
         refuse(call, ectx_fail(&call->ec, ERR_NOT_READY, "no version of '%.*s' is known yet",
                                STR(pr->name)));
     } else if (p->wait_count == PROJ_WAITS_MAX) {
@@ -272,27 +335,7 @@ void proj_wait(struct proj *p, struct proj_wait *call)
         refuse(call, ectx_fail(&call->ec, ERR_INVALID_REQUEST,
                                "this position is above the end of the log"));
     } else {
-        size_t room = call->position != 0 ? count_partitions(p, r) : call->input_count;
-        struct waiting *w = mem_zalloc(1, sizeof(*w) + room * sizeof(struct mark) + names_bytes(r));
-        if (w == NULL) {
-            refuse(call, ectx_fail(&call->ec, ERR_NO_MEMORY, "out of memory"));
-            return;
-        }
-        w->p = p;
-        w->call = call;
-        w->pr = pr;
-        w->names = (char *)&w->marks[room];
-        call->internal = w;
-        list_push_back(&p->waits, &w->link);
-        p->wait_count++;
-        w->starting = true;
-        if (call->position != 0) {
-            seek_all(w, r, call->position);
-        } else {
-            take_inputs(w, r, call);
-        }
-        w->starting = false;
-        look(w, env_mono_ns(p->env));
+        begin(p, pr, call);
     }
 }
 

@@ -1,4 +1,5 @@
 /* Read your writes: waiting until a projection has applied what was written. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base.h"
@@ -166,5 +167,79 @@ TEST(wait_outlives_the_version_that_it_began_with)
     world_run(&w, 1000);
     assert_false(wait.done);
     proj_wait_cancel(w.nodes[0].proj, &wait.call);
+    world_deinit(&w);
+}
+
+/* A version of which the source is these topics. */
+static void apply_over(struct world *w, uint32_t version, const char *topics)
+{
+    char text[2048];
+    char other[2100];
+    struct ectx ec;
+    (void)world_definition(w, version, text, sizeof(text));
+    char *at = strstr(text, "[events]");
+    (void)snprintf(other, sizeof(other), "%.*s%s%s", (int)(at - text), text, topics,
+                   at + strlen("[events]"));
+    if (world_command(w, PROJ_APPLY, other, &ec) != ERR_OK) {
+        fail_msg("%s %s", ec.text, ec.hint);
+    }
+}
+
+static void say_more(struct world *w, const char *topic)
+{
+    (void)worst_produce(w->log, topic, 0, STR_LIT("k0"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+}
+
+/* What is served says of which topics the events are missing, not the version that was the first
+ * when the wait began: neither before it is known, nor when another one is served meanwhile. */
+TEST_ON_BOTH(wait_is_for_the_topics_of_what_is_served)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 14);
+    worst_topic_make(w.log, "more", 1);
+    world_apply(&w, 1);
+    world_say(&w, 20, 0);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    apply_over(&w, 2, "[events, more]");
+    say_more(&w, "more");
+    const struct engine_input input = {STR_LIT("more"), 0, 1};
+    struct waiting first = {.call = {.name = STR_LIT("sums"),
+                                     .inputs = &input,
+                                     .input_count = 1,
+                                     .deadline_ns = env_mono_ns(w.env),
+                                     .done = waited}};
+    proj_wait(w.nodes[0].proj, &first.call); /* version 1 does not read it */
+    assert_true(first.done);
+    assert_int_equal(first.call.err, ERR_OK);
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    say_more(&w, "more");
+    world_kill(&w, 0);
+    world_up(&w, 0);
+    while (!w.nodes[0].ready) {
+        world_step(&w);
+    }
+    assert_int_equal(world_served(&w), 0); /* not known yet */
+    const struct engine_input next = {STR_LIT("more"), 0, 2};
+    struct waiting wait = {.call = {.name = STR_LIT("sums"),
+                                    .inputs = &next,
+                                    .input_count = 1,
+                                    .deadline_ns = env_mono_ns(w.env) + 5000000000u,
+                                    .done = waited}};
+    proj_wait(w.nodes[0].proj, &wait.call);
+    world_until(&w, world_two_is_served, 4000);
+    world_run(&w, 500);
+    assert_false(wait.done);
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    while (!wait.done) {
+        world_step(&w);
+    }
+    assert_int_equal(wait.call.err, ERR_OK);
+    world_stop(&w, 0);
     world_deinit(&w);
 }
