@@ -340,6 +340,47 @@ TEST(a_version_that_stopped_does_not_hold_the_lanes)
     world_deinit(&w);
 }
 
+static void by_hand(struct world *w, const char *sql)
+{
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    assert_int_equal(target_postgres.load(&l, NULL), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(w->target), 0, &db, NULL), ERR_OK);
+    assert_int_equal(target_postgres.exec(db, sql, NULL), ERR_OK);
+    target_postgres.close(db);
+    target_postgres.unload(l);
+}
+static bool one_is_gone(struct world *w)
+{
+    return run_find(sums(w), 1)->gone;
+}
+
+/* A version whose table is gone is open on no connection: the others go to four and back to one. */
+TEST(a_version_whose_table_is_gone_does_not_hold_the_lanes)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    begin(&w);
+    w.keep = NULL;
+    (void)world_definition(&w, 1, text, sizeof(text));
+    strstr(text, "version: 1")[9] = '2';
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    world_until(&w, two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    by_hand(&w, "DROP TABLE keys__v1");
+    world_say(&w, 10, 0);
+    world_until(&w, one_is_gone, 60000);
+    world_until(&w, world_settled, 60000);
+    until_four(&w);
+    world_until(&w, has_one, 60000);
+    world_until(&w, world_settled, 60000);
+    assert_true(one_is_gone(&w));
+    world_check(&w, "");
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 /* A projection over one partition, or over several that would share a connection, needs no other.
  */
 TEST(a_projection_over_one_partition_has_one_lane)
