@@ -565,7 +565,7 @@ static const char DEFINITION_EXAMPLE[] =
     "projection-behind projection-busy projection-not-ready"
 #define KEY_PROBLEMS                                                                     \
     "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
-    "projection-not-ready"
+    "projection-version-stopped projection-not-ready"
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \
         "POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL, \

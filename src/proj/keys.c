@@ -22,6 +22,7 @@ struct retry {
     struct str key; /* heap */
     unsigned lane;
     bool skip, more, found, stays;
+    bool absent; /* the version is not open on this connection: nothing was done */
     int64_t now_ms;
     struct apply_counts counts;
     struct changes changes; /* if it `collects` */
@@ -33,6 +34,7 @@ static void retry_run(struct work *w)
 {
     struct retry *r = CONTAINER_OF(w, struct retry, work);
     struct apply *a = r->run->apply[w->lane->index];
+    r->absent = a == NULL;
     if (a != NULL) {
         apply_watch(a, r->collects ? &r->changes : NULL);
         apply_upcast(a, r->upcasts);
@@ -84,7 +86,7 @@ static void retry_done(struct work *w)
         if (pr->actions_waiting) {
             actions_send(pr);
         }
-    } else if (e != ERR_NOT_FOUND && e != ERR_AGAIN) {
+    } else if (e != ERR_NOT_FOUND && e != ERR_AGAIN && !r->absent) {
         feed_gap(pr, r->run); /* it may be committed: no checkpoint tells */
     }
     if (e == ERR_OK) {
@@ -106,7 +108,7 @@ static void retry_done(struct work *w)
         retry_next(r);
         return;
     }
-    if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_AGAIN) {
+    if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_AGAIN && !r->absent) {
         lane_fail(w->lane, &w->ec);
     }
     retry_end(r, e);
@@ -137,6 +139,15 @@ void parked_key_command(struct projection *pr, struct proj_command *c)
         answer(c, run == NULL || run->dropping
                       ? ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no such version")
                       : ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory"));
+        return;
+    }
+    if (run->gone) { /* it is on no connection: the others need theirs */
+        mem_free(r);
+        mem_free(key);
+        c->why = PROJ_VERSION_STOPPED;
+        c->version = run->d->version;
+        answer(c, ectx_fail(&c->ec, ERR_EXISTS, "version %u has stopped: %s", run->d->version,
+                            run->error.text));
         return;
     }
     if (upcasts_matter(pr->p, run->d) && (r->upcasts = upcasts_now(pr->p)) == NULL) {

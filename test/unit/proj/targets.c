@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "core/compiler.h"
+#include "proj/proj_int.h"
 #include "server.h"
 #include "world.h"
 
@@ -163,6 +164,26 @@ static void check_gone(struct world *w)
                      "0\n");
 }
 
+static bool is_connected(struct world *w)
+{
+    const struct lane *l = &projection_find(w->nodes[0].proj, STR_LIT("sums"))->lanes[0];
+    return l->connected && !l->broken;
+}
+
+/* Its keys cannot be tried again, which says so and is no fault of the connection. */
+static void check_keys_stay(struct world *w)
+{
+    static const enum proj_command_kind kinds[] = {PROJ_RETRY_KEY, PROJ_SKIP_KEY};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct ectx ec;
+        assert_true(is_connected(w));
+        assert_int_equal(world_command(w, kinds[i], "k0", &ec), ERR_EXISTS);
+        assert_int_equal(w->why, PROJ_VERSION_STOPPED);
+        assert_non_null(strstr(ec.text, "version 1 has stopped: table keys__v1 is gone"));
+        assert_true(is_connected(w));
+    }
+}
+
 /* A table that somebody drops is no event's fault, and none is made empty below a checkpoint: the
  * version stops, also across a restart, until a rebuild has made it again. */
 TEST_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
@@ -178,6 +199,7 @@ TEST_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
         world_say(&w, 10, 0);
         world_run(&w, 5000);
         check_gone(&w);
+        check_keys_stay(&w);
         if (restarts > 0) {
             world_kill(&w, 0);
             world_up(&w, 0);
