@@ -154,7 +154,7 @@ static void open_done(struct work *w)
     l->connected = l->db != NULL;
     l->opening = false;
     l->broken = l->broken && !o->fresh;
-    if (l->index < pr->lane_count) {
+    if (l->index == 0) { /* it makes and drops; another one may be one that it cannot have */
         pr->unreachable = !l->connected;
     }
     if (!good) {

@@ -189,7 +189,7 @@ struct projection {
     bool reached;        /* the log says that there may be tables of it in the target */
     bool reaching;       /* it is about to say so */
     char *reached_key;   /* of the record that does; heap */
-    bool unreachable;    /* the last attempt to connect failed */
+    bool unreachable;    /* the last attempt to connect the first lane failed */
     struct since *since; /* NULL: a record from before there was such a thing */
     bool paused, removing;
     bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */

@@ -381,6 +381,31 @@ TEST(a_version_whose_table_is_gone_does_not_hold_the_lanes)
     world_deinit(&w);
 }
 
+/* One of four connections breaks, and there is none to have in its place: the projection goes on
+ * with one, and its target is no more out of reach than before: it can be removed. */
+TEST(a_connection_that_is_not_had_again_does_not_make_the_target_unreachable)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w);
+    until_four(&w);
+    struct projection *pr = sums(&w);
+    while (!lane_idle(&pr->lanes[2])) {
+        world_step(&w);
+    }
+    const struct str where = pr->where;
+    pr->where = STR_LIT("postgresql://nobody@127.0.0.1:1/x");
+    (void)ectx_fail(&ec, ERR_CLOSED, "the connection broke");
+    lane_fail(&pr->lanes[2], &ec);
+    world_until(&w, has_one, 60000);
+    pr->where = where;
+    assert_true(pr->lanes[0].connected);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 /* A projection over one partition, or over several that would share a connection, needs no other.
  */
 TEST(a_projection_over_one_partition_has_one_lane)
