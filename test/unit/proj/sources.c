@@ -12,8 +12,9 @@ static void apply_of(struct world *w, uint32_t version, const char *topics)
     char text[2048];
     char all[2100];
     struct ectx ec;
-    char *at = strstr(strcpy(all, world_definition(w, version, text, sizeof(text))), "[events]");
     char rest[2100];
+    (void)snprintf(all, sizeof(all), "%s", world_definition(w, version, text, sizeof(text)));
+    char *at = strstr(all, "[events]");
     assert_non_null(at);
     (void)snprintf(rest, sizeof(rest), "%s", at + strlen("[events]"));
     (void)snprintf(at, sizeof(all) - (size_t)(at - all), "[%s]%s", topics, rest);
