@@ -22,7 +22,7 @@ enum meta_stmt {
     META_UNPARK,        /* projection, version, shard, offset */
     META_REASON,        /* reason, projection, version, shard, offset */
     META_PARKED_KEYS,   /* projection, version, shard -> key, count */
-    META_PARKED_OF,     /* projection, version, key, limit -> shard, offset, record */
+    META_PARKED_OF,     /* projection, version, key, shard, limit -> offset, record */
     META_PARKED_COUNT,  /* projection, version, key -> how many */
     META_ACTION,        /* projection, version, id, shard, offset, gated, stream, type, data,
                            causation, correlation, traceparent */

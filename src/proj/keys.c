@@ -51,7 +51,11 @@ static void retry_end(struct retry *r, enum err e)
     struct proj_command *c = r->c;
     c->version = r->run->d->version;
     c->ec = r->work.ec;
-    bool done = e == ERR_OK || (e == ERR_NOT_FOUND && r->found);
+    bool done = e == ERR_OK || (e == ERR_NOT_FOUND && (r->found || c->parked > 0));
+    if (done && !r->stays && c->parked > 0) {
+        c->reason = STR_LIT("it has events in partitions that are not this process's at present");
+        r->stays = true;
+    }
     if (c->skipped > 0) {
         c->reason = done ? c->reason : arena_str(c->arena, str_of(c->ec.text));
         e = ERR_OK;
@@ -93,6 +97,8 @@ static void retry_done(struct work *w)
         r->skip = false;
         c->applied += r->counts.applied;
         c->skipped += r->counts.skipped;
+    }
+    if (e == ERR_OK || e == ERR_NOT_FOUND) {
         c->parked = r->counts.left;
     }
     if (e == ERR_OK && r->counts.parked > 0) {

@@ -47,8 +47,9 @@ static const char *const meta_sql[META_COUNT] = {
                     "AND shard = $4 AND record_offset = $5",
     [META_PARKED_KEYS] = "SELECT event_key, COUNT(*) FROM leat_parked WHERE projection = $1 AND "
                          "version = $2 AND shard = $3 GROUP BY event_key",
-    [META_PARKED_OF] = "SELECT shard, record_offset, record FROM leat_parked WHERE projection = $1 "
-                       "AND version = $2 AND event_key = $3 ORDER BY shard, record_offset LIMIT $4",
+    [META_PARKED_OF] = "SELECT record_offset, record FROM leat_parked WHERE projection = $1 AND "
+                       "version = $2 AND event_key = $3 AND shard = $4 ORDER BY record_offset "
+                       "LIMIT $5",
     [META_PARKED_COUNT] = "SELECT COUNT(*) FROM leat_parked WHERE projection = $1 AND version = $2 "
                           "AND event_key = $3",
     [META_ACTION] =

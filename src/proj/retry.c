@@ -8,13 +8,13 @@
 #include "proj/apply_int.h"
 
 struct parked_row {
-    struct str shard, record;
+    struct str record;
     int64_t offset;
 };
 struct parked_rows {
     struct apply *a;
     struct parked_row *rows;
-    size_t count;
+    size_t count, room;
     bool failed;
 };
 static bool take_parked(void *ctx, const struct mapping_value *values, size_t count)
@@ -22,42 +22,41 @@ static bool take_parked(void *ctx, const struct mapping_value *values, size_t co
     struct parked_rows *p = ctx;
     (void)count;
     struct parked_row *row = &p->rows[p->count];
-    row->shard = arena_str(&p->a->batch_arena, values[0].text);
-    row->offset = values[1].integer;
-    row->record = arena_str(&p->a->batch_arena, values[2].text);
-    p->failed = str_is_null(row->shard) || str_is_null(row->record);
+    row->offset = values[0].integer;
+    row->record = arena_str(&p->a->batch_arena, values[1].text);
+    p->failed = str_is_null(row->record);
     p->count++;
-    return !p->failed && p->count < APPLY_RETRY_MAX;
+    return !p->failed && p->count < p->room;
 }
 
-static enum err drop_parked(struct apply *a, const struct parked_row *row, struct str key,
-                            struct ectx *ec)
+static enum err drop_parked(struct apply *a, struct str shard, const struct parked_row *row,
+                            struct str key, struct ectx *ec)
 {
-    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(row->shard),
+    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(shard),
                                            apply_int(row->offset)};
     enum err e = apply_meta(a, META_UNPARK, params, ARRAY_LEN(params), NULL, ec);
-    if (e == ERR_OK && !park_count(a, row->shard, key, -1)) {
+    if (e == ERR_OK && !park_count(a, shard, key, -1)) {
         e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
     return e;
 }
 
-static enum err retry_row(struct apply *a, const struct parked_row *row, struct str key, bool skip,
-                          bool *stop, struct ectx *ec)
+static enum err retry_row(struct apply *a, struct str shard, const struct parked_row *row,
+                          struct str key, bool skip, bool *stop, struct ectx *ec)
 {
     struct record record;
     struct ectx why;
     bool wanted = true;
     bool again = false;
     arena_reset(&a->event_arena, APPLY_ARENA_KEEP);
-    struct apply_event event = {.shard = row->shard, .record = &record};
+    struct apply_event event = {.shard = shard, .record = &record};
     struct str rest;
-    event.topic = str_cut(row->shard, '/', &rest);
+    event.topic = str_cut(shard, '/', &rest);
     int64_t partition = 0;
     if (!str_to_i64(rest, &partition) ||
         !park_decode(row->record, &a->batch_arena, &record, &event.position)) {
         return ectx_fail(ec, ERR_DAMAGED, "the parked event %.*s at %lld cannot be read",
-                         STR(row->shard), (long long)row->offset);
+                         STR(shard), (long long)row->offset);
     }
     event.partition = (int32_t)partition;
     a->counts->events++;
@@ -68,7 +67,7 @@ static enum err retry_row(struct apply *a, const struct parked_row *row, struct 
     }
     if (e == ERR_OK) {
         a->counts->skipped += skip;
-        return drop_parked(a, row, key, ec);
+        return drop_parked(a, shard, row, key, ec);
     }
     if (e != ERR_MALFORMED) {
         *ec = why;
@@ -79,7 +78,7 @@ static enum err retry_row(struct apply *a, const struct parked_row *row, struct 
     *stop = true;
     const struct mapping_value params[] = {
         apply_text(utf8_valid(str_of(why.text)) ? str_of(why.text) : STR_LIT("(not UTF-8)")),
-        apply_name(a), apply_version(a), apply_text(row->shard), apply_int(row->offset)};
+        apply_name(a), apply_version(a), apply_text(shard), apply_int(row->offset)};
     return apply_meta(a, META_REASON, params, ARRAY_LEN(params), NULL, ec);
 }
 
@@ -91,43 +90,84 @@ static bool take_left(void *ctx, const struct mapping_value *values, size_t coun
     return false;
 }
 
+struct retrying {
+    struct parked_row *rows; /* APPLY_RETRY_MAX */
+    struct str key;
+    bool skip_first;
+    size_t tried, stopped; /* events; partitions whose order must wait */
+};
+
+/* A few at first, as the first may be as far as it goes, then ever more: what is read stays in
+ * memory until the transaction ends, and is about what is tried. */
+static enum err retry_shard(struct apply *a, struct str shard, struct retrying *t, struct ectx *ec)
+{
+    bool stop = false;
+    bool ours = true;
+    enum err e = ERR_OK;
+    for (size_t chunk = 16; e == ERR_OK && !stop && t->tried < APPLY_RETRY_MAX; chunk *= 8) {
+        const size_t left = APPLY_RETRY_MAX - t->tried;
+        struct parked_rows p = {.a = a, .rows = t->rows, .room = chunk < left ? chunk : left};
+        const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(t->key),
+                                               apply_text(shard), apply_int((int64_t)p.room)};
+        e = a->driver->query(a->meta[META_PARKED_OF], params, ARRAY_LEN(params), take_parked, &p,
+                             ec);
+        if (e == ERR_OK && p.failed) {
+            e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+        }
+        for (size_t i = 0; i < p.count && e == ERR_OK && !stop; i++) {
+            e = apply_is_owner(a, shard, &ours, ec);
+            if (e != ERR_OK || !ours) {
+                return e;
+            }
+            e = retry_row(a, shard, &p.rows[i], t->key, t->skip_first && t->tried == 0, &stop, ec);
+            t->tried++;
+        }
+        if (p.count < p.room) {
+            break;
+        }
+    }
+    t->stopped += stop;
+    return e;
+}
+
+/* The shard that is the next by name and has this key parked, or NULL: their order is that of the
+ * list of parked keys. */
+static const char *next_shard(const struct apply *a, struct str key, const char *last)
+{
+    const char *next = NULL;
+    for (size_t i = 0; i < a->shard_count; i++) {
+        const char *name = a->shards[i].name;
+        if ((last == NULL || strcmp(name, last) > 0) && (next == NULL || strcmp(name, next) < 0) &&
+            park_has(a, str_of(name), key)) {
+            next = name;
+        }
+    }
+    return next;
+}
+
 static enum err retry_in_transaction(struct apply *a, struct str key, bool skip_first, bool *more,
                                      struct ectx *ec)
 {
-    struct parked_rows p = {.a = a};
-    p.rows = arena_new_n(&a->batch_arena, struct parked_row, APPLY_RETRY_MAX);
-    if (p.rows == NULL) {
+    struct retrying t = {.key = key, .skip_first = skip_first};
+    t.rows = arena_new_n(&a->batch_arena, struct parked_row, APPLY_RETRY_MAX);
+    if (t.rows == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
-    const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(key),
-                                           apply_int(APPLY_RETRY_MAX)};
-    enum err e =
-        a->driver->query(a->meta[META_PARKED_OF], params, ARRAY_LEN(params), take_parked, &p, ec);
-    if (e == ERR_OK && p.failed) {
-        e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    enum err e = ERR_OK;
+    const char *shard = next_shard(a, key, NULL);
+    while (e == ERR_OK && shard != NULL && t.tried < APPLY_RETRY_MAX) {
+        e = retry_shard(a, str_of(shard), &t, ec);
+        shard = next_shard(a, key, shard);
     }
-    struct str stopped = STR_NULL; /* a shard whose order must wait */
-    size_t tried = 0;
-    for (size_t i = 0; i < p.count && e == ERR_OK; i++) {
-        bool ours = false;
-        bool stop = false;
-        e = apply_is_owner(a, p.rows[i].shard, &ours, ec);
-        if (e != ERR_OK || !ours || str_eq(stopped, p.rows[i].shard)) {
-            continue;
-        }
-        e = retry_row(a, &p.rows[i], key, skip_first && tried == 0, &stop, ec);
-        stopped = stop ? p.rows[i].shard : stopped;
-        tried++;
-    }
-    if (e == ERR_OK && tried == 0) {
-        e = ectx_fail(ec, ERR_NOT_FOUND, "no event with this key is parked");
-    }
-    *more = p.count == APPLY_RETRY_MAX && str_is_null(stopped);
+    *more = t.tried == APPLY_RETRY_MAX && t.stopped < t.tried;
+    /* Also of partitions that are not ours: another process has them, or another connection. */
     const struct mapping_value counted[] = {apply_name(a), apply_version(a), apply_text(key)};
     e = e != ERR_OK ? e
                     : a->driver->query(a->meta[META_PARKED_COUNT], counted, ARRAY_LEN(counted),
                                        take_left, a->counts, ec);
-    return e;
+    return e == ERR_OK && t.tried == 0
+               ? ectx_fail(ec, ERR_NOT_FOUND, "no event with this key is parked")
+               : e;
 }
 
 MUST_USE enum err apply_retry(struct apply *a, struct str key, bool skip_first, int64_t now_ms,

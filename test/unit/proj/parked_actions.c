@@ -189,6 +189,38 @@ TEST_ON_BOTH(what_waits_in_the_version_that_is_served_is_sent)
     world_deinit(&w);
 }
 
+/* Of a key that is tried again here, another process may have a partition, with more events than
+ * are tried at a time: what is ours is tried. The key stays parked, and that is said, whether
+ * anything of it was here or not. */
+TEST_ON_BOTH(a_retry_says_that_a_key_has_events_of_another_process)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 9);
+    declare(&w, 1, false);
+    world_until(&w, world_settled, 60000);
+    change(&w, "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 1200) "
+               "INSERT INTO leat_parked (projection, version, shard, record_offset, event_key, "
+               "reason, record, parked_at) SELECT 'sums', 1, 'a/9', i, 'k0', 'r', 'x', 0 FROM g");
+    for (int i = 0; i < 40; i++) {
+        say(&w, 0, "Added", "{\"n\":1,\"g\":\"a\"}"); /* the gate is not open */
+    }
+    world_until(&w, world_settled, 60000);
+    check_count(&w, "SELECT COUNT(*) FROM leat_parked", "1240");
+    say(&w, 9, "Opened", "{\"g\":\"a\"}");
+    world_until(&w, world_settled, 60000);
+    for (int here = 1; here >= 0; here--) {
+        assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
+        assert_int_equal(w.why, PROJ_STAYS_PARKED);
+        assert_non_null(strstr(ec.text, "partitions that are not this process's"));
+        check_count(&w, "SELECT COUNT(*) FROM leat_parked", "1200"); /* what is ours was applied */
+    }
+    change(&w, "DELETE FROM leat_parked");
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_NOT_FOUND);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 /* ---- Anything, at any time */
 
 enum { GATES = 6 };
