@@ -59,12 +59,17 @@ static void applied(struct registry_change *change)
     }
 }
 
-/* A view has one owner, in whatever target: readers ask for it by its name alone. */
-static enum err check_views(struct proj *p, const struct projection *pr, const struct def *d,
+/* A view has one owner, in whatever target: readers ask for it by its name alone. What a version
+ * of this projection has already is not asked again: definitions from before this was looked at
+ * may share one, and must be able to be rebuilt. */
+static enum err check_views(struct proj *p, struct projection *pr, const struct def *d,
                             struct ectx *ec)
 {
     for (size_t i = 0; i < d->table_count; i++) {
         const struct str view = d->tables[i].name;
+        if (pr != NULL && projection_declares(pr, view)) {
+            continue;
+        }
         struct str owner = registry_declares(p->registry, d->name, view);
         LIST_FOR_EACH (link, next, &p->projections) {
             struct projection *other = CONTAINER_OF(link, struct projection, link);

@@ -8,6 +8,7 @@
 #include "base.h"
 #include "core/compiler.h"
 #include "proj/proj_int.h"
+#include "record/record.h"
 #include "server.h"
 #include "world.h"
 
@@ -109,6 +110,54 @@ TEST_ON_BOTH(projection_view_of_another_is_refused_in_any_target)
     (void)counts(&w, "second", 2, "counted", "sqlite:other.db", text, sizeof(text));
     assert_int_equal(command(&w, PROJ_APPLY, "second", text, &ec), ERR_EXISTS);
     arena_deinit(&a);
+    world_deinit(&w);
+}
+
+static void replace(char *text, const char *what, const char *with)
+{
+    char rest[2048];
+    char *at = strstr(text, what);
+    assert_non_null(at);
+    (void)snprintf(rest, sizeof(rest), "%s%s", with, at + strlen(what));
+    memcpy(at, rest, strlen(rest) + 1);
+}
+static void keep_value(void *ctx, const struct record *r)
+{
+    if (str_starts(r->value, "{\"reached\":") && r->value.n > sizeof("{\"reached\":false}")) {
+        (void)snprintf(ctx, 2048, "%.*s", STR(r->value));
+    }
+}
+static bool both_are_served(struct world *w)
+{
+    struct projection *first = projection_find(w->nodes[0].proj, STR_LIT("first"));
+    struct projection *second = projection_find(w->nodes[0].proj, STR_LIT("second"));
+    return first != NULL && second != NULL && first->known && second->known;
+}
+
+/* Definitions from before views had one owner may share one: each can be rebuilt, and have a next
+ * version, but none takes another's view that it has not. */
+TEST(projection_that_shares_a_view_since_ever_is_rebuilt)
+{
+    struct world w;
+    struct ectx ec;
+    char text[1024];
+    char record[4096] = "";
+    begin(&w, 40);
+    (void)counts(&w, "first", 1, "counted", NULL, text, sizeof(text));
+    assert_int_equal(command(&w, PROJ_APPLY, "first", text, &ec), ERR_OK);
+    (void)worst_each(w.log, PROJ_TOPIC, 0, keep_value, record);
+    world_stop(&w, 0);
+    replace(record, "projection: first", "projection: second");
+    replace(record, "views.db", "other.db");
+    (void)worst_produce(w.log, PROJ_TOPIC, 0, STR_LIT("second"), str_of(record), 1);
+    world_up(&w, 0);
+    world_until(&w, both_are_served, 60000);
+    assert_int_equal(command(&w, PROJ_REBUILD, "second", NULL, &ec), ERR_OK);
+    (void)counts(&w, "first", 2, "counted", NULL, text, sizeof(text));
+    assert_int_equal(command(&w, PROJ_APPLY, "first", text, &ec), ERR_OK);
+    (void)counts(&w, "third", 1, "counted", NULL, text, sizeof(text));
+    assert_int_equal(command(&w, PROJ_APPLY, "third", text, &ec), ERR_EXISTS);
+    world_stop(&w, 0);
     world_deinit(&w);
 }
 
