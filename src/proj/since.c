@@ -4,7 +4,9 @@
  *
  * A fact of the log, in the record of the definition: a target that lost its last transactions, or
  * all, is told the same again, and an event that came between the declaration and the first claim
- * of its partition is live. A topic that was not there yet has no ends: all of it is live.
+ * of its partition is live. A topic that was not there yet has no ends: all of it is live, and it
+ * is another one than was declared, as each is that is made anew later: what follows from its
+ * events is told apart by its id, since the same offsets may come again.
  */
 #include "core/mem.h"
 #include "proj/proj_int.h"
@@ -19,6 +21,12 @@ struct since_topic {
 struct since {
     struct since_topic *first; /* at most DEF_TOPICS_MAX of each version */
 };
+
+/* That of no topic: of one that was not there. In records from before it was told apart that is 0,
+ * and stays so: ids of actions that were appended then must be found again. */
+static const struct uuid not_there = {.b = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+static const struct uuid unknown = {.b = {0}};
 
 struct since *since_new(void)
 {
@@ -91,8 +99,7 @@ MUST_USE enum err since_add(struct since *s, struct engine *e, const struct def 
         }
         bool there = engine_topic_get(e, d->topics[i], &topic);
         size_t count = there ? (size_t)topic.partition_count : 0;
-        struct since_topic *t =
-            add(s, d->topics[i], there ? topic.id : (struct uuid){.b = {0}}, count);
+        struct since_topic *t = add(s, d->topics[i], there ? topic.id : not_there, count);
         if (t == NULL) {
             return ERR_NO_MEMORY;
         }
@@ -117,7 +124,7 @@ int64_t since_of(const struct since *s, struct str topic, struct uuid id, int32_
 bool since_is_other(const struct since *s, struct str topic, struct uuid id)
 {
     const struct since_topic *t = find(s, topic);
-    return t != NULL && t->ends != NULL && !uuid_eq(t->id, id);
+    return t != NULL && !uuid_eq(t->id, unknown) && !uuid_eq(t->id, id);
 }
 
 void since_write(const struct since *s, struct json_writer *w)

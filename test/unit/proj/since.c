@@ -10,6 +10,8 @@ static const char text[] =
     "[{\"topic\":\"es.order\",\"id\":\"01020304-0506-0708-090a-0b0c0d0e0f10\","
     "\"ends\":[17,0,9007199254740993]},"
     "{\"topic\":\"es.none\",\"id\":\"00000000-0000-0000-0000-000000000000\","
+    "\"ends\":[]},"
+    "{\"topic\":\"es.later\",\"id\":\"ffffffff-ffff-ffff-ffff-ffffffffffff\","
     "\"ends\":[]}]";
 static const struct uuid order = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
 static const struct uuid other = {{1}};
@@ -34,6 +36,11 @@ static void check(const struct since *s)
     assert_int_equal(since_of(s, STR_LIT("es.order"), other, 0), 0); /* made anew */
     assert_int_equal(since_of(s, STR_LIT("es.none"), order, 0), 0);
     assert_int_equal(since_of(s, STR_LIT("es.new"), order, 0), 0);
+    assert_int_equal(since_of(s, STR_LIT("es.later"), order, 0), 0);
+    assert_false(since_is_other(s, STR_LIT("es.order"), order));
+    assert_true(since_is_other(s, STR_LIT("es.order"), other));
+    assert_false(since_is_other(s, STR_LIT("es.none"), order)); /* as before it was told apart */
+    assert_true(since_is_other(s, STR_LIT("es.later"), order)); /* it came after the declaration */
 }
 
 TEST(since_is_the_same_after_it_was_written_and_read)
