@@ -562,7 +562,7 @@ static const char DEFINITION_EXAMPLE[] =
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
 #define COMMAND_PROBLEMS                                                             \
     "projection-not-found projection-version-not-found projection-version-conflict " \
-    "projection-behind projection-busy projection-not-ready"
+    "projection-behind projection-busy projection-not-ready projection-version-stopped"
 #define KEY_PROBLEMS                                                                     \
     "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
     "projection-version-stopped projection-not-ready"
