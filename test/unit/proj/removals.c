@@ -82,23 +82,6 @@ TEST_ON_BOTH(a_query_that_is_under_way_ends_before_its_version_goes)
     }
 }
 
-/* Somebody else's hand in the target. */
-static void change_target(struct world *w, const char *sql)
-{
-    const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
-    struct target_library *l = NULL;
-    struct target_db *db = NULL;
-    struct ectx ec;
-    assert_int_equal(driver->load(&l, &ec), ERR_OK);
-    assert_int_equal(driver->open(l, str_of(w->target[0] == 0 ? w->db : w->target), 0, &db, &ec),
-                     ERR_OK);
-    if (driver->exec(db, sql, &ec) != ERR_OK) {
-        fail_msg("%s: %s", sql, ec.text);
-    }
-    driver->close(db);
-    driver->unload(l);
-}
-
 /* A switch that could be tried again is not, when its version has begun to go meanwhile: who asked
  * for it is told, and nothing of it is left. */
 TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
@@ -109,7 +92,7 @@ TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
     world_until(&w, world_two_is_served, 60000);
     world_until(&w, world_settled, 60000);
     world_run(&w, 2000);
-    change_target(&w, "UPDATE leat_checkpoint SET position = position + 1 WHERE version = 2");
+    world_change_target(&w, "UPDATE leat_checkpoint SET position = position + 1 WHERE version = 2");
     struct once back = once_of(PROJ_ROLLBACK);
     struct once away = once_of(PROJ_REMOVE);
     proj_command(w.nodes[0].proj, &back.c);
@@ -136,12 +119,13 @@ TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
 /* A version whose drop was cut short: the log does not speak of it any more. */
 static void leave_orphan(struct world *w)
 {
-    change_target(w, "CREATE TABLE keys__v9 (k TEXT)");
-    change_target(w, "INSERT INTO leat_version (projection, version, tables, indexed, created_at) "
-                     "VALUES ('sums', 9, 'keys', 0, 0)");
-    change_target(w, "INSERT INTO leat_checkpoint SELECT projection, 9, shard, topic_id, "
-                     "owner_epoch, position, live_from, updated_at, last_time_ms FROM "
-                     "leat_checkpoint WHERE version = 1");
+    world_change_target(w, "CREATE TABLE keys__v9 (k TEXT)");
+    world_change_target(
+        w, "INSERT INTO leat_version (projection, version, tables, indexed, created_at) "
+           "VALUES ('sums', 9, 'keys', 0, 0)");
+    world_change_target(w, "INSERT INTO leat_checkpoint SELECT projection, 9, shard, topic_id, "
+                           "owner_epoch, position, live_from, updated_at, last_time_ms FROM "
+                           "leat_checkpoint WHERE version = 1");
 }
 
 static void check_nothing_left(struct world *w)
@@ -171,8 +155,8 @@ TEST_ON_BOTH(a_removal_drops_versions_that_no_definition_speaks_of)
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
     leave_orphan(&w);
-    change_target(&w, "DELETE FROM leat_version WHERE version = 1");
-    change_target(&w, "DELETE FROM leat_checkpoint WHERE version = 1");
+    world_change_target(&w, "DELETE FROM leat_version WHERE version = 1");
+    world_change_target(&w, "DELETE FROM leat_checkpoint WHERE version = 1");
     assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
@@ -191,7 +175,7 @@ TEST_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
     assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
     world_until(&w, world_settled, 60000);
     world_kill(&w, 0);
-    change_target(&w, "UPDATE leat_projection SET served = 7");
+    world_change_target(&w, "UPDATE leat_projection SET served = 7");
     world_up(&w, 0);
     world_run(&w, 5000);
     struct once to_one = once_of(PROJ_SWITCH);
@@ -206,12 +190,14 @@ TEST_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
 /* The server says how it is told to commit, in the transaction of a drop. */
 static void watch_drops(struct world *w)
 {
-    change_target(w, "CREATE TABLE seen (how TEXT)");
-    change_target(w, "CREATE FUNCTION see() RETURNS trigger AS $$ BEGIN INSERT INTO seen VALUES "
-                     "(OLD.version || ' ' || current_setting('synchronous_commit')); RETURN OLD; "
-                     "END $$ LANGUAGE plpgsql");
-    change_target(w, "CREATE TRIGGER see_drops BEFORE DELETE ON leat_version FOR EACH ROW EXECUTE "
-                     "FUNCTION see()");
+    world_change_target(w, "CREATE TABLE seen (how TEXT)");
+    world_change_target(
+        w, "CREATE FUNCTION see() RETURNS trigger AS $$ BEGIN INSERT INTO seen VALUES "
+           "(OLD.version || ' ' || current_setting('synchronous_commit')); RETURN OLD; "
+           "END $$ LANGUAGE plpgsql");
+    world_change_target(
+        w, "CREATE TRIGGER see_drops BEFORE DELETE ON leat_version FOR EACH ROW EXECUTE "
+           "FUNCTION see()");
 }
 
 /* The log says that a version went, and takes another one of its number: a power cut must not bring
@@ -235,9 +221,10 @@ TEST(a_drop_is_on_the_disk_before_it_counts_on_postgres)
     /* What follows is as fast as before. */
     world_apply(&w, 1);
     world_until(&w, world_settled, 60000);
-    change_target(&w, "TRUNCATE seen");
-    change_target(&w, "CREATE TRIGGER see_steps BEFORE UPDATE ON leat_checkpoint FOR EACH ROW "
-                      "EXECUTE FUNCTION see()");
+    world_change_target(&w, "TRUNCATE seen");
+    world_change_target(&w,
+                        "CREATE TRIGGER see_steps BEFORE UPDATE ON leat_checkpoint FOR EACH ROW "
+                        "EXECUTE FUNCTION see()");
     world_say(&w, 10, 0);
     world_until(&w, world_settled, 60000);
     world_check_rows(&w, "SELECT DISTINCT how FROM seen", "1 off\n");

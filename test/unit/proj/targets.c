@@ -161,23 +161,6 @@ TEST(projection_that_shares_a_view_since_ever_is_rebuilt)
     world_deinit(&w);
 }
 
-/* What somebody else does to the target. */
-static void by_hand(struct world *w, const char *sql)
-{
-    const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
-    struct target_library *l = NULL;
-    struct target_db *db = NULL;
-    struct ectx ec;
-    assert_int_equal(driver->load(&l, &ec), ERR_OK);
-    assert_int_equal(driver->open(l, str_of(w->target[0] == 0 ? w->db : w->target), 0, &db, &ec),
-                     ERR_OK);
-    if (driver->exec(db, sql, &ec) != ERR_OK) {
-        fail_msg("%s", ec.text);
-    }
-    driver->close(db);
-    driver->unload(l);
-}
-
 struct asked {
     struct proj_query q;
     bool done;
@@ -244,7 +227,7 @@ TEST_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
         world_apply(&w, 1);
         world_say(&w, 50, 0);
         world_until(&w, world_settled, 60000);
-        by_hand(&w, "DROP VIEW keys; DROP TABLE keys__v1");
+        world_change_target(&w, "DROP VIEW keys; DROP TABLE keys__v1");
         world_say(&w, 10, 0);
         world_run(&w, 5000);
         check_gone(&w);
@@ -468,7 +451,7 @@ TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_oth
     struct world w;
     struct ectx ec;
     begin(&w, 37);
-    by_hand(&w, "CREATE TABLE keys (k INTEGER)");
+    world_change_target(&w, "CREATE TABLE keys (k INTEGER)");
     world_apply(&w, 1);
     world_run(&w, 3000);
     check_state(&w, PROJ_STARTING);
@@ -494,12 +477,13 @@ TEST_ON_BOTH(projection_of_a_topic_that_was_made_anew_is_rebuilt_and_served)
     assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
     world_until(&w, world_settled, 60000);
     world_stop(&w, 0);
-    by_hand(&w, "UPDATE leat_checkpoint SET position = 1000000, topic_id = "
-                "'01234567-0123-0123-0123-0123456789ab'");
+    world_change_target(&w, "UPDATE leat_checkpoint SET position = 1000000, topic_id = "
+                            "'01234567-0123-0123-0123-0123456789ab'");
     /* And a partition that there is not any more. */
-    by_hand(&w, "INSERT INTO leat_checkpoint (projection, version, shard, topic_id, owner_epoch, "
-                "position, live_from, updated_at) VALUES ('sums', 1, 'events/9', "
-                "'01234567-0123-0123-0123-0123456789ab', 1, 7, 0, 0)");
+    world_change_target(
+        &w, "INSERT INTO leat_checkpoint (projection, version, shard, topic_id, owner_epoch, "
+            "position, live_from, updated_at) VALUES ('sums', 1, 'events/9', "
+            "'01234567-0123-0123-0123-0123456789ab', 1, 7, 0, 0)");
     world_up(&w, 0);
     world_run(&w, 3000);
     world_say(&w, 60, 0);
@@ -529,7 +513,7 @@ TEST_ON_BOTH(projection_is_not_rolled_back_to_a_version_that_has_stopped)
     world_until(&w, world_settled, 60000);
     world_apply(&w, 2);
     world_until(&w, world_two_is_served, 60000);
-    by_hand(&w, "DROP TABLE keys__v1");
+    world_change_target(&w, "DROP TABLE keys__v1");
     world_say(&w, 20, 0);
     world_until(&w, world_settled, 60000);
     world_run(&w, 3000);

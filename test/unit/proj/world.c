@@ -409,6 +409,22 @@ static void fold(void *ctx, const struct record *r)
     m->keys[k].last = n;
 }
 
+void world_change_target(struct world *w, const char *sql)
+{
+    const struct target_driver *driver = w->target[0] == 0 ? &target_sqlite : &target_postgres;
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct ectx ec;
+    assert_int_equal(driver->load(&l, &ec), ERR_OK);
+    assert_int_equal(driver->open(l, str_of(w->target[0] == 0 ? w->db : w->target), 0, &db, &ec),
+                     ERR_OK);
+    if (driver->exec(db, sql, &ec) != ERR_OK) {
+        fail_msg("%s: %s", sql, ec.text);
+    }
+    driver->close(db);
+    driver->unload(l);
+}
+
 void world_check_rows(struct world *w, const char *sql, const char *want)
 {
     char got[4096];

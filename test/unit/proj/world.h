@@ -73,6 +73,7 @@ size_t world_versions(struct world *w); /* how many there are */
 bool world_one_version(struct world *w);
 /* The rows of a table or view as text, and what the model says they are. */
 const char *world_rows(struct world *w, const char *sql, char *out, size_t size);
+void world_change_target(struct world *w, const char *sql); /* by somebody else's hand */
 void world_check_rows(struct world *w, const char *sql, const char *want);
 const char *world_model(struct world *w, char *out, size_t size);
 bool world_settled(struct world *w);
