@@ -7,12 +7,9 @@
 
 #define MOMENT_ARENA (64u << 20) /* one event, decompressed */
 
-enum { AT_HALVE, AT_PLACE, AT_EVENT };
-
 void es_moment_init(struct es_moment *m, struct es_task *task)
 {
     m->task = task;
-    m->look_set = (struct es_look_set){0};
     es_pick_init(&m->pick, task);
     arena_init(&m->arena, MOMENT_ARENA);
 }
@@ -23,13 +20,11 @@ void es_moment_begin(struct es_moment *m, const struct es_cat *cat, int32_t part
 {
     m->place.cat = cat;
     m->place.partition = partition;
-    m->hash = *hash;
-    m->revision = first;
-    m->end = end;
+    es_halving_begin(&m->halving, m->task, hash, first, end);
     m->until_ns = until_ns;
     m->ec = ec;
     m->err = ERR_OK;
-    m->at = AT_HALVE;
+    m->reads = false;
 }
 
 void es_moment_cancel(struct es_moment *m)
@@ -38,40 +33,18 @@ void es_moment_cancel(struct es_moment *m)
     arena_deinit(&m->arena);
 }
 
-static uint64_t middle(const struct es_moment *m)
-{
-    return m->revision + (m->end - m->revision) / 2;
-}
-
-static bool halve(struct es_moment *m)
-{
-    struct es_look *l = &m->look;
-    l->kind = ES_LOOK_GET;
-    l->table = ES_T_EVENTS;
-    l->has_at_most = false;
-    es_key_event(l->key, &m->hash, middle(m));
-    m->look_set.looks = l;
-    m->look_set.count = 1;
-    m->at = AT_PLACE;
-    return es_task_look(m->task, &m->look_set);
-}
-
 static bool look_up(struct es_moment *m)
 {
     struct es_place p;
-    if (m->look_set.pending > 0) {
+    if (!es_halving_look(&m->halving, &p, &m->err, m->ec)) {
         return false;
     }
-    if (m->look.err != ERR_OK) {
-        m->err = ectx_fail(m->ec, m->look.err == ERR_NOT_FOUND ? ERR_DAMAGED : m->look.err,
-                           "the index gives no revision %llu", (unsigned long long)middle(m));
-        return true;
+    if (m->err == ERR_OK) {
+        m->place.offset = p.offset;
+        m->place.position = p.position;
+        es_pick_begin(&m->pick, &m->place, 1, 1, &m->event, &m->time_ms, &m->arena, m->ec);
+        m->reads = true;
     }
-    es_value_event_read(m->look.value, &p);
-    m->place.offset = p.offset;
-    m->place.position = p.position;
-    es_pick_begin(&m->pick, &m->place, 1, 1, &m->event, &m->time_ms, &m->arena, m->ec);
-    m->at = AT_EVENT;
     return true;
 }
 
@@ -81,24 +54,21 @@ static bool judge(struct es_moment *m)
         return false;
     }
     m->err = m->pick.err;
-    if (m->err == ERR_OK && m->event.envelope.time_ns > m->until_ns) {
-        m->end = middle(m);
-    } else if (m->err == ERR_OK) {
-        m->revision = middle(m) + 1;
+    if (m->err == ERR_OK) {
+        es_halving_decide(&m->halving, m->event.envelope.time_ns <= m->until_ns);
     }
     arena_reset(&m->arena, 0);
-    m->at = AT_HALVE;
+    m->reads = false;
     return true;
 }
 
 bool es_moment_run(struct es_moment *m)
 {
-    static bool (*const steps[])(struct es_moment *) = {
-        [AT_HALVE] = halve, [AT_PLACE] = look_up, [AT_EVENT] = judge};
-    while (m->err == ERR_OK && (m->at != AT_HALVE || m->revision < m->end)) {
-        if (!steps[m->at](m)) {
+    while (m->err == ERR_OK && !es_halving_done(&m->halving)) {
+        if (!(m->reads ? judge(m) : look_up(m))) {
             return false;
         }
     }
+    m->revision = m->halving.revision;
     return true;
 }

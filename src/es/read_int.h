@@ -147,19 +147,35 @@ void es_pick_begin(struct es_pick *f, const struct es_pick_place *places, size_t
 bool es_pick_run(struct es_pick *f);
 void es_pick_cancel(struct es_pick *f);
 
+/* ---- Halving: where in a stream something begins to be so ---- */
+
+struct es_halving {
+    struct es_task *task;
+    struct es_hash hash;
+    uint64_t revision, end; /* it begins at one of [revision, end]; out: revision, when done */
+    bool asked;
+    struct es_look_set set;
+    struct es_look look;
+};
+/* Among the revisions [first, end), which are all there; `end`: in none of them it is so. */
+void es_halving_begin(struct es_halving *h, struct es_task *task, const struct es_hash *hash,
+                      uint64_t first, uint64_t end);
+bool es_halving_done(const struct es_halving *h);
+/* The event in the middle. False: not yet, the task is woken. *err with what is in `ec`. */
+bool es_halving_look(struct es_halving *h, struct es_place *place, enum err *err, struct ectx *ec);
+/* Of the event that was looked up: it begins behind it, or at it or before. */
+void es_halving_decide(struct es_halving *h, bool begins_later);
+
 /* ---- Moments: up to where a stream had come at a time ---- */
 
 struct es_moment {
     struct es_task *task;
-    struct es_hash hash;
+    struct es_halving halving;
     int64_t until_ns;
-    uint64_t end;
     uint64_t revision; /* out: of an event that was later, behind one that was not; or `end` */
     enum err err;      /* out */
-    int at;
+    bool reads;        /* the event in the middle */
     struct ectx *ec;
-    struct es_look_set look_set;
-    struct es_look look;
     struct es_pick pick;
     struct es_pick_place place;
     struct es_event event;
@@ -185,16 +201,13 @@ struct es_young_sought {
 };
 struct es_young {
     struct es_task *task;
-    struct es_hash hash;
+    struct es_halving halving;
     struct es_seek_call *seek;
     bool sought;
-    int64_t offset;         /* the first that is young enough */
-    uint64_t revision, end; /* out: revision; `end` if none is */
-    enum err err;           /* out */
-    int at;
+    int64_t offset;    /* the first that is young enough */
+    uint64_t revision; /* out; `end` if none is */
+    enum err err;      /* out */
     struct ectx *ec;
-    struct es_look_set set;
-    struct es_look look;
     int64_t now_ms; /* for all that it looks up: when the first of it began */
     struct es_young_sought what, kept[ES_YOUNG_KEPT]; /* that it looks up; a ring */
     size_t kept_count;

@@ -6,8 +6,6 @@
  */
 #include "es/read_int.h"
 
-enum { AT_SOUGHT, AT_HALVE, AT_HALVED };
-
 void es_young_init(struct es_young *y, struct es_task *task)
 {
     *y = (struct es_young){.task = task};
@@ -55,12 +53,9 @@ void es_young_begin(struct es_young *y, const struct es_cat *cat, int32_t partit
     y->now_ms = y->now_ms == 0 ? env_wall_ms(es->env) : y->now_ms;
     const struct engine_seek what = {.by = ENGINE_SEEK_TIME,
                                      .timestamp_ms = y->now_ms - max_age_ms};
-    y->hash = *hash;
-    y->revision = first;
-    y->end = end;
+    es_halving_begin(&y->halving, y->task, hash, first, end);
     y->ec = ec;
     y->err = ERR_OK;
-    y->at = AT_SOUGHT;
     y->what =
         (struct es_young_sought){.cat = cat, .partition = partition, .max_age_ms = max_age_ms};
     y->sought = is_kept(y);
@@ -70,57 +65,28 @@ void es_young_begin(struct es_young *y, const struct es_cat *cat, int32_t partit
     }
 }
 
-static bool is_sought(struct es_young *y)
-{
-    y->at = y->sought ? AT_HALVE : AT_SOUGHT;
-    return y->sought;
-}
-
-static uint64_t middle(const struct es_young *y)
-{
-    return y->revision + (y->end - y->revision) / 2;
-}
-
-static bool halve(struct es_young *y)
-{
-    es_key_event(y->look.key, &y->hash, middle(y));
-    y->look.kind = ES_LOOK_GET;
-    y->look.table = ES_T_EVENTS;
-    y->set.looks = &y->look;
-    y->set.count = 1;
-    y->at = AT_HALVED;
-    return es_task_look(y->task, &y->set);
-}
-
-static bool halved(struct es_young *y)
+static bool is_halved(struct es_young *y)
 {
     struct es_place place;
-    if (y->set.pending > 0) {
+    if (!es_halving_look(&y->halving, &place, &y->err, y->ec)) {
         return false;
     }
-    y->at = AT_HALVE;
-    if (y->look.err != ERR_OK) {
-        y->err = ectx_fail(y->ec, y->look.err == ERR_NOT_FOUND ? ERR_DAMAGED : y->look.err,
-                           "the index gives no revision %llu", (unsigned long long)middle(y));
-        return true;
-    }
-    es_value_event_read(y->look.value, &place);
-    if (place.offset < y->offset) {
-        y->revision = middle(y) + 1;
-    } else {
-        y->end = middle(y);
+    if (y->err == ERR_OK) {
+        es_halving_decide(&y->halving, place.offset < y->offset);
     }
     return true;
 }
 
 bool es_young_run(struct es_young *y)
 {
-    static bool (*const steps[])(struct es_young *) = {
-        [AT_SOUGHT] = is_sought, [AT_HALVE] = halve, [AT_HALVED] = halved};
-    while (y->at != AT_HALVE || (y->err == ERR_OK && y->revision < y->end)) {
-        if (!steps[y->at](y)) {
+    if (!y->sought) {
+        return false;
+    }
+    while (y->err == ERR_OK && !es_halving_done(&y->halving)) {
+        if (!is_halved(y)) {
             return false;
         }
     }
+    y->revision = y->halving.revision;
     return true;
 }
