@@ -113,7 +113,8 @@ struct net_stream_hooks {
     /* After net_stream_put said false: there is room again. In a turn of its own. */
     void (*room)(void *ctx);
     /* The connection is gone, the server drains, or net_stream_cut: once, never from within
-     * net_stream_put, not after net_stream_end. The message may only be released from then on. */
+     * net_stream_put, not after net_stream_end. The message may only be released from then on, or
+     * after net_stream_end. */
     void (*closed)(void *ctx);
 };
 /* Instead of net_reply. false: out of memory; the message must still be answered. */
@@ -131,7 +132,8 @@ bool net_stream_put(struct net_message *m, const struct iovec *iov, int iov_coun
 size_t net_stream_queued(const struct net_message *m);
 /* Nothing more comes; the connection goes on with the next message. */
 void net_stream_end(struct net_message *m);
-/* Nothing more is taken, as if it had ended, and `closed` follows in a turn of its own. */
+/* Nothing more is taken, as if it had ended, and `closed` follows in a turn of its own, unless
+ * net_stream_end comes before it. */
 void net_stream_cut(struct net_message *m);
 
 /* Bytes that are no reply to any message, and live for ever (a literal), in the order of what has

@@ -171,10 +171,25 @@ static void notify_soon(struct net_stream *st)
     }
 }
 
+/* It was cut and ends before `closed` was called: nobody is told any more. */
+static void untell(struct net_stream *st)
+{
+    struct net_slot *s = st->slot;
+    st->cut = false;
+    list_remove(&st->notify_link);
+    if (s->sent) {
+        s->stream = NULL;
+        stream_free(st);
+    }
+}
+
 void net_stream_end(struct net_message *m)
 {
     struct net_stream *st = stream_of(m);
     if (st == NULL || st->ended) {
+        if (st != NULL && st->cut) {
+            untell(st);
+        }
         return;
     }
     st->ended = true;

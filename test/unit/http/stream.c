@@ -137,6 +137,43 @@ TEST(http_head_of_a_stream_is_its_head_alone)
     world_close(&w);
 }
 
+TEST(http_a_stream_may_end_in_the_turn_in_which_it_began)
+{
+    /* To HEAD it was cut before it ended: it is over once, and `closed` is not called. */
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    ask(&w, "GET /whole HTTP/1.1\r\n" HOST "\r\n");
+    expect(&w, "\r\n\r\n3\r\nall\r\n0\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        ask(&w, "HEAD /whole HTTP/1.1\r\n" HOST "\r\n");
+        expect(&w, "application/x-ndjson");
+        assert_string_equal(strstr(w.reply, "\r\n\r\n"), "\r\n\r\n");
+    }
+    ask(&w, "HEAD /whole HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n");
+    expect(&w, "\r\n\r\nhello");
+    assert_false(w.closed);
+    ask(&w, "HEAD /broken HTTP/1.1\r\n" HOST "\r\n");
+    assert_string_equal(strstr(w.reply, "\r\n\r\n"), "\r\n\r\n");
+    assert_true(w.closed);
+    assert_int_equal(w.gone, 0);
+    world_close(&w);
+}
+
+TEST(http_a_stream_for_a_peer_that_is_gone_may_end_at_once)
+{
+    for (int breaks = 0; breaks < 2; breaks++) {
+        struct world w;
+        world_open(&w, "127.0.0.1:0");
+        ask(&w, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+        hang_up(&w);
+        turns(&w, 10);
+        stream_whole(&w, w.later, breaks > 0);
+        turns(&w, 10);
+        assert_int_equal(w.gone, 0);
+        world_close(&w);
+    }
+}
+
 TEST(http_a_stream_stops_at_its_mark_and_goes_on_below)
 {
     /* What a slow reader has not taken is bounded, and nothing of it is lost. */

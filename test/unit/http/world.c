@@ -42,12 +42,36 @@ static void on_closed(void *ctx)
     w->stream = NULL;
 }
 
-static void get_stream(void *ctx, struct http_request *r)
+void stream_begin(struct world *w, struct http_request *r)
 {
     static const struct http_stream_hooks hooks = {.writable = on_writable, .closed = on_closed};
     const struct http_head head = {.status = 200, .content_type = "application/x-ndjson"};
-    struct world *w = ctx;
     w->stream = http_stream_begin(r, &head, &hooks, w);
+}
+
+static void get_stream(void *ctx, struct http_request *r)
+{
+    stream_begin(ctx, r);
+}
+
+void stream_whole(struct world *w, struct http_request *r, bool breaks)
+{
+    stream_begin(w, r);
+    if (w->stream != NULL) {
+        http_stream_write(w->stream, STR_LIT("all"));
+        (breaks ? http_stream_break : http_stream_end)(w->stream);
+        w->stream = NULL;
+    }
+}
+
+static void get_whole(void *ctx, struct http_request *r)
+{
+    stream_whole(ctx, r, false);
+}
+
+static void get_broken(void *ctx, struct http_request *r)
+{
+    stream_whole(ctx, r, true);
 }
 
 static void get_with(void *ctx, struct http_request *r)
@@ -93,6 +117,8 @@ static const struct http_route ROUTES[] = {
     {"GET", "/topics/{topic}/records", get_hello, "Says hello."},
     {"GET", "/later", get_later, "Answers when the test says so."},
     {"GET", "/stream", get_stream, "Streams what the test says."},
+    {"GET", "/whole", get_whole, "A stream that ends in the turn in which it began."},
+    {"GET", "/broken", get_broken, "One that is broken off then."},
     {"GET", "/with", get_with, "30,000 bytes with more headers."},
     {"DELETE", "/empty", get_nothing, "No content."},
     {"GET", "/problem", get_problem, "A problem."},

@@ -35,6 +35,9 @@ void world_close(struct world *w);
 void turn(struct world *w);
 void turns(struct world *w, int n);
 void hang_up(struct world *w);
+/* Answers in parts: until the test ends it, or all of it at once, to its end or broken off. */
+void stream_begin(struct world *w, struct http_request *r);
+void stream_whole(struct world *w, struct http_request *r, bool breaks);
 /* Sends as much as the server takes, a piece a turn at most; then some turns more. */
 void exchange(struct world *w, const char *p, size_t n, size_t piece);
 void ask(struct world *w, const char *text);

@@ -170,6 +170,51 @@ TEST(net_a_stream_that_is_cut_is_closed_though_all_of_it_is_sent)
     world_close(&w);
 }
 
+static void end(struct world *w, struct told *t)
+{
+    net_stream_end(t->m);
+    net_stream_end(t->m); /* again does nothing */
+    net_message_release(t->m);
+    turns(w, 3);
+    assert_int_equal(t->closed, 0);
+    assert_int_equal(w->net->slots_out, 0);
+}
+
+TEST(net_a_stream_that_is_cut_may_end_before_it_is_told)
+{
+    /* Once it has ended nothing is told, and the message is nobody's any more: before its bytes are
+     * out, after that, and when there is no connection. */
+    struct world w;
+    struct told t = {0};
+    uint8_t in[64], out[64];
+    world_open(&w, NULL);
+    struct env_sock *s = dial(&w);
+    for (int flushed = 0; flushed < 2; flushed++) {
+        begin(&w, s, &t);
+        put(&t, "x", 1);
+        net_stream_cut(t.m);
+        if (flushed > 0) {
+            net_flush(w.net);
+            assert_null(t.m->conn);
+        }
+        end(&w, &t);
+        assert_true(receive(&w, s, in, 1));
+    }
+    w.hold = false;
+    send_all(&w, s, out, make_message(out, 8, 9));
+    assert_true(receive(&w, s, in, 12));
+    w.hold = true;
+    send_all(&w, s, out, make_message(out, 8, 1));
+    turns(&w, 50);
+    env_sock_close(s);
+    turns(&w, 10);
+    t = (struct told){.m = w.pending[w.pending_count - 1]};
+    assert_null(t.m->conn);
+    assert_true(net_stream_begin(t.m, &HOOKS, &t));
+    end(&w, &t);
+    world_close(&w);
+}
+
 TEST(net_the_end_of_all_closes_what_was_just_cut)
 {
     struct world w;
