@@ -21,14 +21,20 @@ static void on_room(void *ctx)
     s->hooks.writable(s->ctx);
 }
 
+static void close_unless_kept(const struct http_exchange *x)
+{
+    struct net_conn *conn = x->message->conn;
+    if (!x->keep_alive && conn != NULL) {
+        net_conn_close(conn, false, "");
+    }
+}
+
 /* The stream is over, and with it the request. */
 static void finish(struct http_stream *s)
 {
     struct http_exchange *x = s->exchange;
     struct net_message *m = x->message;
-    if (!x->keep_alive && m->conn != NULL) {
-        net_conn_close(m->conn, false, "");
-    }
+    close_unless_kept(x);
     net_message_release(m);
     http_exchange_put(x);
 }
@@ -75,6 +81,7 @@ struct http_stream *http_stream_begin(struct http_request *r, const struct http_
     metric_observe_ns(h->duration, env_mono_ns(h->env) - x->started_ns);
     if (x->head_only) {
         net_stream_cut(m);
+        close_unless_kept(x); /* when the head is out there is no connection to be found here */
     }
     return s;
 }

@@ -137,6 +137,31 @@ TEST(http_head_of_a_stream_is_its_head_alone)
     world_close(&w);
 }
 
+TEST(http_head_of_a_stream_ends_the_connection_that_is_not_kept)
+{
+    /* Also when the head is sent before the stream is told that it is closed, as when it began
+     * behind a read. */
+    static const char *const asks[] = {"HEAD /later HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n",
+                                       "HEAD /later HTTP/1.0\r\n\r\n"};
+    for (int i = 0; i < 16; i++) {
+        struct world w;
+        world_open(&w, "127.0.0.1:0");
+        for (int before = 0; before < i; before++) { /* what is sent at once is drawn */
+            ask(&w, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+        }
+        ask(&w, asks[i % 2]);
+        stream_begin(&w, w.later);
+        net_flush(w.net);
+        assert_int_equal(w.gone, 0);
+        hear(&w);
+        expect(&w, "Connection: close\r\n");
+        assert_string_equal(strstr(w.reply, "\r\n\r\n"), "\r\n\r\n");
+        assert_true(w.closed);
+        assert_int_equal(w.gone, 1);
+        world_close(&w);
+    }
+}
+
 TEST(http_a_stream_may_end_in_the_turn_in_which_it_began)
 {
     /* To HEAD it was cut before it ended: it is over once, and `closed` is not called. */
