@@ -335,6 +335,11 @@ enum err env_sendv(struct env_sock *s, const struct iovec *iov, int iov_count, s
     return s->ops->sendv(s, iov, iov_count, sent);
 }
 
+enum err env_sock_shut(struct env_sock *s)
+{
+    return s->ops->sock_shut(s);
+}
+
 void env_sock_close(struct env_sock *s)
 {
     if (s != NULL) {

@@ -229,6 +229,8 @@ MUST_USE enum err env_recv(struct env_sock *s, void *p, size_t n, size_t *got);
 /* Sends what fits; *sent may be less than asked for. ERR_AGAIN: nothing fits now. */
 MUST_USE enum err env_sendv(struct env_sock *s, const struct iovec *iov, int iov_count,
                             size_t *sent);
+/* Sends no more: the peer reads what was sent, then the end; receiving goes on. */
+MUST_USE enum err env_sock_shut(struct env_sock *s);
 void env_sock_close(struct env_sock *s);
 /* The local address of a listener or connection (what port 0 became; on which address a client
  * connected). */

@@ -129,6 +129,7 @@ struct env_ops {
                         struct ectx *ec);
     enum err (*recv)(struct env_sock *s, void *p, size_t n, size_t *got);
     enum err (*sendv)(struct env_sock *s, const struct iovec *iov, int iov_count, size_t *sent);
+    enum err (*sock_shut)(struct env_sock *s);
     void (*sock_close)(struct env_sock *s);
     enum err (*sock_local)(struct env_sock *s, struct env_addr *out);
 

@@ -250,6 +250,7 @@ const struct env_ops linux_ops = {
     .connect = linux_connect,
     .recv = linux_recv,
     .sendv = linux_sendv,
+    .sock_shut = linux_sock_shut,
     .sock_close = linux_sock_close,
     .sock_local = linux_sock_local,
     .rss_bytes = linux_rss_bytes,

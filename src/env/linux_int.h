@@ -171,6 +171,7 @@ enum err linux_connect(struct env *env, const struct env_addr *addr, struct env_
                        struct ectx *ec);
 enum err linux_recv(struct env_sock *s, void *p, size_t n, size_t *got);
 enum err linux_sendv(struct env_sock *s, const struct iovec *iov, int iov_count, size_t *sent);
+enum err linux_sock_shut(struct env_sock *s);
 void linux_sock_close(struct env_sock *s);
 enum err linux_sock_local(struct env_sock *s, struct env_addr *out);
 

@@ -223,6 +223,11 @@ enum err linux_sendv(struct env_sock *s, const struct iovec *iov, int iov_count,
     }
 }
 
+enum err linux_sock_shut(struct env_sock *s)
+{
+    return shutdown(linux_sock_of(s)->fd, SHUT_WR) == 0 ? ERR_OK : err_of_errno(errno);
+}
+
 void linux_sock_close(struct env_sock *base)
 {
     struct linux_sock *s = linux_sock_of(base);

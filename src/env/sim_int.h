@@ -181,6 +181,7 @@ enum err sim_connect(struct env *env, const struct env_addr *addr, struct env_so
                      struct ectx *ec);
 enum err sim_recv(struct env_sock *s, void *p, size_t n, size_t *got);
 enum err sim_sendv(struct env_sock *s, const struct iovec *iov, int iov_count, size_t *sent);
+enum err sim_sock_shut(struct env_sock *s);
 void sim_sock_close(struct env_sock *s);
 enum err sim_sock_local(struct env_sock *s, struct env_addr *out);
 /* The events that are due now, of ENV_POLL_*. */

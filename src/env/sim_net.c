@@ -27,6 +27,7 @@ struct sim_sock {
     size_t waiting_n, backlog;
 
     struct sim_sock *peer; /* NULL: closed */
+    bool shut;             /* sends no more */
     uint8_t *in;           /* received and not read: in_n bytes */
     size_t in_n, in_cap;
 };
@@ -218,7 +219,7 @@ enum err sim_recv(struct env_sock *base, void *p, size_t n, size_t *got)
         return ERR_STOPPED;
     }
     if (s->in_n == 0) {
-        if (s->peer == NULL) {
+        if (s->peer == NULL || s->peer->shut) {
             *got = 0;
             return ERR_OK;
         }
@@ -253,7 +254,7 @@ enum err sim_sendv(struct env_sock *base, const struct iovec *iov, int iov_count
     if (sock_void(s)) {
         return ERR_STOPPED;
     }
-    if (s->peer == NULL) {
+    if (s->peer == NULL || s->shut) {
         return ERR_CLOSED;
     }
     size_t total = 0;
@@ -287,7 +288,7 @@ unsigned sim_sock_ready(const struct env_sock *base)
         return list_empty(&s->waiting) ? 0 : ENV_POLL_IN;
     }
     unsigned ready = 0;
-    if (s->in_n > 0 || s->peer == NULL) {
+    if (s->in_n > 0 || s->peer == NULL || s->peer->shut) {
         ready |= ENV_POLL_IN;
     }
     if (s->peer == NULL || s->peer->in_n < SIM_SOCK_BUFFER) {
@@ -319,6 +320,20 @@ static void sock_free(struct sim_sock *s)
     list_remove(&s->link);
     sim_free(s->in);
     mem_free(s);
+}
+
+enum err sim_sock_shut(struct env_sock *base)
+{
+    struct sim_sock *s = sock_of(base);
+    if (sock_void(s)) {
+        return ERR_STOPPED;
+    }
+    if (s->peer == NULL) {
+        return ERR_CLOSED;
+    }
+    s->shut = true;
+    sim_event(s->w, "shut", 0, 0);
+    return ERR_OK;
 }
 
 void sim_sock_close(struct env_sock *base)

@@ -512,6 +512,7 @@ const struct env_ops sim_ops = {
     .connect = sim_connect,
     .recv = sim_recv,
     .sendv = sim_sendv,
+    .sock_shut = sim_sock_shut,
     .sock_close = sim_sock_close,
     .sock_local = sim_sock_local,
     .rss_bytes = sim_rss_bytes,

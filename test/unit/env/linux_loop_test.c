@@ -345,6 +345,17 @@ static void check_sockets(const char *host)
     }
     assert_int_equal(e, ERR_AGAIN);
     assert_true(total > 0);
+    /* the peer sends no more: what it sent, then the end, and it still receives */
+    assert_int_equal(env_sendv(p.server, iov, 1, &sent), ERR_OK);
+    assert_int_equal(env_sock_shut(p.server), ERR_OK);
+    assert_int_equal(env_sendv(p.server, iov, 1, &sent), ERR_CLOSED);
+    while (env_recv(p.client, text, sizeof(text), &got) == ERR_AGAIN) {
+    }
+    assert_int_equal(got, 2);
+    while (env_recv(p.client, text, sizeof(text), &got) == ERR_AGAIN) {
+    }
+    assert_int_equal(got, 0);
+    assert_int_equal(env_recv(p.server, big, sizeof(big), &got), ERR_OK);
     /* a peer that is gone is an error, not a signal */
     env_sock_close(p.server);
     p.server = NULL;

@@ -192,6 +192,35 @@ TEST(sim_net_refuses_and_closes_like_tcp)
     env_destroy(env);
 }
 
+TEST(sim_net_who_sends_no_more_still_receives)
+{
+    struct env *env = sim_new(4);
+    struct server s;
+    struct env_addr addr;
+    struct env_sock *a = NULL, *b = NULL;
+    uint8_t byte = 'x';
+    size_t n = 7;
+    struct iovec iov = {&byte, 1};
+    server_start(&s, env, &addr);
+    assert_int_equal(env_connect(env, &addr, &a, NULL), ERR_OK);
+    assert_int_equal(env_accept(s.listener, &b, NULL, NULL), ERR_OK);
+    assert_int_equal(env_sendv(b, &iov, 1, &n), ERR_OK);
+    assert_int_equal(env_sock_shut(b), ERR_OK);
+    assert_int_equal(env_sendv(b, &iov, 1, &n), ERR_CLOSED);
+    assert_int_equal(env_recv(a, &byte, 1, &n), ERR_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(env_recv(a, &byte, 1, &n), ERR_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(env_sendv(a, &iov, 1, &n), ERR_OK);
+    assert_int_equal(env_recv(b, &byte, 1, &n), ERR_OK);
+    assert_int_equal(n, 1);
+    env_sock_close(a);
+    assert_int_equal(env_sock_shut(b), ERR_CLOSED);
+    env_sock_close(b);
+    server_stop(&s);
+    env_destroy(env);
+}
+
 TEST(sim_net_accept_without_descriptors_leaves_the_queue)
 {
     struct env *env = sim_new(3);
