@@ -219,7 +219,8 @@ bool env_addr_is_loopback(const struct env_addr *a);
 
 MUST_USE enum err env_listen(struct env *env, const struct env_addr *addr, int backlog,
                              struct env_sock **out, struct ectx *ec);
-/* ERR_AGAIN: none waiting. ERR_NO_DESCRIPTORS: leave it in the queue and try later. */
+/* ERR_AGAIN: none waiting. ERR_NO_DESCRIPTORS: leave it in the queue and try later. A peer that
+ * vanishes without a word is noticed within two minutes, though nothing is sent (Linux). */
 MUST_USE enum err env_accept(struct env_sock *listener, struct env_sock **out,
                              struct env_addr *peer, struct ectx *ec);
 MUST_USE enum err env_connect(struct env *env, const struct env_addr *addr, struct env_sock **out,

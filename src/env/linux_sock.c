@@ -39,10 +39,14 @@ static struct linux_sock *sock_new(void)
     return s;
 }
 
+static int set_number(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
 static int set_option(int fd, int level, int name)
 {
-    int on = 1;
-    return setsockopt(fd, level, name, &on, sizeof(on));
+    return set_number(fd, level, name, 1);
 }
 
 static void addr_of(const struct sockaddr_storage *from, struct env_addr *out)
@@ -86,11 +90,21 @@ static enum err resolve(const struct env_addr *addr, int flags, struct addrinfo 
                      "could not look up '%s': %s", addr->host, gai_strerror(failed));
 }
 
-/* Returns 0 or an errno value. */
+/* A peer that vanished without a word is asked for after a minute without a byte, every ten
+ * seconds, and given up after six times. */
+static bool keep_alive(int fd)
+{
+    return set_option(fd, SOL_SOCKET, SO_KEEPALIVE) == 0 &&
+           set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) == 0 &&
+           set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10) == 0 &&
+           set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, 6) == 0;
+}
+
+/* Returns 0 or an errno value. What is accepted inherits the options. */
 static int listen_on(int fd, const struct addrinfo *a, int backlog)
 {
-    if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) != 0 || bind(fd, a->ai_addr, a->ai_addrlen) != 0 ||
-        listen(fd, backlog) != 0) {
+    if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) != 0 || !keep_alive(fd) ||
+        bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, backlog) != 0) {
         return errno;
     }
     return 0;

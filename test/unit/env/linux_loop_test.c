@@ -1,9 +1,12 @@
 /* The Linux world: the loop, jobs, threads, signals, sockets. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -370,6 +373,27 @@ static void check_sockets(const char *host)
 TEST(linux_sockets_send_receive_close)
 {
     check_sockets("127.0.0.1");
+}
+
+static int option_of(struct env_sock *s, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+    assert_int_equal(getsockopt(linux_sock_of(s)->fd, level, name, &value, &size), 0);
+    return value;
+}
+
+TEST(linux_a_peer_that_vanished_is_asked_for)
+{
+    struct world w = new_world();
+    struct pair p = new_pair(w.env, "127.0.0.1");
+    assert_int_equal(option_of(p.server, SOL_SOCKET, SO_KEEPALIVE), 1);
+    const int idle = option_of(p.server, IPPROTO_TCP, TCP_KEEPIDLE);
+    const int every = option_of(p.server, IPPROTO_TCP, TCP_KEEPINTVL);
+    const int tries = option_of(p.server, IPPROTO_TCP, TCP_KEEPCNT);
+    assert_in_range(idle + every * tries, 30, 120);
+    end_pair(&p);
+    end_world(&w);
 }
 
 TEST(linux_sockets_over_ipv6)
