@@ -22,6 +22,7 @@ struct append_call {
     bool by_header;
     struct str stream; /* null: several */
     bool cloudevents;  /* the content type says that they are */
+    bool full;         /* the answer has no room among those of Idempotency-Keys */
     struct es_new_event *events;
     size_t count, cap;
 };
@@ -291,7 +292,9 @@ static void reply_conflict(struct append_call *x)
         write_size(&w, a);
         break;
     }
-    if (a->problem == ES_FAILED || a->problem == ES_INVALID) {
+    if (x->full) {
+        api_problem(x->c, "idempotency-full", &a->ec, STR_NULL);
+    } else if (a->problem == ES_FAILED || a->problem == ES_INVALID) {
         es_reply_problem(x->c, a->problem, 0, &a->ec, STR_NULL);
     } else {
         api_problem_with(x->c, status != 0 ? status : es_problem_status(a->problem),
@@ -392,6 +395,10 @@ static enum err add_answer(struct es_append *a, struct engine_part *extra)
         e = ERR_NO_MEMORY; /* it grows by doubling */
     }
     buf_deinit(&b);
+    if (e == ERR_BUSY) {
+        x->full = true;
+        return ectx_fail(&a->ec, e, IDEMPOTENCY_FULL);
+    }
     return e != ERR_LIMIT
                ? e
                : ectx_fail(&a->ec, ERR_MESSAGE_TOO_LARGE,

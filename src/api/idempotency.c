@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-/* What a request that is on its way will need in the table, for the limit. */
+/* What a request needs in the table before its answer is known, for the limit. */
 #define ENTRY_RESERVE 4096u
 
 MUST_USE enum err idempotency_create(struct api *a, struct api_idempotency **out)
@@ -28,7 +28,7 @@ MUST_USE enum err idempotency_create(struct api *a, struct api_idempotency **out
 
 size_t idempotency_cost(const struct idempotency_entry *e)
 {
-    return sizeof(*e) + 2 * e->key.n + (e->running ? ENTRY_RESERVE : e->value.n);
+    return sizeof(*e) + 2 * e->key.n + (str_is_null(e->value) ? ENTRY_RESERVE : e->value.n);
 }
 
 static void entry_free(struct idempotency_entry *e)
@@ -117,6 +117,11 @@ static bool answer(struct api_call *c, const char *code, const char *text)
     return false;
 }
 
+static bool refuse_full(struct api_call *c)
+{
+    return answer(c, "idempotency-full", IDEMPOTENCY_FULL);
+}
+
 static bool check_key(struct api_call *c, struct str key)
 {
     bool ok = key.n > 0 && key.n <= IDEMPOTENCY_KEY_MAX;
@@ -178,8 +183,7 @@ bool idempotency_enter(struct api_call *c)
         return false;
     }
     if (i->bytes + ENTRY_RESERVE > i->max_bytes) {
-        return answer(c, "idempotency-full",
-                      "the answers of the last 24 hours take all of leat.idempotency.max.bytes");
+        return refuse_full(c);
     }
     e = idempotency_add(i, key);
     if (e == NULL) {
@@ -224,6 +228,21 @@ static void put_record(struct buf *b, const struct idempotency_entry *e,
     json_write_end(&w, '}');
 }
 
+/* The entry's value from now on, and counted as such. False: over the limit, nothing is changed. */
+static bool take_value(struct api_idempotency *i, struct idempotency_entry *e, struct str value)
+{
+    const size_t others = i->bytes - idempotency_cost(e);
+    struct idempotency_entry with = *e;
+    with.value = value;
+    if (others + idempotency_cost(&with) > i->max_bytes) {
+        return false;
+    }
+    mem_free((void *)(uintptr_t)e->value.p);
+    e->value = value;
+    i->bytes = others + idempotency_cost(e);
+    return true;
+}
+
 MUST_USE enum err idempotency_make(struct api_call *c, const struct http_head *head,
                                    struct str body, const struct engine_part *parts,
                                    size_t part_count, struct engine_part *out)
@@ -238,8 +257,10 @@ MUST_USE enum err idempotency_make(struct api_call *c, const struct http_head *h
         buf_deinit(&b);
         return large ? ERR_LIMIT : ERR_NO_MEMORY;
     }
-    mem_free((void *)(uintptr_t)e->value.p);
-    e->value = buf_str(&b); /* its memory is the entry's now */
+    if (!take_value(c->api->idempotency, e, buf_str(&b))) {
+        buf_deinit(&b);
+        return ERR_BUSY;
+    } /* its memory is the entry's now */
     *r = (struct engine_record){.key = e->key, .value = e->value, .timestamp_ms = -1};
     *out = (struct engine_part){.topic = STR_LIT(IDEMPOTENCY_TOPIC), .records = r, .count = 1};
     return ERR_OK;
@@ -259,6 +280,8 @@ bool idempotency_part(struct api_call *c, const struct http_head *head, struct s
     case ERR_LIMIT:
         return answer(c, "too-large",
                       "the answer is too large to be kept under an Idempotency-Key");
+    case ERR_BUSY:
+        return refuse_full(c);
     default:
         return answer(c, "no-memory", "out of memory for an Idempotency-Key");
     }
@@ -348,9 +371,7 @@ void idempotency_leave(struct api_call *c)
         return;
     }
     c->idempotency = NULL;
-    i->bytes -= idempotency_cost(e);
     e->running = false;
     e->expires_ms = now_ms(i) + IDEMPOTENCY_KEEP_MS;
-    i->bytes += idempotency_cost(e);
     list_push_back(&i->by_age, &e->link);
 }

@@ -12,9 +12,12 @@
 
 #include "api/api_int.h"
 
-#define IDEMPOTENCY_TOPIC      "__leat_idempotency"
-#define IDEMPOTENCY_KEEP_MS    (24ll * 3600 * 1000)
-#define IDEMPOTENCY_KEY_MAX    255u
+#define IDEMPOTENCY_TOPIC   "__leat_idempotency"
+#define IDEMPOTENCY_KEEP_MS (24ll * 3600 * 1000)
+#define IDEMPOTENCY_KEY_MAX 255u
+#define IDEMPOTENCY_FULL                                                                         \
+    "the answers of the last 24 hours take all of leat.idempotency.max.bytes, or with this one " \
+    "would"
 #define IDEMPOTENCY_ANSWER_MAX (4u * 1024 * 1024) /* a record with its answer */
 
 MUST_USE enum err idempotency_create(struct api *a, struct api_idempotency **out);
@@ -30,13 +33,13 @@ bool idempotency_enter(struct api_call *c);
 /*
  * The record to be appended with the effect, behind all others; in the arena. `body` is a template;
  * parts are those of the append that its markers name. *has: false if the request has no key.
- * False: answered (the answer is too large to be kept, or no memory).
+ * False: answered (the answer is too large to be kept, the table is full, or no memory).
  */
 bool idempotency_part(struct api_call *c, const struct http_head *head, struct str body,
                       const struct engine_part *parts, size_t part_count, struct engine_part *out,
                       bool *has);
-/* The same without an answer, for who cannot stop any more; the request has a key. ERR_LIMIT,
- * ERR_NO_MEMORY: the effect is made all the same, and the key is not remembered. */
+/* The same without an answer, for who answers in its own way; the request has a key. ERR_LIMIT: too
+ * large to be kept. ERR_BUSY: the table is full (IDEMPOTENCY_FULL). ERR_NO_MEMORY. */
 MUST_USE enum err idempotency_make(struct api_call *c, const struct http_head *head,
                                    struct str body, const struct engine_part *parts,
                                    size_t part_count, struct engine_part *out);

@@ -90,9 +90,8 @@ static void on_read(struct engine_read *r)
         load_failed(i, &ec);
         return;
     }
-    while (i->bytes > i->max_bytes && !list_empty(&i->by_age)) { /* the limit was lowered */
-        idempotency_remove(i, CONTAINER_OF(i->by_age.next, struct idempotency_entry, link));
-    }
+    /* All that are promised are kept. Above the limit (it was lowered, or an earlier build counted
+     * less) further keys are refused until some have expired. */
     if (r->next_offset >= r->end_offset || r->batch_count == 0) {
         idempotency_ready(i);
         return;

@@ -319,6 +319,90 @@ TEST(api_the_table_of_keys_is_bounded)
     world_deinit(&w);
 }
 
+/* `count` records of a few bytes in one request: their answer has some 30 bytes for each. */
+static int post_many(struct world *w, const char *key, size_t count)
+{
+    static char body[256u << 10];
+    char header[64];
+    struct buf b = {.p = (uint8_t *)body, .cap = sizeof(body) - 1, .max = sizeof(body) - 1};
+    (void)snprintf(header, sizeof(header), "Idempotency-Key: %s\r\n", key);
+    buf_put_z(&b, "{\"records\":[");
+    for (size_t i = 0; i < count; i++) {
+        buf_put_z(&b, i == 0 ? "{\"value\":1}" : ",{\"value\":1}");
+    }
+    buf_put_z(&b, "]}");
+    assert_false(buf_failed(&b));
+    body[b.n] = '\0';
+    return ask(w, "POST", "/api/v1/topics/t/records", header, body);
+}
+
+/* The limit holds for the answer as it is, not for a guess of it: nothing is appended. */
+TEST(api_an_answer_that_would_overfill_the_table_of_keys_is_refused_first)
+{
+    struct world w = {.keys_bytes = 65536};
+    open_topic(&w);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    for (int i = 0; i < 2; i++) { /* its key stays free */
+        assert_int_equal(post_many(&w, "large", 4000), 429);
+        assert_true(has(&w, "idempotency-full") && has(&w, "\r\nRetry-After: "));
+        assert_int_equal(end_of(&w, "t", 0), 1);
+    }
+    assert_int_equal(post_many(&w, "large", 100), 201);
+    assert_in_range(w.api->idempotency->bytes, 1, w.api->idempotency->max_bytes);
+    world_reopen(&w, REOPEN_KILL);
+    assert_int_equal(POST(&w, "k", ONE), 201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    assert_int_equal(end_of(&w, "t", 0), 101);
+    world_deinit(&w);
+}
+
+/* The same of events: the answer of many streams is long. */
+TEST(api_an_append_whose_answer_would_overfill_the_table_of_keys_is_refused_first)
+{
+    static char body[256u << 10];
+    struct world w = {.events = true, .keys_bytes = 65536};
+    struct buf b = {.p = (uint8_t *)body, .cap = sizeof(body) - 1, .max = sizeof(body) - 1};
+    buf_put_z(&b, "{\"records\":[");
+    for (int i = 0; i < 2000; i++) {
+        buf_printf(&b, "%s{\"stream\":\"many-%d\",\"type\":\"A\"}", i == 0 ? "" : ",", i);
+    }
+    buf_put_z(&b, "]}");
+    assert_false(buf_failed(&b));
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", KEY("k"), body), 429);
+    assert_true(has(&w, "idempotency-full") && has(&w, "\r\nRetry-After: "));
+    assert_int_equal(ask(&w, "GET", "/api/v1/streams/many-0", "", NULL), 404);
+    assert_int_equal(ask(&w, "POST", "/api/v1/append", "", body), 201);
+    world_deinit(&w);
+}
+
+/* Above the limit, further keys are refused; none that was promised is forgotten. */
+TEST(api_a_restart_with_a_lower_limit_forgets_no_key)
+{
+    struct world w = {0};
+    open_topic(&w);
+    assert_int_equal(POST(&w, "first", ONE), 201);
+    assert_int_equal(post_many(&w, "large", 2500), 201);
+    assert_int_equal(POST(&w, "last", ONE), 201);
+    w.keys_bytes = 65536;
+    world_reopen(&w, REOPEN_KILL);
+    assert_true(w.api->idempotency->bytes > w.api->idempotency->max_bytes);
+    assert_int_equal(POST(&w, "first", ONE), 201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    assert_int_equal(post_many(&w, "large", 2500), 201);
+    assert_true(has(&w, "Idempotency-Replayed: true"));
+    assert_int_equal(POST(&w, "new", ONE), 429);
+    assert_int_equal(end_of(&w, "t", 0), 2502);
+    env_sim_advance_ns(w.env, 24ull * 3601 * 1000000000); /* until some have expired */
+    turns(&w, 3);
+    world_dial(&w);
+    assert_int_equal(POST(&w, "new", ONE), 201);
+    world_deinit(&w);
+}
+
 static void on_deleted(void *ctx, enum err e, const struct ectx *ec)
 {
     (void)ctx;
