@@ -7,7 +7,9 @@
 #include "core/utf8.h"
 #include "http/http_int.h"
 
-#define PROBLEM_MAX (64u * 1024)
+/* Members may be lists: a conflict of 10,000 events has some 400 KiB. What is larger goes without.
+ */
+#define PROBLEM_MAX (2u * 1024 * 1024)
 
 static void put_member(struct buf *b, const char *name, const char *text)
 {
@@ -16,8 +18,10 @@ static void put_member(struct buf *b, const char *name, const char *text)
     buf_put_z(b, "\"");
 }
 
-static void put_problem(struct buf *b, const struct http_problem_spec *p, const struct ectx *ec)
+static void put_problem(struct buf *b, const struct http_problem_spec *p, struct str members,
+                        const struct ectx *ec)
 {
+    buf_init(b, PROBLEM_MAX);
     buf_printf(b, "{\"type\":\"/problems/%s\",\"title\":\"", p->code);
     utf8_json_escape(b, str_of(p->title));
     buf_printf(b, "\",\"status\":%d,\"code\":\"%s\",\"retryable\":%s", p->status, p->code,
@@ -29,9 +33,9 @@ static void put_problem(struct buf *b, const struct http_problem_spec *p, const 
     if (ec != NULL && ec->hint[0] != '\0') {
         put_member(b, "hint", ec->hint);
     }
-    if (p->members.n > 0) {
+    if (members.n > 0) {
         buf_put_z(b, ",");
-        buf_put_str(b, p->members);
+        buf_put_str(b, members);
     }
     buf_put_z(b, "}\n");
 }
@@ -56,8 +60,11 @@ void http_problem_with(struct http_request *r, const struct http_problem_spec *p
         headers[count++] =
             (struct http_header){STR_LIT("Retry-After"), str_make(seconds, (size_t)n)};
     }
-    buf_init(&b, PROBLEM_MAX);
-    put_problem(&b, p, ec);
+    put_problem(&b, p, p->members, ec);
+    if (buf_failed(&b)) { /* code, detail and hint are short */
+        buf_deinit(&b);
+        put_problem(&b, p, STR_NULL, ec);
+    }
     const struct http_head head = {.status = p->status,
                                    .content_type = "application/problem+json",
                                    .headers = headers,

@@ -117,3 +117,31 @@ TEST(api_what_needs_more_memory_than_a_request_may_have_is_too_large)
                      201);
     world_deinit(&w);
 }
+
+/* {"events":[{"id":"e0",...},...]}: `count` of them. */
+static const char *numbered(unsigned count)
+{
+    static char text[1u << 20];
+    struct buf b = {.p = (uint8_t *)text, .cap = sizeof(text) - 1, .max = sizeof(text) - 1};
+    buf_put_z(&b, "{\"events\":[");
+    for (unsigned i = 0; i < count; i++) {
+        buf_printf(&b, "%s{\"id\":\"e%u\",\"type\":\"a\"}", i == 0 ? "" : ",", i);
+    }
+    buf_put_z(&b, "]}");
+    assert_false(buf_failed(&b));
+    text[b.n] = '\0';
+    return text;
+}
+
+/* All of them, so that a program sends the rest; and the code in any case. */
+TEST(api_a_partial_duplicate_of_thousands_names_each)
+{
+    struct world w;
+    open_large(&w);
+    assert_int_equal(ask(&w, "POST", "/api/v1/streams/one-1/events", "", numbered(4000)), 201);
+    assert_int_equal(ask(&w, "POST", "/api/v1/streams/one-1/events", "", numbered(5000)), 409);
+    assert_true(has(&w, "\"code\":\"partial-duplicate\"") && has(&w, "\"detail\":\""));
+    assert_true(has(&w, "{\"event\":0,\"revision\":0}") &&
+                has(&w, "{\"event\":3999,\"revision\":3999}]"));
+    world_deinit(&w);
+}

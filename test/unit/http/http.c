@@ -262,6 +262,31 @@ TEST(http_a_problem_has_a_code_and_says_when_to_try_again)
     world_close(&w);
 }
 
+/* It keeps its code and detail, however much it has to say beside them. */
+TEST(http_a_problem_with_long_members_has_its_code)
+{
+    static char members[3u << 20];
+    struct world w;
+    world_open(&w, "127.0.0.1:0");
+    memset(members, 'x', sizeof(members));
+    memcpy(members, "\"a\":\"", 5);
+    members[100u << 10] = '"';
+    w.members = str_make(members, (100u << 10) + 1);
+    ask(&w, "GET /problem HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    turns(&w, 200);
+    expect(&w, "\"code\":\"revision-conflict\"");
+    expect(&w, "xxx\"}\n");
+    members[100u << 10] = 'x';
+    members[sizeof(members) - 1] = '"';
+    w.members = str_make(members, sizeof(members));
+    ask(&w, "GET /problem HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    turns(&w, 200);
+    expect(&w, "HTTP/1.1 409 Conflict\r\n");
+    expect(&w, "\"code\":\"revision-conflict\"");
+    expect(&w, "\"detail\":\"a \\\"detail\\\"\"}\n");
+    world_close(&w);
+}
+
 TEST(http_an_old_peer_may_keep_its_connection)
 {
     struct world w;

@@ -99,14 +99,15 @@ static void get_nothing(void *ctx, struct http_request *r)
 
 static void get_problem(void *ctx, struct http_request *r)
 {
+    const struct world *w = ctx;
+    const struct str two = STR_LIT("\"expected\":5,\"actual\":8");
     const struct http_problem_spec spec = {.code = "revision-conflict",
                                            .status = 409,
                                            .title = "Stream is at another revision",
                                            .retryable = true,
                                            .retry_after_ms = 1200,
-                                           .members = STR_LIT("\"expected\":5,\"actual\":8")};
+                                           .members = str_is_null(w->members) ? two : w->members};
     struct ectx ec = {0};
-    (void)ctx;
     IGNORE(ectx_fail(&ec, ERR_INVALID_REQUEST, "a \"detail\""));
     http_problem_with(r, &spec, &ec);
 }

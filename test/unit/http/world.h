@@ -28,6 +28,7 @@ struct world {
     int writable, gone;          /* calls of its hooks */
     struct http_header extra[2]; /* of GET /with */
     size_t extra_count;
+    struct str members; /* of GET /problem; null: two numbers */
 };
 
 void world_open(struct world *w, const char *listen);
