@@ -140,6 +140,9 @@ void api_arena_widen(struct api_call *c, uint64_t bytes);
  * an array has two bytes, and 80 as a value; a tag of a letter has four, and 128 as a value, a text
  * and a header. That is 40 for each byte, 16 of which are http's. */
 void api_arena_widen_json(struct api_call *c);
+/* The same for a list of topics: the node has as many as partitions (leat.max.partitions) at most.
+ */
+void api_arena_widen_topics(struct api_call *c, size_t each_bytes);
 /* Path parameters, decoded. */
 struct str api_path(const struct api_call *c, size_t index);
 /* Query parameters. Absent: `missing`. False: answered (malformed, out of range). */

@@ -26,6 +26,12 @@ void api_arena_widen_json(struct api_call *c)
     api_arena_widen(c, c->request->body.n * (uint64_t)JSON_BYTE_BYTES);
 }
 
+void api_arena_widen_topics(struct api_call *c, size_t each_bytes)
+{
+    const int64_t most = config_i64(c->api->services.config, NULL, "leat.max.partitions");
+    api_arena_widen(c, (uint64_t)(most + 1) * each_bytes);
+}
+
 struct str api_path(const struct api_call *c, size_t index)
 {
     return index < c->request->param_count ? c->request->params[index] : STR_NULL;

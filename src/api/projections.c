@@ -7,13 +7,17 @@
 #include "es/es.h"
 #include "proj/proj.h"
 
-#define ANSWER_BYTES     (64u * 1024 * 1024)
-#define PARKED_DEFAULT   100u
-#define PARKED_MAX       1000u
-#define WAIT_DEFAULT_NS  (2ull * 1000 * 1000 * 1000)
-#define WAIT_MAX_NS      (60ull * 1000 * 1000 * 1000)
-#define CHECK_ROWS_MAX   1000u
-#define CHECK_EVENTS_MAX 1000000000u
+#define ANSWER_BYTES (64u * 1024 * 1024)
+/* One projection's status: input partitions of its versions, each with the name of its topic. */
+#define STATUS_BYTES \
+    (PROJ_VERSIONS_MAX * PROJ_SHARDS_MAX * (sizeof(struct proj_shard_status) + 288) + (64u << 10))
+#define STATUS_KEEP_BYTES (64u * 1024)
+#define PARKED_DEFAULT    100u
+#define PARKED_MAX        1000u
+#define WAIT_DEFAULT_NS   (2ull * 1000 * 1000 * 1000)
+#define WAIT_MAX_NS       (60ull * 1000 * 1000 * 1000)
+#define CHECK_ROWS_MAX    1000u
+#define CHECK_EVENTS_MAX  1000000000u
 
 static struct proj *proj_of(const struct api_call *c)
 {
@@ -128,24 +132,49 @@ static void write_status(struct json_writer *w, const struct proj_status *s)
     json_write_end(w, '}');
 }
 
+/* All, or the error of the first that cannot be told; one at a time is in memory. */
+static enum err write_all(struct json_writer *w, struct proj *p, const struct str *names,
+                          size_t count)
+{
+    struct arena one;
+    enum err e = ERR_OK;
+    arena_init(&one, STATUS_BYTES);
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        struct proj_status s;
+        arena_reset(&one, STATUS_KEEP_BYTES);
+        e = proj_status(p, names[i], &one, &s);
+        if (e == ERR_OK) {
+            write_status(w, &s);
+        } else if (e == ERR_NOT_FOUND) {
+            e = ERR_OK; /* it is gone */
+        }
+    }
+    arena_deinit(&one);
+    return e;
+}
+
 static void get_projections(struct api_call *c)
 {
     size_t count = 0;
-    const struct str *names = proj_names(proj_of(c), c->arena, &count);
-    struct api_object o;
     if (!view_known(c)) {
         return;
     }
+    const struct str *names = proj_names(proj_of(c), c->arena, &count);
+    if (names == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    struct api_object o;
     api_object_begin(&o, ANSWER_BYTES);
     json_write_name(&o.w, "projections");
     json_write_begin(&o.w, '[');
-    for (size_t i = 0; names != NULL && i < count; i++) {
-        struct proj_status s;
-        if (proj_status(proj_of(c), names[i], c->arena, &s) == ERR_OK) {
-            write_status(&o.w, &s);
-        }
-    }
+    const enum err e = write_all(&o.w, proj_of(c), names, count);
     json_write_end(&o.w, ']');
+    if (e != ERR_OK) {
+        buf_deinit(&o.b);
+        api_fail(c, e, NULL);
+        return;
+    }
     api_object_reply(c, 200, NULL, 0, &o);
 }
 
@@ -158,9 +187,12 @@ static void get_projection(struct api_call *c)
     if (!view_known(c)) {
         return;
     }
+    api_arena_widen(c, STATUS_BYTES);
     const enum err e = proj_status(proj_of(c), api_path(c, 0), c->arena, &s);
     if (e != ERR_OK) {
-        IGNORE(ectx_fail(&ec, e, "there is no projection '%.*s'", STR(api_path(c, 0))));
+        IGNORE(e == ERR_NOT_FOUND
+                   ? ectx_fail(&ec, e, "there is no projection '%.*s'", STR(api_path(c, 0)))
+                   : ectx_fail(&ec, e, "out of memory for the status"));
         fail(c, e, &ec);
         return;
     }

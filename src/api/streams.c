@@ -314,8 +314,9 @@ static void get_categories(struct api_call *c)
     if (!es_get(c, &es)) {
         return;
     }
+    api_arena_widen_topics(c, sizeof(struct es_category));
     const struct es_category *list = es_categories(es, c->arena, &count);
-    if (list == NULL && count > 0) {
+    if (list == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);
         return;
     }
@@ -352,6 +353,7 @@ static void on_category(struct es_category_create *cc)
     api_object_begin(&o, ES_ANSWER_BYTES);
     json_write_member_str(&o.w, "name", cc->name);
     size_t count = 0;
+    api_arena_widen_topics(x->c, sizeof(struct es_category));
     const struct es_category *list = es_categories(x->c->api->services.es, x->c->arena, &count);
     for (size_t i = 0; list != NULL && i < count; i++) {
         if (str_eq(list[i].name, cc->name)) { /* as it is, not as it was asked for */

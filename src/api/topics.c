@@ -74,9 +74,10 @@ static void get_topics(struct api_call *c)
         return;
     }
     prefix = str_is_null(prefix) ? STR_LIT("") : prefix;
+    api_arena_widen_topics(c, sizeof(struct engine_topic) + sizeof(void *));
     const struct engine_topic *list =
         engine_topics(c->api->services.engine, prefix, c->arena, &count);
-    if (list == NULL && count > 0) {
+    if (list == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);
         return;
     }

@@ -6,7 +6,11 @@
 #include "api/views.h"
 #include "es/es.h"
 
-#define ANSWER_BYTES    (32u * 1024 * 1024)
+#define ANSWER_BYTES (32u * 1024 * 1024)
+/* All views of all projections, each with the names of its columns and of its key. */
+#define VIEWS_BYTES                               \
+    (((uint64_t)PROJ_MAX + 1) * PROJ_TABLES_MAX * \
+     (sizeof(struct proj_view) + 2 * (PROJ_COLUMNS_MAX + 2) * sizeof(struct str)))
 #define ORDER_MAX       8u
 #define ROWS_BYTES      (PROJ_QUERY_BYTES_MAX * 2u + (1u << 20)) /* a page and a row, its cursor */
 #define ROWS_DEFAULT    100u
@@ -45,15 +49,20 @@ static void write_names(struct json_writer *w, const char *name, const struct st
 static void get_views(struct api_call *c)
 {
     size_t count = 0;
-    const struct proj_view *views = proj_views(proj_of(c), c->arena, &count);
-    struct api_object o;
     if (!view_known(c)) {
         return;
     }
+    api_arena_widen(c, VIEWS_BYTES);
+    const struct proj_view *views = proj_views(proj_of(c), c->arena, &count);
+    if (views == NULL) {
+        api_fail(c, ERR_NO_MEMORY, NULL);
+        return;
+    }
+    struct api_object o;
     api_object_begin(&o, ANSWER_BYTES);
     json_write_name(&o.w, "views");
     json_write_begin(&o.w, '[');
-    for (size_t i = 0; views != NULL && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         json_write_begin(&o.w, '{');
         json_write_member_str(&o.w, "name", views[i].name);
         json_write_member_str(&o.w, "projection", views[i].projection);

@@ -28,6 +28,13 @@ static void on_failure(void *ctx, const struct ectx *ec)
     (void)ec;
 }
 
+static void on_known(void *ctx, enum err e, const struct ectx *ec)
+{
+    (void)ctx;
+    (void)ec;
+    assert_int_equal(e, ERR_OK);
+}
+
 static void open_log(struct world *w)
 {
     struct store_config cfg;
@@ -65,6 +72,17 @@ static void open_events(struct world *w)
     es_start(w->es, NULL, NULL);
 }
 
+static void open_projections(struct world *w)
+{
+    const struct proj_config cfg = {.engine = w->engine, .metrics = w->metrics, .dir = test_dir()};
+    struct ectx ec = {0};
+    const enum err e = proj_create(&cfg, &w->proj, &ec);
+    if (e != ERR_OK) {
+        fail_msg("proj_create: %s %s", err_name(e), ec.text);
+    }
+    proj_start(w->proj, on_known, NULL);
+}
+
 static void set_number(struct world *w, const char *name, uint64_t value)
 {
     char text[24];
@@ -92,6 +110,9 @@ static void boot(struct world *w)
     if (w->events) {
         open_events(w);
     }
+    if (w->projections) {
+        open_projections(w);
+    }
     assert_int_equal(net_create(w->env, w->poll, &net, w->metrics, &w->net, NULL), ERR_OK);
     assert_int_equal(
         http_create(w->env, w->net, w->metrics, w->events ? 16u << 20 : 1u << 20, &w->http),
@@ -102,6 +123,7 @@ static void boot(struct world *w)
                                           .engine = w->engine,
                                           .broker = w->broker,
                                           .es = w->es,
+                                          .proj = w->proj,
                                           .config = &w->config,
                                           .metrics = w->metrics,
                                           .version = "0"};
@@ -112,10 +134,25 @@ static void boot(struct world *w)
     turns(w, 50); /* its topic is made, or read */
 }
 
+static void on_stopped(void *ctx)
+{
+    bool *done = ctx;
+    *done = true;
+}
+
 static void halt(struct world *w)
 {
     env_sock_close(w->sock);
     api_stop(w->api);
+    if (w->proj != NULL) {
+        bool done = false;
+        proj_stop(w->proj, on_stopped, &done);
+        for (int i = 0; i < 10000 && !done; i++) {
+            env_poll_run(w->poll, 1000000);
+        }
+        assert_true(done);
+        proj_destroy(w->proj);
+    }
     if (w->es != NULL) {
         es_stop(w->es);
     }
@@ -133,13 +170,16 @@ static void halt(struct world *w)
     env_poll_destroy(w->poll);
     w->engine = NULL;
     w->es = NULL;
+    w->proj = NULL;
 }
 
 void world_init(struct world *w)
 {
     const struct env_sim_config sim = {.seed = 11, .write_ns = 1000, .sync_ns = 100000};
-    *w = (struct world){
-        .keys_bytes = w->keys_bytes, .categories = w->categories, .events = w->events};
+    *w = (struct world){.keys_bytes = w->keys_bytes,
+                        .categories = w->categories,
+                        .events = w->events,
+                        .projections = w->projections};
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
     buf_init(&w->in, 64u << 20);
     assert_true(buf_reserve(&w->in, 4u << 20));
@@ -188,6 +228,9 @@ void turn(struct world *w)
     api_tick(w->api);
     if (w->es != NULL) {
         es_tick(w->es);
+    }
+    if (w->proj != NULL) {
+        proj_tick(w->proj);
     }
     if (!w->hold) {
         store_kick(w->store, true);

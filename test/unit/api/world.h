@@ -15,6 +15,7 @@
 #include "env/env_sim.h"
 #include "es/es.h"
 #include "group/group.h"
+#include "proj/proj.h"
 #include "test.h"
 
 enum reopen { REOPEN_CLEAN, REOPEN_KILL, REOPEN_POWER_CUT };
@@ -28,7 +29,8 @@ struct world {
     struct broker *broker;
     struct groups *groups;
     struct engine *engine;
-    struct es *es; /* if `events` */
+    struct es *es;     /* if `events` */
+    struct proj *proj; /* if `projections` */
     struct net *net;
     struct http *http;
     struct api *api;
@@ -38,6 +40,7 @@ struct world {
     uint64_t categories; /* leat.es.categories.auto.max; 0: the default */
     uint64_t choice;     /* of what a power cut loses; 0: the first */
     bool events;         /* with the event store, and a ring that holds large appends */
+    bool projections;    /* with projections */
     bool closed;
     bool hold;       /* the log writes nothing */
     struct buf in;   /* the last answer */
