@@ -143,8 +143,8 @@ int leat_decide(struct leat *l, const char *stream, const char *snapshot_schema,
 /* ---- Reading a category ---- */
 
 struct leat_category;
-/* All events of a category from the beginning (or, from_end, those that come), by Fetch. Events of
- * one stream come in their order. */
+/* All events of a category from the beginning (or, from_end, all that are appended after the call
+ * has returned), by Fetch. Events of one stream come in their order. */
 int leat_category_open(struct leat *l, const char *category, bool from_end,
                        struct leat_category **out, struct leat_problem *problem);
 /* The next event: 1 and the event (valid until the next call), 0: none came within timeout_ms, -1:

@@ -1,6 +1,7 @@
 /*
  * A category by Fetch: its topic is es.CATEGORY, events are records with CloudEvents headers. All
- * partitions are assigned from the start or the end; no group, nothing is committed.
+ * partitions are assigned from the start or from where they end at the call; no group, nothing is
+ * committed.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -65,6 +66,18 @@ static rd_kafka_t *consumer_make(struct leat *l, char *why, size_t size)
     return k;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static const char *why_of(rd_kafka_resp_err_t e)
+{
+    return e == RD_KAFKA_RESP_ERR__TIMED_OUT ? "timeout" : "unreachable";
+}
+
 /* The number of partitions; -1: a problem. */
 static int partitions_of(struct leat_category *c, const char *topic, struct leat_problem *problem)
 {
@@ -77,8 +90,7 @@ static int partitions_of(struct leat_category *c, const char *topic, struct leat
         rd_kafka_metadata(c->consumer, 0, t, &m, (int)c->leat->options.timeout_ms);
     rd_kafka_topic_destroy(t);
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return lib_fail(problem, e == RD_KAFKA_RESP_ERR__TIMED_OUT ? "timeout" : "unreachable",
-                        "%s: %s", c->leat->kafka, rd_kafka_err2str(e));
+        return lib_fail(problem, why_of(e), "%s: %s", c->leat->kafka, rd_kafka_err2str(e));
     }
     const int count = m->topic_cnt == 1 && m->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR
                           ? m->topics[0].partition_cnt
@@ -88,19 +100,45 @@ static int partitions_of(struct leat_category *c, const char *topic, struct leat
                      : lib_fail(problem, "category-not-found", "there is no topic %s", topic);
 }
 
+/*
+ * Where each partition ends now. "The end" itself would be looked up by librdkafka's thread, some
+ * time after the assignment: what the caller appends meanwhile would never come.
+ */
+static int find_ends(struct leat_category *c, rd_kafka_topic_partition_list_t *list,
+                     struct leat_problem *problem)
+{
+    const int64_t until = now_ms() + (int64_t)c->leat->options.timeout_ms;
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *p = &list->elems[i];
+        const int64_t left = until - now_ms();
+        int64_t low;
+        const rd_kafka_resp_err_t e =
+            left <= 0 ? RD_KAFKA_RESP_ERR__TIMED_OUT
+                      : rd_kafka_query_watermark_offsets(c->consumer, p->topic, p->partition, &low,
+                                                         &p->offset, (int)left);
+        if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return lib_fail(problem, why_of(e), "the end of %s: %s", p->topic, rd_kafka_err2str(e));
+        }
+    }
+    return 0;
+}
+
 static int assign(struct leat_category *c, const char *topic, bool from_end,
                   struct leat_problem *problem)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(c->partitions);
     for (int i = 0; i < c->partitions; i++) {
-        rd_kafka_topic_partition_list_add(list, topic, i)->offset =
-            from_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
     }
-    const rd_kafka_resp_err_t e = rd_kafka_assign(c->consumer, list);
+    int result = from_end ? find_ends(c, list, problem) : 0;
+    if (result == 0) {
+        const rd_kafka_resp_err_t e = rd_kafka_assign(c->consumer, list);
+        result = e == RD_KAFKA_RESP_ERR_NO_ERROR
+                     ? 0
+                     : lib_fail(problem, "unreachable", "%s", rd_kafka_err2str(e));
+    }
     rd_kafka_topic_partition_list_destroy(list);
-    return e == RD_KAFKA_RESP_ERR_NO_ERROR
-               ? 0
-               : lib_fail(problem, "unreachable", "%s", rd_kafka_err2str(e));
+    return result;
 }
 
 int leat_category_open(struct leat *l, const char *category, bool from_end,
@@ -237,13 +275,6 @@ static rd_kafka_message_t *message_next(struct leat_category *c, int timeout_ms)
     c->batch_count = n > 0 ? (size_t)n : 0;
     c->batch_at = 0;
     return first;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 int leat_category_next(struct leat_category *c, unsigned timeout_ms, struct leat_event *out,

@@ -5,8 +5,9 @@
  */
 #include "common.h"
 
-#define STREAMS 40
-#define EVENTS  25
+#define STREAMS  40
+#define EVENTS   25
+#define OPENINGS 10
 
 static int next_of[STREAMS];
 
@@ -68,6 +69,30 @@ static int drain(struct leat_category *c, int wanted, struct leat_problem *why)
     return good;
 }
 
+/* Its end is that of the call: what is appended as soon as it has returned comes. */
+static void begin_at_the_call(struct leat *l)
+{
+    int got = 0;
+    for (int i = 0; i < OPENINGS; i++) {
+        struct leat_category *c;
+        struct leat_problem why = {.code = ""};
+        struct leat_event e;
+        struct leat_new_event first = event_of(NULL, "Counted", "0");
+        if (leat_category_open(l, "cat", true, &c, &why) != 0 ||
+            leat_append(l, "cat-at-once", LEAT_EXPECT_ANY, &first, 1, NULL, &why) != 0) {
+            show(false, "opened and appended to: %s: %s", why.code, why.detail);
+            return;
+        }
+        for (int quiet = 0; quiet < 3; quiet++) {
+            const int next = leat_category_next(c, 500, &e, &why);
+            got += next == 1 && strcmp(e.stream, "cat-at-once") == 0 && e.revision == i;
+            quiet = next == 1 ? 3 : quiet;
+        }
+        leat_category_close(c);
+    }
+    show(got == OPENINGS, "from the end as of the call: %d of %d", got, OPENINGS);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -104,6 +129,7 @@ int main(int argc, char **argv)
     }
     got = drain(end, STREAMS, &why);
     show(got == STREAMS, "from the end: only what comes: %d %s", got, why.detail);
+    begin_at_the_call(l);
     leat_category_close(end);
     leat_category_close(c);
     leat_category_close(NULL);
