@@ -1,7 +1,8 @@
 /*
  * An answer again. Its offsets are looked up by the commit position of the append: the record of
  * the key was the last of it, so the first offset above that position, less the number of records,
- * is where the append began in a partition.
+ * is where the append began in a partition. Without a record behind it that is still there, it is
+ * not known any more.
  */
 #include "api/idempotency_int.h"
 
@@ -51,8 +52,14 @@ static void on_found(struct engine_seek *s)
 {
     struct replay *x = s->ctx;
     struct engine_part *p = &x->parts[x->at];
-    /* A topic that is gone has no offsets any more. */
-    p->base_offset = s->err == ERR_OK ? s->offset - (int64_t)p->count : -1;
+    int64_t start = 0, end = 0;
+    /* A topic that is gone has no offsets any more. Nor can they be told when what lay behind them
+     * is deleted: the first that is above the position is then only the first that there is. */
+    const bool known =
+        s->err == ERR_OK &&
+        engine_bounds(x->c->api->services.engine, s->topic, s->partition, &start, &end) == ERR_OK &&
+        s->offset > start;
+    p->base_offset = known ? s->offset - (int64_t)p->count : -1;
     x->at++;
     if (x->within) {
         x->again = true;

@@ -422,3 +422,37 @@ TEST(api_an_answer_of_a_topic_that_is_gone_has_no_offsets)
     assert_true(has(&w, "\"offset\":null"));
     world_deinit(&w);
 }
+
+static void on_start_moved(void *ctx, enum err e, int64_t low)
+{
+    int64_t *start = ctx;
+    assert_int_equal(e, ERR_OK);
+    *start = low;
+}
+
+/* The log start moves: the answer names no offsets that other records have. */
+TEST(api_an_answer_of_records_that_are_deleted_has_no_offsets_of_others)
+{
+    static const struct {
+        int64_t start;
+        bool known;
+    } rows[] = {{0, true}, {3, true}, {9, true}, {10, true}, {11, false}, {15, false}, {20, false}};
+    struct world w = {0};
+    open_topic(&w);
+    assert_int_equal(post_many(&w, "before", 1), 201);
+    assert_int_equal(post_many(&w, "k", 10), 201);
+    assert_int_equal(post_many(&w, "behind", 9), 201);
+    assert_int_equal(end_of(&w, "t", 0), 20);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t start = -1;
+        broker_delete_records(w.broker, broker_topic(w.broker, STR_LIT("t"))->partitions[0],
+                              rows[i].start, on_start_moved, &start);
+        turns(&w, 50);
+        assert_int_equal(start, rows[i].start);
+        assert_int_equal(post_many(&w, "k", 10), 201);
+        assert_true(has(&w, "Idempotency-Replayed: true"));
+        assert_int_equal(has(&w, "\"offset\":1}") && has(&w, "\"offset\":10}"), rows[i].known);
+        assert_int_equal(has(&w, "\"offset\":null"), !rows[i].known);
+    }
+    world_deinit(&w);
+}
