@@ -18,7 +18,18 @@ static bool is_json(const struct leat_new_event *e)
     return e->content_type == NULL || strcmp(e->content_type, "application/json") == 0;
 }
 
-static void put_event(struct lib_text *t, const struct leat_new_event *e)
+/* JSON of the caller goes into the body as it is. False: it is not one value, or no object; what
+ * stands beside a value would be members and events of its own. */
+static bool put_raw(struct lib_text *t, const void *p, size_t n, bool object)
+{
+    const size_t at = t->n;
+    struct lib_json v;
+    lib_text_put(t, p, n);
+    return t->failed || (lib_json_parse(t->p + at, n, &v) && (!object || *v.p == '{'));
+}
+
+/* NULL, or which member is not what it must be. */
+static const char *put_event(struct lib_text *t, const struct leat_new_event *e)
 {
     lib_text_put_z(t, "{\"type\":");
     lib_text_put_json(t, e->type);
@@ -30,7 +41,9 @@ static void put_event(struct lib_text *t, const struct leat_new_event *e)
     put_member(t, "subject", e->subject);
     if (e->meta != NULL) {
         lib_text_put_z(t, ",\"meta\":");
-        lib_text_put_z(t, e->meta);
+        if (!put_raw(t, e->meta, strlen(e->meta), true)) {
+            return "meta is no JSON object";
+        }
     }
     for (size_t i = 0; i < e->tag_count; i++) {
         lib_text_put_z(t, i == 0 ? ",\"tags\":[" : ",");
@@ -41,17 +54,20 @@ static void put_event(struct lib_text *t, const struct leat_new_event *e)
     }
     if (is_json(e)) {
         lib_text_put_z(t, ",\"data\":");
-        lib_text_put(t, e->data, e->data_size);
+        if (!put_raw(t, e->data, e->data_size, false)) {
+            return "data is no JSON";
+        }
     } else {
         lib_text_put_z(t, ",\"data_base64\":\"");
         lib_text_put_base64(t, e->data, e->data_size);
         lib_text_put_z(t, "\"");
     }
     lib_text_put_z(t, "}");
+    return NULL;
 }
 
-static void put_body(struct lib_text *t, int64_t expected, const struct leat_new_event *events,
-                     size_t count)
+static int put_body(struct lib_text *t, int64_t expected, const struct leat_new_event *events,
+                    size_t count, struct leat_problem *problem)
 {
     lib_text_put_z(t, "{\"expected\":");
     if (expected >= 0) {
@@ -64,9 +80,13 @@ static void put_body(struct lib_text *t, int64_t expected, const struct leat_new
     lib_text_put_z(t, ",\"events\":[");
     for (size_t i = 0; i < count; i++) {
         lib_text_put_z(t, i == 0 ? "" : ",");
-        put_event(t, &events[i]);
+        const char *wrong = put_event(t, &events[i]);
+        if (wrong != NULL) {
+            return lib_fail(problem, "invalid-argument", "event %zu: %s", i, wrong);
+        }
     }
     lib_text_put_z(t, "]}");
+    return 0;
 }
 
 static int check(const char *stream, int64_t expected, const struct leat_new_event *events,
@@ -102,11 +122,11 @@ int leat_append(struct leat *l, const char *stream, int64_t expected,
     lib_text_put_z(&call.path, "/api/v1/streams/");
     lib_text_put_encoded(&call.path, stream);
     lib_text_put_z(&call.path, "/events");
-    put_body(&call.body, expected, events, count);
+    int result = put_body(&call.body, expected, events, count, problem);
     for (size_t i = 0; i < count; i++) {
         call.once |= events[i].id == NULL;
     }
-    int result = lib_call(l, &call, &reply, &v, problem);
+    result = result == 0 ? lib_call(l, &call, &reply, &v, problem) : result;
     if (result == 0) {
         lib_json_members(&v, names, m, COUNT);
         const struct leat_appended told = {.first_revision = lib_json_number(&m[FIRST], -1),

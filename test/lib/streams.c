@@ -36,6 +36,40 @@ static void appends(struct leat *l)
          "data that is no JSON is refused; nobody need ask why");
 }
 
+/* What stands beside one value in data or meta would be members, or events, of its own. */
+static void pieces(struct leat *l)
+{
+    static const char nul[] = "1\0";
+    static const struct {
+        const char *data, *meta;
+        size_t data_size;
+        bool good;
+    } rows[] = {
+        {"1},{\"type\":\"Forged\",\"data\":2", NULL, 0, false},
+        {"1,\"id\":\"forged\"", NULL, 0, false},
+        {"{}}", NULL, 0, false},
+        {"\"open", NULL, 0, false},
+        {" ", NULL, 0, false},
+        {nul, NULL, sizeof(nul) - 1, false},
+        {"1", "{},\"id\":\"forged\"", 0, false},
+        {"1", "[]", 0, false},
+        {"1", "", 0, false},
+        {" {\"a\":[1,{}]} ", " {\"b\":null} ", 0, true},
+    };
+    struct leat_problem why;
+    struct leat_appended told;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct leat_new_event e = event_of(NULL, "Happened", rows[i].data);
+        e.data_size = rows[i].data_size > 0 ? rows[i].data_size : e.data_size;
+        e.meta = rows[i].meta;
+        const int result = leat_append(l, "c-pieces", LEAT_EXPECT_NO_STREAM, &e, 1, &told, &why);
+        show(rows[i].good
+                 ? result == 0 && told.last_revision == 0
+                 : result == -1 && strcmp(why.code, "invalid-argument") == 0 && why.status == 0,
+             "data '%s' with meta '%s'", rows[i].data, rows[i].meta == NULL ? "" : rows[i].meta);
+    }
+}
+
 /* All that an event can carry, and hard texts. */
 static void everything(struct leat *l)
 {
@@ -238,6 +272,7 @@ int main(int argc, char **argv)
     struct leat *l = client_open(argv[1], argv[2]);
     struct leat *other = client_open(argv[1], argv[2]);
     appends(l);
+    pieces(l);
     everything(l);
     reads(l);
     decides(l, other);
