@@ -44,6 +44,38 @@ MUST_USE enum err apply_meta(struct apply *a, enum meta_stmt s, const struct map
 
 /* ---- Life */
 
+static void hint_at(struct ectx *ec, struct str sql)
+{
+    ectx_hint(ec, "in: %.*s", (int)(sql.n > 150 ? 150 : sql.n), sql.p);
+}
+
+/* SQL of one's own: what we leave as it is may be a parameter to the database ('@total' to SQLite),
+ * and what we took for one may be a part of a text. No event would ever get through. */
+static enum err check_params(struct apply *a, struct ectx *ec)
+{
+    const struct def *d = a->d;
+    for (size_t i = 0; i < d->rule_count; i++) {
+        for (size_t k = 0; k < d->rules[i].op_count; k++) {
+            const struct def_op *op = &d->rules[i].ops[k];
+            size_t count = op->param_count;
+            enum err e = op->effect != DEF_OWN
+                             ? ERR_OK
+                             : a->driver->count_params(a->stmts[op->stmt], &count, ec);
+            if (e == ERR_OK && count != op->param_count) {
+                e = ectx_fail(ec, ERR_CONFIG,
+                              "to %s this SQL of one's own has %zu parameters, and %zu are written "
+                              ":name outside of texts, quoted names and comments",
+                              a->driver->name, count, op->param_count);
+                hint_at(ec, op->sql);
+            }
+            if (e != ERR_OK) {
+                return e;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 MUST_USE enum err apply_create(const struct target_driver *driver, struct target_db *db,
                                const struct def *d, struct apply **out, struct ectx *ec)
 {
@@ -67,10 +99,10 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
     for (size_t i = 0; i < d->statement_count && e == ERR_OK; i++) {
         e = driver->prepare(db, d->statements[i], &a->stmts[i], ec);
         if (e == ERR_CONFIG) {
-            size_t n = d->statements[i].n;
-            ectx_hint(ec, "in: %.*s", (int)(n > 150 ? 150 : n), d->statements[i].p);
+            hint_at(ec, d->statements[i]);
         }
     }
+    e = e != ERR_OK ? e : check_params(a, ec);
     if (e != ERR_OK) {
         apply_destroy(a);
         return e;

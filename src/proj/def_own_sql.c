@@ -26,6 +26,13 @@ static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
+/* What SQLite takes for a parameter behind '@', '#' and ':'. A database without them has operators
+ * there, and tells for itself what it does not understand. */
+static bool is_foreign_param(const struct rewriting *r, char c, char next)
+{
+    return (c == '@' || c == '#' || c == ':') && (is_word(next) || ((unsigned char)next & 0x80)) &&
+           r->p->declared && r->p->d->driver == &target_sqlite;
+}
 static char at(const struct rewriting *r, size_t i)
 {
     return i < r->sql.n ? r->sql.p[i] : 0;
@@ -124,7 +131,7 @@ static enum err rewrite(struct rewriting *r)
             e = put_param(r);
         } else if (c == '{') {
             e = put_own_table(r);
-        } else if (c == '$' || c == '?' || c == ';') {
+        } else if (c == '$' || c == '?' || c == ';' || is_foreign_param(r, c, next)) {
             return mapping_fail(&r->p->doc, r->at, r->i, r->p->ec,
                                 c == ';' ? "one statement only: ';' ends it"
                                          : "'%c' is not allowed: parameters are written :name",

@@ -346,6 +346,20 @@ static void postgres_finalize(struct target_stmt *s)
     mem_free(s);
 }
 
+static enum err postgres_count_params(struct target_stmt *s, size_t *out, struct ectx *ec)
+{
+    struct target_db *db = s->db;
+    enum err e = postgres_settle(db, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    PGresult *r = db->l->PQdescribePrepared(db->conn, s->name);
+    e = postgres_result(db, r, ec);
+    *out = e == ERR_OK ? (size_t)db->l->PQnparams(r) : 0;
+    db->l->PQclear(r);
+    return e;
+}
+
 static enum err param_text(struct target_db *db, const struct mapping_value *v, const char **out,
                            struct ectx *ec)
 {
@@ -520,6 +534,7 @@ const struct target_driver target_postgres = {
     .exec = postgres_exec,
     .prepare = postgres_prepare,
     .finalize = postgres_finalize,
+    .count_params = postgres_count_params,
     .run = postgres_run,
     .flush = postgres_settle,
     .query = postgres_query,

@@ -25,6 +25,8 @@
     X(PQresultErrorField)     \
     X(PQcmdTuples)            \
     X(PQprepare)              \
+    X(PQdescribePrepared)     \
+    X(PQnparams)              \
     X(PQexecPrepared)         \
     X(PQsendQueryPrepared)    \
     X(PQenterPipelineMode)    \

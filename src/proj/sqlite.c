@@ -241,11 +241,17 @@ static void sqlite_finalize(struct target_stmt *s)
     }
 }
 
+static enum err sqlite_count_params(struct target_stmt *s, size_t *out, struct ectx *ec)
+{
+    (void)ec;
+    *out = s->params;
+    return ERR_OK;
+}
+
 /* Texts are the caller's until the statement is reset. */
 static int bind(struct target_stmt *s, const struct mapping_value *params, size_t count)
 {
     struct target_library *l = s->db->l;
-    CHECK(count == s->params);
     int code = SQLITE_OK;
     for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
         const struct mapping_value *v = &params[i];
@@ -301,12 +307,16 @@ static enum err step_all(struct target_stmt *s, const struct mapping_value *para
 {
     struct target_db *db = s->db;
     struct target_library *l = db->l;
+    if (count != s->params) {
+        return ectx_fail(ec, ERR_CONFIG, "SQLite: %zu values for a statement of %zu parameters",
+                         count, s->params);
+    }
     db->deadline_ns = db->timeout_ns == 0 ? 0 : now_ns() + db->timeout_ns;
     int code = bind(s, params, count);
     if (code == SQLITE_OK) {
         struct mapping_value values[TARGET_PARAMS_MAX];
         size_t columns = (size_t)l->sqlite3_column_count(s->stmt);
-        CHECK(columns <= TARGET_PARAMS_MAX);
+        CHECK(row == NULL || columns <= TARGET_PARAMS_MAX); /* RETURNING of one's own may be wide */
         while ((code = l->sqlite3_step(s->stmt)) == SQLITE_ROW) {
             if (row != NULL) {
                 read_row(s, values, columns);
@@ -367,6 +377,7 @@ const struct target_driver target_sqlite = {
     .exec = sqlite_exec,
     .prepare = sqlite_prepare,
     .finalize = sqlite_finalize,
+    .count_params = sqlite_count_params,
     .run = sqlite_run,
     .flush = sqlite_flush,
     .query = sqlite_query,

@@ -64,6 +64,9 @@ struct target_driver {
     enum err (*prepare)(struct target_db *db, struct str sql, struct target_stmt **out,
                         struct ectx *ec);
     void (*finalize)(struct target_stmt *s); /* NULL is fine */
+    /* How many parameters the database found in it: in SQL of one's own it may see others than we
+     * do. A statement that gets another number of them fails with ERR_CONFIG (or ERR_CLOSED). */
+    enum err (*count_params)(struct target_stmt *s, size_t *out, struct ectx *ec);
     /* changed == NULL: the outcome may come later, at the next call that has one. */
     enum err (*run)(struct target_stmt *s, const struct mapping_value *params, size_t count,
                     uint64_t *changed, struct ectx *ec);

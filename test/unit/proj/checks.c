@@ -82,3 +82,30 @@ TEST(check_shows_what_a_definition_would_make)
     arena_deinit(&a);
     world_deinit(&w);
 }
+
+/* The scratch is SQLite, whatever the target: what only PostgreSQL understands is told. */
+TEST(check_tells_of_sql_that_its_database_reads_otherwise)
+{
+    static const char text[] =
+        "projection: own\n"
+        "source: { topics: events }\n"
+        "target: postgresql://x/y\n"
+        "tables: { t: { columns: { id: text, a: integer }, key: id } }\n"
+        "maps:\n"
+        "  - type: Added\n"
+        "    sql: { statement: \"UPDATE {t} SET a = @a\" }\n";
+    struct world w;
+    struct worst_config cfg;
+    char got[4096];
+    worst_config_good(&cfg, 22);
+    world_init(&w, 22, &cfg);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+    assert_string_equal(check(&w, text, 0, got, sizeof(got)),
+                        "to sqlite this SQL of one's own has 1 parameters, and 0 are written :name "
+                        "outside of texts, quoted names and comments");
+    world_deinit(&w);
+}
