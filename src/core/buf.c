@@ -27,6 +27,7 @@ void buf_clear(struct buf *b)
 {
     b->n = 0;
     b->failed = false;
+    b->over = false;
 }
 
 bool buf_grow(struct buf *b, size_t n)
@@ -36,6 +37,7 @@ bool buf_grow(struct buf *b, size_t n)
     }
     if (n > b->max - b->n) {
         b->failed = true;
+        b->over = true;
         return false;
     }
     size_t need = b->n + n;

@@ -21,11 +21,12 @@ struct buf {
     size_t cap; /* bytes allocated */
     size_t max; /* n never passes it */
     bool failed;
+    bool over; /* failed for `max`: the same would fail again, however much memory there is */
 };
 
 void buf_init(struct buf *b, size_t max); /* allocates nothing */
 void buf_deinit(struct buf *b);
-void buf_clear(struct buf *b); /* n = 0, failed = false, memory kept */
+void buf_clear(struct buf *b); /* n = 0, not failed, memory kept */
 static inline bool buf_failed(const struct buf *b)
 {
     return b->failed;

@@ -189,8 +189,10 @@ TEST(buf_never_passes_its_maximum_and_stays_failed)
     assert_false(buf_failed(&b));
     buf_put_u8(&b, 1);
     assert_true(buf_failed(&b));
+    assert_true(b.over); /* it was the limit */
     assert_int_equal(b.n, 100);
     buf_clear(&b);
+    assert_false(b.over);
     buf_printf(&b, "%099d", 7);
     buf_put_z(&b, "!");
     assert_false(buf_failed(&b));
@@ -207,6 +209,7 @@ TEST(buf_fails_when_memory_does)
     buf_put_z(&b, "abc");
     assert_true(test_fail_alloc_end());
     assert_true(buf_failed(&b));
+    assert_false(b.over); /* later it may do */
     buf_clear(&b);
     buf_put_z(&b, "abc");
     test_fail_alloc(1);
