@@ -319,9 +319,10 @@ MUST_USE enum err mapping_assign_do(const struct mapping_assign *s,
             return e;
         }
     }
-    struct json *value = mapping_tree_of_value(&v, scope->arena);
-    if (value == NULL) {
-        return no_memory(ec);
+    struct json *value = NULL;
+    e = mapping_tree_of_value(&v, scope->arena, &value, ec);
+    if (e != ERR_OK) {
+        return e;
     }
     return s->kind == ASSIGN_APPEND ? append_to(s, parent, name, value, scope->arena, ec)
                                     : put(s, parent, name, value, scope->arena, ec);

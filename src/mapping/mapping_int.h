@@ -138,7 +138,9 @@ MUST_USE enum err mapping_assign_do(const struct mapping_assign *s,
 
 /* A tree that is changed: nodes whose `raw` is null are written from their children. */
 struct json *mapping_tree_copy(const struct json *v, struct arena *a); /* NULL: no memory */
-struct json *mapping_tree_of_value(const struct mapping_value *v, struct arena *a);
+/* ERR_MALFORMED: a text that no state has room for. */
+MUST_USE enum err mapping_tree_of_value(const struct mapping_value *v, struct arena *a,
+                                        struct json **out, struct ectx *ec);
 void mapping_tree_write(const struct json *v, struct json_writer *w);
 /* The place of `name` below v: a link that points to the child, or NULL. */
 struct json **mapping_tree_find(struct json *v, struct str name);

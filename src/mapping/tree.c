@@ -6,6 +6,11 @@
  */
 #include "mapping/mapping_int.h"
 
+static enum err no_memory(struct ectx *ec)
+{
+    return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+}
+
 static bool is_container(const struct json *v)
 {
     return v->kind == JSON_ARRAY || v->kind == JSON_OBJECT;
@@ -32,19 +37,26 @@ struct json *mapping_tree_copy(const struct json *v, struct arena *a)
     return copy;
 }
 
-struct json *mapping_tree_of_value(const struct mapping_value *v, struct arena *a)
+static struct json *tree_of_json(struct str value, struct arena *a)
+{
+    /* As the event has it; one that could be parsed there can be here. */
+    const struct json_limits limits = {.allow_same_names = true};
+    struct str text = arena_str(a, value);
+    struct json *parsed = NULL;
+    return !str_is_null(text) && json_parse(text, &limits, a, &parsed, NULL) == ERR_OK ? parsed
+                                                                                       : NULL;
+}
+
+MUST_USE enum err mapping_tree_of_value(const struct mapping_value *v, struct arena *a,
+                                        struct json **out, struct ectx *ec)
 {
     if (v->kind == MAPPING_JSON) {
-        /* As the event has it; one that could be parsed there can be here. */
-        const struct json_limits limits = {.allow_same_names = true};
-        struct str text = arena_str(a, v->text);
-        struct json *parsed = NULL;
-        return !str_is_null(text) && json_parse(text, &limits, a, &parsed, NULL) == ERR_OK ? parsed
-                                                                                           : NULL;
+        *out = tree_of_json(v->text, a);
+        return *out == NULL ? no_memory(ec) : ERR_OK;
     }
     struct json *n = arena_new(a, struct json);
     if (n == NULL) {
-        return NULL;
+        return no_memory(ec);
     }
     struct buf b;
     buf_init(&b, MAPPING_STATE_BYTES_MAX);
@@ -52,9 +64,12 @@ struct json *mapping_tree_of_value(const struct mapping_value *v, struct arena *
     json_write_init(&w, &b);
     mapping_write_value(&w, v);
     n->raw = buf_failed(&b) ? STR_NULL : arena_str(a, buf_str(&b));
+    const bool large = b.over;
     buf_deinit(&b);
     if (str_is_null(n->raw)) {
-        return NULL;
+        return large ? ectx_fail(ec, ERR_MALFORMED, "a text of more than %u bytes, as JSON",
+                                 MAPPING_STATE_BYTES_MAX)
+                     : no_memory(ec);
     }
     n->kind = v->kind == MAPPING_NULL   ? JSON_NULL
               : v->kind == MAPPING_BOOL ? JSON_BOOL
@@ -63,9 +78,12 @@ struct json *mapping_tree_of_value(const struct mapping_value *v, struct arena *
     n->boolean = v->kind == MAPPING_BOOL && v->boolean;
     if (v->kind == MAPPING_TEXT) {
         n->string = arena_str(a, v->text);
-        return str_is_null(n->string) ? NULL : n;
+        if (str_is_null(n->string)) {
+            return no_memory(ec);
+        }
     }
-    return n;
+    *out = n;
+    return ERR_OK;
 }
 
 void mapping_tree_write(const struct json *v, struct json_writer *w)

@@ -133,6 +133,9 @@ static enum err write_data(struct apply *a, const struct def_action *x,
     }
     json_write_end(&w, '}');
     *out = e != ERR_OK || buf_failed(&b) ? STR_NULL : arena_str(&a->event_arena, buf_str(&b));
+    if (e == ERR_OK && b.over) { /* every time: it is the event's fault */
+        e = ectx_fail(ec, ERR_MALFORMED, "its data is larger than %u bytes", DATA_BYTES_MAX);
+    }
     buf_deinit(&b);
     return e != ERR_OK ? e : str_is_null(*out) ? no_memory(ec) : ERR_OK;
 }

@@ -21,6 +21,7 @@ MUST_USE bool json_column_write(struct arena *a, struct mapping_value *v)
     json_write_init(&w, &b);
     mapping_write_value(&w, v);
     const struct str text = buf_failed(&b) ? STR_NULL : arena_str(a, buf_str(&b));
+    a->over = a->over || b.over; /* nor would it fit there: see apply_fault_of_event */
     buf_deinit(&b);
     *v = (struct mapping_value){.kind = MAPPING_JSON, .text = text};
     return !str_is_null(text);

@@ -110,6 +110,28 @@ TEST(mapping_upcast_says_why_it_cannot)
                         " form");
 }
 
+/* Every time, so it is no lack of memory, after which somebody would try again for ever. */
+TEST(mapping_upcast_to_a_text_that_is_too_large_says_so)
+{
+    struct bench b;
+    struct mapping_upcasts *u = NULL;
+    struct mapping_upcasted *made = NULL;
+    size_t count = 0;
+    static char data[(3u << 19) + 16] = "{\"a\":\"";
+    memset(data + 6, 'a', 3u << 19);
+    memcpy(data + 6 + (3u << 19), "\"}", 3);
+    bench_init(&b,
+               "{\"upcasts\":[{\"from\":\"A.v1\",\"to\":\"A.v2\",\"set\":{\"/data/x\":"
+               "\"'{/data/a}{/data/a}{/data/a}'\"}}]}",
+               "A.v1", data);
+    b.arena.budget = 64u << 20;
+    assert_int_equal(mapping_upcasts_compile(&b.doc, b.root, &b.arena, &u, &b.ec), ERR_OK);
+    assert_int_equal(mapping_upcast(u, &b.event, &b.arena, &made, &count, &b.ec), ERR_MALFORMED);
+    assert_string_equal(b.ec.text,
+                        "upcast from A.v1 to A.v2: a text of more than 4194304 bytes, as JSON");
+    bench_deinit(&b);
+}
+
 TEST(mapping_upcast_errors_have_places)
 {
     static const struct {
