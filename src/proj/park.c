@@ -14,7 +14,7 @@
 #include "core/utf8.h"
 #include "proj/apply_int.h"
 
-#define RECORD_TEXT_MAX (150u << 20) /* base64 of the largest record */
+#define RECORD_TEXT_MAX (150u << 20) /* bytes of the largest record */
 #define DATA_SHOWN_MAX  8192u        /* of the event's data, for a person who looks at the table */
 
 /* ---- The set in memory */
@@ -195,8 +195,11 @@ static struct mapping_value shown(struct str s, size_t max)
 MUST_USE enum err park_event(struct apply *a, const struct apply_event *e, const char *reason,
                              struct ectx *ec)
 {
-    struct str record = park_encode(e->record, e->position, &a->batch_arena);
+    struct arena text; /* its own: a transaction may park far more than it has memory for */
+    arena_init(&text, 2u * RECORD_TEXT_MAX);
+    struct str record = park_encode(e->record, e->position, &text);
     if (str_is_null(record)) {
+        arena_deinit(&text);
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory for a parked event");
     }
     struct str why = str_of(reason);
@@ -213,6 +216,7 @@ MUST_USE enum err park_event(struct apply *a, const struct apply_event *e, const
         apply_text(record),
         apply_int(a->now_ms)};
     enum err err = apply_meta(a, META_PARK, params, ARRAY_LEN(params), NULL, ec);
+    arena_deinit(&text);
     if (err == ERR_OK && !park_count(a, e->shard, e->key, 1)) {
         err = ectx_fail(ec, ERR_NO_MEMORY, "out of memory for parked keys");
     }

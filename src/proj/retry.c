@@ -1,5 +1,6 @@
 /*
- * Parked keys again: their events in order, until one of them still cannot be applied.
+ * Parked keys again: their events in order, until one of them still cannot be applied. Events may
+ * be large, so what is read at once, and what one transaction does, is bounded in bytes, too.
  */
 #include <string.h>
 
@@ -7,14 +8,18 @@
 #include "core/utf8.h"
 #include "proj/apply_int.h"
 
+#define RETRY_BYTES (64u << 20) /* of parked records as text: read at once, done at once */
+/* Of what was read at once: that and one more, the largest there is, each as text and as bytes. */
+#define ROWS_ARENA_BYTES (512u << 20)
+
 struct parked_row {
     struct str record;
     int64_t offset;
 };
 struct parked_rows {
-    struct apply *a;
+    struct arena *arena;
     struct parked_row *rows;
-    size_t count, room;
+    size_t count, room, bytes;
     bool failed;
 };
 static bool take_parked(void *ctx, const struct mapping_value *values, size_t count)
@@ -23,51 +28,64 @@ static bool take_parked(void *ctx, const struct mapping_value *values, size_t co
     (void)count;
     struct parked_row *row = &p->rows[p->count];
     row->offset = values[0].integer;
-    row->record = arena_str(&p->a->batch_arena, values[1].text);
+    row->record = arena_str(p->arena, values[1].text);
     p->failed = str_is_null(row->record);
+    p->bytes += row->record.n;
     p->count++;
-    return !p->failed && p->count < p->room;
+    return !p->failed && p->count < p->room && p->bytes < RETRY_BYTES;
 }
 
+struct retrying {
+    struct parked_row *rows; /* APPLY_RETRY_MAX */
+    struct arena arena;      /* what was read of them at once */
+    struct str key;
+    bool skip_first;
+    size_t tried, stopped; /* events; partitions whose order must wait */
+    size_t bytes;          /* of those that are parked no longer */
+};
+
 static enum err drop_parked(struct apply *a, struct str shard, const struct parked_row *row,
-                            struct str key, struct ectx *ec)
+                            struct retrying *t, struct ectx *ec)
 {
     const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(shard),
                                            apply_int(row->offset)};
     enum err e = apply_meta(a, META_UNPARK, params, ARRAY_LEN(params), NULL, ec);
-    if (e == ERR_OK && !park_count(a, shard, key, -1)) {
+    if (e == ERR_OK && !park_count(a, shard, t->key, -1)) {
         e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
+    t->bytes += row->record.n;
     return e;
 }
 
 static enum err retry_row(struct apply *a, struct str shard, const struct parked_row *row,
-                          struct str key, bool skip, bool *stop, struct ectx *ec)
+                          struct retrying *t, bool *stop, struct ectx *ec)
 {
     struct record record;
     struct ectx why;
     bool wanted = true;
     bool again = false;
     arena_reset(&a->event_arena, APPLY_ARENA_KEEP);
+    a->counts->events++;
+    if (t->skip_first && t->tried == 0) { /* whatever it is */
+        a->counts->skipped++;
+        return drop_parked(a, shard, row, t, ec);
+    }
     struct apply_event event = {.shard = shard, .record = &record};
     struct str rest;
     event.topic = str_cut(shard, '/', &rest);
     int64_t partition = 0;
     if (!str_to_i64(rest, &partition) ||
-        !park_decode(row->record, &a->batch_arena, &record, &event.position)) {
+        !park_decode(row->record, &t->arena, &record, &event.position)) {
         return ectx_fail(ec, ERR_DAMAGED, "the parked event %.*s at %lld cannot be read",
                          STR(shard), (long long)row->offset);
     }
     event.partition = (int32_t)partition;
-    a->counts->events++;
-    enum err e =
-        skip ? ERR_OK : apply_fault_of_event(a, apply_event_read(a, &event, &wanted, &why), &why);
-    if (e == ERR_OK && wanted && !skip) {
+    enum err e = apply_fault_of_event(a, apply_event_read(a, &event, &wanted, &why), &why);
+    if (e == ERR_OK && wanted) {
         e = apply_try_rules(a, &event, &again, &why);
     }
     if (e == ERR_OK) {
-        a->counts->skipped += skip;
-        return drop_parked(a, shard, row, key, ec);
+        return drop_parked(a, shard, row, t, ec);
     }
     if (e != ERR_MALFORMED) {
         *ec = why;
@@ -90,23 +108,31 @@ static bool take_left(void *ctx, const struct mapping_value *values, size_t coun
     return false;
 }
 
-struct retrying {
-    struct parked_row *rows; /* APPLY_RETRY_MAX */
-    struct str key;
-    bool skip_first;
-    size_t tried, stopped; /* events; partitions whose order must wait */
-};
+static bool is_enough(const struct retrying *t)
+{
+    return t->tried >= APPLY_RETRY_MAX || t->bytes >= RETRY_BYTES;
+}
 
-/* A few at first, as the first may be as far as it goes, then ever more: what is read stays in
- * memory until the transaction ends, and is about what is tried. */
+/* How many to read next: ever more, but not many of large ones, as a target may give them in one
+ * piece. */
+static size_t next_room(const struct parked_rows *p)
+{
+    const size_t fit = RETRY_BYTES / (p->bytes / p->count + 1);
+    return p->room * 8 < fit ? p->room * 8 : fit + 1;
+}
+
+/* A few at first, as the first may be as far as it goes. */
 static enum err retry_shard(struct apply *a, struct str shard, struct retrying *t, struct ectx *ec)
 {
     bool stop = false;
     bool ours = true;
     enum err e = ERR_OK;
-    for (size_t chunk = 16; e == ERR_OK && !stop && t->tried < APPLY_RETRY_MAX; chunk *= 8) {
+    size_t room = 16;
+    while (e == ERR_OK && !stop && !is_enough(t)) {
         const size_t left = APPLY_RETRY_MAX - t->tried;
-        struct parked_rows p = {.a = a, .rows = t->rows, .room = chunk < left ? chunk : left};
+        struct parked_rows p = {
+            .arena = &t->arena, .rows = t->rows, .room = room < left ? room : left};
+        arena_reset(&t->arena, APPLY_ARENA_KEEP);
         const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(t->key),
                                                apply_text(shard), apply_int((int64_t)p.room)};
         e = a->driver->query(a->meta[META_PARKED_OF], params, ARRAY_LEN(params), take_parked, &p,
@@ -114,17 +140,18 @@ static enum err retry_shard(struct apply *a, struct str shard, struct retrying *
         if (e == ERR_OK && p.failed) {
             e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
         }
-        for (size_t i = 0; i < p.count && e == ERR_OK && !stop; i++) {
+        for (size_t i = 0; i < p.count && e == ERR_OK && !stop && !is_enough(t); i++) {
             e = apply_is_owner(a, shard, &ours, ec);
             if (e != ERR_OK || !ours) {
                 return e;
             }
-            e = retry_row(a, shard, &p.rows[i], t->key, t->skip_first && t->tried == 0, &stop, ec);
+            e = retry_row(a, shard, &p.rows[i], t, &stop, ec);
             t->tried++;
         }
-        if (p.count < p.room) {
-            break;
+        if (p.count < p.room && p.bytes < RETRY_BYTES) {
+            break; /* that was all */
         }
+        room = next_room(&p);
     }
     t->stopped += stop;
     return e;
@@ -153,13 +180,15 @@ static enum err retry_in_transaction(struct apply *a, struct str key, bool skip_
     if (t.rows == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
+    arena_init(&t.arena, ROWS_ARENA_BYTES);
     enum err e = ERR_OK;
     const char *shard = next_shard(a, key, NULL);
-    while (e == ERR_OK && shard != NULL && t.tried < APPLY_RETRY_MAX) {
+    while (e == ERR_OK && shard != NULL && !is_enough(&t)) {
         e = retry_shard(a, str_of(shard), &t, ec);
         shard = next_shard(a, key, shard);
     }
-    *more = t.tried == APPLY_RETRY_MAX && t.stopped < t.tried;
+    arena_deinit(&t.arena);
+    *more = is_enough(&t) && t.stopped < t.tried;
     /* Also of partitions that are not ours: another process has them, or another connection. */
     const struct mapping_value counted[] = {apply_name(a), apply_version(a), apply_text(key)};
     e = e != ERR_OK ? e
