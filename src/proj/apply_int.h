@@ -135,9 +135,10 @@ void column_give(enum def_type type, struct mapping_value *v);
  * a column of an unknown type (a table that no projection made) only an object or array is JSON. */
 MUST_USE bool json_column_write(struct arena *a, struct mapping_value *v);
 MUST_USE bool json_column_read(struct arena *a, enum def_known known, struct mapping_value *v);
-/* Whether a column of a view that is looked up is one, as the target tells it. */
+/* Whether a column of a view that is looked up is one, or of type boolean, as the target tells it.
+ */
 MUST_USE enum err json_column_of(struct apply *a, const struct def_lookup *l, size_t column,
-                                 enum def_known *out, struct ectx *ec);
+                                 enum def_known *json, bool *boolean, struct ectx *ec);
 
 /* action.c: what is to be appended once the event is live. */
 MUST_USE enum err apply_actions(struct apply *a, const struct def_rule *rule,

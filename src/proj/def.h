@@ -145,13 +145,16 @@ const struct def_table *def_table_find(const struct def *d, struct str name);
 /* Tables that this version needs, and (later, when they are full) their indexes. */
 void def_write_tables(const struct def *d, struct buf *out);
 void def_write_indexes(const struct def *d, struct buf *out);
-/* Their names, joined by commas, each with its columns of the type json:
- * "orders:items:notes,stock"; and, from such a list, everything of a version goes. */
-#define DEF_NAMES_BYTES (128u << 10)
+/* Their names, joined by commas, each with its columns of the types that a database may not tell:
+ * json, and boolean with a '?' ("orders:items:notes:?paid,stock"); and, from such a list,
+ * everything of a version goes. */
+#define DEF_NAMES_BYTES (256u << 10) /* as long as a definition may be */
 void def_write_names(const struct def *d, struct buf *out);
 /* Is this a column of the type json, as such a list says? UNKNOWN: the table is not in it. */
 enum def_known { DEF_UNKNOWN, DEF_NO, DEF_YES };
 enum def_known def_json_column(struct str names, struct str table, struct str column);
+/* Of the type boolean? A list that an earlier build has written says of none that it is. */
+bool def_boolean_column(struct str names, struct str table, struct str column);
 void def_write_drop(struct str projection, uint32_t version, struct str names, struct buf *out);
 /* "orders" quoted, with the version if it is a table of d. */
 void def_put_name(struct buf *out, struct str name);

@@ -286,15 +286,17 @@ void def_write_names(const struct def *d, struct buf *out)
         buf_put_z(out, i == 0 ? "" : ",");
         buf_put_str(out, d->tables[i].name);
         for (size_t k = 0; k < d->tables[i].column_count; k++) {
-            if (d->tables[i].columns[k].type == DEF_JSON) {
-                buf_put_u8(out, ':');
+            const enum def_type type = d->tables[i].columns[k].type;
+            if (type == DEF_JSON || type == DEF_BOOLEAN) {
+                buf_put_z(out, type == DEF_JSON ? ":" : ":?");
                 buf_put_str(out, d->tables[i].columns[k].name);
             }
         }
     }
 }
 
-enum def_known def_json_column(struct str names, struct str table, struct str column)
+static enum def_known find_column(struct str names, struct str table, bool marked,
+                                  struct str column)
 {
     while (!str_is_null(names)) {
         struct str columns;
@@ -303,13 +305,25 @@ enum def_known def_json_column(struct str names, struct str table, struct str co
             continue;
         }
         while (!str_is_null(columns)) {
-            if (str_eq(str_cut(columns, ':', &columns), column)) {
+            struct str name = str_cut(columns, ':', &columns);
+            const bool mark = str_starts(name, "?");
+            if (mark == marked && str_eq(str_make(name.p + mark, name.n - mark), column)) {
                 return DEF_YES;
             }
         }
         return DEF_NO;
     }
     return DEF_UNKNOWN;
+}
+
+enum def_known def_json_column(struct str names, struct str table, struct str column)
+{
+    return find_column(names, table, false, column);
+}
+
+bool def_boolean_column(struct str names, struct str table, struct str column)
+{
+    return find_column(names, table, true, column) == DEF_YES;
 }
 
 void def_write_drop(struct str projection, uint32_t version, struct str names, struct buf *out)

@@ -53,10 +53,11 @@ static bool take_tables(void *ctx, const struct mapping_value *values, size_t co
 }
 
 MUST_USE enum err json_column_of(struct apply *a, const struct def_lookup *l, size_t column,
-                                 enum def_known *out, struct ectx *ec)
+                                 enum def_known *json, bool *boolean, struct ectx *ec)
 {
-    *out = l->is_json[column] ? DEF_YES : l->own || a->driver->tells_json ? DEF_NO : DEF_UNKNOWN;
-    if (*out != DEF_UNKNOWN) {
+    *boolean = l->own && l->types[column] == DEF_BOOLEAN;
+    *json = l->is_json[column] ? DEF_YES : l->own || a->driver->tells_json ? DEF_NO : DEF_UNKNOWN;
+    if (*json != DEF_UNKNOWN) {
         return ERR_OK;
     }
     if (!a->served_known) {
@@ -68,8 +69,9 @@ MUST_USE enum err json_column_of(struct apply *a, const struct def_lookup *l, si
         }
         a->served_known = true;
     }
-    for (const struct apply_served *s = a->served; s != NULL && *out == DEF_UNKNOWN; s = s->next) {
-        *out = def_json_column(s->tables, l->from, l->columns[column]);
+    for (const struct apply_served *s = a->served; s != NULL && *json == DEF_UNKNOWN; s = s->next) {
+        *json = def_json_column(s->tables, l->from, l->columns[column]);
+        *boolean = def_boolean_column(s->tables, l->from, l->columns[column]);
     }
     return ERR_OK;
 }

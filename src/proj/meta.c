@@ -117,7 +117,7 @@ static void put_version_row(const struct def *d, int64_t now_ms, struct buf *sql
                "('%.*s', %u, 0, %lld, '",
                STR(d->name), d->version, (long long)now_ms);
     def_write_names(d, sql);
-    /* An earlier build did not tell the columns of the type json. */
+    /* An earlier build did not tell the columns of the types json and boolean. */
     buf_put_z(sql, "') ON CONFLICT (projection, version) DO UPDATE SET tables = excluded.tables "
                    "WHERE leat_version.tables <> excluded.tables;\n");
 }

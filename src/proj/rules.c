@@ -238,13 +238,12 @@ static enum err read_types(struct apply *a, const struct def_lookup *l, struct r
 {
     for (size_t i = 0; t->found && i < l->column_count; i++) {
         enum def_known known = DEF_UNKNOWN;
-        enum err e = json_column_of(a, l, i, &known, ec);
+        bool boolean = false;
+        enum err e = json_column_of(a, l, i, &known, &boolean, ec);
         if (e != ERR_OK || !json_column_read(t->a, known, &t->values[i])) {
             return e != ERR_OK ? e : no_memory(ec);
         }
-        if (l->own) {
-            column_give(l->types[i], &t->values[i]);
-        }
+        column_give(boolean ? DEF_BOOLEAN : l->types[i], &t->values[i]);
     }
     return ERR_OK;
 }

@@ -243,6 +243,64 @@ TEST_ON_BOTH(a_json_column_of_another_projection_keeps_what_the_value_is)
     bench_deinit(&other);
 }
 
+/* A truth of another projection's view is one in both databases; in a list of columns that an
+ * earlier build has written it is the number that SQLite has for it, until that version is open. */
+TEST_ON_BOTH(a_boolean_of_another_projection_is_a_truth)
+{
+    static const char others[] =
+        "projection: others\n"
+        "source: { category: order }\n"
+        "target: \"sqlite:%s\"\n"
+        "tables: { people: { columns: { id: text, n: integer, j: json, vip: boolean }, key: id } "
+        "}\n"
+        "maps:\n"
+        "  - type: Said\n"
+        "    upsert: { table: people, key: { id: $key }, set: { n: 1, j: 1, vip: /data/vip } }\n";
+    static const char ours[] =
+        "projection: ours\n"
+        "source: { category: order }\n"
+        "target: \"%.*s\"\n"
+        "tables: { copies: { columns: { id: text, said: text, n: text }, key: id } }\n"
+        "maps:\n"
+        "  - type: Copied\n"
+        "    lookup: { p: { from: people, key: { id: $key }, columns: [ vip, n ] } }\n"
+        "    when: p.vip\n"
+        "    upsert: { table: copies, key: { id: $key }, set: { said: p.vip, n: p.n } }\n";
+    struct bench b;
+    struct bench other;
+    char text[2048];
+    bench_init(&other, others, "truths.db");
+    assert_int_equal(other.d->driver->exec(
+                         other.db, "CREATE VIEW people AS SELECT * FROM people__v1", &other.ec),
+                     ERR_OK);
+    snprintf(text, sizeof(text), ours, STR(other.d->target));
+    bench_init_text(&b, text);
+    static const char serve[] = "UPDATE leat_projection SET served = 1";
+    assert_int_equal(b.d->driver->exec(b.db, serve, &b.ec), ERR_OK);
+    bench_claim(&other, 1);
+    bench_claim(&b, 1);
+    const struct base_event said[] = {
+        {"Said", "a", "{\"vip\":true}"}, {"Said", "b", "{\"vip\":false}"}, {"Said", "c", "{}"}};
+    const struct base_event copied[] = {{"Copied", "a", "{}"}, {"Copied", "b", "{}"}};
+    assert_int_equal(bench_apply(&other, said, 3), ERR_OK);
+    assert_int_equal(bench_apply(&b, copied, 2), ERR_OK);
+    assert_string_equal(bench_rows(&b, "SELECT event_key, reason FROM leat_parked"), "");
+    assert_string_equal(bench_rows(&b, "SELECT id, said, n FROM copies__v1"), "a|true|1\n");
+    if (!server_on_postgres) {
+        static const char earlier[] = "UPDATE leat_version SET tables = 'people:j' "
+                                      "WHERE projection = 'others'";
+        assert_int_equal(b.d->driver->exec(b.db, earlier, &b.ec), ERR_OK);
+        assert_int_equal(bench_apply(&b, copied, 1), ERR_OK);
+        assert_string_equal(bench_rows(&b, "SELECT COUNT(*) FROM leat_parked"), "1\n");
+        assert_int_equal(apply_setup(other.d->driver, other.db, other.d, 1, &other.ec), ERR_OK);
+        assert_string_equal(
+            bench_rows(&b, "SELECT tables FROM leat_version WHERE projection = 'others'"),
+            "people:j:?vip\n");
+    }
+    bench_deinit(&b);
+    bench_deinit(&other);
+}
+
 /* A former owner changes nothing: neither by its epoch nor by a position that is no longer so. */
 TEST(apply_refuses_a_former_owner)
 {
