@@ -177,6 +177,10 @@ MUST_USE enum err def_word_of(struct def_parser *p, const struct json *v, struct
                               const char *const *words, size_t count, size_t *out);
 MUST_USE enum err def_column_find(struct def_parser *p, const struct json *at,
                                   const struct def_table *t, struct str name, size_t *out);
+/* A new definition compares no JSON: PostgreSQL cannot, and SQLite would compare its text.
+ * `member`: of the definition, for the message; c == NULL: it is not known. */
+MUST_USE enum err def_check_comparable(struct def_parser *p, const struct json *at,
+                                       const struct def_column *c, const char *member);
 MUST_USE enum err def_parse_tables(struct def_parser *p, const struct json *v);
 MUST_USE enum err def_parse_rules(struct def_parser *p, const struct json *v);
 MUST_USE enum err def_parse_op(struct def_parser *p, const char *kind, const struct json *v,

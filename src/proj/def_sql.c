@@ -48,7 +48,8 @@ MUST_USE enum err def_add_statement(struct def_parser *p, const struct json *at,
     return ERR_OK;
 }
 
-/* Assignments of a statement: columns and expressions. */
+/* Assignments of a statement: columns and expressions. Where it looks for a row (`key`, `where`),
+ * and where it adds (`by`), no JSON. */
 struct assigns {
     size_t columns[PROJ_COLUMNS_MAX];
     struct mapping_expr *values[PROJ_COLUMNS_MAX];
@@ -71,6 +72,9 @@ static enum err parse_assigns(struct def_parser *p, const struct json *op, const
     for (const struct json *m = v->first; m != NULL; m = m->next) {
         size_t column = 0;
         enum err e = def_column_find(p, m, t, m->name, &column);
+        if (e == ERR_OK && strcmp(member, "set") != 0) {
+            e = def_check_comparable(p, m, &t->columns[column], member);
+        }
         if (e == ERR_OK && out->count == PROJ_COLUMNS_MAX) {
             e = mapping_fail(&p->doc, m, 0, p->ec, "at most %u columns", PROJ_COLUMNS_MAX);
         }
@@ -394,15 +398,21 @@ MUST_USE enum err def_parse_op(struct def_parser *p, const char *kind, const str
     return parse_insert(p, kind, v, names, out);
 }
 
-/* DEF_TEXT: there is no such column, as the statement will say; or it is not known. */
-static enum def_type type_of_column(const struct def_table *t, struct str name)
+static const struct def_column *find_column(const struct def_table *t, struct str name)
 {
     for (size_t i = 0; t != NULL && i < t->column_count; i++) {
         if (str_eq(t->columns[i].name, name)) {
-            return t->columns[i].type;
+            return &t->columns[i];
         }
     }
-    return DEF_TEXT;
+    return NULL;
+}
+
+/* DEF_TEXT: there is no such column, as the statement will say; or it is not known. */
+static enum def_type type_of_column(const struct def_table *t, struct str name)
+{
+    const struct def_column *c = find_column(t, name);
+    return c == NULL ? DEF_TEXT : c->type;
 }
 
 MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
@@ -459,6 +469,7 @@ MUST_USE enum err def_parse_lookup(struct def_parser *p, const struct json *v,
     for (const struct json *m = key->first; m != NULL && e == ERR_OK; m = m->next) {
         size_t i = out->key_count;
         e = def_check_name(p, m, "column", m->name);
+        e = e != ERR_OK ? e : def_check_comparable(p, m, find_column(own, m->name), "key");
         e = e != ERR_OK ? e : mapping_compile(&p->doc, m, NULL, &p->d->arena, &out->key[i], p->ec);
         buf_put_z(&sql, i == 0 ? " WHERE " : " AND ");
         def_put_name(&sql, m->name);

@@ -42,6 +42,19 @@ MUST_USE enum err def_column_find(struct def_parser *p, const struct json *at,
     return e;
 }
 
+MUST_USE enum err def_check_comparable(struct def_parser *p, const struct json *at,
+                                       const struct def_column *c, const char *member)
+{
+    if (!p->declared || c == NULL || c->type != DEF_JSON) {
+        return ERR_OK;
+    }
+    enum err e = mapping_fail(&p->doc, at, 0, p->ec, "'%.*s' is of type json: it cannot be in '%s'",
+                              STR(c->name), member);
+    ectx_hint(p->ec, "a database does not compare JSON: put what is looked for into a column of "
+                     "another type");
+    return e;
+}
+
 static enum err parse_columns(struct def_parser *p, const struct json *v, struct def_table *t)
 {
     const struct json *columns = json_get(v, "columns");
@@ -73,7 +86,8 @@ static enum err parse_columns(struct def_parser *p, const struct json *v, struct
 
 /* A list of columns (one name is a list of one). */
 static enum err parse_column_list(struct def_parser *p, const struct json *v,
-                                  const struct def_table *t, size_t **out, size_t *count)
+                                  const struct def_table *t, const char *member, size_t **out,
+                                  size_t *count)
 {
     bool list = v->kind == JSON_ARRAY;
     size_t n = list ? v->count : 1;
@@ -88,6 +102,7 @@ static enum err parse_column_list(struct def_parser *p, const struct json *v,
         }
         size_t column = 0;
         enum err e = def_column_find(p, c, t, c->string, &column);
+        e = e != ERR_OK ? e : def_check_comparable(p, c, &t->columns[column], member);
         if (e != ERR_OK) {
             return e;
         }
@@ -119,7 +134,7 @@ static enum err parse_indexes(struct def_parser *p, const struct json *v, struct
     }
     for (const struct json *i = indexes->first; i != NULL; i = i->next) {
         struct def_index *index = &t->indexes[t->index_count];
-        enum err e = parse_column_list(p, i, t, &index->columns, &index->count);
+        enum err e = parse_column_list(p, i, t, "indexes", &index->columns, &index->count);
         if (e != ERR_OK) {
             return e;
         }
@@ -187,7 +202,9 @@ MUST_USE enum err def_parse_tables(struct def_parser *p, const struct json *v)
         if (e == ERR_OK && json_get(m, "key") == NULL) {
             e = mapping_fail(&p->doc, m, 0, p->ec, "table '%.*s' has no 'key'", STR(t->name));
         }
-        e = e != ERR_OK ? e : parse_column_list(p, json_get(m, "key"), t, &t->key, &t->key_count);
+        e = e != ERR_OK
+                ? e
+                : parse_column_list(p, json_get(m, "key"), t, "key", &t->key, &t->key_count);
         e = e != ERR_OK ? e : parse_indexes(p, m, t);
         if (e != ERR_OK) {
             return e;

@@ -44,6 +44,15 @@ static enum err find_column(struct query *q, struct str name, size_t *out)
     return query_column(q->table, name, out, &q->ec);
 }
 
+/* No database has an order of JSON, and PostgreSQL compares none. */
+static enum err check_comparable(struct query *q, size_t column, const char *what)
+{
+    const struct def_column *c = &q->table->columns[column];
+    return c->type != DEF_JSON ? ERR_OK
+                               : ectx_fail(&q->ec, ERR_INVALID_REQUEST, "column '%.*s' is JSON: %s",
+                                           STR(c->name), what);
+}
+
 static enum err add_param(struct query *q, struct mapping_value v)
 {
     if (q->param_count == TARGET_PARAMS_MAX) {
@@ -134,7 +143,8 @@ static enum err put_filter(struct query *q, const struct proj_filter *f)
         buf_printf(&q->sql, ")) = $%zu", q->param_count);
         return e;
     }
-    e = query_value(q->table, column, f->value, &v, &q->ec);
+    e = check_comparable(q, column, "it can be filtered by is_null alone");
+    e = e != ERR_OK ? e : query_value(q->table, column, f->value, &v, &q->ec);
     if (e == ERR_OK) {
         put_column(q, column);
         buf_put_z(&q->sql, ops[f->op]);
@@ -155,6 +165,7 @@ static enum err take_order(struct query *q, const struct proj_query *call)
     }
     for (size_t i = 0; i < call->order_count; i++) {
         enum err e = find_column(q, call->order[i].column, &columns[q->order_count]);
+        e = e != ERR_OK ? e : check_comparable(q, columns[q->order_count], "it has no order");
         if (e != ERR_OK) {
             return e;
         }

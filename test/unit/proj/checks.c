@@ -86,14 +86,13 @@ TEST(check_shows_what_a_definition_would_make)
 /* The scratch is SQLite, whatever the target: what only PostgreSQL understands is told. */
 TEST(check_tells_of_sql_that_its_database_reads_otherwise)
 {
-    static const char text[] =
-        "projection: own\n"
-        "source: { topics: events }\n"
-        "target: postgresql://x/y\n"
-        "tables: { t: { columns: { id: text, a: integer }, key: id } }\n"
-        "maps:\n"
-        "  - type: Added\n"
-        "    sql: { statement: \"UPDATE {t} SET a = @a\" }\n";
+    static const char text[] = "projection: own\n"
+                               "source: { topics: events }\n"
+                               "target: postgresql://x/y\n"
+                               "tables: { t: { columns: { id: text, a: integer }, key: id } }\n"
+                               "maps:\n"
+                               "  - type: Added\n"
+                               "    sql: { statement: \"UPDATE {t} SET a = @a\" }\n";
     struct world w;
     struct worst_config cfg;
     char got[4096];

@@ -135,6 +135,55 @@ TEST(def_refuses_what_could_never_be_applied)
     def_destroy(d);
 }
 
+/* PostgreSQL has no comparison of JSON: such a table, index or statement could never be made. */
+TEST(def_compares_no_json)
+{
+#define JSON_TABLE "text, j: json }, key: id }\nmaps:\n  - type: A\n"
+    static const char head[] = "projection: p\nsource: { category: c }\ntarget: \"%s\"\ntables:\n"
+                               "  t: { columns: { id: %s";
+    static const struct {
+        const char *text, *error;
+    } bad[] = {
+        {"json }, key: id }\n", "p.json:5:36: 'id' is of type json: it cannot be in 'key'"},
+        {"text, j: json }, key: id, indexes: [ [ id, j ] ] }\n",
+         "p.json:5:66: 'j' is of type json: it cannot be in 'indexes'"},
+        {JSON_TABLE "    update: { table: t, where: { j: 1 }, set: { id: 1 } }\n",
+         "p.json:8:37: 'j' is of type json: it cannot be in 'where'"},
+        {JSON_TABLE "    update: { table: t, where: { id: 1 }, by: { j: 1 } }\n",
+         "p.json:8:52: 'j' is of type json: it cannot be in 'by'"},
+        {JSON_TABLE "    delete: { table: t, where: { j: 1 } }\n",
+         "p.json:8:37: 'j' is of type json: it cannot be in 'where'"},
+        {JSON_TABLE "    lookup: { x: { from: t, key: { j: 1 }, columns: [ id ] } }\n"
+                    "    delete: { table: t, key: { id: x.id } }\n",
+         "p.json:8:39: 'j' is of type json: it cannot be in 'key'"},
+    };
+    static const char good[] =
+        JSON_TABLE "    lookup: { x: { from: t, key: { id: 1 }, columns: [ j ] } }\n"
+                   "    update: { table: t, where: { id: 1 }, set: { j: x.j } }\n";
+    static const char *const targets[] = {"sqlite:x", "postgresql://x/y"};
+    char text[1000];
+    char error[400];
+    struct ectx ec;
+    struct def *d = NULL;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(bad); i++) {
+        snprintf(text, sizeof(text), head, targets[i % 2], bad[i / 2].text);
+        snprintf(error, sizeof(error),
+                 "%s|a database does not compare JSON: put what is looked for into a column of "
+                 "another type",
+                 bad[i / 2].error);
+        expect(text, error);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(text, sizeof(text), head, targets[i], good);
+        assert_int_equal(def_create(str_of(text), STR_LIT("p"), 0, &d, &ec), ERR_OK);
+        def_destroy(d);
+        /* In SQLite it was made, and the log may have it. */
+        snprintf(text, sizeof(text), head, targets[i], bad[2].text);
+        assert_int_equal(def_create(str_of(text), STR_LIT("p"), 1, &d, &ec), ERR_OK);
+        def_destroy(d);
+    }
+}
+
 /* Editors put it there. */
 TEST(def_reads_behind_a_byte_order_mark)
 {

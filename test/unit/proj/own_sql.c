@@ -32,10 +32,9 @@ TEST(own_sql_with_parameters_of_the_database_is_refused)
     static const char *const bad[] = {
         "\"UPDATE {t} SET a = @x WHERE id = :x\"", "\"UPDATE {t} SET a = #x WHERE id = :x\"",
         "\"UPDATE {t} SET a = @1 WHERE id = :x\"", "\"UPDATE {t} SET a = :ü WHERE id = :x\""};
-    static const char *const good[] = {
-        "\"UPDATE {t} SET a = 'a@x #x' WHERE id = :x\"",
-        "\"UPDATE {t} SET a = 1 /* @x */ WHERE id = :x\"",
-        "\"UPDATE {t} SET a = \\\"id\\\" WHERE id = :x -- @x\""};
+    static const char *const good[] = {"\"UPDATE {t} SET a = 'a@x #x' WHERE id = :x\"",
+                                       "\"UPDATE {t} SET a = 1 /* @x */ WHERE id = :x\"",
+                                       "\"UPDATE {t} SET a = \\\"id\\\" WHERE id = :x -- @x\""};
     char text[1000];
     struct ectx ec;
     struct def *d = NULL;
@@ -100,8 +99,8 @@ TEST(sqlite_refuses_another_number_of_values)
     assert_int_equal(target_sqlite.load(&l, &ec), ERR_OK);
     assert_int_equal(target_sqlite.open(l, STR_LIT("-"), TARGET_MEMORY, &db, &ec), ERR_OK);
     assert_int_equal(target_sqlite.exec(db, "CREATE TABLE t (a, b)", &ec), ERR_OK);
-    assert_int_equal(
-        target_sqlite.prepare(db, STR_LIT("INSERT INTO t VALUES ($1, @x)"), &s, &ec), ERR_OK);
+    assert_int_equal(target_sqlite.prepare(db, STR_LIT("INSERT INTO t VALUES ($1, @x)"), &s, &ec),
+                     ERR_OK);
     assert_int_equal(target_sqlite.run(s, &one, 1, &changed, &ec), ERR_CONFIG);
     assert_string_equal(ec.text, "SQLite: 1 values for a statement of 2 parameters");
     target_sqlite.finalize(s);

@@ -182,6 +182,62 @@ TEST(query_says_what_is_wrong)
     world_deinit(&w);
 }
 
+/* PostgreSQL compares no JSON: a view answers alike wherever it is. */
+TEST_ON_BOTH(query_compares_no_json)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct arena arena;
+    struct ectx ec;
+    char text[1024];
+    worst_config_good(&cfg, 12);
+    world_init(&w, 12, &cfg);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    snprintf(
+        text, sizeof(text),
+        "projection: kinds\n"
+        "source: { topics: [ events ] }\n"
+        "target: \"%s\"\n"
+        "tables: { kinds: { columns: { k: text, j: json }, key: k } }\n"
+        "maps:\n"
+        "  - { type: Added, upsert: { table: kinds, key: { k: $key }, set: { j: /data/n } } }\n",
+        w.target[0] == 0 ? "sqlite:views.db" : w.target);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    say(&w, "k0", "[1]");
+    say(&w, "k1", "null");
+    arena_init(&arena, 4u << 20);
+    struct asking a = {.q = {.view = STR_LIT("kinds"), .arena = &arena}};
+    for (int i = 0; i < 200 && (ask(&w, &a) != ERR_OK || a.q.rows.n < 30); i++) {
+        world_run(&w, 100);
+    }
+    const struct proj_filter filters[] = {{STR_LIT("j"), PROJ_EQ, STR_LIT("[1]")},
+                                          {STR_LIT("j"), PROJ_GT, STR_LIT("[1]")},
+                                          {STR_LIT("j"), PROJ_PREFIX, STR_LIT("[1]")},
+                                          {STR_LIT("j"), PROJ_IS_NULL, STR_LIT("false")}};
+    const struct proj_order order[] = {{STR_LIT("j"), false}};
+    a.q.filter_count = 1;
+    for (size_t i = 0; i < 3; i++) {
+        a.q.filters = filters + i;
+        assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+        assert_string_equal(a.q.ec.text,
+                            i == 2 ? "column 'j' is no text"
+                                   : "column 'j' is JSON: it can be filtered by is_null alone");
+    }
+    a.q.filters = filters + 3;
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    expect_rows(&a, "[{\"k\":\"k0\",\"j\":[1]}]");
+    a.q.filter_count = 0;
+    a.q.order = order;
+    a.q.order_count = 1;
+    assert_int_equal(ask(&w, &a), ERR_INVALID_REQUEST);
+    assert_string_equal(a.q.ec.text, "column 'j' is JSON: it has no order");
+    arena_deinit(&arena);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 struct listing {
     struct proj_parked_list l;
     bool done;
