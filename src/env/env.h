@@ -153,8 +153,10 @@ void env_cond_broadcast(struct env_cond *c);
  * Jobs: blocking work off the loop. `run` is called on a worker (in the simulation: by
  * env_sim_step, at a seeded later moment, in any order), then `done` on the loop that polls `poll`
  * (in the simulation: by env_sim_step). A lane is a named worker: jobs of one lane run one after
- * the other in order; ENV_LANE_ANY runs on any of a small pool. The job struct is the caller's and
- * must live until done was called.
+ * the other in order. Three are small pools, whose jobs have no order: ENV_LANE_ANY for what the
+ * disk is soon done with, and others wait for; ENV_LANE_SQL and ENV_LANE_QUERY for databases, which
+ * may take long or not answer at all. No lane waits for another one. The job struct is the
+ * caller's and must live until done was called.
  */
 enum env_lane {
     ENV_LANE_ANY,
@@ -162,6 +164,8 @@ enum env_lane {
     ENV_LANE_BULK,
     ENV_LANE_CHECKPOINT,
     ENV_LANE_INDEX,
+    ENV_LANE_SQL,   /* a database is written */
+    ENV_LANE_QUERY, /* a database is asked */
     ENV_LANE_COUNT
 };
 struct env_job {

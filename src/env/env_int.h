@@ -139,6 +139,12 @@ struct env_ops {
     uint64_t (*open_files_limit)(struct env *env);
 };
 
+/* Several workers, so that its jobs have no order. */
+static inline bool env_lane_is_pool(enum env_lane lane)
+{
+    return lane == ENV_LANE_ANY || lane == ENV_LANE_SQL || lane == ENV_LANE_QUERY;
+}
+
 /* What both worlds answer to a flush after one that failed. */
 enum err env_flush_refused(struct ectx *ec, const char *path);
 

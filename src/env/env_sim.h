@@ -128,10 +128,12 @@ void env_sim_fail_nth(struct env *env, enum env_sim_op kind, uint64_t n, enum er
 void env_sim_set_slow(struct env *env, uint64_t one_in, uint64_t most_ns);
 /* A device that no longer answers: the n-th operation from now (as env_sim_fail_nth counts) does
  * not return until the next power cut, kill or restore. A WRITE may be done in part, a SYNC has
- * settled nothing. Its job is never done and its lane runs no other (ENV_LANE_ANY has two workers
+ * settled nothing. Its job is never done and its lane runs no other (a pool has two workers
  * here); on the loop's own thread the whole process stands still, which env_sim_is_cut tells.
  * `all`: so does every later operation that changes the disk. n == 0 clears. */
 void env_sim_stick_nth(struct env *env, enum env_sim_op kind, uint64_t n, bool all);
+/* Jobs that wait for a worker of this lane. */
+size_t env_sim_jobs(struct env *env, enum env_lane lane);
 /* A job hangs on the device. */
 bool env_sim_is_stuck(struct env *env);
 /* Changes the disk's capacity (space returns). */

@@ -1,6 +1,6 @@
 /*
- * The workers of one poll. Each lane has its own queue and its own threads: one for a named lane,
- * so its jobs keep their order, ANY_THREADS for ENV_LANE_ANY. A thread is started when more jobs
+ * The workers of one poll. Each lane has its own queue and its own threads: one for most, so their
+ * jobs keep their order, POOL_THREADS for those that are pools. A thread is started when more jobs
  * wait than threads and the lane is not full; it ends with the poll.
  *
  * If the system refuses even the first thread of a lane, the submitter runs the job itself: slow,
@@ -15,14 +15,14 @@
 
 /* So many reads are under way at once: a device needs several to be fast (measured: 1.36 times the
  * rate of one, 1.2 times with two; bench/README.md, `consume`). */
-#define ANY_THREADS 4
+#define POOL_THREADS 4
 
 struct lane {
     pthread_mutex_t mutex;
     pthread_cond_t more; /* jobs, or the end */
     struct list queue;
     struct linux_poll *poll;
-    pthread_t threads[ANY_THREADS];
+    pthread_t threads[POOL_THREADS];
     int started;
     int queued;
     int idle; /* threads that wait for `more` */
@@ -98,11 +98,12 @@ static void *worker_main(void *ctx)
 
 void linux_jobs_submit(struct linux_jobs *jobs, enum env_lane lane_name, struct env_job *job)
 {
-    static const char *const names[ENV_LANE_COUNT] = {"leat-any", "leat-log", "leat-bulk",
-                                                      "leat-checkpoint", "leat-index"};
+    static const char *const names[ENV_LANE_COUNT] = {"leat-any",        "leat-log",   "leat-bulk",
+                                                      "leat-checkpoint", "leat-index", "leat-sql",
+                                                      "leat-query"};
     CHECK((unsigned)lane_name < ENV_LANE_COUNT);
     struct lane *lane = &jobs->lanes[lane_name];
-    int most = lane_name == ENV_LANE_ANY ? ANY_THREADS : 1;
+    int most = env_lane_is_pool(lane_name) ? POOL_THREADS : 1;
     pthread_mutex_lock(&lane->mutex);
     list_push_back(&lane->queue, &job->link);
     lane->queued++;

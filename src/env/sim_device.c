@@ -6,7 +6,7 @@
  */
 #include "env/sim_int.h"
 
-#define ANY_WORKERS 2u /* of ENV_LANE_ANY, as in the Linux world */
+#define POOL_WORKERS 2u /* so that two that are stuck are all; the Linux world has more */
 
 void env_sim_set_slow(struct env *env, uint64_t one_in, uint64_t most_ns)
 {
@@ -62,7 +62,7 @@ bool sim_device_lane_free(struct sim *w, unsigned lane)
 {
     struct sim_device *dev = &w->device;
     uint64_t ns;
-    if (dev->stuck[lane] >= (lane == ENV_LANE_ANY ? ANY_WORKERS : 1)) {
+    if (dev->stuck[lane] >= (env_lane_is_pool(lane) ? POOL_WORKERS : 1)) {
         return false;
     }
     if (!dev->drawn[lane]) {

@@ -1,8 +1,8 @@
 /*
  * Who runs next: jobs, their `done`, posted calls and ready sockets, in an order drawn from the
- * seed. Jobs of one lane keep their order; those of ENV_LANE_ANY have none; lanes have none among
- * each other. A job's `run` is one piece (there is one thread), but anything may happen between
- * `run` and `done`.
+ * seed. Jobs of one lane keep their order; those of a pool have none; lanes have none among each
+ * other. A job's `run` is one piece (there is one thread), but anything may happen between `run`
+ * and `done`.
  */
 #include "core/check.h"
 #include "core/mem.h"
@@ -114,6 +114,15 @@ void sim_job_submit(struct env_poll *base, enum env_lane lane, struct env_job *j
     }
     p->jobs_pending++;
     list_push_back(&p->w->lanes[lane], &job->link);
+}
+
+size_t env_sim_jobs(struct env *env, enum env_lane lane)
+{
+    size_t n = 0;
+    LIST_FOR_EACH (l, tmp, &sim_of(env)->lanes[lane]) {
+        n++;
+    }
+    return n;
 }
 
 size_t sim_job_pending(struct env_poll *base)
@@ -290,12 +299,8 @@ static enum step step(struct sim *w, struct sim_poll *only, uint64_t most_ns)
         return STEP_WAIT;
     }
     struct list *job = w->lanes[lane].next;
-    if (lane == ENV_LANE_ANY) {
-        uint64_t n = 0;
-        LIST_FOR_EACH (l, tmp, &w->lanes[lane]) {
-            n++;
-        }
-        job = list_at(&w->lanes[lane], sim_rng_below(rng, n));
+    if (env_lane_is_pool(lane)) {
+        job = list_at(&w->lanes[lane], sim_rng_below(rng, env_sim_jobs(&w->base, lane)));
     }
     run_job(w, job, lane);
     return STEP_JOB;

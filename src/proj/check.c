@@ -85,7 +85,7 @@ static void submit(struct check *c, void (*run)(struct env_job *job),
 {
     c->job.run = run;
     c->job.done = done;
-    env_job_submit(c->p->poll, ENV_LANE_BULK, &c->job);
+    env_job_submit(c->p->poll, ENV_LANE_QUERY, &c->job);
 }
 
 /* ---- The rows, on the worker */

@@ -188,7 +188,7 @@ static void read_go(struct feed *f)
     run->calls++;
     r->job.run = feed_read_run;
     r->job.done = read_done;
-    env_job_submit(pr->p->poll, ENV_LANE_ANY, &r->job);
+    env_job_submit(pr->p->poll, ENV_LANE_QUERY, &r->job);
 }
 
 static void read_done(struct env_job *job)

@@ -22,7 +22,7 @@ static void start(struct lane *l, struct work *w)
     w->err = ERR_OK;
     l->job.run = lane_run;
     l->job.done = lane_ran;
-    env_job_submit(l->pr->p->poll, ENV_LANE_ANY, &l->job);
+    env_job_submit(l->pr->p->poll, ENV_LANE_SQL, &l->job);
 }
 
 static void lane_ran(struct env_job *job)

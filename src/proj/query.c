@@ -179,7 +179,7 @@ static void submit(struct query *q, void (*job_run)(struct env_job *job),
     }
     q->job.run = job_run;
     q->job.done = job_done;
-    env_job_submit(q->p->poll, ENV_LANE_ANY, &q->job);
+    env_job_submit(q->p->poll, ENV_LANE_QUERY, &q->job);
 }
 
 static void view_done(struct env_job *job)

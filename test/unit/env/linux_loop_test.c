@@ -152,6 +152,42 @@ TEST(linux_lanes_do_not_wait_for_each_other)
     end_world(&w);
 }
 
+/* Databases that do not answer, more of them than there are workers, hold up no read of the disk;
+ * nor do those that are written hold up those that are asked. */
+TEST(linux_jobs_of_databases_hold_up_nobody_else)
+{
+    for (int round = 0; round < 3; round++) {
+        struct world w = new_world();
+        bool open = false;
+        struct env_mutex *m;
+        struct env_cond *c;
+        assert_int_equal(env_mutex_create(w.env, &m), ERR_OK);
+        assert_int_equal(env_cond_create(w.env, &c), ERR_OK);
+        struct gate_job jobs[13];
+        for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+            jobs[i] = (struct gate_job){
+                {i < 12 ? run_gate : open_gate, done_nothing, {0}, NULL}, m, c, &open};
+        }
+        for (size_t i = 0; i < 12; i++) {
+            enum env_lane lane = round == 0   ? (i % 2 == 0 ? ENV_LANE_SQL : ENV_LANE_QUERY)
+                                 : round == 1 ? ENV_LANE_SQL
+                                              : ENV_LANE_QUERY;
+            env_job_submit(w.poll, lane, &jobs[i].job);
+        }
+        env_job_submit(w.poll,
+                       round == 0   ? ENV_LANE_ANY
+                       : round == 1 ? ENV_LANE_QUERY
+                                    : ENV_LANE_SQL,
+                       &jobs[12].job);
+        while (env_job_pending(w.poll) > 0) {
+            assert_true(env_poll_run(w.poll, 20 * (uint64_t)SECOND) > 0);
+        }
+        env_cond_destroy(c);
+        env_mutex_destroy(m);
+        end_world(&w);
+    }
+}
+
 struct poster {
     struct env_poll *poll;
     _Atomic(int) calls;

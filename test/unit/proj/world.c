@@ -155,12 +155,21 @@ void world_stop(struct world *w, size_t node)
     node_free(n);
 }
 
+/* A database may take long, or not answer: no job of a projection is on a lane of the log. */
+static void check_lanes(struct env *env)
+{
+    for (unsigned i = 0; i < ENV_LANE_COUNT; i++) {
+        assert_true(i == ENV_LANE_SQL || i == ENV_LANE_QUERY || env_sim_jobs(env, i) == 0);
+    }
+}
+
 void world_step(struct world *w)
 {
     uint64_t now = env_mono_ns(w->env);
     size_t k = world_random(w, WORLD_NODES + 1);
     if (k < WORLD_NODES) {
         if (w->nodes[k].proj != NULL) {
+            check_lanes(w->nodes[k].env);
             (void)env_sim_step(w->nodes[k].env);
             if (world_random(w, 8) == 0) {
                 append_finish(&w->nodes[k], true);
