@@ -189,21 +189,28 @@ void lane_pump(struct lane *l)
     } while (at != from);
 }
 
+void lane_let_go(struct lane *l)
+{
+    LIST_FOR_EACH (link, next, &l->pr->runs) {
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        r->open[l->index] = false;
+        LIST_FOR_EACH (at, after, &r->shards) {
+            struct shard *s = CONTAINER_OF(at, struct shard, link);
+            if (s->lane == l && s->claim == CLAIM_HELD) {
+                shard_not_applied(s, ERR_CLOSED);
+            }
+        }
+    }
+}
+
 void lane_fail(struct lane *l, const struct ectx *ec)
 {
     struct projection *pr = l->pr;
     l->broken = true;
     LIST_FOR_EACH (link, next, &pr->runs) {
-        struct run *r = CONTAINER_OF(link, struct run, link);
-        run_failed(r, ec);
-        r->open[l->index] = false; /* opened anew, with a new connection */
-        LIST_FOR_EACH (at, after, &r->shards) {
-            struct shard *s = CONTAINER_OF(at, struct shard, link);
-            if (s->lane == l) {
-                shard_not_applied(s, ERR_CLOSED);
-            }
-        }
+        run_failed(CONTAINER_OF(link, struct run, link), ec);
     }
+    lane_let_go(l);
     uint64_t now = env_mono_ns(pr->p->env);
     pr->backoff_ns = pr->backoff_ns == 0 ? BACKOFF_MIN_NS : 2 * pr->backoff_ns;
     pr->backoff_ns = pr->backoff_ns > BACKOFF_MAX_NS ? BACKOFF_MAX_NS : pr->backoff_ns;

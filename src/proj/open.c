@@ -133,7 +133,8 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
     }
     if (o->err[i] != ERR_OK) {
         run_failed(r, &o->ec[i]);
-        l->broken = l->broken || (o->err[i] != ERR_CONFIG && o->err[i] != ERR_AGAIN);
+        /* Else it is the version's own trouble, and the others go on. */
+        l->broken = l->broken || o->err[i] == ERR_CLOSED;
         return;
     }
     run_fine(r);
@@ -215,6 +216,9 @@ void lane_open(struct lane *l)
         reached_write(pr);
         return;
     }
+    if (fresh) {
+        lane_let_go(l);
+    }
     o->count = 0;
     o->served = 0;
     o->fresh = fresh;
@@ -225,9 +229,8 @@ void lane_open(struct lane *l)
     LIST_FOR_EACH (link, next, &pr->runs) {
         struct run *r = CONTAINER_OF(link, struct run, link);
         o->known[o->known_count++] = r->d->version;
-        if (!r->dropping && !r->gone && (!r->open[l->index] || o->fresh)) {
+        if (!r->dropping && !r->gone && !r->open[l->index]) {
             CHECK(o->count < PROJ_VERSIONS_MAX);
-            r->open[l->index] = false;
             o->runs[o->count] = r;
             o->err[o->count++] = ERR_OK;
         }

@@ -248,6 +248,9 @@ void lane_init(struct lane *l, struct projection *pr, unsigned index);
 void lane_submit(struct lane *l, struct work *w);
 void lane_pump(struct lane *l);                        /* starts what can be started */
 void lane_fail(struct lane *l, const struct ectx *ec); /* the connection is of no use any more */
+/* The versions are opened again, with a new connection, and their shards claimed on it: which keys
+ * are parked, and whose epochs count, is known to what is prepared on the old one. */
+void lane_let_go(struct lane *l);
 bool lane_idle(const struct lane *l);
 
 /* lanes.c: how many of them */

@@ -1,0 +1,95 @@
+/* Versions that cannot be opened, and what that means for those that are at work. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/compiler.h"
+#include "server.h"
+#include "world.h"
+
+static void begin(struct world *w, uint64_t seed)
+{
+    struct worst_config cfg;
+    worst_config_good(&cfg, seed);
+    world_init(w, seed, &cfg);
+    worst_topic_make(w->log, "events", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 500);
+    world_apply(w, 1);
+    world_say(w, 50, 0);
+    world_until(w, world_settled, 60000);
+}
+
+static void say(struct world *w, const char *n)
+{
+    char value[80];
+    (void)snprintf(value, sizeof(value), "{\"eventType\":\"Added\",\"data\":{\"n\":%s}}", n);
+    (void)worst_produce(w->log, "events", 0, STR_LIT("k0"), str_of(value), 1);
+}
+
+/* The connection was lost while nothing happened, and a version that is to be opened is the first
+ * to see it. Keys that are parked in the other one stay parked, and can be tried again. */
+TEST(a_parked_key_is_not_overtaken_after_a_version_found_no_connection)
+{
+    struct world w;
+    struct ectx ec;
+    server_on_postgres = true;
+    begin(&w, 41);
+    say(&w, "\"x\"");
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    server_end_connections();
+    world_apply(&w, 2);
+    world_run(&w, 200);
+    say(&w, "5");
+    world_run(&w, 5000);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "__v1");
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
+    assert_int_equal(w.why, PROJ_STAYS_PARKED);
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
+static bool two_has_failed(struct world *w)
+{
+    struct arena a;
+    char text[512] = "";
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    if (s.version_count == 2 && s.served == 1) {
+        (void)snprintf(text, sizeof(text), "%.*s", STR(s.versions[1].error));
+    }
+    bool failed = strstr(text, "no room for it") != NULL;
+    arena_deinit(&a);
+    return failed;
+}
+
+/* What is in the way of one version alone is in nobody else's. */
+TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
+{
+    struct world w;
+    begin(&w, 42);
+    world_change_target(
+        &w, server_on_postgres
+                ? "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+                  "EXCEPTION 'no room for it' USING ERRCODE = '53100'; END $$; "
+                  "CREATE TRIGGER refuse BEFORE INSERT ON leat_version FOR EACH ROW WHEN "
+                  "(NEW.version = 2) EXECUTE FUNCTION refuse()"
+                : "CREATE TRIGGER refuse BEFORE INSERT ON leat_version WHEN NEW.version = 2 BEGIN "
+                  "SELECT RAISE(ABORT, 'no room for it'); END");
+    world_apply(&w, 2);
+    world_until(&w, two_has_failed, 10000);
+    for (int i = 0; i < 5; i++) {
+        world_say(&w, 20, 0);
+        world_run(&w, 1000);
+        world_until(&w, world_settled, 3000);
+        world_check(&w, "__v1");
+        assert_true(two_has_failed(&w));
+    }
+    world_change_target(&w, server_on_postgres ? "DROP TRIGGER refuse ON leat_version"
+                                               : "DROP TRIGGER refuse");
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_deinit(&w);
+}
