@@ -138,6 +138,19 @@ static enum err look_since(struct proj *p, const struct projection *pr, const st
     return room ? since_add(change->since, p->e, d) : ERR_NO_MEMORY;
 }
 
+/* What this build does not understand of a projection would be lost by any change. */
+static enum err check_usable(struct proj *p, struct str name, struct ectx *ec)
+{
+    const char *why = registry_unusable(p->registry, name);
+    if (why == NULL) {
+        return ERR_OK;
+    }
+    enum err e = ectx_fail(ec, ERR_NOT_READY, "projection '%.*s' cannot be used: %s",
+                           (int)(name.n > 80 ? 80 : name.n), name.p, why);
+    ectx_hint(ec, "nothing of it was changed: start the version of Leat that declared it");
+    return e;
+}
+
 static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
 {
     struct projection *pr = projection_find(p, d->name);
@@ -196,6 +209,11 @@ static void apply(struct proj *p, struct proj_command *c)
                       STR(d->file), STR(d->name), (int)(c->called.n > 80 ? 80 : c->called.n),
                       c->called.p);
         def_destroy(d);
+    } else if (e == ERR_OK) {
+        e = check_usable(p, d->name, &c->ec);
+        if (e != ERR_OK) {
+            def_destroy(d);
+        }
     }
     if (e != ERR_OK) {
         answer(c, e);
@@ -430,15 +448,19 @@ void proj_command(struct proj *p, struct proj_command *c)
         return;
     }
     struct projection *pr = projection_find(p, c->name);
-    if (pr == NULL) {
-        answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
-                            (int)(c->name.n > 80 ? 80 : c->name.n), c->name.p));
+    enum err e = check_usable(p, c->name, &c->ec);
+    if (e == ERR_OK && pr == NULL) {
+        e = ectx_fail(&c->ec, ERR_NOT_FOUND, "there is no projection '%.*s'",
+                      (int)(c->name.n > 80 ? 80 : c->name.n), c->name.p);
+    }
+    if (e != ERR_OK) {
+        answer(c, e);
         return;
     }
     if (pr->removing) {
-        enum err e = c->kind != PROJ_REMOVE || pr->remove_command != NULL
-                         ? ectx_fail(&c->ec, ERR_BUSY, "'%.*s' is being removed", STR(pr->name))
-                         : check_remove(pr, &c->ec);
+        e = c->kind != PROJ_REMOVE || pr->remove_command != NULL
+                ? ectx_fail(&c->ec, ERR_BUSY, "'%.*s' is being removed", STR(pr->name))
+                : check_remove(pr, &c->ec);
         if (e != ERR_OK) {
             answer(c, e);
         } else {

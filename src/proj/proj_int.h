@@ -190,6 +190,7 @@ struct projection {
     bool reaching;       /* it is about to say so */
     char *reached_key;   /* of the record that does; heap */
     bool unreachable;    /* the last attempt to connect the first lane failed */
+    bool unusable;       /* its record cannot be understood: nothing of it is touched */
     struct since *since; /* NULL: a record from before there was such a thing */
     bool paused, removing;
     bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */
@@ -380,6 +381,8 @@ struct registry_change {
     uint64_t retry_ns;
     bool sent;
 };
+/* Why the record of this projection cannot be understood; NULL: it can, or there is none. */
+const char *registry_unusable(const struct registry *g, struct str name);
 bool registry_is_busy(const struct registry *g, struct str name);
 /* Which other one, that is on its way into the log, declares this view; null: none. */
 struct str registry_declares(const struct registry *g, struct str name, struct str view);

@@ -187,7 +187,7 @@ static bool needs_opening(const struct lane *l)
 void projection_go(struct projection *pr)
 {
     struct proj *p = pr->p;
-    if (p->stopping || pr->gone) {
+    if (p->stopping || pr->gone || pr->unusable) {
         return;
     }
     uint64_t now = env_mono_ns(p->env);
@@ -261,6 +261,9 @@ static void drop_kept(struct projection *pr)
 
 void projection_tick(struct projection *pr, uint64_t now)
 {
+    if (pr->unusable) {
+        return;
+    }
     LIST_FOR_EACH (link, next, &pr->runs) {
         run_tick(CONTAINER_OF(link, struct run, link), now);
     }

@@ -8,6 +8,9 @@
  *
  * And one with the key "NAME#reached" before anything of it is made in its target, so that whoever
  * removes it knows if there is something to drop. It goes with the name.
+ *
+ * A record of which this build understands only a part is left as it is, and so is the target: what
+ * we do not know of it would be dropped, or forgotten by the next change.
  */
 #include <string.h>
 
@@ -31,8 +34,9 @@ struct registry {
     struct record_scratch scratch;
     bool reading, busy; /* busy: a call is under way */
     int64_t end;
-    struct list found;   /* of struct found, while it reads */
-    struct list changes; /* on their way */
+    struct list found;    /* of struct found, while it reads */
+    struct list unusable; /* likewise, for good: their texts say why */
+    struct list changes;  /* on their way */
     uint64_t retry_ns;
 };
 struct found {
@@ -50,6 +54,7 @@ MUST_USE enum err registry_create(struct proj *p, struct registry **out)
     arena_init(&g->arena, ARENA_BYTES);
     record_scratch_init(&g->scratch, RECORD_DECOMPRESSED_MAX);
     list_init(&g->found);
+    list_init(&g->unusable);
     list_init(&g->changes);
     *out = g;
     return ERR_OK;
@@ -69,6 +74,9 @@ void registry_destroy(struct registry *g)
         return;
     }
     LIST_FOR_EACH (link, next, &g->found) {
+        found_free(CONTAINER_OF(link, struct found, link));
+    }
+    LIST_FOR_EACH (link, next, &g->unusable) {
         found_free(CONTAINER_OF(link, struct found, link));
     }
     LIST_FOR_EACH (link, next, &g->changes) {
@@ -125,6 +133,33 @@ static enum err take_batch(struct registry *g, struct str bytes, int64_t from, s
     return e != ERR_OK ? e : record_iter_end(&it, ec);
 }
 
+/* One that cannot be made is an error, and *pr is there if the target is known. */
+static enum err make_version(struct proj *p, const struct found *f, const struct json *m,
+                             struct projection **pr, struct ectx *ec)
+{
+    const struct json *file = json_get(m, "file");
+    const struct json *text = json_get(m, "text");
+    int64_t version = 0;
+    int64_t upcasts = 0;
+    if (file == NULL || text == NULL || !json_i64(json_get(m, "version"), &version)) {
+        return ectx_fail(ec, ERR_DAMAGED, "the record of projection '%s' cannot be read", f->name);
+    }
+    struct def *d = NULL;
+    struct run *r = NULL;
+    enum err e = def_create(text->string, file->string, (uint32_t)version, &d, ec);
+    if (e == ERR_OK && *pr == NULL) {
+        e = projection_create(p, d, pr, ec);
+    }
+    if (e == ERR_OK && json_i64(json_get(m, "upcasts"), &upcasts)) {
+        d->upcasts = (uint64_t)upcasts;
+    }
+    e = e != ERR_OK ? e : run_create(*pr, d, &r);
+    if (e != ERR_OK) {
+        def_destroy(d);
+    }
+    return e;
+}
+
 static enum err make_projection(struct proj *p, const struct found *f, struct arena *a,
                                 struct ectx *ec)
 {
@@ -132,28 +167,14 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
     enum err e = json_parse(str_of(f->text), NULL, a, &v, ec);
     const struct json *versions = json_get(v, "versions");
     struct projection *pr = NULL;
-    for (const struct json *m = versions == NULL ? NULL : versions->first; m != NULL && e == ERR_OK;
-         m = m->next) {
-        const struct json *file = json_get(m, "file");
-        const struct json *text = json_get(m, "text");
-        int64_t version = 0;
-        if (file == NULL || text == NULL || !json_i64(json_get(m, "version"), &version)) {
-            return ectx_fail(ec, ERR_DAMAGED, "the record of projection '%s' cannot be read",
-                             f->name);
-        }
-        struct def *d = NULL;
-        struct run *r = NULL;
-        e = def_create(text->string, file->string, (uint32_t)version, &d, ec);
-        if (e == ERR_OK && pr == NULL) {
-            e = projection_create(p, d, &pr, ec);
-        }
-        int64_t upcasts = 0;
-        if (e == ERR_OK && json_i64(json_get(m, "upcasts"), &upcasts)) {
-            d->upcasts = (uint64_t)upcasts;
-        }
-        e = e != ERR_OK ? e : run_create(pr, d, &r);
-        if (e != ERR_OK) {
-            def_destroy(d);
+    /* Beside one that cannot be made the others keep their views, so that nobody else takes them.
+     */
+    for (const struct json *m = versions == NULL ? NULL : versions->first; m != NULL; m = m->next) {
+        struct ectx own;
+        enum err made = make_version(p, f, m, &pr, &own);
+        if (made != ERR_OK && (e == ERR_OK || made == ERR_NO_MEMORY)) {
+            e = made;
+            *ec = own;
         }
     }
     const struct json *since = json_get(v, "since");
@@ -161,7 +182,7 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
         pr->since = since_new();
         e = pr->since == NULL ? ERR_NO_MEMORY : since_read(pr->since, since);
         if (e != ERR_OK) {
-            return ectx_fail(ec, e, "the record of projection '%s' cannot be read", f->name);
+            (void)ectx_fail(ec, e, "the record of projection '%s' cannot be read", f->name);
         }
     }
     if (pr != NULL) {
@@ -171,6 +192,12 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
         pr->reached = reached == NULL || reached->boolean; /* NULL: of an earlier build */
         pr->paused = paused != NULL && paused->boolean;
         pr->removing = removing != NULL && removing->boolean;
+        pr->unusable = e != ERR_OK;
+        LIST_FOR_EACH (link, next, &pr->runs) {
+            if (pr->unusable) {
+                run_failed(CONTAINER_OF(link, struct run, link), ec);
+            }
+        }
     }
     return e;
 }
@@ -187,6 +214,18 @@ static bool take_reached(struct registry *g, const struct found *f)
     return !str_is_null(end);
 }
 
+/* Its name stays taken, with the reason. The others are not to blame (a library that is missing, a
+ * definition of a later build). */
+static enum err keep_unusable(struct registry *g, struct found *f, const struct ectx *why)
+{
+    LOG_ERROR("projection.unusable", KV_Z("projection", f->name), KV_ERR(why));
+    mem_free(f->text);
+    f->text = str_dup_z(str_of(why->text));
+    list_remove(&f->link);
+    list_push_back(&g->unusable, &f->link);
+    return f->text == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
 static void finish(struct registry *g, enum err e, struct ectx *ec)
 {
     g->reading = false;
@@ -195,22 +234,35 @@ static void finish(struct registry *g, enum err e, struct ectx *ec)
     LIST_FOR_EACH (link, next, &g->found) {
         struct found *f = CONTAINER_OF(link, struct found, link);
         struct ectx own;
+        enum err bad = ERR_OK;
         if (!take_reached(g, f) && e == ERR_OK && f->text != NULL) {
             arena_reset(&a, 0);
-            enum err bad = make_projection(g->p, f, &a, &own);
-            if (bad == ERR_NO_MEMORY) {
-                e = bad;
-                *ec = own;
-            } else if (bad != ERR_OK) {
-                /* The others are not to blame (a library that is missing, a newer version's
-                 * definition). */
-                LOG_ERROR("projection.unusable", KV_Z("projection", f->name), KV_ERR(&own));
-            }
+            bad = make_projection(g->p, f, &a, &own);
         }
-        found_free(f);
+        bool kept = bad != ERR_OK && bad != ERR_NO_MEMORY;
+        bad = kept ? keep_unusable(g, f, &own) : bad;
+        if (bad != ERR_OK) {
+            e = bad;
+            *ec = own;
+        }
+        if (!kept) {
+            found_free(f);
+        }
     }
     arena_deinit(&a);
     proj_ready(g->p, e, ec);
+}
+
+const char *registry_unusable(const struct registry *g, struct str name)
+{
+    for (const struct list *link = g->unusable.next; link != &g->unusable; link = link->next) {
+        const struct found *f =
+            (const struct found *)(const void *)((const char *)link - offsetof(struct found, link));
+        if (str_eq_z(name, f->name)) {
+            return f->text;
+        }
+    }
+    return NULL;
 }
 
 static void read_more(struct registry *g, int64_t offset);

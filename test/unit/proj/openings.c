@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "record/record.h"
 #include "server.h"
 #include "world.h"
 
@@ -92,4 +93,81 @@ TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
     world_deinit(&w);
+}
+
+/* The record as a build after this one would write it: a version that we do not understand. */
+struct record_found {
+    char text[16384];
+};
+static void take_record(void *ctx, const struct record *r)
+{
+    struct record_found *f = ctx;
+    if (str_eq_z(r->key, "sums") && !str_is_null(r->value)) {
+        (void)snprintf(f->text, sizeof(f->text), "%.*s", STR(r->value));
+    }
+}
+static void read_record(struct world *w, struct record_found *f)
+{
+    f->text[0] = 0;
+    (void)worst_each(w->log, PROJ_TOPIC, 0, take_record, f);
+}
+static void write_record(struct world *w, const char *text)
+{
+    (void)worst_produce(w->log, PROJ_TOPIC, 0, STR_LIT("sums"), str_of(text), 1);
+}
+
+/* A build that does not understand one version of a projection touches nothing of it: no table, no
+ * record, no name. The build that does goes on where it was. */
+static void check_not_understood(uint32_t version)
+{
+    static const enum proj_command_kind kinds[] = {PROJ_PAUSE, PROJ_REBUILD, PROJ_SWITCH,
+                                                   PROJ_REMOVE};
+    struct record_found was;
+    struct record_found is;
+    char strange[sizeof(was.text)];
+    char text[2048];
+    char member[32];
+    struct world w;
+    struct ectx ec;
+    begin(&w, 43);
+    world_apply(&w, 2);
+    world_until(&w, world_two_is_served, 60000);
+    world_run(&w, 2000);
+    world_kill(&w, 0);
+    read_record(&w, &was);
+    (void)snprintf(strange, sizeof(strange), "%s", was.text);
+    (void)snprintf(member, sizeof(member), "version: %u\\n", version);
+    char *at = strstr(strange, member);
+    assert_non_null(at);
+    memcpy(at, "versiom", 7);
+    write_record(&w, strange);
+    world_up(&w, 0);
+    world_say(&w, 20, 0);
+    world_run(&w, 5000);
+    assert_true(proj_is_serving(w.nodes[0].proj)); /* the others are ready */
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        assert_int_equal(world_command(&w, kinds[i], NULL, &ec), ERR_NOT_READY);
+        assert_non_null(strstr(ec.text, "'sums' cannot be used: "));
+    }
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY, world_definition(&w, 3, text, sizeof(text)), &ec),
+        ERR_NOT_READY);
+    read_record(&w, &is);
+    assert_string_equal(is.text, strange);
+    world_kill(&w, 0);
+    write_record(&w, was.text);
+    world_up(&w, 0);
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "2\n");
+    world_deinit(&w);
+}
+TEST_ON_BOTH(a_version_that_is_not_understood_is_kept_with_its_projection)
+{
+    check_not_understood(2);
+}
+TEST_ON_BOTH(a_projection_whose_first_version_is_not_understood_is_kept)
+{
+    check_not_understood(1);
 }
