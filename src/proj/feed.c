@@ -141,9 +141,12 @@ static bool push_word(struct feed *f, enum proj_change_kind kind, uint32_t table
 
 /* ---- Resets */
 
+/* Not while rows are read: they are from before it, and are told before it. Who was told to read
+ * the view again would take them for newer than what he has read. */
 static void reset_go(struct feed *f, uint64_t now)
 {
-    if (f->reset_tables == 0 || (f->reset_ns != 0 && now - f->reset_ns < FEED_RESET_NS)) {
+    if (f->reading.busy || f->reset_tables == 0 ||
+        (f->reset_ns != 0 && now - f->reset_ns < FEED_RESET_NS)) {
         return;
     }
     if (push_word(f, PROJ_CHANGE_RESET, f->reset_tables, f->reset_reason)) {
@@ -213,6 +216,7 @@ static void read_done(struct env_job *job)
         reset(f, FEED_ALL, UNREADABLE);
     }
     watch_pump_all(f);
+    reset_go(f, env_mono_ns(p->env));
     read_go(f);
     proj_ended(p);
 }

@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "core/compiler.h"
+#include "proj/feed.h"
 #include "server.h"
 #include "world.h"
 
@@ -20,6 +21,7 @@ struct client {
     enum err err;
     char id[PROJ_CHANGE_ID];
     size_t told[PROJ_CHANGE_FELL_BEHIND + 1];
+    size_t rows_after_reset;
     size_t room; /* takes so many, then is full; 0: everything */
     uint64_t position;
     uint32_t index;
@@ -40,6 +42,7 @@ static bool deliver(void *ctx, const struct proj_change *ch)
     (void)snprintf(c->id, sizeof(c->id), "%.*s", STR(ch->id));
     if (ch->kind == PROJ_CHANGE_UPSERT || ch->kind == PROJ_CHANGE_DELETE) {
         char key[100];
+        c->rows_after_reset += c->stale;
         (void)snprintf(key, sizeof(key), "%.*s", STR(ch->key));
         (void)snprintf(c->last, sizeof(c->last), "%s %.*s", key,
                        ch->kind == PROJ_CHANGE_DELETE ? 4 : (int)ch->row.n,
@@ -369,6 +372,41 @@ TEST_ON_BOTH(watch_tells_of_a_switch_and_of_the_end)
     world_run(&w, 1000);
     assert_true(c.ended);
     assert_int_equal(c.err, ERR_NOT_FOUND);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* A row was read, and rows were changed by something of which no key is known, before it was told:
+ * it is told before the reset. Behind it, it would go over what the view is read for. */
+TEST(watch_tells_what_it_has_read_before_a_reset)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct client c = {0};
+    worst_config_good(&cfg, 1);
+    begin(&w, &cfg, 1, 1);
+    say(&w, "k1", 5);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(watch(&c, &w, 0, "keys", NULL, 0, &ec), ERR_OK);
+    world_run(&w, 2000);
+    memset(c.told, 0, sizeof(c.told));
+    struct projection *pr =
+        CONTAINER_OF(w.nodes[0].proj->projections.next, struct projection, link);
+    const struct mapping_value key = {.kind = MAPPING_TEXT, .text = STR_LIT("k1")};
+    struct change change = {.table = 0, .position = 1, .index = 0, .key = &key};
+    const struct changes by_key = {.list = &change, .count = 1};
+    const struct changes by_sql = {.unknown = 1};
+    feed_committed(pr, run_find(pr, 1), &by_key);
+    assert_true(pr->feed->reading.busy);
+    feed_committed(pr, run_find(pr, 1), &by_sql);
+    feed_gap(pr, run_find(pr, 1));
+    assert_int_equal(c.told[PROJ_CHANGE_RESET], 0);
+    world_run(&w, 500);
+    assert_int_equal(c.told[PROJ_CHANGE_UPSERT], 1);
+    assert_int_equal(c.told[PROJ_CHANGE_RESET], 1);
+    assert_int_equal(c.rows_after_reset, 0);
+    proj_unwatch(c.watching);
     world_stop(&w, 0);
     world_deinit(&w);
 }
