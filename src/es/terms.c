@@ -287,15 +287,22 @@ bool es_terms_run(struct es_terms *t, size_t max_scanned, struct es_term *out, e
     }
 }
 
+/* A list that has ended holds nobody: behind its entries there are none. Without any other the end
+ * is where the last of their entries were. */
 struct es_position es_terms_passed(const struct es_terms *t)
 {
-    struct es_position nearest = {0, 0};
+    struct es_position nearest = {0, 0}, farthest = t->lists[0].resume;
+    bool any = false;
     for (size_t i = 0; i < t->list_count; i++) {
         const struct es_posting *l = &t->lists[i];
-        struct es_position p = l->at < l->count ? l->items[l->at].position : l->resume;
-        if (i == 0 || order(t, p, nearest) < 0) {
-            nearest = p;
+        if (l->at < l->count || l->more) {
+            struct es_position p = l->at < l->count ? l->items[l->at].position : l->resume;
+            nearest = !any || order(t, p, nearest) < 0 ? p : nearest;
+            any = true;
+        } else if (order(t, l->resume, farthest) > 0) {
+            farthest = l->resume;
         }
     }
+    nearest = any ? nearest : farthest;
     return t->backward ? position_next(nearest) : position_before(nearest);
 }
