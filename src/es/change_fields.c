@@ -10,8 +10,6 @@
 #include "es/read_int.h"
 #include "es/write.h"
 
-#define FIELDS_ARENA (192u << 20) /* of the data as JSON */
-
 static void data_take(struct es_wop *op, void *ctx, const struct es_view *v)
 {
     struct es_field_look *l = ctx;
@@ -23,7 +21,7 @@ static void data_take(struct es_wop *op, void *ctx, const struct es_view *v)
         l->err = told ? ERR_OK : l->read_err;
         return;
     }
-    arena_init(&a, FIELDS_ARENA);
+    arena_init(&a, ES_REDACT_ARENA);
     l->err = es_redact_check(v->data, l->c->fields, l->c->field_count, l->before, &a, l->missing,
                              &l->c->ec);
     arena_deinit(&a);

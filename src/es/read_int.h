@@ -39,6 +39,7 @@ enum {
 #define ES_SLOT_ARENA     (4u << 20)   /* descriptions of batches of one read */
 #define ES_PICK_RUN       (64u * 1024) /* bytes of one read if events lie side by side */
 #define ES_DECOMPRESS_MAX (64u << 20)
+#define ES_REDACT_ARENA   (192u << 20) /* one event's data as JSON, while its fields are redacted */
 
 /* ---- Ops ---- */
 
@@ -288,6 +289,7 @@ struct es_sieve {
     struct es_look_set set;
     uint8_t keys[2][INDEX_KEY_MAX], values[2][INDEX_VALUE_MAX];
     struct es_fact_fetch fact;
+    struct arena scratch; /* of `fact` */
 };
 void es_sieve_init(struct es_sieve *s, struct es_task *task);
 void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times, size_t count,
@@ -295,8 +297,6 @@ void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times,
 bool es_sieve_run(struct es_sieve *s);
 void es_sieve_cancel(struct es_sieve *s);
 
-/* The data without what `fields` point to (null in its place). Data that is no JSON, or a pointer
- * that is none: nothing is left. */
 /* What stands in the log in the data's place, written to out[0..data.n): JSON as long as the data
  * was. ERR_NO_MEMORY. */
 MUST_USE enum err es_redact_in_place(struct str data, const struct str *fields, size_t field_count,
@@ -306,6 +306,9 @@ MUST_USE enum err es_redact_in_place(struct str data, const struct str *fields, 
  * that counts as there. ERR_NO_MEMORY. */
 MUST_USE enum err es_redact_check(struct str data, const struct str *fields, size_t field_count,
                                   bool before, struct arena *a, bool *missing, struct ectx *ec);
+/* The data without what `fields` point to (null in its place). Data that is no JSON, or a pointer
+ * that is none: nothing is left. Written over e->data; what is longer than that is put into the
+ * arena if it has room. ERR_NO_MEMORY: never for want of room there. */
 MUST_USE enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
                             struct arena *a, struct ectx *ec);
 

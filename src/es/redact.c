@@ -203,26 +203,49 @@ enum err es_redact_check(struct str data, const struct str *fields, size_t field
     return e;
 }
 
+/* Where the data was, or in the answer's memory if it became longer (`null` for a 1). Without room
+ * for that it is what stands in the log when the redaction is out of it. */
+static enum err data_put(struct es_event *e, const struct cut *cuts, size_t n,
+                         struct arena *scratch, struct arena *a, struct ectx *ec)
+{
+    struct str text = splice(e->data, cuts, n, scratch);
+    const struct str longer = text.n > e->data.n ? arena_str(a, text) : STR_NULL;
+    if (longer.p != NULL) {
+        e->data = longer;
+        return ERR_OK;
+    }
+    if (text.p != NULL && text.n > e->data.n) {
+        char *out = arena_take(scratch, e->data.n);
+        if (out != NULL) {
+            splice_in_place(e->data, cuts, n, out);
+        }
+        text = str_make(out, e->data.n);
+    }
+    if (text.p == NULL) {
+        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a redacted event");
+    }
+    memcpy((char *)(uintptr_t)e->data.p, text.p, text.n); /* the copy that the answer has */
+    e->data.n = text.n;
+    return ERR_OK;
+}
+
 enum err es_redact(struct es_event *e, const struct str *fields, size_t field_count,
                    struct arena *a, struct ectx *ec)
 {
     struct cut cuts[ES_FIELDS_MAX];
+    struct arena scratch;
     size_t n = 0;
     if (e->data.p == NULL) {
         return ERR_OK;
     }
-    const enum err err = find_cuts(e->data, fields, field_count, a, cuts, &n, ec);
-    if (err == ERR_NO_MEMORY) {
-        return err;
-    }
-    if (err != ERR_OK) {
+    arena_init(&scratch, ES_REDACT_ARENA);
+    enum err err = find_cuts(e->data, fields, field_count, &scratch, cuts, &n, ec);
+    if (err == ERR_OK) {
+        err = data_put(e, cuts, n, &scratch, a, ec);
+    } else if (err != ERR_NO_MEMORY) {
         e->data = STR_NULL;
-        return ERR_OK;
+        err = ERR_OK;
     }
-    struct str data = splice(e->data, cuts, n, a);
-    if (data.p == NULL) {
-        return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a redacted event");
-    }
-    e->data = data;
-    return ERR_OK;
+    arena_deinit(&scratch);
+    return err;
 }

@@ -41,6 +41,7 @@ void es_sieve_init(struct es_sieve *s, struct es_task *task)
 {
     memset(s, 0, sizeof(*s));
     s->task = task;
+    arena_init(&s->scratch, ES_REDACT_ARENA);
 }
 
 void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times, size_t count,
@@ -62,6 +63,7 @@ void es_sieve_begin(struct es_sieve *s, struct es_event *events, int64_t *times,
 void es_sieve_cancel(struct es_sieve *s)
 {
     es_fact_fetch_cancel(&s->fact);
+    arena_deinit(&s->scratch);
 }
 
 /* ---- Look-ups ---- */
@@ -260,8 +262,8 @@ static bool step_redactions(struct es_sieve *s)
         next(s, true);
         return true;
     }
-    es_fact_fetch_begin(&s->fact, s->task, e->stream, es_key_redaction_fact(s->keys[0]), s->arena,
-                        s->ec);
+    es_fact_fetch_begin(&s->fact, s->task, e->stream, es_key_redaction_fact(s->keys[0]),
+                        &s->scratch, s->ec);
     s->at = ES_SIEVE_FACT;
     return true;
 }
@@ -282,6 +284,7 @@ static bool step_fact(struct es_sieve *s)
     } else {
         s->err = s->fact.err;
     }
+    arena_reset(&s->scratch, 0);
     ask_redactions(s, false, e->revision, e->revision, s->fact.offset + 1);
     s->at = ES_SIEVE_REDACTIONS;
     return true;
