@@ -388,7 +388,11 @@ void es_scan_cancel(struct es_scan *s); /* frees it */
 
 /* ---- Events by type and tag, out of the index ---- */
 
-enum { ES_TERMS_MAX = 32, ES_POSTINGS = 32 };
+enum {
+    ES_TERMS_MAX = 32,
+    ES_POSTINGS = 32,
+    ES_TERMS_AT_ONCE = 2048 /* entries loaded before others get a turn of the loop */
+};
 /* The events of one type or tag, in order; a part of them in memory. */
 struct es_posting {
     struct es_hash hash;
@@ -412,6 +416,7 @@ struct es_terms {
     struct es_look *looks; /* one for each list */
     struct es_look_set set;
     size_t scanned; /* entries passed over */
+    size_t at_once; /* entries loaded since the loop had a turn */
     enum err err;   /* out */
     struct ectx *ec;
 };

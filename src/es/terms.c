@@ -4,7 +4,9 @@
  * heads are the same, so that the shortest list sets the pace. Types are then a look at the entry.
  * Without tags, the lists of the types are merged.
  *
- * A list is loaded in parts. When the others are far ahead, what lies between is not loaded.
+ * A list is loaded in parts. When the others are far ahead, what lies between is not loaded. What
+ * is in memory is there at once; after many parts a job loads one all the same, so that a filter
+ * that matches little does not hold the loop.
  */
 #include "es/read_int.h"
 
@@ -107,7 +109,7 @@ static void look_make(struct es_terms *t, struct es_look *look, struct es_postin
     } else if (es_position_cmp(l->resume, high) < 0) {
         high = l->resume;
     }
-    look->kind = ES_LOOK_SCAN;
+    look->kind = t->at_once < ES_TERMS_AT_ONCE ? ES_LOOK_SCAN : ES_LOOK_SCAN_LATER;
     look->table = ES_T_TERMS;
     es_key_term(look->key, &l->hash, low);
     es_key_term(look->at_most, &l->hash, high);
@@ -122,6 +124,7 @@ static void look_make(struct es_terms *t, struct es_look *look, struct es_postin
 static void look_take(struct es_terms *t, const struct es_look *look, struct es_posting *l)
 {
     size_t n = look->err == ERR_OK ? look->scan.count : 0;
+    t->at_once += n + 1;
     l->at = 0;
     l->count = n;
     l->more = look->err == ERR_OK && look->scan.more;
@@ -153,6 +156,7 @@ static bool load(struct es_terms *t)
         }
         t->set.looks = t->looks;
         if (!es_task_look(t->task, &t->set)) {
+            t->at_once = 0;
             return false;
         }
     }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "es/read_int.h"
+
 struct all {
     struct es_read_all r;
     struct arena arena;
@@ -396,5 +398,69 @@ TEST(a_type_that_has_ended_does_not_hold_the_cursor)
             assert_int_equal(count_all(&w, &f, backward == 1), i == 0 ? 2 : 3);
         }
     }
+    es_world_deinit(&w);
+}
+
+static bool no_event(void *ctx, enum es_frame frame, const struct es_event *e,
+                     struct es_position position, uint64_t scanned, uint64_t matched)
+{
+    (void)e;
+    (void)position;
+    (void)scanned;
+    (void)matched;
+    *(bool *)ctx = *(bool *)ctx || frame == ES_FRAME_CAUGHT_UP;
+    assert_int_not_equal(frame, ES_FRAME_EVENT);
+    return true;
+}
+
+static void no_end(void *ctx, enum es_problem problem, const struct ectx *ec)
+{
+    (void)ctx;
+    (void)problem;
+    (void)ec;
+    fail_msg("it was closed");
+}
+
+static size_t turns_until(struct es_world *w, const bool *done)
+{
+    size_t turns = 0;
+    for (; !*done && turns < 100000; turns++) {
+        env_poll_run(w->poll, 0);
+    }
+    assert_true(*done);
+    return turns;
+}
+
+/* All of it is in memory, and still others get their turn. */
+TEST(a_filter_that_matches_little_does_not_hold_the_loop)
+{
+    enum { ENTRIES = 3 * ES_TERMS_AT_ONCE };
+    struct es_world w;
+    es_world_init(&w, 3);
+    append_type(&w, "user-1", "Other", 1);
+    append_type(&w, "order-1", "Often", ENTRIES);
+    struct str often = STR_LIT("Often");
+    const struct es_filter f = {.category = STR_LIT("user"), .types = &often, .type_count = 1};
+    for (int backward = 0; backward < 2; backward++) {
+        struct all a;
+        all_begin(&w, &a, &f, (struct es_position){0, 0}, 10);
+        a.r.scan_max = 2 * ENTRIES;
+        a.r.backward = a.r.from_end = backward == 1;
+        es_read_all(w.es, &a.r);
+        assert_in_range(turns_until(&w, &a.ended), 2, 100);
+        assert_int_equal(a.r.problem, ES_OK);
+        assert_int_equal(a.r.event_count, 0);
+        assert_int_equal(a.r.scanned, ENTRIES);
+        all_free(&w, &a);
+    }
+    struct es_subscription *sub = NULL;
+    struct ectx ec = {0};
+    bool caught_up = false;
+    const struct es_subscribe spec = {
+        .filter = f, .deliver = no_event, .closed = no_end, .ctx = &caught_up};
+    assert_int_equal(es_subscribe(w.es, &spec, &sub, &ec), ES_OK);
+    es_subscription_resume(sub);
+    assert_in_range(turns_until(&w, &caught_up), 2, 100);
+    es_unsubscribe(sub);
     es_world_deinit(&w);
 }
