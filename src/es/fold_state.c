@@ -4,7 +4,8 @@
  * long stream needs no more memory than a short one.
  *
  * The tag of the fold's snapshots has a digest of its rules and of the upcasts that matter to them.
- * So a snapshot of other rules is another's, and a state is never of two sets of upcasts.
+ * So a snapshot of other rules is another's, and a state is never of two sets of upcasts. Nor is it
+ * of two lives of the stream: when what is to be read next is hidden by then, it begins anew.
  */
 #include "core/mem.h"
 #include "es/define.h"
@@ -16,7 +17,7 @@
 #define PAGE_ARENA  (64u * 1024 * 1024)
 /* No part of a state is larger than one may be: what fails below that is without memory. */
 #define STATE_BYTES (2u * MAPPING_STATE_BYTES_MAX)
-#define BEGIN_MAX   8u /* times that it begins anew because upcasts were changed */
+#define BEGIN_MAX   8u /* times that it begins anew because something was changed meanwhile */
 
 struct state_op {
     struct es *es;
@@ -143,8 +144,9 @@ static bool state_begin(struct state_op *op)
 {
     struct es_fold_state *s = op->s;
     if (op->begun++ == BEGIN_MAX) {
-        IGNORE(
-            ectx_fail(&s->ec, ERR_AGAIN, "the upcasts were changed %u times meanwhile", BEGIN_MAX));
+        IGNORE(ectx_fail(&s->ec, ERR_AGAIN,
+                         "the upcasts, or where the stream begins, were changed %u times meanwhile",
+                         BEGIN_MAX));
         state_end(op, ES_BUSY);
         return false;
     }
@@ -186,6 +188,14 @@ static bool too_much(struct state_op *op)
     return false;
 }
 
+/* Was the stream deleted and begun again, or truncated, since the page before? The state would be
+ * of two lives, or have a hole that it does not tell. The first page begins wherever the stream
+ * does. */
+static bool is_cut_off(const struct es_read_stream *r)
+{
+    return r->from > 0 && r->first_revision > r->from;
+}
+
 /* True: there is more to be read. False: it has ended, and the operation is gone. */
 static bool page_take(struct es_pages *p)
 {
@@ -196,7 +206,7 @@ static bool page_take(struct es_pages *p)
         state_end(op, r->problem);
         return false;
     }
-    if (op->upcasts != es_upcasts_version(op->es)) { /* else one state of two forms of events */
+    if (op->upcasts != es_upcasts_version(op->es) || is_cut_off(r)) {
         es_read_stream_release(op->es, r);
         return state_begin(op);
     }

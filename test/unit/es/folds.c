@@ -289,6 +289,73 @@ TEST(a_state_says_which_events_are_not_in_it)
     es_world_deinit(&w);
 }
 
+/* Deleted and begun again while it is folded, after so many turns of the loop: a state is of the
+ * life before, or of the one after. Says which it was. */
+static void fold_over_two_lives(struct es_world *w, size_t turns, bool *first, bool *second)
+{
+    enum { EVENTS = 3, BYTES = 900000 }; /* two of them are a page */
+    char got[200], want[2][200];
+    char *data = test_malloc(BYTES + 1);
+    const int n = snprintf(data, BYTES, "{\"n\":1,\"pad\":\"");
+    memset(data + n, 'x', BYTES - (size_t)n);
+    memcpy(data + BYTES - 2, "\"}", 3);
+    say(w, "N.v2", data, EVENTS);
+    test_free(data);
+    (void)snprintf(want[0], sizeof(want[0]), "%s", folded(w, got, sizeof(got)));
+    assert_true(str_starts(str_of(got), "{\"n\":3}@"));
+    bool done = false, deleted = false;
+    struct es_fold_state s = {.stream = STR_LIT("f-1"),
+                              .to = UINT64_MAX,
+                              .until_ns = INT64_MAX,
+                              .arena = &w->arena,
+                              .done = on_state,
+                              .ctx = &done};
+    es_fold_state(w->es, &s);
+    for (size_t i = 0; i < turns; i++) {
+        env_poll_run(w->poll, 0);
+    }
+    struct es_stream_change c = {.kind = ES_CHANGE_SOFT_DELETE,
+                                 .stream = STR_LIT("f-1"),
+                                 .arena = &w->arena,
+                                 .done = on_change,
+                                 .ctx = &deleted};
+    es_stream_change(w->es, &c);
+    say(w, "N.v2", "{\"n\":100}", 1);
+    assert_true(done && deleted);
+    assert_int_equal(c.problem, ES_OK);
+    if (s.problem == ES_STREAM_DELETED) {
+        return;
+    }
+    assert_int_equal(s.problem, ES_OK);
+    (void)snprintf(got, sizeof(got), "%.*s@%llu", STR(s.state), (unsigned long long)s.revision);
+    (void)folded(w, want[1], sizeof(want[1]));
+    assert_true(str_starts(str_of(want[1]), "{\"n\":100}@"));
+    *first = *first || strcmp(got, want[0]) == 0;
+    *second = *second || strcmp(got, want[1]) == 0;
+    if (strcmp(got, want[0]) != 0) {
+        assert_string_equal(got, want[1]);
+    }
+}
+
+TEST(a_state_is_of_one_life_of_its_stream)
+{
+    struct es_world w;
+    bool first = false, second = false;
+    es_world_init(&w, 1);
+    fake_engine_set_late(w.engine, 1);
+    fake_engine_set_codec(w.engine, RECORD_CODEC_ZSTD);
+    define(&w, ES_FOLD, "f",
+           "fold: f\ncategory: f\nsnapshot_every: 0\n"
+           "maps: [ { type: '*', increment: { /n: /data/n } } ]\n");
+    for (size_t turns = 0; turns < 24; turns++) {
+        fold_over_two_lives(&w, turns, &first, &second);
+        assert_int_equal(change(&w, (struct es_stream_change){.kind = ES_CHANGE_SOFT_DELETE}),
+                         ES_OK);
+    }
+    assert_true(first && second);
+    es_world_deinit(&w);
+}
+
 TEST(a_state_says_which_events_were_too_old_for_it)
 {
     struct es_world w;
