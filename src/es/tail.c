@@ -74,6 +74,13 @@ static void list_move(struct list *to, struct list *from)
     }
 }
 
+/* Of one stream: before it was live it read what the index had of it, which may be more than what
+ * was behind the head then (the first events of an append whose others had no memory). */
+static bool has_seen(const struct es_subscription *sub, const struct es_event *e)
+{
+    return sub->spec.stream.p != NULL && e->revision < sub->next_revision;
+}
+
 /* One event to all who want it. Each may leave, or others may, while this runs. */
 static void event_tell(struct es_tail *t, const struct es_event *e)
 {
@@ -86,7 +93,7 @@ static void event_tell(struct es_tail *t, const struct es_event *e)
     while ((l = list_pop_front(&todo)) != NULL) {
         struct es_subscription *sub = CONTAINER_OF(l, struct es_subscription, live);
         list_push_back(&done, l);
-        if (!es_sub_matches(sub, e, &stream)) {
+        if (!es_sub_matches(sub, e, &stream) || has_seen(sub, e)) {
             continue;
         }
         sub->matched++;

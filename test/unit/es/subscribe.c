@@ -485,6 +485,40 @@ TEST(subscriptions_go_on_when_the_index_was_made_anew)
     es_world_deinit(&w);
 }
 
+#ifdef LEAT_DEBUG
+/* The index had no memory for the last event of an append when the stream was read. */
+TEST(an_append_that_came_into_the_index_in_two_parts_is_told_once)
+{
+    for (unsigned late = 0; late < 2; late++) {
+        struct es_world w;
+        struct model m;
+        static struct reader r;
+        memset(&r, 0, sizeof(r));
+        es_world_init(&w, 12);
+        model_init(&m, &w, 12);
+        assert_string_equal(es_world_append(&w, "a-1", "any", "x y z"), "ok 0-2");
+        fake_engine_set_late(w.engine, late);
+        es_faults.put_stops = true;
+        struct es_shot *s = es_shot_make("a-1", "2", "p q");
+        es_shot_go(&w, s);
+        es_world_settle(&w);
+        assert_false(s->ended);
+        r.spec.stream = STR_LIT("a-1");
+        reader_begin(&r, &m);
+        es_world_settle(&w);
+        assert_int_equal(r.caught_up, 1);
+        es_faults.put_stops = false;
+        es_world_settle(&w);
+        assert_string_equal(es_shot_said(s), "ok 3-4");
+        assert_int_equal(r.count, 5);
+        es_unsubscribe(r.sub);
+        es_shot_free(s);
+        model_deinit(&m);
+        es_world_deinit(&w);
+    }
+}
+#endif
+
 TEST(a_subscription_of_a_stream_may_begin_at_its_end)
 {
     /* It was told everything from the beginning. */
