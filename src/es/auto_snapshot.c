@@ -23,6 +23,7 @@ struct es_autos {
     struct es_auto *now;
     struct arena arena;
     struct es_fold_state state;
+    int64_t facts_before; /* of its stream, when the fold began */
     struct es_stream_change change;
     struct metric *written, *left_out;
 };
@@ -86,6 +87,7 @@ static void on_state(struct es_fold_state *s)
                                           .schema = s->schema,
                                           .state = s->state,
                                           .of_fold = true,
+                                          .facts_before = q->facts_before,
                                           .incomplete_before = s->incomplete_before,
                                           .arena = &q->arena,
                                           .done = on_written,
@@ -103,6 +105,7 @@ static void auto_next(struct es *es)
     q->count--;
     q->busy = true;
     q->now = CONTAINER_OF(n, struct es_auto, link);
+    q->facts_before = es->facts_covered[es_facts_partition(es, q->now->stream)];
     q->state = (struct es_fold_state){.stream = q->now->stream,
                                       .fold = q->now->def->name,
                                       .to = UINT64_MAX,

@@ -18,6 +18,7 @@ struct change_op {
     uint64_t changes; /* of the stream, when the slot was looked up */
     bool slot_known, has_slot;
     struct es_slot_look slot_is; /* what is in it */
+    struct es_slot_look folded;  /* what is to come into it, of a fold */
     struct es_position created;
     struct es_erase erase;
     struct es_field_look fields; /* of a redaction that names some */
@@ -414,6 +415,33 @@ static bool fields_there(struct change_op *o)
     return e == ERR_OK;
 }
 
+/* Was something that a fold has read redacted before it comes here? Then its state may still say
+ * it, and nobody would see that: readers count a redaction only if it is later than the snapshot.
+ * Changes are made one after the other, so the index has all that are before this one. False: it
+ * waits, or was answered. */
+static bool fold_holds(struct change_op *o)
+{
+    struct es_slot_look *l = &o->folded;
+    const uint64_t born = o->head->status.born;
+    l->revision = o->c->revision;
+    l->fact = o->c->facts_before - 1;
+    l->from = l->from > born ? l->from : born;
+    enum err e = es_slot_look(&o->op, l, &o->hash);
+    if (e == ERR_AGAIN) {
+        return false;
+    }
+    if (e != ERR_OK) {
+        change_error(o, e, "could not look up what was redacted");
+        return false;
+    }
+    if (l->harmed) {
+        fill_info(o, &o->head->status);
+        change_answer(o, refuse(o, ES_SNAPSHOT_STALE, "has had redactions since it was folded"));
+        return false;
+    }
+    return true;
+}
+
 static void change_run(struct es_wop *op)
 {
     struct change_op *o = (struct change_op *)(void *)op;
@@ -441,7 +469,7 @@ static void change_run(struct es_wop *op)
     if (o->changes != o->head->changes) {
         o->slot_known = o->has_slot = false; /* what was looked up may be old */
         o->fields = (struct es_field_look){0};
-        o->slot_is = (struct es_slot_look){0};
+        o->slot_is = o->folded = (struct es_slot_look){0};
         o->changes = o->head->changes;
     }
     if (e == ERR_OK && !o->slot_known && !look_further(o)) {
@@ -470,7 +498,8 @@ static void change_run(struct es_wop *op)
         change_answer(o, p);
         return;
     }
-    if (c->kind != ES_CHANGE_REDACT || c->field_count == 0 || fields_there(o)) {
+    if ((c->kind != ES_CHANGE_REDACT || c->field_count == 0 || fields_there(o)) &&
+        (!c->of_fold || fold_holds(o))) {
         change_now(o);
     }
 }

@@ -362,6 +362,8 @@ struct es_stream_change {
      * ES_INVALID without `of_fold`. */
     struct str schema, state;
     bool of_fold;
+    int64_t facts_before; /* of_fold: facts of the stream from here on were not known to all of it;
+                           * ES_SNAPSHOT_STALE if one of them redacts what it has folded */
     uint64_t incomplete_before; /* as of es_fold_state */
     struct arena *arena;
     enum err (*also)(struct es_stream_change *c, struct engine_part *extra); /* as of an append */

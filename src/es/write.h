@@ -428,7 +428,7 @@ struct es_field_look {
 /* ERR_OK (or `absent`), ERR_AGAIN: it waits. ERR_NOT_FOUND: c->missing and c->ec say what. */
 MUST_USE enum err es_fields_look(struct es_wop *op, struct es_field_look *l,
                                  struct es_stream_change *c, const struct es_hash *stream);
-/* change_slot.c: a snapshot that is in a slot. */
+/* change_slot.c: a snapshot that is in a slot, or is to come into it. */
 struct es_slot_look {
     uint64_t revision;
     int64_t fact;  /* that brought it */

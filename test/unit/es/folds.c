@@ -376,6 +376,61 @@ TEST(a_state_says_which_events_were_too_old_for_it)
     es_world_deinit(&w);
 }
 
+#define LISTS                                                \
+    "fold: f\ncategory: f\nschema: f-1\nsnapshot_every: 4\n" \
+    "maps: [ { type: '*', append: { /all: /data/n } } ]\n"
+
+/* The promise of a redaction: no snapshot that the server makes by itself shows the data again. The
+ * redaction is on its way while the stream is folded: it is before the snapshot in the log. */
+TEST(a_redaction_while_a_stream_is_folded_leaves_no_snapshot_with_the_data)
+{
+    size_t waited = 0;
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        struct es_world w;
+        char got[200];
+        bool done = false;
+        const struct str field = STR_LIT("/n");
+        es_world_init(&w, seed);
+        define(&w, ES_FOLD, "f", LISTS);
+        say(&w, "N", "{\"n\":2}", 3);
+        struct es_shot *s = es_shot_make("f-1", "any", NULL);
+        es_shot_add(s, "f-1", "-", "{\"n\":2}");
+        es_shot_go(&w, s);
+        while (!s->ended) {
+            assert_true(env_poll_run(w.poll, 0) > 0);
+        }
+        fake_engine_hold(w.engine, true);
+        struct es_stream_change c = {.kind = ES_CHANGE_REDACT,
+                                     .stream = STR_LIT("f-1"),
+                                     .revision = 1,
+                                     .reason = STR_LIT("asked for"),
+                                     .fields = &field,
+                                     .field_count = 1,
+                                     .arena = &w.arena,
+                                     .done = on_change,
+                                     .ctx = &done};
+        es_stream_change(w.es, &c);
+        for (int i = 0; i < 100; i++) {
+            es_tick(w.es); /* it begins to fold */
+            env_poll_run(w.poll, 0);
+        }
+        assert_false(done);
+        waited += w.es->writer->op_count == 2; /* the redaction, and the snapshot behind it */
+        fake_engine_hold(w.engine, false);
+        es_world_settle(&w);
+        assert_true(done);
+        assert_int_equal(c.problem, ES_OK);
+        assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "none");
+        assert_string_equal(folded(&w, got, sizeof(got)), "{\"all\":[2,null,2,2]}@3");
+        say(&w, "N", "{\"n\":3}", 4); /* the next one is made again, and used */
+        assert_string_equal(folded(&w, got, sizeof(got)),
+                            "{\"all\":[2,null,2,2,3,3,3,3]}@7 from 7");
+        es_shot_free(s);
+        es_world_deinit(&w);
+    }
+    assert_true(waited > 5);
+}
+
 /* A long name leaves room for the digest. */
 TEST(a_fold_with_a_long_name_keeps_snapshots)
 {
