@@ -224,6 +224,11 @@ enum err index_cover(struct index *ix, struct str covered, bool now)
         }
     }
     ix->flush_asked = ix->flush_asked || (now && ix->cover_ahead);
+    /* Now or never: when the worker has done its step, something will have been put. It only sets
+     * memory aside, which no step looks at; the next step writes it. */
+    if (!ix->failed && !ix->closing) {
+        flush_wish(ix);
+    }
     work_next(ix);
     return ERR_OK;
 }

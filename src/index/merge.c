@@ -1,8 +1,8 @@
 /*
  * Merges neighbours in a list of runs into one. Which: four or more of which the largest is at most
  * half of all, the least work first, so that each entry is written about once for each factor of
- * four that its table grew; and beyond RUNS_MANY runs whatever costs least for each run that it
- * saves, because every look-up asks every run.
+ * four that its table grew; and beyond INDEX_RUNS_MANY runs whatever costs least for each run that
+ * it saves, because every look-up asks every run.
  *
  * While a large merge goes on, smaller ones may begin among the newer runs, and go before it.
  */
@@ -10,7 +10,7 @@
 #include "core/mem.h"
 #include "index/index_int.h"
 
-enum { RUNS_FEW = 4, RUNS_MANY = 16, INPUT_BLOCKS = 16 };
+enum { RUNS_FEW = 4, INPUT_BLOCKS = 16 };
 
 struct choice {
     unsigned table;
@@ -31,7 +31,7 @@ static void choose_in(const struct index *ix, unsigned table, struct choice *bes
             all += entries;
             largest = entries > largest ? entries : largest;
             const bool alike = n >= RUNS_FEW && all - largest >= largest;
-            if (n < 2 || (!alike && l->count <= RUNS_MANY)) {
+            if (n < 2 || (!alike && l->count <= INDEX_RUNS_MANY)) {
                 continue;
             }
             const double cost = (double)all / (n - 1);

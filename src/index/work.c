@@ -1,7 +1,9 @@
 /*
  * Work in the background: one step at a time on a worker, flushes before merges, so that a merge of
- * minutes never keeps memory full. A step writes at most step_bytes; between two steps of a merge
- * there is a pause as long as the step was, so that the log finds the device free half of the time.
+ * minutes never keeps memory full. With many runs their steps take turns, or an owner that puts all
+ * the time would have flushes only, until there is no room for one more run. A step writes at most
+ * step_bytes; between two steps of a merge there is a pause as long as the step was, so that the
+ * log finds the device free half of the time.
  *
  * What fails is undone and tried again after a while, with the next call of the owner. A flush of
  * the device that failed is the end of all work: no later one would prove anything.
@@ -127,18 +129,36 @@ static struct run *dead_take(struct index *ix)
     return NULL;
 }
 
+/* Merges are behind. */
+static bool runs_many(const struct index *ix)
+{
+    for (size_t t = 0; t < ix->cfg.table_count; t++) {
+        if (ix->lists[t]->count > INDEX_RUNS_MANY) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum work_kind work_choose(struct index *ix)
 {
-    ix->work.cleaned = dead_take(ix);
-    if (ix->work.cleaned != NULL) {
+    struct work *w = &ix->work;
+    w->cleaned = dead_take(ix);
+    if (w->cleaned != NULL) {
         return WORK_CLEAN;
     }
     flush_wish(ix);
-    if (ix->flush.on && !work_waits(ix, WORK_FLUSH)) {
-        return WORK_FLUSH;
+    const bool flush = ix->flush.on && !work_waits(ix, WORK_FLUSH);
+    const bool turn = w->flushed && !ix->was_full && runs_many(ix);
+    w->flushed = false;
+    if (!flush || turn) {
+        w->merge = work_waits(ix, WORK_MERGE) ? NULL : merge_wish(ix);
+        if (w->merge != NULL) {
+            return WORK_MERGE;
+        }
     }
-    ix->work.merge = work_waits(ix, WORK_MERGE) ? NULL : merge_wish(ix);
-    return ix->work.merge != NULL ? WORK_MERGE : WORK_NONE;
+    w->flushed = flush;
+    return flush ? WORK_FLUSH : WORK_NONE;
 }
 
 void work_next(struct index *ix)
@@ -160,7 +180,8 @@ void work_next(struct index *ix)
         return;
     }
     w->kind = kind;
-    w->pause_ns = ix->was_full ? 0 : PAUSE_MOST_NS;
+    const bool behind = ix->was_full || (ix->flush.on && !work_waits(ix, WORK_FLUSH));
+    w->pause_ns = behind ? 0 : PAUSE_MOST_NS;
     w->job = (struct env_job){.run = work_run, .done = work_done};
     env_job_submit(ix->poll, ENV_LANE_INDEX, &w->job);
 }

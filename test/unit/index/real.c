@@ -27,7 +27,7 @@ static struct index *open_at(struct env *env, struct env_poll *poll, const char 
     const struct index_config cfg = {.dir = dir,
                                      .tables = &table,
                                      .table_count = 1,
-                                     .memory_bytes = 128 << 10,
+                                     .memory_bytes = 64 << 10,
                                      .filter_bytes = 1 << 20};
     struct index *ix;
     struct ectx ec = {0};
