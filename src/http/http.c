@@ -168,6 +168,7 @@ static void on_message(void *state, struct net_message *m)
     list_push_back(&c->http->live, &x->link);
     x->started_ns = m->received_ns;
     x->keep_alive = x->keep_alive && !x->early; /* nobody knows whether the body comes */
+    x->cut_short = x->status != 0 || x->early;
     if (x->status == 0 && !http_parse(x, m->p, m->n)) {
         http_refuse(x, 503, "out of memory for an HTTP request");
     }

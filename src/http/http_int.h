@@ -91,8 +91,9 @@ struct http_exchange {
         folded, out_of_memory;
 
     bool keep_alive, head_only, http_1_0;
-    int status; /* set when something is to be refused with this */
-    bool early; /* answered before its body comes, which is not read any more */
+    int status;     /* set when something is to be refused with this */
+    bool early;     /* answered before its body comes, which is not read any more */
+    bool cut_short; /* answered though more of it may come */
 
     uint8_t *body_taken; /* memory of the reply that does not lie in `out` */
     uint8_t *large_out;

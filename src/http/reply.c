@@ -187,8 +187,11 @@ static void reply(struct http_exchange *x, const struct http_head *head, struct 
     struct iovec iov[2] = {{b.p, b.n}, {(void *)(uintptr_t)body.p, body.n}};
     const int pieces = taken && !no_body && body.n > 0 ? 2 : 1;
     struct net_conn *conn = x->keep_alive ? NULL : m->conn;
+    const bool cut_short = x->cut_short;
     net_reply(m, iov, pieces, on_sent, x); /* x may be gone now */
-    if (conn != NULL) {
+    if (conn != NULL && cut_short) {
+        net_conn_close_unread(conn);
+    } else if (conn != NULL) {
         net_conn_close(conn, false, "");
     }
     net_message_release(m);

@@ -147,8 +147,8 @@ void conn_update_interest(struct net_conn *c)
     if (!list_empty(&c->starved_link)) {
         conn_feed(c);
     }
-    unsigned want =
-        (may_read(c) || may_listen(c) ? ENV_POLL_IN : 0u) | (c->blocked_out ? ENV_POLL_OUT : 0u);
+    const bool reads = may_read(c) || may_listen(c) || c->linger_since_ns != 0;
+    unsigned want = (reads ? ENV_POLL_IN : 0u) | (c->blocked_out ? ENV_POLL_OUT : 0u);
     if (want == c->interest || c->dead) {
         return;
     }
@@ -168,6 +168,10 @@ static void on_events(void *ctx, unsigned events)
 {
     struct net_conn *c = ctx;
     if ((events & ENV_POLL_OUT) != 0 && !conn_flush(c)) {
+        return;
+    }
+    if ((events & ENV_POLL_IN) != 0 && c->linger_since_ns != 0) {
+        conn_discard(c);
         return;
     }
     if ((events & ENV_POLL_IN) != 0 && may_read(c)) {
@@ -228,6 +232,7 @@ void conn_destroy(struct net_conn *c)
         return;
     }
     c->dead = true;
+    n->lingering -= c->linger_since_ns != 0 ? 1u : 0u;
     env_poll_remove(n->poll, c->sock);
     env_sock_close(c->sock);
     list_remove(&c->link);
@@ -473,7 +478,7 @@ static void shrink(struct net_conn *c)
     c->in_start = 0;
 }
 
-static void drop_buffer(struct net_conn *c)
+void conn_drop_buffer(struct net_conn *c)
 {
     struct net *n = c->net;
     net_inbuf_unref(&n->inbufs, c->in);
@@ -540,7 +545,7 @@ void conn_read(struct net_conn *c)
     }
     metric_add(n->bytes_in, taken);
     if (c->in != NULL && c->in->n == c->in_start) {
-        drop_buffer(c);
+        conn_drop_buffer(c);
     } else if (c->in != NULL) {
         shrink(c);
     }
@@ -570,7 +575,9 @@ void net_conn_close(struct net_conn *c, bool now, const char *reason)
 void conn_sweep(struct net_conn *c, uint64_t now_ns)
 {
     const struct net_config *cfg = &c->net->cfg;
-    if (c->send_since_ns != 0 && now_ns - c->send_since_ns > cfg->stall_ms * 1000000) {
+    if (conn_lingered(c, now_ns)) {
+        conn_destroy(c);
+    } else if (c->send_since_ns != 0 && now_ns - c->send_since_ns > cfg->stall_ms * 1000000) {
         metric_add(c->net->closed_stalled, 1);
         net_conn_close(c, true, "the peer does not read its replies");
     } else if (c->message_since_ns != 0 && may_read(c) &&

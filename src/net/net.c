@@ -248,7 +248,9 @@ bool net_drain(struct net *n)
     LIST_FOR_EACH (l, next, &n->conns) {
         struct net_conn *c = CONTAINER_OF(l, struct net_conn, link);
         conn_streams_cut(c);
-        if (!c->closing) {
+        if (c->linger_since_ns != 0) {
+            conn_destroy(c);
+        } else if (!c->closing) {
             net_conn_close(c, false, "");
         }
     }

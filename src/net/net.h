@@ -152,6 +152,9 @@ MUST_USE uint8_t *net_message_take(struct net_message *m, size_t *cap);
 /* Closes after what is queued was sent (nicely) or now; `reason` is logged ("" = not worth a line).
  */
 void net_conn_close(struct net_conn *c, bool now, const char *reason);
+/* Nicely, when more of the last message is on its way that nobody wants: what comes is dropped for
+ * two seconds at most, so that the peer can read its answer. */
+void net_conn_close_unread(struct net_conn *c);
 const struct env_addr *net_conn_peer(const struct net_conn *c);
 const struct env_addr *net_conn_local(
     const struct net_conn *c); /* the address on which the client connected */

@@ -103,6 +103,9 @@ struct net_conn {
     size_t starved_of;        /* while starved: the bytes that it waits for */
     unsigned interest;
     bool paused, closing, dead, blocked_out, broken;
+    bool unread_follows;       /* when it closes: linger.c */
+    uint64_t linger_since_ns;  /* 0: it does not */
+    size_t lingered_bytes;     /* dropped meanwhile */
     uint32_t handed_over_turn; /* net->turn when it last handed over a message */
     uint32_t window;           /* net->window when it last did */
     struct env_addr peer, local;
@@ -131,7 +134,7 @@ struct net {
     size_t slots_free_count;
     size_t slots_out; /* messages whose reply or bytes are still owed */
     bool destroyed;   /* only waits for the last of those */
-    uint32_t conn_count;
+    uint32_t conn_count, lingering;
     uint32_t active; /* connections that handed over messages in this turn */
     uint32_t turn;
     /* Connections that handed over messages in this window of time and in the one before: among so
@@ -169,6 +172,10 @@ size_t stream_consume(struct net_conn *c, struct net_stream *st, size_t sent); /
 void stream_close(struct net_stream *st); /* calls `closed`, unless it has ended */
 void stream_free(struct net_stream *st);
 void conn_sweep(struct net_conn *c, uint64_t now_ns);
+void conn_drop_buffer(struct net_conn *c);
+bool conn_linger(struct net_conn *c); /* all is sent: false: there is nothing to wait for */
+void conn_discard(struct net_conn *c);
+bool conn_lingered(const struct net_conn *c, uint64_t now_ns); /* for long enough */
 struct net_slot *slot_get(struct net *n);
 void slot_finish(struct net_slot *s);     /* frees it when sent and released */
 void slot_orphan(struct net_slot *s);     /* its connection is gone */

@@ -280,7 +280,7 @@ bool conn_flush(struct net_conn *c)
             break;
         }
     }
-    if (c->closing && list_empty(&c->queue)) {
+    if (c->closing && list_empty(&c->queue) && !conn_linger(c)) {
         conn_destroy(c);
         return false;
     }

@@ -254,3 +254,31 @@ TEST(http_a_request_is_the_same_in_pieces)
     buf_deinit(&b);
     world_close(&w);
 }
+
+TEST(http_a_refusal_is_read_by_who_still_sends)
+{
+    /* The body that nobody wants is dropped; a connection that was closed at once would be reset,
+     * and the answer lost with it. */
+    static const char *const asks[] = {
+        "POST /hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n",
+        "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n"
+        "Expect: 100-continue\r\n\r\n",
+        "no method\r\n\r\n"};
+    static const char *const answers[] = {"HTTP/1.1 413 ", "HTTP/1.1 404 ", "HTTP/1.1 400 "};
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        struct world w;
+        char more[1000] = {0};
+        struct iovec iov = {more, sizeof(more)};
+        size_t sent = 0;
+        world_open(&w, "127.0.0.1:0");
+        ask(&w, asks[i]);
+        expect(&w, answers[i]);
+        assert_true(w.closed);
+        for (int n = 0; n < 200; n++) {
+            const enum err e = env_sendv(w.sock, &iov, 1, &sent);
+            assert_true(e == ERR_OK || e == ERR_AGAIN);
+            turn(&w);
+        }
+        world_close(&w);
+    }
+}
