@@ -6,63 +6,6 @@
 
 #define PAGE 1000
 
-/* Collects the elements of pages: prints them as they come would mix with errors. */
-struct pages {
-    struct json *first, **last;
-    size_t count;
-    size_t most;
-};
-
-static void pages_init(struct pages *p, int64_t most)
-{
-    *p = (struct pages){.most = (size_t)most};
-    p->last = &p->first;
-}
-
-static void pages_add(struct pages *p, struct json *array)
-{
-    struct json *v = array == NULL ? NULL : array->first;
-    while (v != NULL && p->count < p->most) {
-        struct json *next = v->next;
-        *p->last = v;
-        p->last = &v->next;
-        v->next = NULL;
-        p->count++;
-        v = next;
-    }
-}
-
-static enum err print_elements(struct cli *cli, const char *name, const struct json *first,
-                               const struct json *folded)
-{
-    const struct json *before = json_get(folded, "incomplete_before");
-    const struct json *state = json_get(folded, "state");
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, CLI_OUTPUT_MAX);
-    json_write_init(&w, &b);
-    json_write_begin(&w, '{');
-    json_write_name(&w, name);
-    json_write_begin(&w, '[');
-    for (const struct json *v = first; v != NULL; v = v->next) {
-        json_write_raw(&w, v->raw);
-    }
-    json_write_end(&w, ']');
-    if (before != NULL) {
-        json_write_name(&w, "incomplete_before");
-        json_write_raw(&w, before->raw);
-    }
-    if (state != NULL) {
-        json_write_name(&w, "state");
-        json_write_raw(&w, state->raw);
-    }
-    json_write_end(&w, '}');
-    enum err e = buf_failed(&b) ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory for the output")
-                                : print_raw(cli, buf_str(&b));
-    buf_deinit(&b);
-    return e;
-}
-
 static enum err list_pages(struct cli *cli, struct pages *p)
 {
     struct str category =
@@ -105,7 +48,7 @@ int run_stream_ls(struct cli *cli)
         e = list_pages(cli, &p);
     }
     if (e == ERR_OK && cli->json) {
-        e = print_elements(cli, "streams", p.first, NULL);
+        e = pages_print(cli, "streams", p.first, NULL);
     } else if (e == ERR_OK && p.count == 0) {
         e = out_write(STR_LIT("no streams\n"), &cli->ec);
     } else if (e == ERR_OK) {
@@ -181,7 +124,7 @@ int run_stream_show(struct cli *cli)
     }
     e = e == ERR_OK ? stream_state(cli, cli->words[0], at, &state) : e;
     if (e == ERR_OK && cli->json) {
-        e = print_elements(cli, "events", p.first, state);
+        e = pages_print(cli, "events", p.first, state);
     } else if (e == ERR_OK) {
         struct json all = {.kind = JSON_ARRAY, .first = p.first};
         e = p.count == 0 ? out_write(STR_LIT("no events\n"), &cli->ec)

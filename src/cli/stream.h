@@ -22,6 +22,18 @@ MUST_USE enum err print_raw(struct cli *cli, struct str raw);
 /* An answer as it came; {} if it was empty. */
 MUST_USE enum err print_answer(struct cli *cli, const struct json *v);
 
+/* Collects the elements of pages: prints them as they come would mix with errors. */
+struct pages {
+    struct json *first, **last;
+    size_t count;
+    size_t most;
+};
+void pages_init(struct pages *p, int64_t most);
+void pages_add(struct pages *p, struct json *array); /* its elements go into p */
+/* {"NAME": [...]}, with the state (NULL: none) of a fold behind it. */
+MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct json *first,
+                              const struct json *folded);
+
 /* The folded state at a moment (encoded; "": now). *out NULL: the category has no fold. */
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,
                                struct json **out);

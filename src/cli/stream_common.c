@@ -69,6 +69,56 @@ MUST_USE enum err print_answer(struct cli *cli, const struct json *v)
     return print_raw(cli, v == NULL ? STR_LIT("{}") : v->raw);
 }
 
+void pages_init(struct pages *p, int64_t most)
+{
+    *p = (struct pages){.most = (size_t)most};
+    p->last = &p->first;
+}
+
+void pages_add(struct pages *p, struct json *array)
+{
+    struct json *v = array == NULL ? NULL : array->first;
+    while (v != NULL && p->count < p->most) {
+        struct json *next = v->next;
+        *p->last = v;
+        p->last = &v->next;
+        v->next = NULL;
+        p->count++;
+        v = next;
+    }
+}
+
+MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct json *first,
+                              const struct json *folded)
+{
+    const struct json *before = json_get(folded, "incomplete_before");
+    const struct json *state = json_get(folded, "state");
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, CLI_OUTPUT_MAX);
+    json_write_init(&w, &b);
+    json_write_begin(&w, '{');
+    json_write_name(&w, name);
+    json_write_begin(&w, '[');
+    for (const struct json *v = first; v != NULL; v = v->next) {
+        json_write_raw(&w, v->raw);
+    }
+    json_write_end(&w, ']');
+    if (before != NULL) {
+        json_write_name(&w, "incomplete_before");
+        json_write_raw(&w, before->raw);
+    }
+    if (state != NULL) {
+        json_write_name(&w, "state");
+        json_write_raw(&w, state->raw);
+    }
+    json_write_end(&w, '}');
+    enum err e = buf_failed(&b) ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory for the output")
+                                : print_raw(cli, buf_str(&b));
+    buf_deinit(&b);
+    return e;
+}
+
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,
                                struct json **out)
 {
