@@ -14,6 +14,7 @@
 #define STATUS_KEEP_BYTES (64u * 1024)
 #define PARKED_DEFAULT    100u
 #define PARKED_MAX        1000u
+#define PARKED_BYTES      4096u /* a key, with the id and the type of its event, and the reason */
 #define WAIT_DEFAULT_NS   (2ull * 1000 * 1000 * 1000)
 #define WAIT_MAX_NS       (60ull * 1000 * 1000 * 1000)
 #define CHECK_ROWS_MAX    1000u
@@ -436,6 +437,7 @@ static void get_parked(struct api_call *c)
         return;
     }
     x->c = c;
+    api_arena_widen(c, (limit + 1) * (uint64_t)PARKED_BYTES);
     x->list = (struct proj_parked_list){.name = api_path(c, 0),
                                         .version = (uint32_t)version,
                                         .after = api_query(c, "cursor"),

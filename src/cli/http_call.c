@@ -84,15 +84,20 @@ MUST_USE enum err http_get(const char *address, const char *path, int timeout_ms
 
 struct str http_encode(struct arena *a, const char *text)
 {
+    return http_encode_str(a, str_of(text));
+}
+
+struct str http_encode_str(struct arena *a, struct str text)
+{
     static const char hex[] = "0123456789ABCDEF";
-    size_t n = strlen(text);
+    const size_t n = text.n;
     char *out = arena_alloc(a, n * 3 + 1);
     size_t at = 0;
     if (out == NULL) {
         return STR_NULL;
     }
     for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
+        unsigned char c = (unsigned char)text.p[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      (c != 0 && strchr("-._~", c) != NULL);
         if (plain) {

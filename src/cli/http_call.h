@@ -22,6 +22,7 @@ MUST_USE enum err http_get(const char *address, const char *path, int timeout_ms
 
 /* A path in the arena: %s of the format are not encoded, http_encode what comes from a person. */
 struct str http_encode(struct arena *a, const char *text); /* null: no memory */
+struct str http_encode_str(struct arena *a, struct str text);
 
 /* Calls the API and parses its answer, which lives in the run's arena (*out NULL: an empty body).
  * A problem (status 400 and above) is an error with its detail and hint; *status tells which. */

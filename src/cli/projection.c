@@ -5,8 +5,9 @@
 #include "cli/definition.h"
 #include "cli/stream.h"
 
-#define BAR_WIDTH 30
-#define POLL_MS   200
+#define BAR_WIDTH  30
+#define POLL_MS    200
+#define PARKED_MAX 1000000 /* keys; a version stops at 100,000 events */
 
 static const char *path_of(struct cli *cli, const char *suffix)
 {
@@ -397,22 +398,47 @@ int run_projection_check(struct cli *cli)
     return cli_report(e, &cli->ec);
 }
 
+/* All of them, a page after the other. */
+static enum err parked_pages(struct cli *cli, struct pages *p)
+{
+    const char *first = path_of(cli, "/parked?limit=1000"), *path = first;
+    while (path != NULL) {
+        int status = 0;
+        struct json *v = NULL;
+        enum err e = http_api(cli, "GET", path, STR_NULL, &status, &v);
+        if (e != ERR_OK) {
+            return e;
+        }
+        pages_add(p, json_get(v, "parked"));
+        const struct json *next = json_get(v, "next_cursor");
+        if (next == NULL) {
+            return ERR_OK;
+        }
+        if (p->count == p->most) {
+            return ectx_fail(&cli->ec, ERR_LIMIT, "more than %zu keys are parked", p->most);
+        }
+        const struct str cursor = http_encode_str(&cli->arena, next->string);
+        path = str_is_null(cursor)
+                   ? NULL
+                   : arena_printf(&cli->arena, "%s&cursor=%.*s", first, STR(cursor)).p;
+    }
+    return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the keys do not fit into memory");
+}
+
 int run_projection_parked(struct cli *cli)
 {
     static const char *const titles[] = {"KEY", ">EVENTS", "TYPE", "EVENT", "REASON"};
-    int status = 0;
-    struct json *v = NULL;
     struct table t;
-    const char *path = path_of(cli, "/parked?limit=1000");
-    enum err e = path == NULL ? ERR_NO_MEMORY : http_api(cli, "GET", path, STR_NULL, &status, &v);
-    const struct json *list = json_get(v, "parked");
+    struct pages all;
+    pages_init(&all, PARKED_MAX);
+    enum err e = parked_pages(cli, &all);
     if (e == ERR_OK && cli->json) {
-        e = print_answer(cli, v);
-    } else if (e == ERR_OK && (list == NULL || list->first == NULL)) {
+        e = pages_print(cli, "parked", all.first, NULL);
+    } else if (e == ERR_OK && all.count == 0) {
         e = out_write(STR_LIT("nothing is parked\n"), &cli->ec);
     } else if (e == ERR_OK) {
         table_init(&t, cli, titles, ARRAY_LEN(titles));
-        for (const struct json *p = list->first; p != NULL; p = p->next) {
+        for (const struct json *p = all.first; p != NULL; p = p->next) {
             table_str(&t, COLOUR_BOLD, member_str(p, "key"));
             table_str(&t, COLOUR_NONE, member_str(p, "events"));
             table_str(&t, COLOUR_NONE, member_str(p, "type"));

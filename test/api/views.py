@@ -1,4 +1,5 @@
 """Views over HTTP: queries, what their columns are written as, read-your-writes; a version that waits for its switch; what is refused, by its code."""
+import json
 import subprocess
 
 from server import Client
@@ -99,6 +100,24 @@ def empty_key(count, server, client, binary):
     client.call("DELETE", "/api/v1/projections/empty")
 
 
+def many_keys(count, server, client, binary):
+    """More keys than a page has, and so long that a page of them is more than 1 MiB."""
+    definition = DEFINITION.replace("shelf_view", "many_view").replace("projection: shelf", "projection: many\nkey: /data/k")
+    definition = definition.replace("category: shelf", "category: many")
+    client.raw("PUT", "/api/v1/projections/many", definition.encode(), {"Content-Type": "application/yaml"})
+    keys = [f"{n:04}" + "k" * 900 for n in range(2100)]
+    for at in range(0, len(keys), 700):
+        events = [{"type": "Put", "data": {"k": k, "n": "no number", "price": 1}} for k in keys[at:at + 700]]
+        position = client.call("POST", f"/api/v1/streams/many-{at}/events", {"events": events})[1]["position"]
+    client.call("GET", f"/api/v1/views/many_view?at_least={position}&timeout=30s")
+    got = [subprocess.run([binary, "projection", "parked", "many", "--http", server.http, *more], capture_output=True, text=True, timeout=60, check=False)
+           for more in ((), ("-o", "json"))]
+    listed = [p["key"] for p in json.loads(got[1].stdout or "{}").get("parked", [])]
+    count.show("all parked keys are listed by hand, not a page of them", [g.returncode for g in got] == [0, 0] and listed == keys and
+               len(got[0].stdout.splitlines()) == 1 + len(keys), (len(listed), listed[-1:], [g.stderr for g in got]))
+    client.call("DELETE", "/api/v1/projections/many")
+
+
 def by_hand(count, server, client, binary):
     def run(*words):
         return subprocess.run([binary, "projection", *words, "--http", server.http], capture_output=True, text=True, timeout=60, check=False)
@@ -123,5 +142,6 @@ def run(count, server, binary):
     queries(count, client)
     refused(count, client)
     empty_key(count, server, client, binary)
+    many_keys(count, server, client, binary)
     by_hand(count, server, client, binary)
     client.close()
