@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "core/map.h"
 #include "core/mem.h"
 #include "proj/proj_int.h"
 #include "proj/query_int.h"
@@ -319,34 +320,56 @@ static void next(struct check *c)
 
 /* ---- The beginning */
 
-/* What others would show: there, and empty. */
-static void put_foreign(const struct def *d, struct buf *sql)
+static bool put_once(struct map *seen, const struct str *columns, size_t count, struct buf *sql)
 {
-    for (size_t i = 0; i < d->rule_count; i++) {
-        for (size_t k = 0; k < d->rules[i].lookup_count; k++) {
-            const struct def_lookup *l = &d->rules[i].lookups[k];
-            if (def_table_find(d, l->from) != NULL) {
-                continue;
+    for (size_t i = 0; i < count; i++) {
+        if (map_get(seen, columns[i]) == NULL) {
+            buf_put_z(sql, seen->count == 0 ? " (" : ", ");
+            def_put_name(sql, columns[i]);
+            if (!map_put(seen, columns[i], seen)) {
+                return false;
             }
-            buf_put_z(sql, "CREATE TABLE IF NOT EXISTS ");
-            def_put_name(sql, l->from);
-            for (size_t n = 0; n < l->column_count; n++) {
-                buf_put_z(sql, n == 0 ? " (" : ", ");
-                def_put_name(sql, l->columns[n]);
-            }
-            for (size_t n = 0; n < l->key_count; n++) {
-                bool shown = false;
-                for (size_t m = 0; m < l->column_count && !shown; m++) {
-                    shown = str_eq(l->columns[m], l->key_columns[n]);
-                }
-                if (!shown) {
-                    buf_put_z(sql, ", ");
-                    def_put_name(sql, l->key_columns[n]);
-                }
-            }
-            buf_put_z(sql, ");\n");
         }
     }
+    return true;
+}
+
+/* With all columns that any look-up of it names. */
+static bool put_view(const struct def *d, struct str name, struct buf *sql)
+{
+    struct map seen;
+    bool good = true;
+    map_init(&seen);
+    buf_put_z(sql, "CREATE TABLE ");
+    def_put_name(sql, name);
+    for (size_t i = 0; i < d->rule_count; i++) {
+        for (size_t k = 0; k < d->rules[i].lookup_count && good; k++) {
+            const struct def_lookup *l = &d->rules[i].lookups[k];
+            good = !str_eq(l->from, name) || (put_once(&seen, l->columns, l->column_count, sql) &&
+                                              put_once(&seen, l->key_columns, l->key_count, sql));
+        }
+    }
+    buf_put_z(sql, ");\n");
+    map_deinit(&seen);
+    return good;
+}
+
+/* What others would show: there, and empty. False: no memory. */
+static bool put_foreign(const struct def *d, struct buf *sql)
+{
+    struct map views;
+    bool good = true;
+    map_init(&views);
+    for (size_t i = 0; i < d->rule_count; i++) {
+        for (size_t k = 0; k < d->rules[i].lookup_count && good; k++) {
+            const struct def_lookup *l = &d->rules[i].lookups[k];
+            if (!l->own && map_get(&views, l->from) == NULL) {
+                good = put_view(d, l->from, sql) && map_put(&views, l->from, &views);
+            }
+        }
+    }
+    map_deinit(&views);
+    return good;
 }
 
 static void open_run(struct env_job *job)
@@ -355,12 +378,12 @@ static void open_run(struct env_job *job)
     struct buf sql;
     buf_init(&sql, 256u << 10);
     buf_printf(&sql, "PRAGMA max_page_count=%d;\n", CHECK_PAGES_MAX);
-    put_foreign(c->d, &sql);
+    const bool good = put_foreign(c->d, &sql);
     buf_put_u8(&sql, 0);
     enum err e = target_sqlite.open(c->p->sqlite, STR_LIT("-"), TARGET_MEMORY, &c->db, &c->ec);
     if (e == ERR_OK) {
-        e = buf_failed(&sql) ? ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory")
-                             : target_sqlite.exec(c->db, (const char *)sql.p, &c->ec);
+        e = !good || buf_failed(&sql) ? ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory")
+                                      : target_sqlite.exec(c->db, (const char *)sql.p, &c->ec);
     }
     buf_deinit(&sql);
     e = e != ERR_OK ? e : apply_setup(&target_sqlite, c->db, c->d, 0, &c->ec);

@@ -108,3 +108,36 @@ TEST(check_tells_of_sql_that_its_database_reads_otherwise)
                         "outside of texts, quoted names and comments");
     world_deinit(&w);
 }
+
+/* A view of another projection has every column that some look-up of it names. */
+TEST(check_knows_all_columns_of_views_of_others)
+{
+    static const char text[] =
+        "projection: mine\n"
+        "source: { topics: events }\n"
+        "target: sqlite:x\n"
+        "tables: { t: { columns: { id: text, a: text }, key: id } }\n"
+        "maps:\n"
+        "  - type: Added\n"
+        "    lookup: { c: { from: customers, key: { id: $key }, columns: [ name ] },\n"
+        "              d: { from: customers, key: { mail: $key }, columns: [ id, name ] } }\n"
+        "    upsert: { table: t, key: { id: $key }, set: { a: c.name ?? 'none' } }\n"
+        "  - type: Added\n"
+        "    lookup: { c: { from: customers, key: { id: $key }, columns: [ tier ] },\n"
+        "              o: { from: t, key: { id: $key }, columns: [ a ] } }\n"
+        "    update: { table: t, where: { id: $key }, set: { a: c.tier ?? o.a } }\n";
+    struct world w;
+    struct worst_config cfg;
+    char got[4096];
+    worst_config_good(&cfg, 23);
+    world_init(&w, 23, &cfg);
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+    assert_string_equal(check(&w, text, 0, got, sizeof(got)),
+                        "1 1 0 {\"tables\":{\"t\":{\"rows\":1,\"first\":[{\"id\":\"k\",\"a\":"
+                        "\"none\"}]}},\"parked\":[]}");
+    world_deinit(&w);
+}
