@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "core/check.h"
 #include "core/compiler.h"
@@ -25,6 +23,12 @@
 #define PARAMS_BYTES    (160u << 20)
 #define ARENA_KEEP      (256u << 10)
 #define CONNECT_SECONDS "5" /* for each address, with the greeting of the server */
+#define OPEN_NS         5000000000u
+
+/* POSTGRES_WRITE_NS, where the server, the database or the role has no shorter one. */
+#define WRITE_LIMIT                                                                        \
+    "SELECT set_config('statement_timeout', '300000', false) FROM pg_settings WHERE name " \
+    "= 'statement_timeout' AND (setting = '0' OR CAST(setting AS BIGINT) > 300000)"
 
 struct target_stmt {
     struct target_db *db;
@@ -34,6 +38,7 @@ struct target_stmt {
 static void postgres_unload(struct target_library *l)
 {
     if (l != NULL) {
+        postgres_wait_deinit(l);
         mem_free(l); /* the code stays until the process ends */
     }
 }
@@ -50,6 +55,7 @@ static enum err postgres_load(struct target_library **out, struct ectx *ec)
     if (l == NULL) {
         return ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
+    postgres_wait_init(l);
     enum err e = library_load(&library, l, ec);
     if (e == ERR_OK && l->PQlibVersion() < VERSION_MIN) {
         e = library_lacks(&library, "pipeline mode", ec);
@@ -97,6 +103,10 @@ static enum err error_of(const char *state)
 MUST_USE enum err postgres_lost(struct target_db *db, struct ectx *ec)
 {
     struct str text = str_trim(str_of(db->l->PQerrorMessage(db->conn)));
+    if (postgres_wait_was_broken(db)) {
+        return ectx_fail(ec, ERR_CLOSED, "PostgreSQL: no answer for %u s: broken off",
+                         (unsigned)((db->limit_ns + POSTGRES_GRACE_NS) / 1000000000u));
+    }
     return ectx_fail(ec, ERR_CLOSED, "PostgreSQL: %.*s", (int)(text.n > 300 ? 300 : text.n),
                      text.p);
 }
@@ -131,10 +141,12 @@ static void read_pending(struct target_db *db)
     if (db->pending == 0) {
         return;
     }
+    postgres_wait(db);
     bool synced = l->PQpipelineSync(db->conn) != 1;
     bool broken = synced;
     db->pending = 0;
     while (!synced) {
+        postgres_wait(db); /* for each answer anew: the limit is of one statement */
         PGresult *r = l->PQgetResult(db->conn);
         if (r == NULL) {
             if (l->PQstatus(db->conn) != CONNECTION_OK) {
@@ -152,6 +164,7 @@ static void read_pending(struct target_db *db)
         }
         l->PQclear(r);
     }
+    postgres_waited(db);
     if (broken && db->failed == ERR_OK) {
         db->failed = postgres_lost(db, &db->failed_ec);
     }
@@ -182,57 +195,12 @@ static void be_silent(void *ctx, const char *text)
     (void)text;
 }
 
-/* ---- Breaking off
- *
- * libpq waits for an answer for ever, and a server that is stopped or cut off never gives one. So
- * the socket is shut down, from another thread: that the peer is gone is something libpq can deal
- * with. It is our duplicate, as libpq closes its own whenever it likes. */
-
-static void take_socket(atomic_int *at, bool shut)
-{
-    int taken = at == NULL ? 0 : atomic_exchange(at, 0);
-    if (taken != 0) {
-        IGNORE(!shut || shutdown(taken - 1, SHUT_RDWR) == 0);
-        (void)close(taken - 1);
-    }
-}
-
-static enum err put_socket(struct target_db *db, struct ectx *ec)
-{
-    int copy = dup(db->l->PQsocket(db->conn));
-    if (copy < 0) {
-        return ectx_fail(ec, ERR_AGAIN, "no descriptor for a connection to PostgreSQL");
-    }
-    for (size_t i = 0; i < POSTGRES_SOCKETS_MAX && db->socket == NULL; i++) {
-        int none = 0;
-        if (atomic_compare_exchange_strong(&db->l->sockets[i], &none, copy + 1)) {
-            db->socket = &db->l->sockets[i];
-        }
-    }
-    if (db->socket == NULL) {
-        (void)close(copy);
-        return ectx_fail(ec, ERR_AGAIN, "more than %u connections to PostgreSQL",
-                         POSTGRES_SOCKETS_MAX);
-    }
-    if (atomic_load(&db->l->interrupted)) { /* perhaps it did not see this one */
-        take_socket(db->socket, true);
-    }
-    return ERR_OK;
-}
-
-static void postgres_interrupt(struct target_library *l)
-{
-    atomic_store(&l->interrupted, true);
-    for (size_t i = 0; i < POSTGRES_SOCKETS_MAX; i++) {
-        take_socket(&l->sockets[i], true);
-    }
-}
-
 static void postgres_close(struct target_db *db)
 {
     if (db != NULL) {
-        take_socket(db->socket, false);
+        postgres_wait(db);
         db->l->PQfinish(db->conn);
+        postgres_wait_remove(db);
         arena_deinit(&db->arena);
         buf_deinit(&db->bulk);
         mem_free(db);
@@ -241,7 +209,9 @@ static void postgres_close(struct target_db *db)
 
 static enum err run_text(struct target_db *db, const char *sql, struct ectx *ec)
 {
+    postgres_wait(db);
     PGresult *r = db->l->PQexec(db->conn, sql);
+    postgres_waited(db);
     enum err e = postgres_result(db, r, ec);
     db->l->PQclear(r);
     return e;
@@ -254,6 +224,19 @@ static enum err postgres_exec(struct target_db *db, const char *sql, struct ectx
         return e;
     }
     return run_text(db, sql, ec);
+}
+
+static enum err postgres_exec_long(struct target_db *db, const char *sql, struct ectx *ec)
+{
+    enum err e = postgres_exec(db, "RESET statement_timeout", ec);
+    if (e == ERR_OK) {
+        uint64_t limit = db->limit_ns;
+        db->limit_ns = 0;
+        e = postgres_exec(db, sql, ec);
+        db->limit_ns = limit;
+        IGNORE(run_text(db, WRITE_LIMIT, NULL) == ERR_OK);
+    }
+    return e;
 }
 
 /* Why there is no connection. A failure to connect has no SQLSTATE; a server that speaks another
@@ -283,8 +266,14 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
     arena_init(&db->arena, PARAMS_BYTES);
     buf_init(&db->bulk, POSTGRES_BULK_BYTES);
     /* What the target says comes last, and may say otherwise. */
-    const char *const names[] = {"connect_timeout", "dbname", NULL};
-    const char *const values[] = {CONNECT_SECONDS, text, NULL};
+    const char *const names[] = {"connect_timeout",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "tcp_user_timeout",
+                                 "dbname",
+                                 NULL};
+    const char *const values[] = {CONNECT_SECONDS, "10", "5", "4", "30000", text, NULL};
     db->conn = l->PQconnectdbParams(names, values, 1);
     mem_free(text);
     enum err e = ERR_OK;
@@ -295,7 +284,8 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
         e = not_connected(db, ec == NULL ? &own : ec);
     } else {
         (void)l->PQsetNoticeProcessor(db->conn, be_silent, NULL);
-        e = put_socket(db, ec);
+        db->limit_ns = OPEN_NS;
+        e = postgres_wait_add(db, ec);
         e = e != ERR_OK
                 ? e
                 : run_text(
@@ -303,8 +293,9 @@ static enum err postgres_open(struct target_library *l, struct str where, unsign
                       (flags & TARGET_READ_ONLY) != 0
                           ? "SET client_encoding = 'UTF8'; SET default_transaction_read_only = on"
                           : "SET client_encoding = 'UTF8'; SET synchronous_commit = off; "
-                            "SET lock_timeout = '5s'",
+                            "SET lock_timeout = '5s'; " WRITE_LIMIT,
                       ec);
+        db->limit_ns = POSTGRES_WRITE_NS;
     }
     if (e != ERR_OK) {
         postgres_close(db);
@@ -327,7 +318,9 @@ static enum err postgres_prepare(struct target_db *db, struct str sql, struct ta
     }
     s->db = db;
     (void)snprintf(s->name, sizeof(s->name), "s%u", ++db->statements);
+    postgres_wait(db);
     PGresult *r = db->l->PQprepare(db->conn, s->name, text, 0, NULL);
+    postgres_waited(db);
     e = postgres_result(db, r, ec);
     db->l->PQclear(r);
     mem_free(text);
@@ -401,7 +394,10 @@ static enum err send_one(struct target_stmt *s, const char *const *texts, size_t
         return postgres_lost(db, ec);
     }
     db->pipeline = true;
-    if (db->l->PQsendQueryPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0) != 1) {
+    postgres_wait(db); /* it writes what it has when that is much */
+    int sent = db->l->PQsendQueryPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
+    if (sent != 1) {
         return postgres_lost(db, ec);
     }
     if (++db->pending >= PENDING_MAX) {
@@ -426,7 +422,9 @@ static enum err postgres_run(struct target_stmt *s, const struct mapping_value *
     if (e != ERR_OK) {
         return e;
     }
+    postgres_wait(db);
     PGresult *r = db->l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
     e = postgres_result(db, r, ec);
     if (e == ERR_OK) {
         uint64_t n = 0;
@@ -481,7 +479,9 @@ static enum err postgres_query(struct target_stmt *s, const struct mapping_value
     if (e != ERR_OK) {
         return e;
     }
+    postgres_wait(db);
     PGresult *r = l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
     e = postgres_result(db, r, ec);
     int columns = e == ERR_OK ? l->PQnfields(r) : 0;
     CHECK((size_t)columns <= TARGET_PARAMS_MAX);
@@ -505,6 +505,7 @@ static void postgres_set_timeout(struct target_db *db, uint64_t ns)
                        (unsigned long long)(ns / 1000000));
         if (postgres_exec(db, sql, NULL) == ERR_OK) {
             db->timeout_ns = ns;
+            db->limit_ns = ns;
         }
     }
 }
@@ -529,9 +530,11 @@ const struct target_driver target_postgres = {
     .load = postgres_load,
     .unload = postgres_unload,
     .interrupt = postgres_interrupt,
+    .expire = postgres_expire,
     .open = postgres_open,
     .close = postgres_close,
     .exec = postgres_exec,
+    .exec_long = postgres_exec_long,
     .prepare = postgres_prepare,
     .finalize = postgres_finalize,
     .count_params = postgres_count_params,

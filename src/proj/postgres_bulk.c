@@ -108,8 +108,10 @@ enum err postgres_run_rows(struct target_db *db, const char *sql, const struct t
     }
     /* Planned each time, for as many rows as there are: the best plan changes while a table grows.
      */
+    postgres_wait(db);
     PGresult *r = db->l->PQexecParams(db->conn, sql, (int)rows->column_count, NULL, values, lengths,
                                       formats, 0);
+    postgres_waited(db);
     e = postgres_result(db, r, ec);
     db->l->PQclear(r);
     trim(db);
@@ -120,7 +122,9 @@ enum err postgres_run_rows(struct target_db *db, const char *sql, const struct t
 
 static bool send_chunk(struct target_db *db)
 {
+    postgres_wait(db);
     bool sent = db->l->PQputCopyData(db->conn, (const char *)db->bulk.p, (int)db->bulk.n) == 1;
+    postgres_waited(db);
     buf_clear(&db->bulk);
     return sent;
 }
@@ -152,7 +156,9 @@ enum err postgres_copy_rows(struct target_db *db, const char *sql, const struct 
     if (e != ERR_OK) {
         return e;
     }
+    postgres_wait(db);
     PGresult *r = l->PQexec(db->conn, sql);
+    postgres_waited(db);
     bool ready = l->PQresultStatus(r) == PGRES_COPY_IN;
     e = ready ? ERR_OK : postgres_result(db, r, ec);
     l->PQclear(r);
@@ -161,7 +167,9 @@ enum err postgres_copy_rows(struct target_db *db, const char *sql, const struct 
     }
     bool sent = send_rows(db, rows);
     bool memory = buf_failed(&db->bulk);
+    postgres_wait(db);
     if (l->PQputCopyEnd(db->conn, sent ? NULL : "given up") != 1) {
+        postgres_waited(db);
         return postgres_lost(db, ec);
     }
     r = l->PQgetResult(db->conn);
@@ -169,6 +177,7 @@ enum err postgres_copy_rows(struct target_db *db, const char *sql, const struct 
     for (; r != NULL; r = l->PQgetResult(db->conn)) {
         l->PQclear(r);
     }
+    postgres_waited(db);
     trim(db);
     return memory ? no_memory(ec) : e;
 }

@@ -3,12 +3,15 @@
 #define LEAT_PROJ_POSTGRES_INT_H
 
 #include <postgresql/libpq-fe.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/buf.h"
 #include "proj/target.h"
 
-#define POSTGRES_SOCKETS_MAX 2048u /* connections at once */
+#define POSTGRES_SOCKETS_MAX 2048u                         /* connections at once */
+#define POSTGRES_WRITE_NS    (300ull * 1000 * 1000 * 1000) /* of a statement that writes */
+#define POSTGRES_GRACE_NS    (3ull * 1000 * 1000 * 1000)
 
 #define POSTGRES_FUNCTIONS(X) \
     X(PQconnectdbParams)      \
@@ -42,10 +45,19 @@
     X(PQsetNoticeProcessor)   \
     X(PQlibVersion)
 
+/* See postgres_wait.c. */
+struct postgres_socket {
+    bool used;                         /* under the lock, as `copy` */
+    int copy;                          /* a duplicate */
+    atomic_uint_least64_t deadline_ns; /* of an answer; 0: none is waited for */
+    atomic_bool broken;                /* because of it */
+};
+
 struct target_library {
-    /* Duplicates of the connections' sockets, plus 1; 0: free. Who takes one out closes it. */
-    atomic_int sockets[POSTGRES_SOCKETS_MAX];
-    atomic_bool interrupted;
+    pthread_mutex_t mutex;
+    struct postgres_socket sockets[POSTGRES_SOCKETS_MAX];
+    size_t socket_end; /* none is used from here on */
+    bool interrupted;
 #define POSTGRES_DECLARE(name) __typeof__(name) *name;
     POSTGRES_FUNCTIONS(POSTGRES_DECLARE)
 #undef POSTGRES_DECLARE
@@ -68,15 +80,16 @@ enum {
 struct target_db {
     struct target_library *l;
     PGconn *conn;
-    atomic_int *socket;  /* of the library; NULL: none yet */
-    unsigned statements; /* names given so far */
+    struct postgres_socket *socket; /* of the library; NULL: none yet */
+    unsigned statements;            /* names given so far */
     unsigned pending;
     bool pipeline;
     enum err failed; /* of a pending statement */
     struct ectx failed_ec;
-    struct arena arena; /* parameters as text */
-    struct buf bulk;    /* parameters as binary arrays, rows of COPY */
-    uint64_t timeout_ns;
+    struct arena arena;  /* parameters as text */
+    struct buf bulk;     /* parameters as binary arrays, rows of COPY */
+    uint64_t timeout_ns; /* that was set */
+    uint64_t limit_ns;   /* an answer is to be there by then, about; 0: whenever */
 };
 
 /* postgres.c: the outcome of what was sent without waiting; out of the pipeline. */
@@ -84,6 +97,17 @@ MUST_USE enum err postgres_settle(struct target_db *db, struct ectx *ec);
 /* ERR_OK if the result is one of success. Does not free it. */
 MUST_USE enum err postgres_result(struct target_db *db, const PGresult *r, struct ectx *ec);
 MUST_USE enum err postgres_lost(struct target_db *db, struct ectx *ec);
+
+/* postgres_wait.c */
+void postgres_wait_init(struct target_library *l);
+void postgres_wait_deinit(struct target_library *l);
+MUST_USE enum err postgres_wait_add(struct target_db *db, struct ectx *ec);
+void postgres_wait_remove(struct target_db *db);
+void postgres_wait(struct target_db *db); /* what follows may wait for the server; or waits anew */
+void postgres_waited(struct target_db *db);
+bool postgres_wait_was_broken(const struct target_db *db);
+void postgres_interrupt(struct target_library *l);
+void postgres_expire(struct target_library *l);
 
 /* postgres_bulk.c */
 #define POSTGRES_BULK_BYTES (256u << 20)

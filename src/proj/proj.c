@@ -121,6 +121,9 @@ void proj_tick(struct proj *p)
     if (!p->started) {
         return;
     }
+    if (p->postgres != NULL) {
+        target_postgres.expire(p->postgres);
+    }
     if (p->stopping) {
         proj_ended(p);
         return;

@@ -272,7 +272,7 @@ static void index_run(struct work *w)
     buf_put_u8(&sql, 0);
     w->err = buf_failed(&sql)      ? ectx_fail(&w->ec, ERR_NO_MEMORY, "out of memory")
              : w->lane->db == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection")
-                                   : driver->exec(w->lane->db, (const char *)sql.p, &w->ec);
+                                   : driver->exec_long(w->lane->db, (const char *)sql.p, &w->ec);
     buf_deinit(&sql);
 }
 

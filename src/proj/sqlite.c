@@ -375,6 +375,7 @@ const struct target_driver target_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .exec = sqlite_exec,
+    .exec_long = sqlite_exec,
     .prepare = sqlite_prepare,
     .finalize = sqlite_finalize,
     .count_params = sqlite_count_params,

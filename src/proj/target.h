@@ -56,11 +56,16 @@ struct target_driver {
     /* From any thread, while others work: what is under way on connections of this library ends
      * soon with an error, and so does what begins later. For the end of the process. */
     void (*interrupt)(struct target_library *l);
+    /* NULL: no statement outlives its limit. Often, from any thread, while others work: connections
+     * whose server should have answered some seconds ago are broken off (ERR_CLOSED). */
+    void (*expire)(struct target_library *l);
     enum err (*open)(struct target_library *l, struct str where, unsigned flags,
                      struct target_db **out, struct ectx *ec);
     void (*close)(struct target_db *db); /* NULL is fine */
     /* One or more statements without parameters. */
     enum err (*exec)(struct target_db *db, const char *sql, struct ectx *ec);
+    /* The same for what may take hours (indexes): no limit of ours. In no transaction. */
+    enum err (*exec_long)(struct target_db *db, const char *sql, struct ectx *ec);
     enum err (*prepare)(struct target_db *db, struct str sql, struct target_stmt **out,
                         struct ectx *ec);
     void (*finalize)(struct target_stmt *s); /* NULL is fine */
@@ -82,7 +87,8 @@ struct target_driver {
      * (ERR_MALFORMED). */
     enum err (*copy_rows)(struct target_db *db, const char *sql, const struct target_rows *rows,
                           struct ectx *ec);
-    /* Statements that begin from now on end after so long; 0: no limit. */
+    /* Statements that begin from now on end after so long; 0: no limit. Before that: 5 minutes on
+     * PostgreSQL, none on SQLite. */
     void (*set_timeout)(struct target_db *db, uint64_t ns);
     /* Transactions that commit from now on are on stable storage when they have (true), or may be
      * taken back whole by a loss of power (false, the default of a target that has the choice). */

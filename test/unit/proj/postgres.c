@@ -3,9 +3,13 @@
  * lost. What both targets must do is tested on both, where TEST_ON_BOTH stands.
  */
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base.h"
 #include "core/compiler.h"
@@ -79,6 +83,116 @@ TEST(postgres_that_does_not_answer_is_broken_off)
     char target[256];
     server_schema(target, sizeof(target));
     base_interrupt(&target_postgres, target, "SELECT pg_sleep(60)", ERR_CLOSED);
+}
+
+struct hanging {
+    struct target_db *db;
+    enum err err;
+    struct ectx ec;
+    atomic_bool ended;
+};
+static void *ask_hanging(void *ctx)
+{
+    struct hanging *h = ctx;
+    struct target_stmt *s = NULL;
+    h->err = target_postgres.prepare(h->db, STR_LIT("SELECT 1"), &s, &h->ec);
+    target_postgres.finalize(s);
+    atomic_store(&h->ended, true);
+    return NULL;
+}
+
+/* A server that hangs does not keep a worker: its socket is broken off some seconds after it should
+ * have ended the statement. Connections that wait for nothing, or not yet so long, are left alone.
+ */
+TEST(postgres_that_hangs_is_broken_off)
+{
+    char target[256];
+    char pid[32];
+    struct target_library *l = NULL;
+    struct target_db *other = NULL;
+    struct target_db *idle = NULL;
+    struct hanging h = {.err = ERR_OK};
+    struct hanging slow = {.err = ERR_OK};
+    pthread_t threads[2];
+    struct ectx ec;
+    server_schema(target, sizeof(target));
+    assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), TARGET_READ_ONLY, &h.db, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), 0, &slow.db, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), 0, &other, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), TARGET_READ_ONLY, &idle, &ec), ERR_OK);
+    target_postgres.set_timeout(h.db, 50000000);
+    target_postgres.set_timeout(idle, 50000000);
+    pid_t first =
+        (pid_t)atoi(base_rows(&target_postgres, h.db, "SELECT pg_backend_pid()", pid, sizeof(pid)));
+    pid_t second = (pid_t)atoi(
+        base_rows(&target_postgres, slow.db, "SELECT pg_backend_pid()", pid, sizeof(pid)));
+    assert_int_equal(kill(first, SIGSTOP), 0);
+    assert_int_equal(kill(second, SIGSTOP), 0);
+    time_t begun = time(NULL);
+    assert_int_equal(pthread_create(&threads[0], NULL, ask_hanging, &h), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, ask_hanging, &slow), 0);
+    while (!atomic_load(&h.ended) && time(NULL) - begun < 20) {
+        target_postgres.expire(l);
+        (void)usleep(20000);
+    }
+    bool early = atomic_load(&slow.ended);
+    assert_int_equal(kill(first, SIGCONT), 0);
+    assert_int_equal(kill(second, SIGCONT), 0);
+    if (!atomic_load(&h.ended)) {
+        target_postgres.interrupt(l);
+    }
+    assert_int_equal(pthread_join(threads[0], NULL), 0);
+    assert_int_equal(pthread_join(threads[1], NULL), 0);
+    assert_int_equal(h.err, ERR_CLOSED);
+    assert_non_null(strstr(h.ec.text, "no answer for 3 s: broken off"));
+    assert_true(time(NULL) - begun >= 2);
+    assert_false(early);
+    assert_int_equal(slow.err, ERR_OK);
+    assert_int_equal(target_postgres.exec(idle, "SELECT 1", &ec), ERR_OK);
+    assert_int_equal(target_postgres.exec(other, "SELECT 1", &ec), ERR_OK);
+    target_postgres.close(h.db);
+    target_postgres.close(slow.db);
+    target_postgres.close(other);
+    target_postgres.close(idle);
+    target_postgres.unload(l);
+}
+
+/* What writes has five minutes, or less where the role or the database says so; what makes indexes
+ * has the server's own limit. */
+TEST(postgres_limits_what_writes)
+{
+    char target[256];
+    char got[64];
+    struct ectx ec;
+    server_schema(target, sizeof(target));
+    for (int round = 0; round < 3; round++) {
+        static const char *const options[] = {"", "%20-cstatement_timeout%3D7000",
+                                              "%20-cstatement_timeout%3D900000"};
+        static const char *const limits[] = {"5min\n", "7s\n", "5min\n"};
+        static const char *const own[] = {"0\n", "7s\n", "15min\n"};
+        char with[400];
+        struct target_library *l = NULL;
+        struct target_db *db = NULL;
+        snprintf(with, sizeof(with), "%s%s", target, options[round]);
+        assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+        assert_int_equal(target_postgres.open(l, str_of(with), 0, &db, &ec), ERR_OK);
+        assert_string_equal(
+            base_rows(&target_postgres, db, "SHOW statement_timeout", got, sizeof(got)),
+            limits[round]);
+        assert_int_equal(
+            target_postgres.exec_long(
+                db, "CREATE TABLE was AS SELECT current_setting('statement_timeout')", &ec),
+            ERR_OK);
+        assert_string_equal(base_rows(&target_postgres, db, "SELECT * FROM was", got, sizeof(got)),
+                            own[round]);
+        assert_int_equal(target_postgres.exec(db, "DROP TABLE was", &ec), ERR_OK);
+        assert_string_equal(
+            base_rows(&target_postgres, db, "SHOW statement_timeout", got, sizeof(got)),
+            limits[round]);
+        target_postgres.close(db);
+        target_postgres.unload(l);
+    }
 }
 
 /* Versions go, by themselves and on command, when their connection was lost just before. */
