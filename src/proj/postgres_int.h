@@ -94,6 +94,8 @@ struct target_db {
 
 /* postgres.c: the outcome of what was sent without waiting; out of the pipeline. */
 MUST_USE enum err postgres_settle(struct target_db *db, struct ectx *ec);
+/* Reads what the statements that were sent say; the first failure is remembered. */
+void postgres_read_pending(struct target_db *db);
 /* ERR_OK if the result is one of success. Does not free it. */
 MUST_USE enum err postgres_result(struct target_db *db, const PGresult *r, struct ectx *ec);
 MUST_USE enum err postgres_lost(struct target_db *db, struct ectx *ec);
@@ -108,6 +110,16 @@ void postgres_waited(struct target_db *db);
 bool postgres_wait_was_broken(const struct target_db *db);
 void postgres_interrupt(struct target_library *l);
 void postgres_expire(struct target_library *l);
+
+/* postgres_stmt.c */
+enum err postgres_prepare(struct target_db *db, struct str sql, struct target_stmt **out,
+                          struct ectx *ec);
+void postgres_finalize(struct target_stmt *s);
+enum err postgres_count_params(struct target_stmt *s, size_t *out, struct ectx *ec);
+enum err postgres_run(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                      uint64_t *changed, struct ectx *ec);
+enum err postgres_query(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                        target_row_fn row, void *ctx, struct ectx *ec);
 
 /* postgres_bulk.c */
 #define POSTGRES_BULK_BYTES (256u << 20)

@@ -1,0 +1,209 @@
+/* Statements of PostgreSQL: prepared, run with parameters, asked for rows. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/check.h"
+#include "core/mem.h"
+#include "proj/postgres_int.h"
+
+#define PENDING_MAX 256u /* statements sent and not yet answered */
+#define ARENA_KEEP  (256u << 10)
+
+struct target_stmt {
+    struct target_db *db;
+    char name[16];
+};
+
+enum err postgres_prepare(struct target_db *db, struct str sql, struct target_stmt **out,
+                          struct ectx *ec)
+{
+    enum err e = postgres_settle(db, ec);
+    struct target_stmt *s = e != ERR_OK ? NULL : mem_new(struct target_stmt);
+    char *text = e != ERR_OK ? NULL : str_dup_z(sql);
+    if (s == NULL || text == NULL) {
+        mem_free(s);
+        mem_free(text);
+        return e != ERR_OK ? e : ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    s->db = db;
+    (void)snprintf(s->name, sizeof(s->name), "s%u", ++db->statements);
+    postgres_wait(db);
+    PGresult *r = db->l->PQprepare(db->conn, s->name, text, 0, NULL);
+    postgres_waited(db);
+    e = postgres_result(db, r, ec);
+    db->l->PQclear(r);
+    mem_free(text);
+    if (e != ERR_OK) {
+        mem_free(s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+/* The connection keeps it until it is closed: there are few, and closing it would be a round trip.
+ */
+void postgres_finalize(struct target_stmt *s)
+{
+    mem_free(s);
+}
+
+enum err postgres_count_params(struct target_stmt *s, size_t *out, struct ectx *ec)
+{
+    struct target_db *db = s->db;
+    enum err e = postgres_settle(db, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    postgres_wait(db);
+    PGresult *r = db->l->PQdescribePrepared(db->conn, s->name);
+    postgres_waited(db);
+    e = postgres_result(db, r, ec);
+    *out = e == ERR_OK ? (size_t)db->l->PQnparams(r) : 0;
+    db->l->PQclear(r);
+    return e;
+}
+
+static enum err param_text(struct target_db *db, const struct mapping_value *v, const char **out,
+                           struct ectx *ec)
+{
+    struct str text;
+    if (v->kind == MAPPING_NULL) {
+        *out = NULL;
+        return ERR_OK;
+    }
+    bool is_text = v->kind == MAPPING_TEXT || v->kind == MAPPING_JSON;
+    if (is_text && memchr(v->text.n == 0 ? "" : v->text.p, 0, v->text.n) != NULL) {
+        return ectx_fail(ec, ERR_MALFORMED, "PostgreSQL: a text cannot hold a NUL character");
+    }
+    if (is_text) { /* with a NUL behind it */
+        text = arena_str(&db->arena, v->text.n == 0 ? STR_LIT("") : v->text);
+    } else if (!mapping_value_text(v, &db->arena, &text)) {
+        text = STR_NULL;
+    }
+    *out = text.p;
+    return text.p == NULL ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory") : ERR_OK;
+}
+
+static enum err all_params(struct target_db *db, const struct mapping_value *params, size_t count,
+                           const char **out, struct ectx *ec)
+{
+    CHECK(count <= TARGET_PARAMS_MAX);
+    arena_reset(&db->arena, ARENA_KEEP);
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        e = param_text(db, &params[i], &out[i], ec);
+    }
+    return e;
+}
+
+static enum err send_one(struct target_stmt *s, const char *const *texts, size_t count,
+                         struct ectx *ec)
+{
+    struct target_db *db = s->db;
+    if (!db->pipeline && db->l->PQenterPipelineMode(db->conn) != 1) {
+        return postgres_lost(db, ec);
+    }
+    db->pipeline = true;
+    postgres_wait(db); /* it writes what it has when that is much */
+    int sent = db->l->PQsendQueryPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
+    if (sent != 1) {
+        return postgres_lost(db, ec);
+    }
+    if (++db->pending >= PENDING_MAX) {
+        postgres_read_pending(db);
+    }
+    if (db->failed != ERR_OK) {
+        return postgres_settle(db, ec);
+    }
+    return ERR_OK;
+}
+
+enum err postgres_run(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                      uint64_t *changed, struct ectx *ec)
+{
+    struct target_db *db = s->db;
+    const char *texts[TARGET_PARAMS_MAX];
+    enum err e = all_params(db, params, count, texts, ec);
+    if (e != ERR_OK || changed == NULL) {
+        return e != ERR_OK ? e : send_one(s, texts, count, ec);
+    }
+    e = postgres_settle(db, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    postgres_wait(db);
+    PGresult *r = db->l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
+    e = postgres_result(db, r, ec);
+    if (e == ERR_OK) {
+        uint64_t n = 0;
+        *changed = str_to_u64(str_of(db->l->PQcmdTuples(r)), &n) ? n : 0;
+    }
+    db->l->PQclear(r);
+    return e;
+}
+
+static struct mapping_value cell(struct target_library *l, const PGresult *r, int row, int column)
+{
+    struct mapping_value v = {.kind = MAPPING_NULL};
+    if (l->PQgetisnull(r, row, column)) {
+        return v;
+    }
+    v.kind = MAPPING_TEXT;
+    v.text = str_make(l->PQgetvalue(r, row, column), (size_t)l->PQgetlength(r, row, column));
+    switch (l->PQftype(r, column)) {
+    case OID_BOOL:
+        v.kind = MAPPING_BOOL;
+        v.boolean = v.text.n > 0 && v.text.p[0] == 't';
+        break;
+    case OID_INT2:
+    case OID_INT4:
+    case OID_INT8:
+        v.kind = str_to_i64(v.text, &v.integer) ? MAPPING_INT : MAPPING_TEXT;
+        break;
+    case OID_FLOAT4:
+    case OID_FLOAT8:
+    case OID_NUMERIC:
+        v.kind = str_to_f64(v.text, &v.real) ? MAPPING_REAL : MAPPING_TEXT;
+        break;
+    case OID_JSON:
+    case OID_JSONB:
+        v.kind = MAPPING_JSON;
+        break;
+    default:
+        break;
+    }
+    return v;
+}
+
+enum err postgres_query(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                        target_row_fn row, void *ctx, struct ectx *ec)
+{
+    struct target_db *db = s->db;
+    struct target_library *l = db->l;
+    const char *texts[TARGET_PARAMS_MAX];
+    struct mapping_value values[TARGET_PARAMS_MAX];
+    enum err e = postgres_settle(db, ec);
+    e = e != ERR_OK ? e : all_params(db, params, count, texts, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    postgres_wait(db);
+    PGresult *r = l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
+    e = postgres_result(db, r, ec);
+    int columns = e == ERR_OK ? l->PQnfields(r) : 0;
+    CHECK((size_t)columns <= TARGET_PARAMS_MAX);
+    for (int i = 0; e == ERR_OK && i < l->PQntuples(r); i++) {
+        for (int c = 0; c < columns; c++) {
+            values[c] = cell(l, r, i, c);
+        }
+        if (!row(ctx, values, (size_t)columns)) {
+            break;
+        }
+    }
+    l->PQclear(r);
+    return e;
+}
