@@ -189,6 +189,11 @@ void lane_pump(struct lane *l)
     } while (at != from);
 }
 
+bool lane_is_lost(enum err e)
+{
+    return e == ERR_CLOSED || e == ERR_IO;
+}
+
 void lane_let_go(struct lane *l)
 {
     LIST_FOR_EACH (link, next, &l->pr->runs) {

@@ -79,6 +79,7 @@ static enum err error_of(const char *state)
         {"53", ERR_AGAIN},
         {"54", ERR_MALFORMED}, /* a value is too long for an index */
         {"25006", ERR_READ_ONLY},
+        {"2B", ERR_CONFIG}, /* somebody has made something on top of it */
         {"28", ERR_PERMISSION},
         {"42501", ERR_PERMISSION},
         {"42", ERR_CONFIG},

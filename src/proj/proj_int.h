@@ -34,6 +34,8 @@
 #define SWITCH_HOLD_NS   (10ull * 1000 * 1000 * 1000) /* the served version waits so long at most */
 #define LANES_LINGER_NS  (10ull * 1000 * 1000 * 1000) /* see lanes.c */
 #define LANES_HOLD_NS    (2ull * 1000 * 1000 * 1000)
+#define PAUSE_MIN_NS     (1000ull * 1000 * 1000) /* see struct pause */
+#define PAUSE_MAX_NS     (60ull * 1000 * 1000 * 1000)
 #define READERS_IDLE_NS  (10ull * 1000 * 1000 * 1000) /* then idle ones are closed */
 #define RATE_SECONDS     10u
 #define READERS_MAX      4u /* idle ones that are kept, of a projection */
@@ -41,6 +43,12 @@
 struct sending;
 struct feed;
 struct upcasts;
+
+/* What is done by itself and failed waits before it is done again, each time twice as long, and at
+ * least twice as long as it took: all that time the events waited for it. */
+struct pause {
+    uint64_t began_ns, ns, until_ns;
+};
 
 struct work {
     struct list link;
@@ -153,7 +161,10 @@ struct run {
     struct proj_command *drop_command; /* NULL: by itself */
     bool failed;                       /* `error` stands in its way */
     struct ectx error;
-    int64_t drop_at_ms; /* of a kept version; -1: none */
+    bool hindered; /* its switch failed: `hindrance` says why, whatever it applies */
+    struct ectx hindrance;
+    struct pause switch_pause; /* of switches by themselves */
+    int64_t drop_at_ms;        /* of a kept version; -1: none */
     uint64_t applied, events, skipped, parked[LANES_MAX];
     uint64_t rate[RATE_SECONDS];
     uint64_t rate_second;
@@ -253,6 +264,8 @@ void lane_fail(struct lane *l, const struct ectx *ec); /* the connection is of n
  * are parked, and whose epochs count, is known to what is prepared on the old one. */
 void lane_let_go(struct lane *l);
 bool lane_idle(const struct lane *l);
+/* Is an error of a statement that of the connection, or one of which nothing is known? */
+bool lane_is_lost(enum err e);
 
 /* lanes.c: how many of them */
 void lanes_tick(struct projection *pr, uint64_t now);
@@ -292,6 +305,7 @@ void run_count(struct run *r, const struct apply_counts *c, unsigned lane);
 void run_stop_for(struct run *r, const struct ectx *ec);
 void run_failed(struct run *r, const struct ectx *ec); /* but what stopped it stays its error */
 void run_fine(struct run *r);
+void run_hindered(struct run *r, const struct ectx *ec);
 struct run *run_find(struct projection *pr, uint32_t version);
 struct run *run_building(struct projection *pr);
 
@@ -393,6 +407,8 @@ void proj_ready(struct proj *p, enum err e, const struct ectx *ec);
 void proj_ended(struct proj *p); /* something that was under way is not any more */
 
 /* projection.c */
+void pause_begin(struct pause *p, uint64_t now); /* what may fail begins */
+void pause_grow(struct pause *p, uint64_t now);  /* it has failed */
 MUST_USE enum err projection_library(struct proj *p, const struct target_driver *driver,
                                      struct target_library **out, struct ectx *ec);
 MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,

@@ -19,6 +19,20 @@ struct projection *projection_find(struct proj *p, struct str name)
     return NULL;
 }
 
+void pause_begin(struct pause *p, uint64_t now)
+{
+    p->began_ns = now;
+}
+
+void pause_grow(struct pause *p, uint64_t now)
+{
+    uint64_t least = 2 * (now - p->began_ns);
+    p->ns = p->ns == 0 ? PAUSE_MIN_NS : 2 * p->ns;
+    p->ns = p->ns > PAUSE_MAX_NS ? PAUSE_MAX_NS : p->ns;
+    p->ns = p->ns < least ? least : p->ns;
+    p->until_ns = now + p->ns;
+}
+
 /* A file that is named without a folder is in ours. */
 static char *place_of(const struct proj *p, const struct def *d)
 {
@@ -276,7 +290,7 @@ void projection_tick(struct projection *pr, uint64_t now)
     }
     struct run *building = pr->removing || pr->paused ? NULL : run_building(pr);
     if (building != NULL && pr->switch_to == NULL && building->d->switch_auto &&
-        building->indexed && run_caught_up(building)) {
+        building->indexed && now >= building->switch_pause.until_ns && run_caught_up(building)) {
         switch_begin(pr, building, NULL);
     }
     if (!pr->removing) {

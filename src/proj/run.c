@@ -200,6 +200,12 @@ void run_fine(struct run *r)
     r->failed = r->failed && r->stopped;
 }
 
+void run_hindered(struct run *r, const struct ectx *ec)
+{
+    r->hindered = true;
+    r->hindrance = *ec;
+}
+
 void run_stop_for(struct run *r, const struct ectx *ec)
 {
     r->stopped = true;

@@ -117,8 +117,9 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
                                       .eta_ms = -1,
                                       .drop_at_ms = r->drop_at_ms};
     v->shards = arena_new_n(a, struct proj_shard_status, r->shard_count + 1);
-    v->error = r->failed ? arena_str(a, str_of(r->error.text)) : STR_NULL;
-    if (v->shards == NULL || (r->failed && str_is_null(v->error))) {
+    const struct ectx *why = r->failed ? &r->error : r->hindered ? &r->hindrance : NULL;
+    v->error = why != NULL ? arena_str(a, str_of(why->text)) : STR_NULL;
+    if (v->shards == NULL || (why != NULL && str_is_null(v->error))) {
         return false;
     }
     LIST_FOR_EACH (link, next, &r->shards) {

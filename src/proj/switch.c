@@ -3,7 +3,8 @@
  *
  * Readers never see time go back: the version that is served now is held (it applies nothing) until
  * the other one has, shard by shard, at least what it has; then the switch. If that takes too long,
- * the hold ends and the switch failed; a version that was built by itself tries again later.
+ * the hold ends and the switch failed; a version that was built by itself tries again later, after
+ * a pause that grows, and says why.
  */
 #include <string.h>
 
@@ -14,29 +15,51 @@
 
 #define SQL_BYTES_MAX (64u << 10)
 
-static bool has_view(const struct def *d, struct str name)
+/* Can the view of one version become that of the other as it stands? PostgreSQL lets a view keep
+ * its columns and have more behind them. What somebody made on top of it, and who may read it,
+ * stays then. */
+static bool can_replace(const struct target_driver *driver, const struct def *from,
+                        const struct def_table *to)
 {
-    return d != NULL && def_table_find(d, name) != NULL;
+    const struct def_table *t = from == NULL ? NULL : def_table_find(from, to->name);
+    if (driver != &target_postgres || t == NULL || t->column_count > to->column_count) {
+        return false;
+    }
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (!str_eq(t->columns[i].name, to->columns[i].name) ||
+            t->columns[i].type != to->columns[i].type) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void drop_view(struct str name, struct buf *sql)
+{
+    buf_put_z(sql, "DROP VIEW IF EXISTS ");
+    def_put_name(sql, name);
+    buf_put_z(sql, ";\n");
 }
 
 /* Views: of the one not served any more they go, of the other they come. */
-static void write_views(const struct def *from, const struct def *to, struct buf *sql)
+static void write_views(const struct target_driver *driver, const struct def *from,
+                        const struct def *to, struct buf *sql)
 {
     for (size_t i = 0; from != NULL && i < from->table_count; i++) {
-        buf_put_z(sql, "DROP VIEW IF EXISTS ");
-        def_put_name(sql, from->tables[i].name);
-        buf_put_z(sql, ";\n");
+        const struct def_table *t = def_table_find(to, from->tables[i].name);
+        if (t == NULL || !can_replace(driver, from, t)) {
+            drop_view(from->tables[i].name, sql);
+        }
     }
     for (size_t i = 0; i < to->table_count; i++) {
-        if (!has_view(from, to->tables[i].name)) {
-            buf_put_z(sql, "DROP VIEW IF EXISTS ");
-            def_put_name(sql, to->tables[i].name);
-            buf_put_z(sql, ";\n");
+        const struct def_table *t = &to->tables[i];
+        if (from == NULL || def_table_find(from, t->name) == NULL) {
+            drop_view(t->name, sql);
         }
-        buf_put_z(sql, "CREATE VIEW ");
-        def_put_name(sql, to->tables[i].name);
+        buf_put_z(sql, can_replace(driver, from, t) ? "CREATE OR REPLACE VIEW " : "CREATE VIEW ");
+        def_put_name(sql, t->name);
         buf_put_z(sql, " AS SELECT * FROM ");
-        def_put_table(sql, to->tables[i].name, to->version);
+        def_put_table(sql, t->name, to->version);
         buf_put_z(sql, ";\n");
     }
 }
@@ -67,7 +90,7 @@ MUST_USE enum err switch_write(const struct target_driver *driver, struct target
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    write_views(from, to, &sql);
+    write_views(driver, from, to, &sql);
     buf_printf(&sql,
                "UPDATE leat_projection SET previous = %u, served = %u, switched_at = %lld WHERE "
                "projection = '%.*s';\n",
@@ -173,6 +196,13 @@ static void end(struct projection *pr, enum err e, const struct ectx *ec)
     struct run *to = pr->switch_to;
     pr->switch_to = NULL;
     pr->switch_command = NULL;
+    if (e == ERR_OK) {
+        to->hindered = false;
+        to->switch_pause = (struct pause){0};
+    } else if (c == NULL) {
+        run_hindered(to, ec);
+        pause_grow(&to->switch_pause, env_mono_ns(pr->p->env));
+    }
     if (c != NULL) {
         c->err = e;
         if (e != ERR_OK) {
@@ -229,8 +259,12 @@ static void switch_done(struct work *w)
         pr->actions_waiting =
             pr->actions_waiting || from->d->has_actions || pr->switch_to->d->has_actions;
         feed_switched(pr);
-    } else if (!again) {
+    } else if (lane_is_lost(w->err)) {
         lane_fail(w->lane, &w->ec);
+    } else if (w->err == ERR_CONFIG) { /* what is in the target does not permit it */
+        w->err = ERR_EXISTS;
+        w->ec.code = ERR_EXISTS;
+        ectx_hint(&w->ec, "drop what was made on top of the view, and make it again afterwards");
     }
     end(pr, w->err, &w->ec);
     projection_go(pr);
@@ -246,7 +280,9 @@ void switch_begin(struct projection *pr, struct run *to, struct proj_command *c)
 {
     pr->switch_to = to;
     pr->switch_command = c;
-    pr->switch_deadline_ns = env_mono_ns(pr->p->env) + SWITCH_HOLD_NS;
+    uint64_t now = env_mono_ns(pr->p->env);
+    pause_begin(&to->switch_pause, now);
+    pr->switch_deadline_ns = now + SWITCH_HOLD_NS;
     switch_go(pr);
 }
 
