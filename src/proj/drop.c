@@ -146,11 +146,16 @@ static void drop_run(struct work *w)
     buf_deinit(&sql);
 }
 
-static void tell(struct proj_command *c, uint32_t version)
+void run_drop_answer(struct run *r, enum err e, const struct ectx *ec)
 {
+    struct proj_command *c = r->drop_command;
+    r->drop_command = NULL;
     if (c != NULL) {
-        c->version = version;
-        c->err = ERR_OK;
+        c->version = r->d->version;
+        c->err = e;
+        if (e != ERR_OK) {
+            c->ec = *ec;
+        }
         c->done(c);
     }
 }
@@ -159,25 +164,30 @@ static void drop_done(struct work *w)
 {
     struct run *r = CONTAINER_OF(w, struct run, drop_work);
     struct projection *pr = r->pr;
-    struct proj_command *c = r->drop_command;
     pr->work_pending--;
     if (w->err != ERR_OK) {
         /* It is a matter of the next start then, if not of the next second. */
         r->failed = true;
         r->error = w->ec;
         r->drop_sent = false;
-        if (w->err != ERR_AGAIN) {
+        pause_grow(&r->drop_pause, env_mono_ns(pr->p->env));
+        if (lane_is_lost(w->err)) {
             lane_fail(w->lane, &w->ec);
         }
         return;
     }
     LOG_INFO("projection.dropped", KV_STR("projection", pr->name),
              KV_U64("version", r->d->version));
-    uint32_t version = r->d->version;
     char group[RUN_GROUP];
     engine_group_forget(pr->p->e, str_of(run_group(r, group)));
+    struct proj_command *c = r->drop_command;
+    uint32_t version = r->d->version;
     run_destroy(r);
-    tell(c, version);
+    if (c != NULL) {
+        c->version = version;
+        c->err = ERR_OK;
+        c->done(c);
+    }
     projection_go(pr);
 }
 
@@ -185,9 +195,21 @@ void run_drop(struct run *r, struct proj_command *c)
 {
     r->dropping = true;
     r->drop_command = c;
+    r->drop_deadline_ns = env_mono_ns(r->pr->p->env) + REMOVE_WAIT_NS;
     switch_dropped(r);
     run_leave(r);
     run_drop_go(r);
+}
+
+void run_drop_tick(struct run *r, uint64_t now)
+{
+    if (r->drop_command != NULL && now >= r->drop_deadline_ns) {
+        struct ectx ec;
+        enum err e = ectx_fail(&ec, ERR_REQUEST_TIMED_OUT,
+                               "version %u is being dropped, and that goes on by itself: %s",
+                               r->d->version, r->failed ? r->error.text : "it takes its time");
+        run_drop_answer(r, e, &ec);
+    }
 }
 
 static bool is_busy(const struct run *r)
@@ -211,18 +233,21 @@ static bool is_busy(const struct run *r)
 void run_drop_go(struct run *r)
 {
     const struct lane *l = &r->pr->lanes[0];
+    uint64_t now = env_mono_ns(r->pr->p->env);
     if (r->dropping && !r->drop_sent && (!l->connected || l->broken)) {
         /* The log says so, that counts: its tables go when the target can be reached. */
-        struct proj_command *c = r->drop_command;
-        r->drop_command = NULL;
-        tell(c, r->d->version);
+        run_drop_answer(r, ERR_OK, NULL);
+    }
+    if (r->dropping && r->pr->p->stopping) { /* likewise, with the next start */
+        run_drop_answer(r, ERR_OK, NULL);
     }
     /* Without a connection it would fail, and each failure puts off the next attempt to connect. */
     if (!r->dropping || r->drop_sent || r->pr->p->stopping || !l->connected || l->broken ||
-        is_busy(r)) {
+        is_busy(r) || now < r->drop_pause.until_ns) {
         return;
     }
     r->drop_sent = true;
+    pause_begin(&r->drop_pause, now);
     r->drop_known_count = 0;
     LIST_FOR_EACH (link, next, &r->pr->runs) {
         CHECK(r->drop_known_count < PROJ_VERSIONS_MAX);

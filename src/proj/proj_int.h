@@ -30,7 +30,7 @@
 #define READ_WAIT_NS     (1000ull * 1000 * 1000)
 #define BACKOFF_MIN_NS   (100ull * 1000 * 1000)
 #define BACKOFF_MAX_NS   (10ull * 1000 * 1000 * 1000)
-#define REMOVE_WAIT_NS   (10ull * 1000 * 1000 * 1000) /* who removes is answered by then */
+#define REMOVE_WAIT_NS   (10ull * 1000 * 1000 * 1000) /* who removes or drops is answered by then */
 #define SWITCH_HOLD_NS   (10ull * 1000 * 1000 * 1000) /* the served version waits so long at most */
 #define LANES_LINGER_NS  (10ull * 1000 * 1000 * 1000) /* see lanes.c */
 #define LANES_HOLD_NS    (2ull * 1000 * 1000 * 1000)
@@ -159,7 +159,9 @@ struct run {
     uint32_t drop_known[PROJ_VERSIONS_MAX]; /* what is no orphan, as the work began */
     size_t drop_known_count;
     struct proj_command *drop_command; /* NULL: by itself */
-    bool failed;                       /* `error` stands in its way */
+    uint64_t drop_deadline_ns;         /* who waits is answered by then */
+    struct pause drop_pause;
+    bool failed; /* `error` stands in its way */
     struct ectx error;
     bool hindered; /* its switch failed: `hindrance` says why, whatever it applies */
     struct ectx hindrance;
@@ -344,6 +346,8 @@ void lane_close(struct lane *l); /* everything on it: on the loop, when nothing 
 /* drop.c */
 void run_drop(struct run *r, struct proj_command *c); /* its tables, then itself */
 void run_drop_go(struct run *r);
+void run_drop_tick(struct run *r, uint64_t now);
+void run_drop_answer(struct run *r, enum err e, const struct ectx *ec);
 /* On a worker: the tables of versions that are not known any more. */
 MUST_USE enum err drop_orphans(struct lane *l, const uint32_t *known, size_t count,
                                struct ectx *ec);

@@ -178,7 +178,9 @@ void projection_close(struct projection *pr)
         watch_end_all(pr->feed, ERR_STOPPED, "stopping");
     }
     LIST_FOR_EACH (link, next, &pr->runs) {
-        run_leave(CONTAINER_OF(link, struct run, link));
+        struct run *r = CONTAINER_OF(link, struct run, link);
+        run_leave(r);
+        run_drop_answer(r, ERR_OK, NULL); /* the log says so: the next start drops its tables */
     }
 }
 

@@ -62,6 +62,13 @@ void remove_begin(struct projection *pr, struct proj_command *c)
     pr->removing = true;
     pr->remove_command = c;
     pr->remove_deadline_ns = env_mono_ns(pr->p->env) + REMOVE_WAIT_NS;
+    LIST_FOR_EACH (link, next, &pr->runs) { /* what stood in its way may be gone */
+        CONTAINER_OF(link, struct run, link)->drop_pause = (struct pause){0};
+    }
+    if (pr->p->stopping) { /* the log said so in the last moment */
+        struct ectx ec;
+        remove_answer(pr, ectx_fail(&ec, ERR_STOPPED, "stopping"), &ec);
+    }
     projection_go(pr);
 }
 

@@ -354,6 +354,7 @@ static void tell(struct run *r, uint64_t now)
 void run_tick(struct run *r, uint64_t now)
 {
     if (r->dropping) {
+        run_drop_tick(r, now);
         return;
     }
     if (r->pr->p->topics_changed && r->member != NULL && !r->telling && topics_are_new(r)) {

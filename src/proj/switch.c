@@ -242,11 +242,16 @@ static void switch_done(struct work *w)
     pr->work_pending--;
     bool again = w->err == ERR_AGAIN || w->err == ERR_BEHIND;
     bool leaves = pr->removing || pr->switch_to->dropping; /* that came while it was under way */
-    if (again && !leaves && env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
+    /* By itself it does not hold the served version for a view that somebody reads for long. */
+    bool waits = w->err == ERR_BEHIND || pr->switch_command != NULL;
+    if (again && waits && !leaves && !pr->p->stopping &&
+        env_mono_ns(pr->p->env) < pr->switch_deadline_ns) {
         return; /* it is tried again as soon as something moved */
     }
     if (again && leaves) {
         w->err = fail_dropping(pr, &w->ec);
+    } else if (again && pr->p->stopping) {
+        w->err = ectx_fail(&w->ec, ERR_STOPPED, "stopping");
     }
     if (w->err == ERR_OK) {
         struct run *from = run_find(pr, pr->served);

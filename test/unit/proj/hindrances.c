@@ -45,6 +45,7 @@ static bool says(struct world *w, uint32_t version, const char *what)
 static unsigned begun(struct world *w, bool (*is)(struct projection *pr), unsigned seconds)
 {
     unsigned count = 0;
+    unsigned held = 0;
     bool was = is(only(w));
     for (unsigned i = 0; i < seconds; i++) {
         const uint64_t until = env_mono_ns(w->env) + 1000000000u;
@@ -56,7 +57,9 @@ static unsigned begun(struct world *w, bool (*is)(struct projection *pr), unsign
             was = now;
             assert_false(only(w)->lanes[0].broken);
         }
+        held += only(w)->switch_to != NULL;
     }
+    assert_in_range(held, 0, seconds / 10);
     return count;
 }
 
@@ -100,5 +103,114 @@ TEST(a_view_on_top_of_ours_stays_or_is_told)
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
     server_on_postgres = false;
+    world_deinit(&w);
+}
+
+/* As if somebody read for long what is to be replaced or dropped: each attempt ends with a timeout
+ * of its lock. */
+static void refuse(struct world *w, const char *when)
+{
+    char sql[400];
+    world_change_target(w, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                           "RAISE EXCEPTION 'somebody reads it' USING ERRCODE = '55P03'; END $$");
+    (void)snprintf(sql, sizeof(sql),
+                   "CREATE TRIGGER refuse BEFORE %s FOR EACH ROW EXECUTE FUNCTION refuse()", when);
+    world_change_target(w, sql);
+}
+
+TEST(a_view_that_is_read_for_long_does_not_hold_the_served_version)
+{
+    struct world w;
+    server_on_postgres = true;
+    begin(&w, 52);
+    refuse(&w, "UPDATE ON leat_projection");
+    world_apply(&w, 2);
+    world_run(&w, 3000);
+    assert_in_range(begun(&w, is_switching, 30), 2, 6);
+    assert_true(says(&w, 2, "somebody reads it"));
+    world_until(&w, world_settled, 5000);
+    assert_int_equal(world_served(&w), 1);
+    world_check(&w, "__v1");
+    world_change_target(&w, "DROP TRIGGER refuse ON leat_projection");
+    world_until(&w, world_two_is_served, 60000);
+    assert_false(says(&w, 2, "somebody"));
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
+static bool is_dropping(struct projection *pr)
+{
+    LIST_FOR_EACH (link, next, &pr->runs) {
+        if (CONTAINER_OF(link, struct run, link)->drop_sent) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct once {
+    struct proj_command c;
+    bool done;
+};
+static void done_once(struct proj_command *c)
+{
+    CONTAINER_OF(c, struct once, c)->done = true;
+}
+
+/* A version that cannot be dropped now: who asked is told in time, and so is he at a stop. */
+TEST(a_table_that_is_read_for_long_does_not_hold_the_served_version)
+{
+    for (int stops = 0; stops < 2; stops++) {
+        struct world w;
+        struct ectx ec;
+        server_on_postgres = true;
+        begin(&w, 53);
+        refuse(&w, "DELETE ON leat_version");
+        w.keep = "24h\nswitch: manual";
+        world_apply(&w, 2);
+        world_run(&w, 3000);
+        if (stops > 0) {
+            struct once call = {
+                .c = {.kind = PROJ_CANCEL, .name = STR_LIT("sums"), .done = done_once}};
+            proj_command(w.nodes[0].proj, &call.c);
+            world_run(&w, 5000);
+            assert_false(call.done);
+            world_stop(&w, 0);
+            assert_true(call.done);
+            assert_int_equal(call.c.err, ERR_OK);
+        } else {
+            assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_REQUEST_TIMED_OUT);
+            assert_non_null(strstr(ec.text, "version 2 is being dropped, and that goes on by "
+                                            "itself: PostgreSQL: somebody reads it"));
+            assert_in_range(begun(&w, is_dropping, 30), 1, 4);
+            world_until(&w, world_settled, 5000);
+            world_check(&w, "__v1");
+            world_change_target(&w, "DROP TRIGGER refuse ON leat_version");
+            world_until(&w, world_one_version, 60000);
+        }
+        server_on_postgres = false;
+        world_deinit(&w);
+    }
+}
+
+/* A switch that could be tried again is answered when the process stops. */
+TEST_ON_BOTH(a_switch_that_is_under_way_at_a_stop_is_answered)
+{
+    struct world w;
+    begin(&w, 54);
+    world_apply(&w, 2);
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_run(&w, 2000);
+    world_change_target(&w, "UPDATE leat_checkpoint SET position = position + 1 WHERE version = 2");
+    struct once call = {.c = {.kind = PROJ_ROLLBACK, .name = STR_LIT("sums"), .done = done_once}};
+    proj_command(w.nodes[0].proj, &call.c);
+    while (!only(&w)->switching) {
+        assert_false(call.done);
+        world_step(&w);
+    }
+    world_stop(&w, 0);
+    assert_true(call.done);
+    assert_int_equal(call.c.err, ERR_STOPPED);
     world_deinit(&w);
 }
