@@ -1,5 +1,6 @@
 /*
- * Reading one stream. Its head, status and snapshot are looked up together; then rounds of
+ * Reading one stream. Its head, status and snapshot are looked up together; a head that is behind
+ * that of the whole log is stepped back from. Then rounds of
  *
  *     places (a scan of the index) -> events (fetch) -> those that are shown (sieve) -> the limits
  *
@@ -26,6 +27,7 @@ struct stream_read {
     enum {
         AT_LOOK,
         AT_HEAD,
+        AT_BEFORE,
         AT_REDACTIONS,
         AT_SNAPSHOT,
         AT_MOMENT,
@@ -37,6 +39,7 @@ struct stream_read {
     const struct es_cat *cat;
     int32_t partition;
     struct es_hash hash;
+    struct es_position end; /* the head of all when it began: nothing behind it is shown */
     struct es_sight sight;
     struct str
         tags[LOOK_COUNT]; /* of snapshots: as it was asked for; of the fold that declares it */
@@ -44,6 +47,7 @@ struct stream_read {
     uint64_t next, last;  /* revisions that are still to be read, both inclusive */
     bool left;            /* there are any */
     bool full;            /* no memory for more */
+    size_t look_count;    /* of those that were looked up together */
     size_t scanned, bytes, cap, round;
     int64_t *times;
     struct es_look_set set;
@@ -104,6 +108,7 @@ static void broken(struct stream_read *s, enum err e)
 static bool at_look(struct stream_read *s)
 {
     struct es_look *l = s->looks;
+    s->end = es_head(s->task.es);
     for (size_t i = 0; i < LOOK_COUNT; i++) {
         l[i].kind = ES_LOOK_GET;
         l[i].has_at_most = false;
@@ -120,8 +125,61 @@ static bool at_look(struct stream_read *s)
         memcpy(l[i].key, slot.b, sizeof(slot.b));
         s->set.count = i + 1;
     }
+    s->look_count = s->set.count;
     s->at = AT_HEAD;
     return es_task_look(&s->task, &s->set);
+}
+
+/* Is an entry of the stream behind the head of all? It came since, or it is of an append of which
+ * the index has not all yet: nobody sees a part of one. */
+static bool is_behind(const struct stream_read *s, const uint8_t *value)
+{
+    struct es_place p;
+    es_value_event_read(value, &p);
+    return es_position_cmp(p.position, s->end) > 0;
+}
+
+/* The newest one is. Those before it, from the newest on. */
+static bool ask_before(struct stream_read *s)
+{
+    struct es_look *l = &s->looks[LOOK_HEAD];
+    const uint64_t revision = es_key_event_revision(l->key_out);
+    if (revision == 0) {
+        l->err = ERR_NOT_FOUND;
+        return true; /* at_head again */
+    }
+    es_key_event(l->key, &s->hash, 0);
+    es_key_event(l->at_most, &s->hash, revision - 1);
+    l->kind = ES_LOOK_SCAN;
+    l->scan = (struct index_scan){.from = l->key,
+                                  .to = l->at_most,
+                                  .descending = true,
+                                  .max = ES_CHUNK,
+                                  .keys = s->keys,
+                                  .values = s->values};
+    s->set.count = 1;
+    s->at = AT_BEFORE;
+    return es_task_look(&s->task, &s->set);
+}
+
+/* The first that is not is the head, if one is here. */
+static bool at_before(struct stream_read *s)
+{
+    struct es_look *l = &s->looks[LOOK_HEAD];
+    const size_t n = l->err == ERR_OK ? l->scan.count : 0;
+    size_t i = 0;
+    while (i + 1 < n && is_behind(s, &s->values[i * ES_VALUE_EVENT])) {
+        i++;
+    }
+    if (n > 0) {
+        memcpy(l->key_out, &s->keys[i * ES_KEY_EVENT], ES_KEY_EVENT);
+        memcpy(l->value, &s->values[i * ES_VALUE_EVENT], ES_VALUE_EVENT);
+    } else if (l->err == ERR_OK) {
+        l->err = ERR_NOT_FOUND;
+    }
+    s->set.count = s->look_count;
+    s->at = AT_HEAD;
+    return true;
 }
 
 static enum es_problem problem_of_state(struct stream_read *s)
@@ -239,6 +297,9 @@ static bool at_head(struct stream_read *s)
     uint64_t head = 0;
     if (l[LOOK_HEAD].err == ERR_OK) {
         head = es_key_event_revision(l[LOOK_HEAD].key_out);
+        if (is_behind(s, l[LOOK_HEAD].value)) {
+            return ask_before(s);
+        }
     }
     if (l[LOOK_STATUS].err == ERR_OK) {
         es_value_fact_read(l[LOOK_STATUS].value, &status);
@@ -475,9 +536,11 @@ static bool at_sieve(struct stream_read *s)
 static void read_go(struct es_task *task)
 {
     static bool (*const steps[])(struct stream_read *) = {
-        [AT_LOOK] = at_look,         [AT_HEAD] = at_head,     [AT_REDACTIONS] = at_redactions,
-        [AT_SNAPSHOT] = at_snapshot, [AT_MOMENT] = at_moment, [AT_ROUND] = at_round,
-        [AT_PLACES] = at_places,     [AT_EVENTS] = at_events, [AT_SIEVE] = at_sieve,
+        [AT_LOOK] = at_look,         [AT_HEAD] = at_head,
+        [AT_BEFORE] = at_before,     [AT_REDACTIONS] = at_redactions,
+        [AT_SNAPSHOT] = at_snapshot, [AT_MOMENT] = at_moment,
+        [AT_ROUND] = at_round,       [AT_PLACES] = at_places,
+        [AT_EVENTS] = at_events,     [AT_SIEVE] = at_sieve,
     };
     struct stream_read *s = CONTAINER_OF(task, struct stream_read, task);
     if (s->set.pending > 0) {

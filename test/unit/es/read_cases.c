@@ -751,3 +751,63 @@ TEST(a_read_without_memory_says_so)
     model_deinit(&m);
     es_world_deinit(&w);
 }
+
+#ifdef LEAT_DEBUG
+static struct es_shot *torn_append(struct es_world *w, const char *stream, size_t count)
+{
+    struct es_shot *s = es_shot_make(NULL, NULL, NULL);
+    s->a.events = s->events = arena_new_n(&s->arena, struct es_new_event, count);
+    for (size_t i = 0; i < count; i++) {
+        es_shot_add(s, stream, "-", "1");
+    }
+    es_shot_go(w, s);
+    return s;
+}
+
+/* The index has no memory for the last event of each: until it has, none of the others is shown. */
+TEST(a_stream_is_read_without_half_an_append)
+{
+    enum { MANY = 3 * ES_CHUNK };
+    for (unsigned late = 0; late < 2; late++) {
+        struct es_world w;
+        struct page p;
+        es_world_init(&w, 11);
+        assert_string_equal(es_world_append(&w, "a-1", "any", "a b c"), "ok 0-2");
+        assert_int_equal(snapshot(&w, "a-1", 1, "S", "{}"), ES_OK);
+        fake_engine_set_late(w.engine, late);
+        for (int part = 0; part < 3; part++) {
+            const char *const stream = part == 2 ? "a-2" : "a-1";
+            es_faults.put_stops = true;
+            struct es_shot *s = torn_append(&w, stream, part == 1 ? MANY : 2);
+            es_world_settle(&w);
+            assert_false(s->ended);
+            const uint64_t before = part == 0 ? 2 : 4, after = part == 0 ? 4 : 4 + MANY;
+            if (part == 2) {
+                assert_string_equal(shown(&w, stream, "S", 0, UINT64_MAX, INT64_MAX),
+                                    "stream-not-found nothing");
+            } else {
+                char want[64];
+                snprintf(want, sizeof(want), "{}@1 2-%llu", (unsigned long long)before);
+                assert_string_equal(shown(&w, stream, "S", 0, UINT64_MAX, INT64_MAX), want);
+                page_init(&p, stream, 1 << 20);
+                p.r.backward = p.r.from_end = true;
+                p.r.to = 0;
+                p.r.limit = 1;
+                page_go(&w, &p);
+                assert_int_equal(p.r.last_revision, before);
+                assert_int_equal(p.r.events[0].revision, before);
+                page_free(&w, &p);
+            }
+            es_faults.put_stops = false;
+            es_world_settle(&w);
+            assert_int_equal(s->a.problem, ES_OK);
+            es_shot_free(s);
+            page_init(&p, stream, 8 << 20);
+            page_go(&w, &p);
+            assert_int_equal(p.r.last_revision, part == 2 ? 1 : after);
+            page_free(&w, &p);
+        }
+        es_world_deinit(&w);
+    }
+}
+#endif
