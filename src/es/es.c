@@ -360,6 +360,7 @@ void es_tick(struct es *es)
         index_tick(es->index);
         es_flights_advance(es);
         cover_tick(es);
+        es_wops_tick(es);
         es_gate_tick(es);
         es_reader_tick(es);
         es_auto_tick(es);

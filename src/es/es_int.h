@@ -29,13 +29,14 @@
 #define ES_SCHEMA_MAX      128u /* a snapshot's schema tag; MAPPING_TAG_BYTES_MAX */
 #define ES_FIELDS_MAX      64u  /* of one redaction */
 #define ES_REASON_MAX      1024u
-#define ES_OPS_MAX         16384u  /* appends, changes and produced batches that are not answered */
-#define ES_FLIGHT_MAX      262144u /* events sequenced and not yet durable and in the index */
-#define ES_HEADS_MAX       65536u  /* heads of streams that are kept though nothing needs them */
-#define ES_QUERY_TERMS_MAX 2048u   /* types and tags of all queries of one append */
-#define ES_QUERY_STEPS_NOW 256u    /* look-ups in a turn of the loop; what needs more is walked */
-#define ES_WALKS_RUNNING   4u      /* queries that are walked at once; others wait */
-#define ES_WALKS_MAX       1024u   /* both */
+#define ES_OPS_MAX         16384u /* appends, changes and produced batches that are not answered */
+#define ES_ROOM_WAIT_NS    15000000000u /* that one of them waits for room in the log */
+#define ES_FLIGHT_MAX      262144u      /* events sequenced and not yet durable and in the index */
+#define ES_HEADS_MAX       65536u /* heads of streams that are kept though nothing needs them */
+#define ES_QUERY_TERMS_MAX 2048u  /* types and tags of all queries of one append */
+#define ES_QUERY_STEPS_NOW 256u   /* look-ups in a turn of the loop; what needs more is walked */
+#define ES_WALKS_RUNNING   4u     /* queries that are walked at once; others wait */
+#define ES_WALKS_MAX       1024u  /* both */
 #define ES_WALK_BYTES      (256u * 1024) /* of entries, of one of them */
 #define ES_WALK_NS         60000000000u  /* all walks of one append; then it is busy */
 #define ES_REVISION_MAX    ((1ull << 48) - 1)

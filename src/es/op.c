@@ -97,7 +97,11 @@ bool es_wop_room(struct es_wop *op)
 {
     struct es_writer *w = op->es->writer;
     if (engine_append_ready(op->es->engine)) {
+        op->roomless_ns = 0;
         return true;
+    }
+    if (op->roomless_ns == 0) {
+        op->roomless_ns = env_mono_ns(op->es->env);
     }
     if (list_empty(&op->room_link)) {
         list_push_back(&w->roomless, &op->room_link);
@@ -107,6 +111,29 @@ bool es_wop_room(struct es_wop *op)
         engine_room_watch(op->es->engine, &w->room_watch);
     }
     return false;
+}
+
+/* Their callers may have given up: what is written then is not wanted any more. As long as a
+ * request of Kafka that names no time. */
+void es_wops_tick(struct es *es)
+{
+    struct es_writer *w = es->writer;
+    const uint64_t now = env_mono_ns(es->env);
+    struct ectx ec = {.code = ERR_OK};
+    struct list late, *l;
+    list_init(&late);
+    LIST_FOR_EACH (n, tmp, &w->roomless) {
+        if (now - CONTAINER_OF(n, struct es_wop, room_link)->roomless_ns >= ES_ROOM_WAIT_NS) {
+            list_remove(n);
+            list_push_back(&late, n);
+        }
+    }
+    IGNORE(ectx_fail(&ec, ERR_AGAIN, "the log has had no room for %llu s: nothing was written",
+                     ES_ROOM_WAIT_NS / 1000000000ull));
+    while ((l = list_pop_front(&late)) != NULL) {
+        struct es_wop *op = CONTAINER_OF(l, struct es_wop, room_link);
+        op->fail(op, ES_UNAVAILABLE, &ec);
+    }
 }
 
 void es_wop_told(struct es_wop *op, enum err e)

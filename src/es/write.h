@@ -184,6 +184,7 @@ struct es_wop {
     struct list memo_link; /* writer.memos, if it has any */
     struct list cat_link;  /* of those that wait for a category */
     struct list room_link; /* writer.roomless: the log has no room for the moment */
+    uint64_t roomless_ns;  /* since when; 0: it has found room */
     struct es_flight_wait flight_wait;
     struct es *es;
     enum es_wop_kind kind;
@@ -211,9 +212,10 @@ void es_wop_memo(struct es_wop *op);
 void es_wop_memo_leave(struct es_wop *op); /* it remembers nothing any more */
 void es_wop_wait_flight(struct es_wop *op, struct es_flight *f,
                         void (*told)(struct es_flight_wait *w));
-/* False: the log has no room for the moment; the op is run again when it has. Ask first in `run`:
- * what follows in the same turn finds the room. */
+/* False: the log has no room for the moment; the op is run again when it has, or fails after
+ * ES_ROOM_WAIT_NS. Ask first in `run`: what follows in the same turn finds the room. */
 bool es_wop_room(struct es_wop *op);
+void es_wops_tick(struct es *es); /* those that have waited too long for it */
 /* One thing that it waited for has come. */
 void es_wop_told(struct es_wop *op, enum err e);
 /* Looks of an op: `take` for each when all are answered, then the op is run again. NULL: no memory.

@@ -176,6 +176,47 @@ TEST(appends_wait_while_the_log_has_no_room_and_are_decided_then)
     es_world_deinit(&w);
 }
 
+static void left_done(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+/* Nobody is left without an answer, and what was answered so is not written later. */
+TEST(an_append_that_finds_no_room_for_long_is_answered_and_never_written)
+{
+    struct es_world w;
+    bool done = false;
+    es_world_init(&w, 13);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    fake_engine_set_full(w.engine, true);
+    struct es_shot *first = fire(&w, "order-1", "any", "-");
+    struct es_stream_change c = {.kind = ES_CHANGE_SOFT_DELETE,
+                                 .stream = STR_LIT("order-1"),
+                                 .arena = &w.arena,
+                                 .done = left_done,
+                                 .ctx = &done};
+    es_stream_change(w.es, &c);
+    env_sim_advance_ns(w.env, ES_ROOM_WAIT_NS / 2);
+    es_world_settle(&w);
+    struct es_shot *second = fire(&w, "order-1", "any", "-");
+    assert_string_equal(es_shot_said(first), "waits");
+    assert_false(done);
+    env_sim_advance_ns(w.env, ES_ROOM_WAIT_NS / 2);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(first), "unavailable");
+    assert_int_equal(first->a.ec.code, ERR_AGAIN);
+    assert_true(done);
+    assert_int_equal(c.problem, ES_UNAVAILABLE);
+    assert_string_equal(es_shot_said(second), "waits");
+    assert_int_equal(w.es->writer->op_count, 1);
+    fake_engine_set_full(w.engine, false);
+    es_world_settle(&w);
+    assert_string_equal(es_shot_said(second), "ok 1-1");
+    es_shot_free(first);
+    es_shot_free(second);
+    es_world_deinit(&w);
+}
+
 #define FIRST_SHOTS 48u
 
 static unsigned rnd(uint64_t *rng, unsigned below)
