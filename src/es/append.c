@@ -152,7 +152,11 @@ static enum err plan_make(struct append_op *o)
     }
     size_t first;
     size_t second;
-    if (es_plan_same_ids(&o->plan, &first, &second)) {
+    e = es_plan_same_ids(&o->plan, &first, &second);
+    if (e == ERR_NO_MEMORY) {
+        return e;
+    }
+    if (e != ERR_OK) {
         a->culprit = second;
         return ectx_fail(&a->ec, ERR_MALFORMED, "events[%zu] has the id of events[%zu]: '%.*s'",
                          second, first, STR(a->events[second].envelope.id));

@@ -144,7 +144,11 @@ enum err es_gate_read(struct gate_op *g, struct engine_gate_item *item, struct e
     g->plan.rules.expectation_count = g->plan.stream_count;
     size_t first;
     size_t second;
-    if (item->record_error_count == 0 && es_plan_same_ids(&g->plan, &first, &second)) {
+    e = item->record_error_count == 0 ? es_plan_same_ids(&g->plan, &first, &second) : ERR_OK;
+    if (e == ERR_NO_MEMORY) {
+        return e;
+    }
+    if (e != ERR_OK) {
         es_gate_refuse_record(item, second, STR_LIT("its ce_id is that of a record before it"));
     }
     return item->record_error_count > 0 ? es_gate_refuse(item, ec) : ERR_OK;

@@ -18,8 +18,13 @@ struct peek {
     bool starting, ended;
 };
 
-/* The record at the offset, as a view. false: there is none, or it is no event. */
-static bool find_event(struct peek *f, struct es_view *out)
+static enum err broken(enum err e)
+{
+    return e == ERR_NO_MEMORY ? e : ERR_DAMAGED;
+}
+
+/* The record at the offset, as a view. ERR_NOT_FOUND: there is none, or it is no event. */
+static enum err find_event(struct peek *f, struct es_view *out)
 {
     const struct engine_read *r = &f->read;
     for (size_t i = 0; i < r->batch_count; i++) {
@@ -27,22 +32,25 @@ static bool find_event(struct peek *f, struct es_view *out)
         struct record_iter it;
         struct record record;
         const uint8_t *p = (const uint8_t *)r->batches[i].bytes.p;
-        if (batch_header_parse(p, r->batches[i].bytes.n, &h, NULL) != ERR_OK ||
-            batch_last_offset(&h) < f->what.offset) {
+        enum err e = batch_header_parse(p, r->batches[i].bytes.n, &h, NULL);
+        if (e == ERR_OK && batch_last_offset(&h) < f->what.offset) {
             continue;
         }
-        if (record_iter_init(&it, &h, p, &f->es->writer->scratch, RECORD_DECOMPRESSED_MAX, NULL) !=
-            ERR_OK) {
-            return false;
+        if (e == ERR_OK) {
+            e = record_iter_init(&it, &h, p, &f->es->writer->scratch, RECORD_DECOMPRESSED_MAX,
+                                 NULL);
+        }
+        if (e != ERR_OK) {
+            return broken(e);
         }
         while (record_next(&it, &record)) {
             if (record.offset == f->what.offset) {
-                return es_view_read(&record, out, NULL) == ERR_OK;
+                return es_view_read(&record, out, NULL) == ERR_OK ? ERR_OK : ERR_NOT_FOUND;
             }
         }
-        return false;
+        return record_iter_end(&it, NULL) == ERR_OK ? ERR_NOT_FOUND : ERR_DAMAGED;
     }
-    return false;
+    return ERR_NOT_FOUND;
 }
 
 static void peek_free(struct peek *f)
@@ -58,11 +66,11 @@ static void peek_end(struct peek *f)
     struct es_wop *op = f->op;
     if (op != NULL) {
         struct es_view v;
-        bool found = f->read.err == ERR_OK && find_event(f, &v);
+        const enum err e = f->read.err == ERR_OK ? find_event(f, &v) : f->read.err;
         if (f->what.err != NULL) {
-            *f->what.err = f->read.err;
+            *f->what.err = e == ERR_NOT_FOUND ? ERR_OK : e;
         }
-        f->what.take(op, f->what.ctx, found ? &v : NULL);
+        f->what.take(op, f->what.ctx, e == ERR_OK ? &v : NULL);
     }
     if (f->read.err == ERR_OK) {
         engine_read_release(f->es->engine, &f->read);

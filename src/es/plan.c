@@ -90,15 +90,18 @@ void es_plan_event(struct es_plan *p, size_t i)
     s->last_event = i;
 }
 
-bool es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second)
+enum err es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second)
 {
     if (p->event_count < 2) {
-        return false;
+        return ERR_OK;
     }
     size_t slot_count = slots_for(p->event_count);
     uint32_t *slots = mem_zalloc(slot_count, sizeof(*slots));
     bool same = false;
-    for (size_t i = 0; slots != NULL && i < p->event_count && !same; i++) {
+    if (slots == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < p->event_count && !same; i++) {
         const struct es_plan_event *x = &p->events[i];
         if (str_is_null(x->id)) {
             continue;
@@ -114,7 +117,7 @@ bool es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second)
         slots[at] = (uint32_t)i + 1;
     }
     mem_free(slots);
-    return same;
+    return same ? ERR_EXISTS : ERR_OK;
 }
 
 static void head_told(struct es_head_wait *w, enum err e)
@@ -218,6 +221,10 @@ static void ids_take(struct es_wop *op, struct es_look *looks, size_t count)
 static void event_take(struct es_wop *op, void *ctx, const struct es_view *v)
 {
     struct es_plan_event *x = ctx;
+    if (x->read_err != ERR_OK && x->read_err != ERR_OFFSET_OUT_OF_RANGE) {
+        op->look_err = x->read_err; /* it may be this id's event: nothing is said of it */
+        return;
+    }
     x->event_read = true;
     if (v != NULL && str_eq(v->id, x->id)) {
         x->memo = ES_MEMO_KNOWN;
@@ -245,7 +252,7 @@ static enum err ask_ids(struct es_plan *p, size_t missing)
             x->wanted = false;
             if (x->place_known) {
                 const struct es_peek f = {s->cat, s->partition, x->place.offset, event_take,
-                                          x,      NULL};
+                                          x,      &x->read_err};
                 enum err e = ++fetches > FETCHES_MAX ? ERR_OK : es_wop_peek(op, &f);
                 if (e != ERR_OK) {
                     op->look_err = e;

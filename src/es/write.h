@@ -235,7 +235,8 @@ struct es_peek {
     int64_t offset;
     void (*take)(struct es_wop *op, void *ctx, const struct es_view *v);
     void *ctx;
-    enum err *err; /* of the read, set before `take`; may be NULL */
+    enum err *err; /* why it cannot be read, set before `take`; ERR_OK: it was, or there is none.
+                    * ERR_OFFSET_OUT_OF_RANGE: below the log's start. May be NULL */
 };
 MUST_USE enum err es_wop_peek(struct es_wop *op, const struct es_peek *what);
 void es_wop_peeks_leave(struct es_wop *op); /* it is answered: nobody is told */
@@ -262,6 +263,7 @@ struct es_plan_event {
     bool place_known, event_read; /* of the event that its id carries */
     bool wanted;                  /* es_plan_look's own */
     struct es_place place;
+    enum err read_err;            /* of that event */
     char id_text[UUID_TEXT_SIZE]; /* of an id that was made */
 };
 struct es_plan_stream {
@@ -299,8 +301,8 @@ MUST_USE enum err es_plan_stream(struct es_plan *p, struct str name, uint32_t *i
                                  struct ectx *ec);
 /* events[i] is filled but for what follows from the rest. */
 void es_plan_event(struct es_plan *p, size_t i);
-/* Two events with one id: their indexes. */
-bool es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second);
+/* ERR_EXISTS: two events have one id: their indexes. ERR_NO_MEMORY: it is not known. */
+MUST_USE enum err es_plan_same_ids(struct es_plan *p, size_t *first, size_t *second);
 /* Categories, heads and ids. ERR_OK: the facts are there. ERR_AGAIN: it waits. */
 MUST_USE enum err es_plan_look(struct es_plan *p, struct ectx *ec);
 /* After ES_RULE_APPEND, so that nothing is left of what is refused: makes the categories that are

@@ -447,6 +447,35 @@ TEST(ids_that_the_server_made_are_known_when_they_come_back)
     }
 }
 
+/* It cannot be told whether it is there: then nothing is said of it, and nothing is stored. */
+TEST(an_event_that_cannot_be_read_is_not_stored_a_second_time)
+{
+    static const enum err why[] = {ERR_NO_MEMORY, ERR_IO, ERR_DAMAGED};
+    for (size_t i = 0; i < 2 * ARRAY_LEN(why); i++) {
+        struct es_world w;
+        char id[64];
+        es_world_init(&w, 6);
+        fake_engine_set_late(w.engine, i % 2);
+        assert_string_equal(es_world_append(&w, "order-1", "any", "- -"), "ok 0-1");
+        id_of(&w, "order-1", 1, id);
+        es_world_restart(&w, ES_WORLD_REBUILD);
+        static const char *const expected[] = {"any", "1", "0"};
+        for (size_t k = 0; k < ARRAY_LEN(expected); k++) {
+            fake_engine_fail_reads(w.engine, why[i / 2], 1);
+            struct es_shot *s = es_shot_make("order-1", expected[k], id);
+            es_shot_go(&w, s);
+            es_world_settle(&w);
+            assert_true(s->ended);
+            assert_int_equal(s->a.problem, ES_UNAVAILABLE);
+            assert_int_equal(s->a.ec.code, why[i / 2]);
+            es_shot_free(s);
+        }
+        assert_string_equal(es_world_append(&w, "order-1", "0", id), "same 1-1");
+        assert_string_equal(es_world_append(&w, "order-1", "1", "-"), "ok 2-2");
+        es_world_deinit(&w);
+    }
+}
+
 TEST(an_id_in_the_servers_form_that_lies_gets_an_entry)
 {
     struct es_world w;

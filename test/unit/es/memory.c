@@ -62,6 +62,42 @@ TEST(an_append_without_memory_is_not_done_and_may_be_done_later)
     }
 }
 
+/* Under a failing allocation: `ids`, or, null, the id that the server would have made of the event
+ * that is there. Only this is said, or that there is no memory. */
+static bool try_ids(uint64_t n, const char *ids, const char *wanted)
+{
+    struct es_world w;
+    char id[UUID_TEXT_SIZE];
+    es_world_init(&w, 1);
+    fake_engine_set_codec(w.engine, RECORD_CODEC_GZIP);
+    es_id_make(w.es, STR_LIT("order-1"), 0, id);
+    assert_string_equal(es_world_append(&w, "order-1", "any", id), "ok 0-0");
+    struct es_shot *s = es_shot_make("order-1", "any", ids != NULL ? ids : id);
+    test_fail_alloc(n);
+    es_shot_go(&w, s);
+    es_world_settle(&w);
+    bool reached = test_fail_alloc_end() != 0;
+    const char *said = es_shot_said(s);
+    if (strcmp(said, wanted) != 0 && (!reached || strcmp(said, "unavailable") != 0)) {
+        fail_msg("allocation %llu: %s", (unsigned long long)n, said);
+    }
+    es_shot_free(s);
+    es_world_deinit(&w);
+    return reached;
+}
+
+TEST(an_id_names_one_event_also_without_memory)
+{
+    uint64_t n = 1;
+    while (try_ids(n, NULL, "same 0-0")) {
+        n++;
+    }
+    assert_true(n > 5);
+    for (n = 1; try_ids(n, "x x", "invalid-request"); n++) {
+    }
+    assert_true(n > 1);
+}
+
 static enum err refuse(struct es_append *a, struct engine_part *extra)
 {
     (void)extra;
