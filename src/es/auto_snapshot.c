@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "es/define.h"
+#include "es/write.h"
 
 #define QUEUE_MAX   1024u
 #define ARENA_BYTES (32u * 1024 * 1024)
@@ -121,20 +122,30 @@ static bool crosses(uint64_t first, uint64_t last, uint64_t every)
     return every > 0 && (last + 1) / every > first / every;
 }
 
+/* The next fold that asks for one after these events; NULL: none. */
+static struct es_def *next_fold(const struct es *es, struct map_iter *it, struct str stream,
+                                uint64_t first, uint64_t last)
+{
+    struct str rest;
+    if (es->defs->by_name.count == es->defs->upcasts || es->autos->stopped) {
+        return NULL; /* no folds */
+    }
+    while (map_next(&es->defs->by_name, it)) {
+        struct es_def *d = it->value;
+        if (d->kind == ES_FOLD && str_eq(d->fold->category, str_cut(stream, '-', &rest)) &&
+            crosses(first, last, d->fold->snapshot_every)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
 void es_auto_snapshot(struct es *es, struct str stream, uint64_t first, uint64_t last)
 {
     struct es_autos *q = es->autos;
     struct map_iter it = {0};
-    struct str rest;
-    if (es->defs->by_name.count == es->defs->upcasts || q->stopped) {
-        return; /* no folds */
-    }
-    while (map_next(&es->defs->by_name, &it)) {
-        struct es_def *d = it.value;
-        if (d->kind != ES_FOLD || !str_eq(d->fold->category, str_cut(stream, '-', &rest)) ||
-            !crosses(first, last, d->fold->snapshot_every)) {
-            continue;
-        }
+    struct es_def *d;
+    while ((d = next_fold(es, &it, stream, first, last)) != NULL) {
         struct es_auto *a = q->count < QUEUE_MAX ? mem_alloc(sizeof(*a) + stream.n) : NULL;
         if (a == NULL) {
             metric_add(q->left_out, 1);
@@ -148,6 +159,74 @@ void es_auto_snapshot(struct es *es, struct str stream, uint64_t first, uint64_t
         list_push_back(&q->queue, &a->link);
         q->count++;
     }
+}
+
+/* ---- Of events that no op of ours waits for ---- */
+
+struct after_stream {
+    struct str stream; /* behind the last of them */
+    uint64_t first, last;
+};
+struct after {
+    struct es_flight_wait wait;
+    struct es *es;
+    size_t count;
+    struct after_stream streams[];
+};
+
+static void told_after(struct es_flight_wait *w)
+{
+    const struct after *a = CONTAINER_OF(w, struct after, wait);
+    for (size_t i = 0; i < a->count; i++) {
+        es_auto_snapshot(a->es, a->streams[i].stream, a->streams[i].first, a->streams[i].last);
+    }
+}
+
+/* Does a fold ask for one after what the plan adds to its i-th stream? */
+static bool asks(const struct es *es, const struct es_plan *p, size_t i, struct after_stream *out)
+{
+    const struct es_plan_stream *s = &p->streams[i];
+    struct map_iter it = {0};
+    if (s->event_count == 0) {
+        return false;
+    }
+    *out = (struct after_stream){.stream = s->name,
+                                 .first = p->events[s->first_event].revision,
+                                 .last = p->events[s->last_event].revision};
+    return next_fold(es, &it, s->name, out->first, out->last) != NULL;
+}
+
+void es_auto_snapshot_after(struct es *es, const struct es_plan *p, struct es_flight *f)
+{
+    struct after_stream x;
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < p->stream_count; i++) {
+        if (asks(es, p, i, &x)) {
+            count++;
+            bytes += x.stream.n;
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    struct after *a = mem_zalloc(1, sizeof(*a) + count * sizeof(x) + bytes);
+    if (a == NULL) {
+        metric_add(es->autos->left_out, count);
+        return;
+    }
+    a->es = es;
+    char *name = (char *)&a->streams[count];
+    for (size_t i = 0; i < p->stream_count; i++) {
+        if (asks(es, p, i, &x)) {
+            memcpy(name, x.stream.p, x.stream.n);
+            x.stream.p = name;
+            name += x.stream.n;
+            a->streams[a->count++] = x;
+        }
+    }
+    a->wait.told = told_after;
+    list_push_back(&f->waiters, &a->wait.link);
+    f->kept = a;
 }
 
 void es_auto_tick(struct es *es)

@@ -87,6 +87,10 @@ MUST_USE enum err es_autos_create(struct es *es);
 void es_autos_destroy(struct es *es);
 /* An append of these revisions is durable and in the index: remembered, begun by the next tick. */
 void es_auto_snapshot(struct es *es, struct str stream, uint64_t first, uint64_t last);
+/* The same of the events of a plan, when their flight is in the index; nobody waits for that. */
+struct es_plan;
+struct es_flight;
+void es_auto_snapshot_after(struct es *es, const struct es_plan *p, struct es_flight *f);
 void es_auto_tick(struct es *es);
 /* Nothing of it is begun any more. */
 void es_auto_stop(struct es *es);

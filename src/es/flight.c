@@ -166,6 +166,7 @@ static void unpin(struct es_flight *f)
 static void flight_free(struct es_flight *f)
 {
     list_remove(&f->link);
+    mem_free(f->kept);
     mem_free(f);
 }
 

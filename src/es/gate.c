@@ -14,6 +14,7 @@
  */
 #include "es/gate.h"
 #include "core/mem.h"
+#include "es/define.h"
 
 #define GATE_ARENA     (256u << 20)
 #define GATE_BYTES_MAX (64u << 20)  /* of batches that wait */
@@ -322,6 +323,7 @@ static void gate_sequenced(void *ctx, struct engine_gate_item *item, int64_t bas
     (void)ctx;
     f->parts[0].base_offset = base_offset;
     es_flight_sequenced(f);
+    es_auto_snapshot_after(g->op.es, &g->plan, f);
     item->internal = f;
     gate_free(g);
 }

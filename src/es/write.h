@@ -126,6 +126,7 @@ struct es_flight {
     size_t part_count;
     size_t put;          /* events whose entries are in the index */
     struct list waiters; /* of struct es_flight_wait */
+    void *kept;          /* a waiter that is nobody else's: freed with the flight */
     struct engine_append append;
     uint64_t room[]; /* events, parts and terms */
 };

@@ -431,6 +431,51 @@ TEST(a_redaction_while_a_stream_is_folded_leaves_no_snapshot_with_the_data)
     assert_true(waited > 5);
 }
 
+/* Every so many events, whoever has written them. */
+TEST(events_of_kafka_clients_bring_snapshots_too)
+{
+    struct es_world w;
+    char got[200];
+    struct arena a;
+    struct engine_gate_item item;
+    struct record_header headers[] = {{STR_LIT("ce_type"), STR_LIT("N.v2")},
+                                      {STR_LIT("leat-expected-version"), STR_LIT("any")}};
+    struct engine_record records[8];
+    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+        records[i] = (struct engine_record){.key = STR_LIT("f-1"),
+                                            .value = STR_LIT("{\"n\":2}"),
+                                            .headers = headers,
+                                            .header_count = ARRAY_LEN(headers),
+                                            .timestamp_ms = 5};
+    }
+    es_world_init(&w, 1);
+    arena_init(&a, 16 << 20);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v2", "{\"n\":2}", 1);
+    const int32_t partition = es_cat_partition(es_cat_find(w.es, STR_LIT("f")), STR_LIT("f-1"));
+    static const struct {
+        size_t count;
+        const char *folded;
+    } steps[] = {{2, "{\"n\":6}@2"},
+                 {3, "{\"n\":12}@5 from 5"},
+                 {1, "{\"n\":14}@6 from 5"},
+                 {8, "{\"n\":30}@14 from 14"}};
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        assert_int_equal(fake_engine_produce(w.engine, STR_LIT("es.f"), partition, records,
+                                             steps[i].count, &a, &item),
+                         ERR_OK);
+        es_world_settle(&w);
+        assert_string_equal(folded(&w, got, sizeof(got)), steps[i].folded);
+    }
+    /* One that is on its way at the end goes with it. */
+    fake_engine_hold(w.engine, true);
+    assert_int_equal(
+        fake_engine_produce(w.engine, STR_LIT("es.f"), partition, records, 8, &a, &item), ERR_OK);
+    es_world_restart(&w, ES_WORLD_KILL);
+    arena_deinit(&a);
+    es_world_deinit(&w);
+}
+
 /* A long name leaves room for the digest. */
 TEST(a_fold_with_a_long_name_keeps_snapshots)
 {
