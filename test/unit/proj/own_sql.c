@@ -112,12 +112,13 @@ TEST(sqlite_refuses_another_number_of_values)
 TEST_ON_BOTH(own_sql_may_return_many_columns)
 {
     char text[4000];
-    char sql[2000] = "\"UPDATE {t} SET a = :x RETURNING 1";
+    char sql[2000];
     struct bench b;
-    for (int i = 0; i < (int)TARGET_PARAMS_MAX; i++) {
-        strcat(sql, ", 1");
+    int n = snprintf(sql, sizeof(sql), "\"UPDATE {t} SET a = :x RETURNING 1");
+    for (unsigned i = 0; i < TARGET_PARAMS_MAX; i++) {
+        n += snprintf(sql + n, sizeof(sql) - (size_t)n, ", 1");
     }
-    strcat(sql, "\"");
+    snprintf(sql + n, sizeof(sql) - (size_t)n, "\"");
     definition(text, sizeof(text), "wide.db", sql);
     bench_init_text(&b, text);
     bench_claim(&b, 1);
