@@ -3,6 +3,7 @@
  * that a fold makes of its events.
  */
 #include "api/es_common.h"
+#include "core/limits.h"
 
 /* ---- Definitions ---------------------------------------------------------------------------- */
 
@@ -90,6 +91,7 @@ static bool definitions(struct api_call *c, const struct es_definition **list, s
     if (!es_get(c, &es)) {
         return false;
     }
+    api_arena_widen(c, LIMIT_REQUEST_ARENA_MAX); /* a copy of each, of up to 256 KiB */
     *list = es_definitions(es, kind_of(c), c->arena, count);
     if (*list == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);

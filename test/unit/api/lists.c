@@ -120,3 +120,28 @@ TEST(api_a_list_of_many_topics_is_whole)
     assert_true(has(&w, "\"t24999\""));
     world_deinit(&w);
 }
+
+/* Definitions of more than a request's own memory: the list, and each of them. */
+TEST(api_large_definitions_are_listed)
+{
+    static char body[128u << 10];
+    char path[64];
+    struct world w = {.events = true};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    for (int i = 0; i < 12; i++) {
+        (void)snprintf(path, sizeof(path), "/api/v1/folds/large%d", i);
+        const int n = snprintf(
+            body, sizeof(body),
+            "fold: large%d\ncategory: large%d\nmaps:\n  - type: A\n    set: { /n: /data/n }\n", i,
+            i);
+        memset(body + n, '#', sizeof(body) - 1 - (size_t)n);
+        assert_int_equal(ask(&w, "PUT", path, "Content-Type: application/yaml\r\n", body), 201);
+    }
+    assert_int_equal(ask(&w, "GET", "/api/v1/folds", "", NULL), 200);
+    assert_int_equal(count_of(&w, "\"name\":"), 12);
+    assert_int_equal(ask(&w, "GET", "/api/v1/folds/large11", "", NULL), 200);
+    world_deinit(&w);
+}
