@@ -193,6 +193,7 @@ static void postgres_close(struct target_db *db)
         postgres_wait(db);
         db->l->PQfinish(db->conn);
         postgres_wait_remove(db);
+        postgres_forget_closed(db);
         arena_deinit(&db->arena);
         buf_deinit(&db->bulk);
         mem_free(db);
@@ -341,6 +342,7 @@ const struct target_driver target_postgres = {
     .run = postgres_run,
     .flush = postgres_settle,
     .query = postgres_query,
+    .ask = postgres_ask,
     .run_rows = postgres_run_rows,
     .copy_rows = postgres_copy_rows,
     .set_timeout = postgres_set_timeout,

@@ -80,8 +80,9 @@ enum {
 struct target_db {
     struct target_library *l;
     PGconn *conn;
-    struct postgres_socket *socket; /* of the library; NULL: none yet */
-    unsigned statements;            /* names given so far */
+    struct postgres_socket *socket;     /* of the library; NULL: none yet */
+    unsigned statements;                /* names given so far */
+    struct target_stmt *_Atomic closed; /* see postgres_stmt.c */
     unsigned pending;
     bool pipeline;
     enum err failed; /* of a pending statement */
@@ -116,6 +117,9 @@ enum err postgres_prepare(struct target_db *db, struct str sql, struct target_st
                           struct ectx *ec);
 void postgres_finalize(struct target_stmt *s);
 enum err postgres_count_params(struct target_stmt *s, size_t *out, struct ectx *ec);
+void postgres_forget_closed(struct target_db *db); /* the connection goes */
+enum err postgres_ask(struct target_db *db, struct str sql, const struct mapping_value *params,
+                      size_t count, target_row_fn row, void *ctx, struct ectx *ec);
 enum err postgres_run(struct target_stmt *s, const struct mapping_value *params, size_t count,
                       uint64_t *changed, struct ectx *ec);
 enum err postgres_query(struct target_stmt *s, const struct mapping_value *params, size_t count,

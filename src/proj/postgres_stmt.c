@@ -1,4 +1,11 @@
-/* Statements of PostgreSQL: prepared, run with parameters, asked for rows. */
+/*
+ * Statements of PostgreSQL: prepared, run with parameters, asked for rows.
+ *
+ * The server keeps a prepared statement until it is told otherwise, and a connection may live for
+ * months. Whoever finalizes one may be on another thread than the connection's, and in a
+ * transaction that failed, where nothing can be said; so it is put on a list, and the next one that
+ * is prepared says it for all of them. What is asked once has no name, and leaves nothing.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +19,61 @@
 struct target_stmt {
     struct target_db *db;
     char name[16];
+    struct target_stmt *next; /* finalized, and the server does not know it yet */
 };
+
+static void put_closed(struct target_stmt *s)
+{
+    s->next = atomic_load(&s->db->closed);
+    while (!atomic_compare_exchange_weak(&s->db->closed, &s->next, s)) {
+    }
+}
+
+void postgres_finalize(struct target_stmt *s)
+{
+    if (s != NULL) {
+        put_closed(s);
+    }
+}
+
+void postgres_forget_closed(struct target_db *db)
+{
+    struct target_stmt *s = atomic_exchange(&db->closed, NULL);
+    while (s != NULL) {
+        struct target_stmt *next = s->next;
+        mem_free(s);
+        s = next;
+    }
+}
+
+/* In a transaction that failed, or without memory: the next time. */
+static void tell_closed(struct target_db *db)
+{
+    struct target_stmt *s = atomic_exchange(&db->closed, NULL);
+    struct buf *sql = &db->bulk;
+    buf_clear(sql);
+    for (struct target_stmt *at = s; at != NULL; at = at->next) {
+        buf_printf(sql, "DEALLOCATE %s;", at->name);
+    }
+    buf_put_u8(sql, 0);
+    bool told = s == NULL;
+    if (s != NULL && !buf_failed(sql)) {
+        postgres_wait(db);
+        PGresult *r = db->l->PQexec(db->conn, (const char *)sql->p);
+        postgres_waited(db);
+        told = postgres_result(db, r, NULL) == ERR_OK;
+        db->l->PQclear(r);
+    }
+    while (s != NULL) {
+        struct target_stmt *next = s->next;
+        if (told) {
+            mem_free(s);
+        } else {
+            put_closed(s);
+        }
+        s = next;
+    }
+}
 
 enum err postgres_prepare(struct target_db *db, struct str sql, struct target_stmt **out,
                           struct ectx *ec)
@@ -25,6 +86,7 @@ enum err postgres_prepare(struct target_db *db, struct str sql, struct target_st
         mem_free(text);
         return e != ERR_OK ? e : ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
+    tell_closed(db);
     s->db = db;
     (void)snprintf(s->name, sizeof(s->name), "s%u", ++db->statements);
     postgres_wait(db);
@@ -39,13 +101,6 @@ enum err postgres_prepare(struct target_db *db, struct str sql, struct target_st
     }
     *out = s;
     return ERR_OK;
-}
-
-/* The connection keeps it until it is closed: there are few, and closing it would be a round trip.
- */
-void postgres_finalize(struct target_stmt *s)
-{
-    mem_free(s);
 }
 
 enum err postgres_count_params(struct target_stmt *s, size_t *out, struct ectx *ec)
@@ -178,22 +233,13 @@ static struct mapping_value cell(struct target_library *l, const PGresult *r, in
     return v;
 }
 
-enum err postgres_query(struct target_stmt *s, const struct mapping_value *params, size_t count,
-                        target_row_fn row, void *ctx, struct ectx *ec)
+/* Takes the result. */
+static enum err take_rows(struct target_db *db, PGresult *r, target_row_fn row, void *ctx,
+                          struct ectx *ec)
 {
-    struct target_db *db = s->db;
     struct target_library *l = db->l;
-    const char *texts[TARGET_PARAMS_MAX];
     struct mapping_value values[TARGET_PARAMS_MAX];
-    enum err e = postgres_settle(db, ec);
-    e = e != ERR_OK ? e : all_params(db, params, count, texts, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
-    postgres_wait(db);
-    PGresult *r = l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
-    postgres_waited(db);
-    e = postgres_result(db, r, ec);
+    enum err e = postgres_result(db, r, ec);
     int columns = e == ERR_OK ? l->PQnfields(r) : 0;
     CHECK((size_t)columns <= TARGET_PARAMS_MAX);
     for (int i = 0; e == ERR_OK && i < l->PQntuples(r); i++) {
@@ -206,4 +252,37 @@ enum err postgres_query(struct target_stmt *s, const struct mapping_value *param
     }
     l->PQclear(r);
     return e;
+}
+
+enum err postgres_query(struct target_stmt *s, const struct mapping_value *params, size_t count,
+                        target_row_fn row, void *ctx, struct ectx *ec)
+{
+    struct target_db *db = s->db;
+    const char *texts[TARGET_PARAMS_MAX];
+    enum err e = postgres_settle(db, ec);
+    e = e != ERR_OK ? e : all_params(db, params, count, texts, ec);
+    if (e != ERR_OK) {
+        return e;
+    }
+    postgres_wait(db);
+    PGresult *r = db->l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    postgres_waited(db);
+    return take_rows(db, r, row, ctx, ec);
+}
+
+enum err postgres_ask(struct target_db *db, struct str sql, const struct mapping_value *params,
+                      size_t count, target_row_fn row, void *ctx, struct ectx *ec)
+{
+    const char *texts[TARGET_PARAMS_MAX];
+    enum err e = postgres_settle(db, ec);
+    e = e != ERR_OK ? e : all_params(db, params, count, texts, ec);
+    char *text = e != ERR_OK ? NULL : str_dup_z(sql);
+    if (text == NULL) {
+        return e != ERR_OK ? e : ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
+    }
+    postgres_wait(db);
+    PGresult *r = db->l->PQexecParams(db->conn, text, (int)count, NULL, texts, NULL, NULL, 0);
+    postgres_waited(db);
+    mem_free(text);
+    return take_rows(db, r, row, ctx, ec);
 }

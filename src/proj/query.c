@@ -27,13 +27,10 @@ static enum err open_reader(struct query *q)
 static void run(struct query *q, target_row_fn row)
 {
     const struct target_driver *driver = q->pr->driver;
-    struct target_stmt *s = NULL;
     enum err e = open_reader(q);
     if (e == ERR_OK) {
         driver->set_timeout(q->db, PROJ_QUERY_NS_MAX);
-        e = driver->prepare(q->db, buf_str(&q->sql), &s, &q->ec);
-        e = e != ERR_OK ? e : driver->query(s, q->params, q->param_count, row, q, &q->ec);
-        driver->finalize(s);
+        e = target_ask(driver, q->db, buf_str(&q->sql), q->params, q->param_count, row, q, &q->ec);
         if (e == ERR_CONFIG) { /* what was asked for was checked: what we keep is not there */
             e = ectx_wrap(&q->ec, ERR_IO, "projection '%.*s' cannot be read", STR(q->pr->name));
         }

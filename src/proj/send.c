@@ -60,12 +60,11 @@ static void fetch_run(struct work *w)
 {
     struct sending *s = CONTAINER_OF(w, struct sending, work);
     const struct target_driver *driver = s->pr->driver;
-    struct target_stmt *stmt = NULL;
     struct mapping_value name = apply_text(s->pr->name);
     enum err e = w->lane->db == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection") : ERR_OK;
-    e = e != ERR_OK ? e : driver->prepare(w->lane->db, str_of(fetch_sql), &stmt, &w->ec);
-    e = e != ERR_OK ? e : driver->query(stmt, &name, 1, take_row, s, &w->ec);
-    driver->finalize(stmt);
+    e = e != ERR_OK
+            ? e
+            : target_ask(driver, w->lane->db, str_of(fetch_sql), &name, 1, take_row, s, &w->ec);
     w->err = e == ERR_OK && s->failed ? ectx_fail(&w->ec, ERR_NO_MEMORY, "out of memory") : e;
 }
 

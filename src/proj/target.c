@@ -1,4 +1,4 @@
-/* Which database a target names. */
+/* Which database a target names; what every driver does alike. */
 #include "proj/target.h"
 
 #include <string.h>
@@ -19,6 +19,20 @@ MUST_USE enum err target_parse(struct str target, const struct target_driver **d
     enum err e = ectx_fail(ec, ERR_CONFIG, "'%.*s' is no target",
                            (int)(target.n > 20 ? 20 : target.n), target.p);
     ectx_hint(ec, "sqlite:FILE, or postgresql://USER@HOST/DATABASE");
+    return e;
+}
+
+MUST_USE enum err target_ask(const struct target_driver *driver, struct target_db *db,
+                             struct str sql, const struct mapping_value *params, size_t count,
+                             target_row_fn row, void *ctx, struct ectx *ec)
+{
+    if (driver->ask != NULL) {
+        return driver->ask(db, sql, params, count, row, ctx, ec);
+    }
+    struct target_stmt *s = NULL;
+    enum err e = driver->prepare(db, sql, &s, ec);
+    e = e != ERR_OK ? e : driver->query(s, params, count, row, ctx, ec);
+    driver->finalize(s);
     return e;
 }
 

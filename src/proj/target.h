@@ -68,7 +68,8 @@ struct target_driver {
     enum err (*exec_long)(struct target_db *db, const char *sql, struct ectx *ec);
     enum err (*prepare)(struct target_db *db, struct str sql, struct target_stmt **out,
                         struct ectx *ec);
-    void (*finalize)(struct target_stmt *s); /* NULL is fine */
+    /* From any thread, before its connection is closed. NULL is fine. */
+    void (*finalize)(struct target_stmt *s);
     /* How many parameters the database found in it: in SQL of one's own it may see others than we
      * do. A statement that gets another number of them fails with ERR_CONFIG (or ERR_CLOSED). */
     enum err (*count_params)(struct target_stmt *s, size_t *out, struct ectx *ec);
@@ -79,6 +80,9 @@ struct target_driver {
     enum err (*flush)(struct target_db *db, struct ectx *ec);
     enum err (*query)(struct target_stmt *s, const struct mapping_value *params, size_t count,
                       target_row_fn row, void *ctx, struct ectx *ec);
+    /* What is asked once, in one round trip. NULL: it is prepared for that; see target_ask. */
+    enum err (*ask)(struct target_db *db, struct str sql, const struct mapping_value *params,
+                    size_t count, target_row_fn row, void *ctx, struct ectx *ec);
     /* NULL, both: rows are run one by one. All rows at once; each parameter of the statement is an
      * array of the values of a column. */
     enum err (*run_rows)(struct target_db *db, const char *sql, const struct target_rows *rows,
@@ -103,6 +107,11 @@ struct target_driver {
     const char *table_suffix; /* " STRICT" */
 };
 extern const struct target_driver target_sqlite, target_postgres;
+
+/* Rows of a query that is not prepared. */
+MUST_USE enum err target_ask(const struct target_driver *driver, struct target_db *db,
+                             struct str sql, const struct mapping_value *params, size_t count,
+                             target_row_fn row, void *ctx, struct ectx *ec);
 
 /* "sqlite:FILE", "postgres://..." or "postgresql://...": driver and the rest. ERR_CONFIG. */
 MUST_USE enum err target_parse(struct str target, const struct target_driver **driver,

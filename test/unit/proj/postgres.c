@@ -85,6 +85,13 @@ TEST(postgres_that_does_not_answer_is_broken_off)
     base_interrupt(&target_postgres, target, "SELECT pg_sleep(60)", ERR_CLOSED);
 }
 
+static bool take_first(void *ctx, const struct mapping_value *values, size_t count)
+{
+    assert_int_equal(count, 1);
+    snprintf(ctx, 64, "%lld", (long long)values[0].integer);
+    return true;
+}
+
 struct hanging {
     struct target_db *db;
     enum err err;
@@ -155,6 +162,49 @@ TEST(postgres_that_hangs_is_broken_off)
     target_postgres.close(slow.db);
     target_postgres.close(other);
     target_postgres.close(idle);
+    target_postgres.unload(l);
+}
+
+/* A connection that lives for months does not collect statements at the server: neither those that
+ * are asked once, nor those that are finalized, whatever became of the transaction. */
+TEST(postgres_forgets_statements)
+{
+    static const char count[] = "SELECT COUNT(*) FROM pg_prepared_statements";
+    char target[256];
+    char got[64];
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct target_stmt *kept = NULL;
+    struct ectx ec;
+    server_schema(target, sizeof(target));
+    assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), 0, &db, &ec), ERR_OK);
+    assert_int_equal(target_postgres.prepare(db, STR_LIT("SELECT 7"), &kept, &ec), ERR_OK);
+    for (int i = 0; i < 20; i++) {
+        struct target_stmt *s = NULL;
+        const struct mapping_value one = {.kind = MAPPING_INT, .integer = 1};
+        assert_int_equal(target_ask(&target_postgres, db, STR_LIT("SELECT CAST($1 AS BIGINT)"),
+                                    &one, 1, take_first, got, &ec),
+                         ERR_OK);
+        assert_string_equal(got, "1");
+        bool fails = i % 2 == 1;
+        assert_int_equal(target_postgres.exec(db, "BEGIN", &ec), ERR_OK);
+        assert_int_equal(target_postgres.prepare(db, STR_LIT("SELECT 1"), &s, &ec), ERR_OK);
+        assert_int_equal(target_postgres.exec(db, fails ? "SELECT 1/0" : "SELECT 1", &ec),
+                         fails ? ERR_MALFORMED : ERR_OK);
+        target_postgres.finalize(s);
+        assert_int_equal(target_postgres.prepare(db, STR_LIT("SELECT 2"), &s, &ec),
+                         fails ? ERR_IO : ERR_OK);
+        if (!fails) {
+            target_postgres.finalize(s);
+        }
+        assert_int_equal(target_postgres.exec(db, "ROLLBACK", &ec), ERR_OK);
+    }
+    assert_string_equal(base_rows(&target_postgres, db, count, got, sizeof(got)), "2\n");
+    assert_int_equal(target_postgres.query(kept, NULL, 0, take_first, got, &ec), ERR_OK);
+    assert_string_equal(got, "7");
+    target_postgres.finalize(kept);
+    target_postgres.close(db);
     target_postgres.unload(l);
 }
 
