@@ -151,6 +151,7 @@ struct run {
     bool indexed;  /* as the target says */
     bool indexing; /* work is under way */
     struct work index_work;
+    struct pause index_pause;
     bool stopped;  /* needs a person */
     bool gone;     /* likewise: a table of it is; it is not opened before it is told to go on */
     bool dropping; /* is on its way out */
@@ -163,7 +164,7 @@ struct run {
     struct pause drop_pause;
     bool failed; /* `error` stands in its way */
     struct ectx error;
-    bool hindered; /* its switch failed: `hindrance` says why, whatever it applies */
+    bool hindered; /* its switch or indexes failed: `hindrance` says why, whatever it applies */
     struct ectx hindrance;
     struct pause switch_pause; /* of switches by themselves */
     int64_t drop_at_ms;        /* of a kept version; -1: none */

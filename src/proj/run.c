@@ -289,18 +289,24 @@ static void index_done(struct work *w)
     r->pr->work_pending--;
     if (w->err == ERR_OK) {
         r->indexed = true;
+        r->hindered = false;
     } else {
-        run_failed(r, &w->ec);
+        run_hindered(r, &w->ec);
+        pause_grow(&r->index_pause, env_mono_ns(r->pr->p->env));
+    }
+    if (lane_is_lost(w->err)) {
+        lane_fail(w->lane, &w->ec);
     }
     projection_moved(r->pr, r);
 }
 
-static void make_indexes(struct run *r)
+static void make_indexes(struct run *r, uint64_t now)
 {
-    if (r->indexed || r->indexing || r->dropping || r->pr->paused || r->pr->lanes_hold ||
-        !run_caught_up(r)) {
+    if (now < r->index_pause.until_ns || r->indexed || r->indexing || r->dropping ||
+        r->pr->paused || r->pr->lanes_hold || !run_caught_up(r)) {
         return;
     }
+    pause_begin(&r->index_pause, now);
     r->indexing = true;
     r->pr->work_pending++;
     r->index_work = (struct work){.run = index_run, .done = index_done};
@@ -368,5 +374,5 @@ void run_tick(struct run *r, uint64_t now)
     }
     run_go(r);
     tell(r, now);
-    make_indexes(r);
+    make_indexes(r, now);
 }

@@ -214,3 +214,40 @@ TEST_ON_BOTH(a_switch_that_is_under_way_at_a_stop_is_answered)
     assert_int_equal(call.c.err, ERR_STOPPED);
     world_deinit(&w);
 }
+
+static bool is_indexing(struct projection *pr)
+{
+    const struct run *r = run_find(pr, 2);
+    return r != NULL && r->indexing;
+}
+
+/* Indexes that cannot be made are not tried all the time. When they can, also with the connection
+ * lost meanwhile and no event in sight, the version is served. */
+TEST_ON_BOTH(indexes_that_cannot_be_made_are_told_and_tried_less_and_less)
+{
+    struct world w;
+    begin(&w, 55);
+    world_change_target(
+        &w, server_on_postgres
+                ? "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+                  "EXCEPTION 'too long' USING ERRCODE = '54000'; END $$; "
+                  "CREATE TRIGGER refuse BEFORE UPDATE OF indexed ON leat_version FOR EACH ROW "
+                  "WHEN (NEW.version = 2) EXECUTE FUNCTION refuse()"
+                : "CREATE TRIGGER refuse BEFORE UPDATE OF indexed ON leat_version WHEN NEW.version "
+                  "= 2 BEGIN SELECT RAISE(ABORT, 'too long'); END");
+    world_apply(&w, 2);
+    world_run(&w, 3000);
+    assert_in_range(begun(&w, is_indexing, 30), 2, 6);
+    assert_true(says(&w, 2, "too long"));
+    assert_int_equal(world_served(&w), 1);
+    world_until(&w, world_settled, 5000);
+    world_run(&w, 2000);
+    world_change_target(&w, server_on_postgres ? "DROP TRIGGER refuse ON leat_version"
+                                               : "DROP TRIGGER refuse");
+    if (server_on_postgres) {
+        server_end_connections();
+    }
+    world_until(&w, world_two_is_served, 200000);
+    assert_false(says(&w, 2, "too long"));
+    world_deinit(&w);
+}
