@@ -24,12 +24,12 @@
 #define INDEX_NAME_MAX       31u
 #define INDEX_PATH_MAX       1024u
 #define INDEX_ENTRY_MAX      (INDEX_KEY_MAX + INDEX_VALUE_MAX)
-#define INDEX_RUNS_MAX       64u /* of one table; then no flush begins before a merge is done */
+#define INDEX_RUNS_MAX       64u        /* of one table; no flush begins before a merge is done */
 #define INDEX_FENCES_MAX     (1u << 20) /* of one run: 8 MiB; then a fence stands for more blocks */
-#define INDEX_RUNS_MANY      16u /* of one table: every look-up asks them all, so they become fewer */
-#define INDEX_MERGES_MAX     3u          /* at once: a large one, and smaller ones before it */
-#define INDEX_MERGE_MAX      16u         /* runs that one merge takes */
-#define INDEX_MEMORY_FACTOR  4u          /* puts beyond so many times the memory fail */
+#define INDEX_RUNS_MANY      16u /* of one table: each look-up asks them all; fewer are better */
+#define INDEX_MERGES_MAX     3u  /* at once: a large one, and smaller ones before it */
+#define INDEX_MERGE_MAX      16u /* runs that one merge takes */
+#define INDEX_MEMORY_FACTOR  4u  /* puts beyond so many times the memory fail */
 #define INDEX_RETRY_NS       1000000000u /* after a failure, doubled up to the next */
 #define INDEX_RETRY_MOST_NS  30000000000u
 #define INDEX_FILTER_BITS    10u /* a prefix: about 1 % of foreign prefixes pass */
