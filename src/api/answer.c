@@ -7,9 +7,21 @@
 #define RETRY_AFTER_MS 1000
 #define LATE_BYTES     8192u /* a problem that comes too late */
 
-static void out_of_memory(struct api_call *c)
+/* May the request have had an effect? */
+static bool may_change(const struct api_call *c)
+{
+    const struct str method = c->request->method;
+    return !str_eq(method, STR_LIT("GET")) && !str_eq(method, STR_LIT("HEAD"));
+}
+
+static void out_of_memory(struct api_call *c, bool again)
 {
     struct ectx ec = {0};
+    if (again && may_change(c)) { /* "no memory, try again" would say that nothing was done */
+        idempotency_leave(c);
+        http_reply_lost(c->request);
+        return;
+    }
     enum err e = ectx_fail(&ec, ERR_NO_MEMORY, "the answer does not fit into memory");
     api_fail(c, e, &ec);
 }
@@ -22,8 +34,9 @@ void api_reply(struct api_call *c, int status, const struct http_header *headers
                                    .headers = headers,
                                    .header_count = header_count};
     if (buf_failed(json)) {
+        const bool again = !json->over;
         buf_deinit(json);
-        out_of_memory(c);
+        out_of_memory(c, again);
         return;
     }
     idempotency_leave(c);

@@ -86,6 +86,9 @@ struct http_head {
 void http_reply_with(struct http_request *r, const struct http_head *head, struct str body);
 /* The same; the buffer's memory is taken, not copied, and the buffer is empty afterwards. */
 void http_reply_take(struct http_request *r, const struct http_head *head, struct buf *body);
+/* Something was done and there is no memory to tell what: the connection goes, which says neither
+ * that it was done nor that it was not. The others do so too where they find no memory. */
+void http_reply_lost(struct http_request *r);
 bool http_value_legal(struct str value);
 
 /* application/problem+json (RFC 9457) with type, title, status, detail, hint. */

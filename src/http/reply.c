@@ -234,6 +234,11 @@ void http_reply_take(struct http_request *r, const struct http_head *head, struc
     reply(x, head, buf_str(&own), true);
 }
 
+void http_reply_lost(struct http_request *r)
+{
+    give_up(r->internal);
+}
+
 void http_reply(struct http_request *r, int status, const char *content_type, struct str body)
 {
     const struct http_head head = {.status = status, .content_type = content_type};
