@@ -12,6 +12,9 @@
 
 #define LINES_PAGE        500u
 #define LINES_ARENA_BYTES (64u * 1024 * 1024)
+/* Of a page's events, about: all of it is queued at once. */
+#define LINES_PAGE_BYTES HTTP_STREAM_HIGH
+#define LINES_ARENA_KEEP (16u * 1024) /* while the peer is slow */
 
 /* One read at a time. With neither `c` nor `out` the peer is gone, or was told that the server
  * stops: the read that is still under way is waited for. */
@@ -152,6 +155,9 @@ static void page(struct lines *k, enum es_problem problem, struct ectx *ec,
         k->full = !http_stream_write(k->out, buf_str(&b));
     }
     buf_deinit(&b);
+    if (k->full) {
+        arena_reset(&k->arena, LINES_ARENA_KEEP);
+    }
     if (k->out == NULL) {
         lines_free(k);
     } else if (!more) {
@@ -297,6 +303,7 @@ void events_lines_of_stream(struct api_call *c, struct es *es, const struct es_r
     k->form = form;
     k->of_stream = true;
     k->stream = *range;
+    k->stream.limit_bytes = LINES_PAGE_BYTES;
     k->stream.arena = &k->arena;
     k->stream.done = on_stream;
     k->stream.ctx = k;
@@ -312,6 +319,7 @@ void events_lines_of_all(struct api_call *c, struct es *es, const struct es_read
     }
     k->form = form;
     k->all = *range;
+    k->all.limit_bytes = LINES_PAGE_BYTES;
     k->all.arena = &k->arena;
     k->all.done = on_all;
     k->all.ctx = k;

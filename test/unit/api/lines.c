@@ -1,5 +1,6 @@
 /* NDJSON: an error is a problem with its status, or breaks the answer off; nothing ends as if it
  * were whole. */
+#include "net/net_int.h"
 #include "world.h"
 
 #define LINES "Accept: application/x-ndjson\r\n"
@@ -108,6 +109,28 @@ TEST(api_lines_of_nothing_have_the_status_of_a_page)
     world_deinit(&w);
 }
 
+TEST(api_lines_that_nobody_reads_hold_little)
+{
+    /* About two pages of 256 KiB wait, however many events are there. */
+    static const char *const targets[] = {"/api/v1/streams/long-1/events", "/api/v1/events"};
+    struct world w;
+    open_long(&w);
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        size_t most = 0;
+        begin(&w, targets[i]);
+        w.deaf = true;
+        for (int n = 0; n < 100; n++) {
+            turn(&w);
+            most = w.net->send_bytes > most ? w.net->send_bytes : most;
+        }
+        w.deaf = false;
+        assert_in_range(most, 100u * 1024, 600u * 1024);
+        hear(&w);
+        assert_true(has(&w, "\"revision\":1099,") && has(&w, LAST));
+    }
+    world_deinit(&w);
+}
+
 TEST(api_lines_begin_with_the_snapshot)
 {
     struct world w;
@@ -145,7 +168,7 @@ TEST(api_lines_break_off_when_the_stream_goes)
         begin(&w, "/api/v1/streams/long-1/events");
         aside(&w, rows[i].method, rows[i].target, rows[i].body);
         ends_broken(&w, rows[i].code);
-        assert_true(has(&w, "\"revision\":499,") && !has(&w, "\"revision\":1099,"));
+        assert_true(has(&w, "\"revision\":99,") && !has(&w, "\"revision\":1099,"));
         world_deinit(&w);
     }
 }

@@ -237,8 +237,8 @@ void turn(struct world *w)
     }
     (void)engine_tick(w->engine, env_mono_ns(w->env));
     net_flush(w->net);
-    enum err e;
-    while ((e = env_recv(w->sock, bytes, sizeof(bytes), &got)) == ERR_OK && got > 0) {
+    enum err e = ERR_AGAIN;
+    while (!w->deaf && (e = env_recv(w->sock, bytes, sizeof(bytes), &got)) == ERR_OK && got > 0) {
         buf_put(&w->in, bytes, got);
     }
     w->closed = w->closed || e != ERR_AGAIN;

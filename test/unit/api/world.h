@@ -43,6 +43,7 @@ struct world {
     bool projections;    /* with projections */
     bool closed;
     bool hold;       /* the log writes nothing */
+    bool deaf;       /* the client reads nothing */
     struct buf in;   /* the last answer */
     int status;      /* of it; 0: there is none */
     struct str body; /* of it */
