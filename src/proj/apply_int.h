@@ -129,6 +129,9 @@ MUST_USE enum err apply_event_read(struct apply *a, struct apply_event *e, bool 
  * type gave it. */
 MUST_USE enum err column_take(struct str column, enum def_type type, struct arena *a,
                               struct mapping_value *v, struct ectx *ec);
+/* The same, for a value that is to be stored: one that is indexed takes no long texts. */
+MUST_USE enum err column_store(const struct def_column *c, struct arena *a, struct mapping_value *v,
+                               struct ectx *ec);
 void column_give(enum def_type type, struct mapping_value *v);
 
 /* json_column.c: a value as it stands in a column of type json, and back. Both false: no memory. Of

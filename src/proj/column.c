@@ -7,7 +7,9 @@
  *   boolean   true or false; 1 or 0; a text that is one of these four
  *   json      anything, as JSON (json_column.c)
  *
- * A text is UTF-8 without a NUL, which no database stores alike. null is no value, and of any type.
+ * A text is UTF-8 without a NUL, which no database stores alike. In the key or an index it has a
+ * limit (text_max): PostgreSQL's depends on how well it can be packed, and on whether the index is
+ * there already. null is no value, and of any type.
  */
 #include <math.h>
 #include <string.h>
@@ -119,6 +121,19 @@ MUST_USE enum err column_take(struct str column, enum def_type type, struct aren
     return good ? ERR_OK
                 : ectx_fail(ec, ERR_MALFORMED, "column '%.*s' takes %s, not %s", STR(column),
                             takes[type], of_kind(v));
+}
+
+MUST_USE enum err column_store(const struct def_column *c, struct arena *a, struct mapping_value *v,
+                               struct ectx *ec)
+{
+    enum err e = column_take(c->name, c->type, a, v, ec);
+    if (e == ERR_OK && is_text(v) && c->text_max != 0 && v->text.n > c->text_max) {
+        e = ectx_fail(ec, ERR_MALFORMED,
+                      "column '%.*s' is in the key or an index, and takes texts of at most %zu "
+                      "bytes, not %zu",
+                      STR(c->name), c->text_max, v->text.n);
+    }
+    return e;
 }
 
 void column_give(enum def_type type, struct mapping_value *v)

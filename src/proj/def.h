@@ -19,6 +19,8 @@
 #define DEF_OPS_MAX     16u /* of one rule */
 #define DEF_LOOKUPS_MAX 8u  /* of one rule */
 #define DEF_INDEXES_MAX 16u /* of one table */
+#define DEF_INDEXED_MAX \
+    2000u /* bytes of texts in a key or an index; PostgreSQL's entry has 2,704 */
 #define DEF_ACTIONS_MAX 16u
 #define DEF_VERSION_MAX 1000000
 #define DEF_KEEP_MS     (24ll * 3600 * 1000) /* how long a version is kept after a switch */
@@ -26,6 +28,7 @@
 struct def_column {
     struct str name;
     enum def_type type;
+    size_t text_max; /* bytes of a text, as it is in the key or an index; 0: no limit of its own */
 };
 struct def_index {
     size_t *columns;

@@ -79,7 +79,8 @@ static enum err parse_columns(struct def_parser *p, const struct json *v, struct
         if (str_is_null(name)) {
             return no_memory(p);
         }
-        t->columns[t->column_count++] = (struct def_column){name, (enum def_type)type};
+        t->columns[t->column_count++] =
+            (struct def_column){.name = name, .type = (enum def_type)type};
     }
     return ERR_OK;
 }
@@ -141,6 +142,31 @@ static enum err parse_indexes(struct def_parser *p, const struct json *v, struct
         t->index_count++;
     }
     return ERR_OK;
+}
+
+/* The texts of one entry share what it may have. */
+static void limit_texts(struct def_table *t, const size_t *columns, size_t count)
+{
+    size_t texts = 0;
+    for (size_t i = 0; i < count; i++) {
+        texts += t->columns[columns[i]].type == DEF_TEXT;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct def_column *c = &t->columns[columns[i]];
+        const size_t most = texts == 0 ? 0 : DEF_INDEXED_MAX / texts;
+        if (c->type == DEF_TEXT && (c->text_max == 0 || c->text_max > most)) {
+            c->text_max = most;
+        }
+    }
+}
+
+/* An index is made when its table is full, or is there already: what fits must not depend on it. */
+static void limit_indexed(struct def_table *t)
+{
+    limit_texts(t, t->key, t->key_count);
+    for (size_t i = 0; i < t->index_count; i++) {
+        limit_texts(t, t->indexes[i].columns, t->indexes[i].count);
+    }
 }
 
 static bool cut_number(struct str *s)
@@ -209,6 +235,7 @@ MUST_USE enum err def_parse_tables(struct def_parser *p, const struct json *v)
         if (e != ERR_OK) {
             return e;
         }
+        limit_indexed(t);
         p->d->table_count++;
     }
     return ERR_OK;

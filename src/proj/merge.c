@@ -23,7 +23,6 @@
 #include "proj/merge_int.h"
 
 #define KEPT_BYTES_MAX (8u << 20)
-#define INDEXED_MAX    2000u       /* bytes of an index entry; PostgreSQL has 2,704 */
 #define ADD_MAX        (1ll << 53) /* sums of such do not leave 64 bits unseen */
 #define SLOTS_MIN      64u
 
@@ -34,31 +33,11 @@ static enum err no_memory(struct ectx *ec)
 
 /* ---- Life */
 
-static void look_at_indexes(struct merge_table *t)
-{
-    size_t widest = t->t->key_count;
-    for (size_t i = 0; i < t->t->key_count; i++) {
-        t->limited[t->t->key[i]] = true;
-    }
-    for (size_t i = 0; i < t->t->index_count; i++) {
-        const struct def_index *index = &t->t->indexes[i];
-        widest = index->count > widest ? index->count : widest;
-        for (size_t k = 0; k < index->count; k++) {
-            t->limited[index->columns[k]] = true;
-        }
-    }
-    t->text_max = INDEXED_MAX / widest;
-}
-
-static bool table_init(struct merge *m, struct merge_table *t, const struct def_table *of)
+static void table_init(struct merge_table *t, const struct def_table *of)
 {
     t->t = of;
     t->able = true;
     t->fresh = true;
-    t->limited = arena_new_n(&m->kept, bool, of->column_count + 1);
-    if (t->limited == NULL) {
-        return false;
-    }
     for (size_t i = 0; i < of->key_count; i++) {
         enum def_type type = of->columns[of->key[i]].type;
         t->able = t->able && type != DEF_REAL && type != DEF_JSON;
@@ -66,8 +45,6 @@ static bool table_init(struct merge *m, struct merge_table *t, const struct def_
     for (size_t i = 0; i < of->index_count; i++) {
         t->able = t->able && !of->indexes[i].unique;
     }
-    look_at_indexes(t);
-    return true;
 }
 
 MUST_USE enum err merge_create(const struct target_driver *driver, struct target_db *db,
@@ -83,13 +60,12 @@ MUST_USE enum err merge_create(const struct target_driver *driver, struct target
     arena_init(&m->rows, 2 * MERGE_BYTES_MAX);
     arena_init(&m->kept, KEPT_BYTES_MAX);
     m->tables = mem_zalloc(d->table_count + 1, sizeof(struct merge_table));
-    bool good = m->tables != NULL;
-    for (size_t i = 0; i < d->table_count && good; i++) {
-        good = table_init(m, &m->tables[i], &d->tables[i]);
-    }
-    if (!good) {
+    if (m->tables == NULL) {
         merge_destroy(m);
         return no_memory(ec);
+    }
+    for (size_t i = 0; i < d->table_count; i++) {
+        table_init(&m->tables[i], &d->tables[i]);
     }
     *out = m;
     return ERR_OK;
@@ -123,11 +99,6 @@ bool merge_guess_lost(struct merge *m)
 
 /* ---- What can be held back */
 
-static bool suits_text(const struct merge_table *t, size_t column, struct str text)
-{
-    return text.n <= (t->limited[column] ? t->text_max : MERGE_TEXT_MAX);
-}
-
 /* Not too much of a value, which is of its column's type already (column.c). */
 static bool suits(const struct merge_table *t, struct def_param use, const struct mapping_value *v)
 {
@@ -137,7 +108,7 @@ static bool suits(const struct merge_table *t, struct def_param use, const struc
     }
     switch (t->t->columns[use.column].type) {
     case DEF_TEXT:
-        return !adds && v->kind == MAPPING_TEXT && suits_text(t, use.column, v->text);
+        return !adds && v->kind == MAPPING_TEXT && v->text.n <= MERGE_TEXT_MAX;
     case DEF_INTEGER:
         return v->kind == MAPPING_INT &&
                (!adds || (v->integer <= ADD_MAX && v->integer >= -ADD_MAX));
@@ -146,7 +117,7 @@ static bool suits(const struct merge_table *t, struct def_param use, const struc
     case DEF_BOOLEAN:
         return !adds && v->kind == MAPPING_BOOL;
     case DEF_JSON:
-        return !adds && v->kind == MAPPING_JSON && suits_text(t, use.column, v->text);
+        return !adds && v->kind == MAPPING_JSON && v->text.n <= MERGE_TEXT_MAX;
     }
     return false;
 }

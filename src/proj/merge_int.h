@@ -28,9 +28,7 @@ struct merge_row {
 
 struct merge_table {
     const struct def_table *t;
-    bool able;     /* its keys are such that equal ones are found */
-    bool *limited; /* columns whose texts may be no longer than text_max: they are indexed */
-    size_t text_max;
+    bool able;                /* its keys are such that equal ones are found */
     bool fresh;               /* no key that was put had been there before */
     struct merge_row **slots; /* by the hash of the key; a power of two */
     size_t cap;

@@ -341,8 +341,7 @@ static enum err plan_op(struct plan *p, const struct def_op *op, const struct ma
             e = ectx_fail(ec, ERR_MALFORMED, "%.*s is not there", STR(source));
         }
         if (e == ERR_OK && op->uses != NULL) {
-            const struct def_column *column = &op->table->columns[op->uses[i].column];
-            e = column_take(column->name, column->type, arena, &params[i], ec);
+            e = column_store(&op->table->columns[op->uses[i].column], arena, &params[i], ec);
         }
         if (e != ERR_OK) {
             return e == ERR_MALFORMED ? ectx_wrap(ec, e, "%.*s", STR(op->what)) : e;
