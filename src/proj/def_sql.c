@@ -56,6 +56,17 @@ struct assigns {
     size_t count;
 };
 
+/* What `by` adds to. (The log may have others: SQLite took a text for a number.) */
+static enum err check_adds(struct def_parser *p, const struct json *at, const struct def_column *c)
+{
+    if (!p->declared || c->type == DEF_INTEGER || c->type == DEF_REAL) {
+        return ERR_OK;
+    }
+    return mapping_fail(&p->doc, at, 0, p->ec,
+                        "'%.*s' is no number: 'by' adds to columns of type integer or real",
+                        STR(c->name));
+}
+
 static enum err parse_assigns(struct def_parser *p, const struct json *op, const char *member,
                               const struct def_table *t, const struct mapping_names *names,
                               struct assigns *out)
@@ -74,6 +85,9 @@ static enum err parse_assigns(struct def_parser *p, const struct json *op, const
         enum err e = def_column_find(p, m, t, m->name, &column);
         if (e == ERR_OK && strcmp(member, "set") != 0) {
             e = def_check_comparable(p, m, &t->columns[column], member);
+        }
+        if (e == ERR_OK && strcmp(member, "by") == 0) {
+            e = check_adds(p, m, &t->columns[column]);
         }
         if (e == ERR_OK && out->count == PROJ_COLUMNS_MAX) {
             e = mapping_fail(&p->doc, m, 0, p->ec, "at most %u columns", PROJ_COLUMNS_MAX);

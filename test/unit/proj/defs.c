@@ -135,6 +135,30 @@ TEST(def_refuses_what_could_never_be_applied)
     def_destroy(d);
 }
 
+/* On PostgreSQL such a statement could not be prepared. */
+TEST(def_adds_to_numbers)
+{
+    static const char text[] =
+        "projection: p\nsource: { category: c }\ntarget: \"%s\"\ntables:\n"
+        "  t: { columns: { id: text, n: %s }, key: id }\nmaps:\n  - type: A\n"
+        "    increment: { table: t, key: { id: $id }, by: { n: 1 } }\n";
+    static const char *const targets[] = {"sqlite:x", "postgresql://x/y"};
+    static const char *const bad[] = {"text", "boolean"}, *const good[] = {"integer", "real"};
+    char declared[400];
+    struct ectx ec;
+    struct def *d = NULL;
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(declared, sizeof(declared), text, targets[i % 2], bad[i / 2]);
+        expect(declared, "p.json:8:55: 'n' is no number: 'by' adds to columns of type integer or "
+                         "real|");
+        assert_int_equal(def_create(str_of(declared), STR_LIT("p"), 1, &d, &ec), ERR_OK);
+        def_destroy(d);
+        snprintf(declared, sizeof(declared), text, targets[i % 2], good[i / 2]);
+        assert_int_equal(def_create(str_of(declared), STR_LIT("p"), 0, &d, &ec), ERR_OK);
+        def_destroy(d);
+    }
+}
+
 /* PostgreSQL has no comparison of JSON: such a table, index or statement could never be made. */
 TEST(def_compares_no_json)
 {
