@@ -15,8 +15,10 @@ static enum err send_request(int fd, const struct http_call *c, const struct add
 {
     struct buf b;
     buf_init(&b, HEAD_MAX + c->body.n);
-    buf_printf(&b, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nConnection: close\r\n",
-               c->method == NULL ? "GET" : c->method, c->path, to->host, to->port);
+    const bool v6 = strchr(to->host, ':') != NULL;
+    buf_printf(&b, "%s %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nConnection: close\r\n",
+               c->method == NULL ? "GET" : c->method, c->path, v6 ? "[" : "", to->host,
+               v6 ? "]" : "", to->port);
     if (!str_is_null(c->body)) {
         buf_printf(&b, "Content-Type: application/json\r\nContent-Length: %zu\r\n", c->body.n);
     }

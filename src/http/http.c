@@ -120,18 +120,26 @@ static void on_closed(void *state)
     mem_free(c);
 }
 
-/* A name that only a program on this machine can have meant (with or without a port). */
+/* What only a program on this machine can have meant (with or without a port): localhost, or an
+ * address of loopback as a literal, which no other site's name can stand for. */
 static bool is_loopback_host(struct str host)
 {
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        size_t n = strlen(names[i]);
-        if (host.n >= n && strncasecmp(host.p, names[i], n) == 0 &&
-            (host.n == n || host.p[n] == ':')) {
-            return true;
-        }
+    struct env_addr a = {0};
+    const bool v6 = host.n > 0 && host.p[0] == '[';
+    const char *end = host.n == 0 ? NULL : memchr(host.p, v6 ? ']' : ':', host.n);
+    const size_t at = end == NULL ? host.n : (size_t)(end - host.p);
+    const size_t skip = v6 ? 1 : 0;
+    if (v6 && (end == NULL || (at + 1 < host.n && host.p[at + 1] != ':'))) {
+        return false;
     }
-    return false;
+    const struct str name = str_make(host.p + skip, at - skip);
+    if (name.n == 0 || name.n >= sizeof(a.host) || strnlen(name.p, name.n) < name.n) {
+        return false;
+    }
+    memcpy(a.host, name.p, name.n);
+    return strcasecmp(a.host, "localhost") == 0
+               ? !v6
+               : (strchr(a.host, ':') != NULL) == v6 && env_addr_is_loopback(&a);
 }
 
 static void check_host(struct http_exchange *x, const struct http_listener *l)

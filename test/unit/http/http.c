@@ -102,6 +102,32 @@ TEST(http_a_foreign_host_is_refused_on_loopback)
     world_close(&w);
 }
 
+TEST(http_loopback_answers_for_every_address_of_loopback)
+{
+    static const char *const good[] = {"localhost",      "LocalHost:80",  "127.0.0.1",
+                                       "127.0.0.2:8080", "127.255.0.9:1", "[::1]",
+                                       "[::1]:8080",     "[0:0::1]:1",    "[::ffff:127.0.0.1]"};
+    static const char *const bad[] = {
+        "::1",         "::1:8080",   "[::1",           "[::1]evil.example",
+        "128.0.0.1",   "[::2]:80",   "127.0.0.1.evil", "[127.0.0.1]",
+        "[localhost]", "localhost.", "127.1",          ":80",
+        "1270000001",  "[]:80"};
+    struct world w;
+    char text[256];
+    for (size_t i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
+        const bool answers = i < ARRAY_LEN(good);
+        const char *host = answers ? good[i] : bad[i - ARRAY_LEN(good)];
+        snprintf(text, sizeof(text), "GET /hello HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+        world_open(&w, "127.0.0.1:0");
+        ask(&w, text);
+        if ((strstr(w.reply, "200 OK") != NULL) != answers ||
+            (strstr(w.reply, " 421 ") == NULL) != answers) {
+            fail_msg("%s: %.60s", host, w.reply);
+        }
+        world_close(&w);
+    }
+}
+
 TEST(http_connection_close_is_obeyed)
 {
     struct world w;
