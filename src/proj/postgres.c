@@ -166,6 +166,7 @@ void postgres_read_pending(struct target_db *db)
  * once. */
 MUST_USE enum err postgres_settle(struct target_db *db, struct ectx *ec)
 {
+    postgres_read_left(db);
     postgres_read_pending(db);
     if (db->pipeline) {
         (void)db->l->PQexitPipelineMode(db->conn);

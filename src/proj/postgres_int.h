@@ -32,11 +32,12 @@
     X(PQnparams)              \
     X(PQexecPrepared)         \
     X(PQsendQueryPrepared)    \
+    X(PQsendQueryParams)      \
+    X(PQsetSingleRowMode)     \
     X(PQenterPipelineMode)    \
     X(PQexitPipelineMode)     \
     X(PQpipelineSync)         \
     X(PQgetResult)            \
-    X(PQntuples)              \
     X(PQnfields)              \
     X(PQftype)                \
     X(PQgetisnull)            \
@@ -85,6 +86,7 @@ struct target_db {
     struct target_stmt *_Atomic closed; /* see postgres_stmt.c */
     unsigned pending;
     bool pipeline;
+    bool left;       /* rows that nobody wants any more */
     enum err failed; /* of a pending statement */
     struct ectx failed_ec;
     struct arena arena;  /* parameters as text */
@@ -117,6 +119,7 @@ enum err postgres_prepare(struct target_db *db, struct str sql, struct target_st
                           struct ectx *ec);
 void postgres_finalize(struct target_stmt *s);
 enum err postgres_count_params(struct target_stmt *s, size_t *out, struct ectx *ec);
+void postgres_read_left(struct target_db *db);
 void postgres_forget_closed(struct target_db *db); /* the connection goes */
 enum err postgres_ask(struct target_db *db, struct str sql, const struct mapping_value *params,
                       size_t count, target_row_fn row, void *ctx, struct ectx *ec);

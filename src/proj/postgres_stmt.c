@@ -15,6 +15,7 @@
 
 #define PENDING_MAX 256u /* statements sent and not yet answered */
 #define ARENA_KEEP  (256u << 10)
+#define LEFT_MAX    64u /* rows behind the last that was wanted, read over at once */
 
 struct target_stmt {
     struct target_db *db;
@@ -156,6 +157,7 @@ static enum err send_one(struct target_stmt *s, const char *const *texts, size_t
                          struct ectx *ec)
 {
     struct target_db *db = s->db;
+    postgres_read_left(db);
     if (!db->pipeline && db->l->PQenterPipelineMode(db->conn) != 1) {
         return postgres_lost(db, ec);
     }
@@ -233,25 +235,62 @@ static struct mapping_value cell(struct target_library *l, const PGresult *r, in
     return v;
 }
 
-/* Takes the result. */
-static enum err take_rows(struct target_db *db, PGresult *r, target_row_fn row, void *ctx,
+/* ---- Rows: one at a time, so that not all of them are in memory */
+
+/* What is left of a query that had enough. */
+void postgres_read_left(struct target_db *db)
+{
+    PGresult *r = NULL;
+    while (db->left) {
+        postgres_wait(db);
+        r = db->l->PQgetResult(db->conn);
+        postgres_waited(db);
+        db->left = r != NULL;
+        db->l->PQclear(r);
+    }
+}
+
+/* False: enough. */
+static bool take_row(struct target_db *db, const PGresult *r, struct mapping_value *values,
+                     target_row_fn row, void *ctx)
+{
+    int columns = db->l->PQnfields(r);
+    CHECK((size_t)columns <= TARGET_PARAMS_MAX);
+    for (int c = 0; c < columns; c++) {
+        values[c] = cell(db->l, r, 0, c);
+    }
+    return row(ctx, values, (size_t)columns);
+}
+
+/* Of the query that was just sent. The first failure counts, and that there is no result at all. */
+static enum err take_rows(struct target_db *db, bool sent, target_row_fn row, void *ctx,
                           struct ectx *ec)
 {
     struct target_library *l = db->l;
-    struct mapping_value values[TARGET_PARAMS_MAX];
-    enum err e = postgres_result(db, r, ec);
-    int columns = e == ERR_OK ? l->PQnfields(r) : 0;
-    CHECK((size_t)columns <= TARGET_PARAMS_MAX);
-    for (int i = 0; e == ERR_OK && i < l->PQntuples(r); i++) {
-        for (int c = 0; c < columns; c++) {
-            values[c] = cell(l, r, i, c);
+    struct mapping_value values[TARGET_PARAMS_MAX]; /* here, as they are cleared each time */
+    enum err e = ERR_OK;
+    bool enough = false;
+    unsigned more = 0;
+    bool any = false;
+    sent = sent && l->PQsetSingleRowMode(db->conn) == 1;
+    db->left = sent;
+    while (db->left) {
+        PGresult *r = l->PQgetResult(db->conn);
+        any = any || r != NULL;
+        db->left = r != NULL;
+        if (r != NULL && l->PQresultStatus(r) == PGRES_SINGLE_TUPLE) {
+            enough = enough || !take_row(db, r, values, row, ctx);
+            more += enough;
+        } else if (r != NULL && e == ERR_OK) {
+            e = postgres_result(db, r, ec);
         }
-        if (!row(ctx, values, (size_t)columns)) {
+        l->PQclear(r);
+        if (more > LEFT_MAX) {
             break;
         }
     }
-    l->PQclear(r);
-    return e;
+    postgres_waited(db);
+    return any || e != ERR_OK ? e : postgres_lost(db, ec);
 }
 
 enum err postgres_query(struct target_stmt *s, const struct mapping_value *params, size_t count,
@@ -265,9 +304,8 @@ enum err postgres_query(struct target_stmt *s, const struct mapping_value *param
         return e;
     }
     postgres_wait(db);
-    PGresult *r = db->l->PQexecPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
-    postgres_waited(db);
-    return take_rows(db, r, row, ctx, ec);
+    bool sent = db->l->PQsendQueryPrepared(db->conn, s->name, (int)count, texts, NULL, NULL, 0);
+    return take_rows(db, sent, row, ctx, ec);
 }
 
 enum err postgres_ask(struct target_db *db, struct str sql, const struct mapping_value *params,
@@ -281,8 +319,7 @@ enum err postgres_ask(struct target_db *db, struct str sql, const struct mapping
         return e != ERR_OK ? e : ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
     postgres_wait(db);
-    PGresult *r = db->l->PQexecParams(db->conn, text, (int)count, NULL, texts, NULL, NULL, 0);
-    postgres_waited(db);
+    bool sent = db->l->PQsendQueryParams(db->conn, text, (int)count, NULL, texts, NULL, NULL, 0);
     mem_free(text);
-    return take_rows(db, r, row, ctx, ec);
+    return take_rows(db, sent, row, ctx, ec);
 }

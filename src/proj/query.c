@@ -35,7 +35,7 @@ static void run(struct query *q, target_row_fn row)
             e = ectx_wrap(&q->ec, ERR_IO, "projection '%.*s' cannot be read", STR(q->pr->name));
         }
     }
-    q->keep = e == ERR_OK || e == ERR_REQUEST_TIMED_OUT;
+    q->keep = (e == ERR_OK || e == ERR_REQUEST_TIMED_OUT) && q->err == ERR_OK && !q->full;
     q->err = q->err != ERR_OK ? q->err : e;
 }
 
@@ -43,7 +43,8 @@ static bool view_row(void *ctx, const struct mapping_value *values, size_t count
 {
     struct query *q = ctx;
     (void)count;
-    if (q->row_count == q->limit || (q->row_count > 0 && q->rows.n > PROJ_QUERY_BYTES_MAX)) {
+    q->full = q->row_count > 0 && q->rows.n > PROJ_QUERY_BYTES_MAX;
+    if (q->row_count == q->limit || q->full) {
         q->more = true;
         return false;
     }

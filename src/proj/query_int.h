@@ -17,6 +17,7 @@ struct query {
     struct proj_parked_list *parked; /* instead of `call` */
     struct target_db *db;
     bool keep; /* the connection is good for another one */
+    bool full; /* there may be many rows left on it */
     struct arena arena;
     struct buf sql;
     struct mapping_value params[TARGET_PARAMS_MAX];

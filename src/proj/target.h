@@ -44,7 +44,9 @@ struct target_rows {
 
 enum { TARGET_READ_ONLY = 1, TARGET_MEMORY = 2 /* a scratch database; `where` is not used */ };
 
-/* false: enough. Texts are valid within the call. */
+/* false: enough. Texts are valid within the call. Rows come as they are read, so a query may still
+ * fail after some; nothing else is done on the connection meanwhile. Who has enough long before the
+ * end closes the connection, or the next call reads over the rest. */
 typedef bool (*target_row_fn)(void *ctx, const struct mapping_value *values, size_t count);
 
 struct target_driver {

@@ -208,6 +208,112 @@ TEST(postgres_forgets_statements)
     target_postgres.unload(l);
 }
 
+struct large {
+    size_t rows, wanted;
+};
+static bool take_large(void *ctx, const struct mapping_value *values, size_t count)
+{
+    struct large *l = ctx;
+    assert_int_equal(count, 2);
+    assert_int_equal(values[1].text.n, 200000);
+    l->rows++;
+    return l->rows < l->wanted;
+}
+static size_t rows_made(struct target_db *db)
+{
+    char got[64];
+    return (size_t)atoi(
+        base_rows(&target_postgres, db, "SELECT last_value FROM made", got, sizeof(got)));
+}
+
+/* Whoever has enough of 200 MB has not got all of it into memory: the server was not even asked for
+ * most of it. What is done next on the connection reads over the rest, and is right. */
+TEST(postgres_does_not_read_what_nobody_wants)
+{
+    static const char sql[] =
+        "SELECT nextval('made'), repeat('x', 200000) FROM generate_series(1, 1000)";
+    char target[256];
+    char got[64];
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct target_db *other = NULL;
+    struct target_stmt *s = NULL;
+    struct target_stmt *insert = NULL;
+    struct ectx ec;
+    server_schema(target, sizeof(target));
+    assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), 0, &db, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), 0, &other, &ec), ERR_OK);
+    assert_int_equal(
+        target_postgres.exec(db, "CREATE SEQUENCE made; CREATE TABLE t (n BIGINT)", &ec), ERR_OK);
+    assert_int_equal(target_postgres.prepare(db, str_of(sql), &s, &ec), ERR_OK);
+    assert_int_equal(
+        target_postgres.prepare(db, STR_LIT("INSERT INTO t VALUES ($1)"), &insert, &ec), ERR_OK);
+    for (int round = 0; round < 3; round++) {
+        struct large some = {.wanted = 5};
+        assert_int_equal(target_postgres.exec(other, "ALTER SEQUENCE made RESTART", &ec), ERR_OK);
+        assert_int_equal(round == 0 ? target_ask(&target_postgres, db, str_of(sql), NULL, 0,
+                                                 take_large, &some, &ec)
+                                    : target_postgres.query(s, NULL, 0, take_large, &some, &ec),
+                         ERR_OK);
+        assert_int_equal(some.rows, 5);
+        assert_true(rows_made(other) < 500);
+        if (round == 0) {
+            assert_int_equal(target_postgres.exec(db, "SELECT 1", &ec), ERR_OK);
+            assert_int_equal(rows_made(other), 1000);
+        } else if (round == 1) {
+            const struct mapping_value one = {.kind = MAPPING_INT, .integer = 1};
+            assert_int_equal(target_postgres.run(insert, &one, 1, NULL, &ec), ERR_OK);
+            assert_int_equal(target_postgres.flush(db, &ec), ERR_OK);
+            assert_string_equal(
+                base_rows(&target_postgres, other, "SELECT n FROM t", got, sizeof(got)), "1\n");
+        }
+    }
+    target_postgres.finalize(s);
+    target_postgres.finalize(insert);
+    target_postgres.close(db);
+    assert_true(rows_made(other) < 500); /* nothing is read to close it */
+    target_postgres.close(other);
+    target_postgres.unload(l);
+}
+
+static bool count_rows(void *ctx, const struct mapping_value *values, size_t count)
+{
+    (void)values;
+    ++*(size_t *)ctx;
+    return count == 1;
+}
+
+/* A failure in the middle is one, though rows were told already; and the connection goes on. */
+TEST(postgres_queries_may_fail_after_some_rows)
+{
+    char target[256];
+    size_t rows = 0;
+    struct target_library *l = NULL;
+    struct target_db *db = NULL;
+    struct ectx ec;
+    server_schema(target, sizeof(target));
+    assert_int_equal(target_postgres.load(&l, &ec), ERR_OK);
+    assert_int_equal(target_postgres.open(l, str_of(target), 0, &db, &ec), ERR_OK);
+    assert_int_equal(target_ask(&target_postgres, db,
+                                STR_LIT("SELECT 1 / (30 - g) FROM generate_series(1, 50) g"), NULL,
+                                0, count_rows, &rows, &ec),
+                     ERR_MALFORMED);
+    assert_non_null(strstr(ec.text, "division by zero"));
+    assert_true(rows < 30);
+    rows = 0;
+    assert_int_equal(target_ask(&target_postgres, db,
+                                STR_LIT("SELECT g FROM generate_series(1, 50) g"), NULL, 0,
+                                count_rows, &rows, &ec),
+                     ERR_OK);
+    assert_int_equal(rows, 50);
+    assert_int_equal(target_ask(&target_postgres, db, STR_LIT("SELECT nothing"), NULL, 0,
+                                count_rows, &rows, &ec),
+                     ERR_CONFIG);
+    target_postgres.close(db);
+    target_postgres.unload(l);
+}
+
 /* What writes has five minutes, or less where the role or the database says so; what makes indexes
  * has the server's own limit. */
 TEST(postgres_limits_what_writes)
