@@ -36,6 +36,7 @@ static void run(struct query *q, target_row_fn row)
         }
     }
     q->keep = (e == ERR_OK || e == ERR_REQUEST_TIMED_OUT) && q->err == ERR_OK && !q->full;
+    e = e == ERR_CLOSED ? ERR_AGAIN : e; /* whoever asked did nothing wrong: 503 */
     q->err = q->err != ERR_OK ? q->err : e;
 }
 

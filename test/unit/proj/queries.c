@@ -95,6 +95,26 @@ TEST(query_filters_and_orders)
     world_deinit(&w);
 }
 
+/* A connection that was lost is no fault of whoever asks, and the next query has a new one. */
+TEST(query_says_again_when_the_connection_is_lost)
+{
+    struct world w;
+    struct arena arena;
+    server_on_postgres = true;
+    begin(&w);
+    server_on_postgres = false;
+    arena_init(&arena, 4u << 20);
+    struct asking a = {.q = {.view = STR_LIT("keys"), .arena = &arena}};
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    server_end_connections();
+    assert_int_equal(ask(&w, &a), ERR_AGAIN);
+    assert_non_null(strstr(a.q.ec.text, "PostgreSQL"));
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    assert_int_equal(a.q.row_count, 5);
+    arena_deinit(&arena);
+    world_deinit(&w);
+}
+
 /* Page by page, each row once, however the pages are cut, and whatever is written meanwhile. */
 TEST(query_pages_show_each_row_once)
 {
