@@ -261,8 +261,8 @@ TEST(http_a_refusal_is_read_by_who_still_sends)
      * and the answer lost with it. */
     static const char *const asks[] = {
         "POST /hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n",
-        "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n"
-        "Expect: 100-continue\r\n\r\n",
+        ("POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n"
+         "Expect: 100-continue\r\n\r\n"),
         "no method\r\n\r\n"};
     static const char *const answers[] = {"HTTP/1.1 413 ", "HTTP/1.1 404 ", "HTTP/1.1 400 "};
     for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
