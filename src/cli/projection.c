@@ -315,7 +315,7 @@ int run_projection_template(struct cli *cli)
                      ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory")
                      : http_api(cli, "GET", path.p, STR_NULL, &status, &v);
     if (e == ERR_OK) {
-        e = cli->json ? print_raw(cli, v->raw) : out_write(member_str(v, "definition"), &cli->ec);
+        e = cli->json ? print_answer(cli, v) : out_write(member_str(v, "definition"), &cli->ec);
     }
     return cli_report(e, &cli->ec);
 }
