@@ -382,6 +382,8 @@ static void open_run(struct env_job *job)
     buf_put_u8(&sql, 0);
     enum err e = target_sqlite.open(c->p->sqlite, STR_LIT("-"), TARGET_MEMORY, &c->db, &c->ec);
     if (e == ERR_OK) {
+        const uint64_t most_ns = c->p->config.check_ns; /* SQL of one's own may never end */
+        target_sqlite.set_timeout(c->db, most_ns == 0 ? PROJ_QUERY_NS_MAX : most_ns);
         e = !good || buf_failed(&sql) ? ectx_fail(&c->ec, ERR_NO_MEMORY, "out of memory")
                                       : target_sqlite.exec(c->db, (const char *)sql.p, &c->ec);
     }

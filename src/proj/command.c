@@ -81,6 +81,15 @@ static enum err check_views(struct proj *p, struct projection *pr, const struct 
             ectx_hint(ec, "names of tables are unique over all projections, whatever their target");
             return e;
         }
+        const char *unseen = registry_unseen(p->registry);
+        if (unseen != NULL) {
+            enum err e = ectx_fail(ec, ERR_NOT_READY,
+                                   "view '%.*s' may belong to projection '%s', of which nothing "
+                                   "is understood",
+                                   STR(view), unseen);
+            ectx_hint(ec, "start the version of Leat that declared it, or remove it there");
+            return e;
+        }
     }
     return ERR_OK;
 }

@@ -171,7 +171,7 @@ static void drop_done(struct work *w)
         r->error = w->ec;
         r->drop_sent = false;
         pause_grow(&r->drop_pause, env_mono_ns(pr->p->env));
-        if (lane_is_lost(w->err)) {
+        if (lane_is_lost(w->err) || w->err == ERR_READ_ONLY) { /* another may be able to write */
             lane_fail(w->lane, &w->ec);
         }
         return;

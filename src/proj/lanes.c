@@ -51,7 +51,7 @@ static bool all_open(struct projection *pr, unsigned count)
         }
         LIST_FOR_EACH (link, next, &pr->runs) {
             const struct run *r = CONTAINER_OF(link, struct run, link);
-            if (!r->open[i] && !r->dropping && !r->gone) {
+            if (run_wants_lane(r, l) && (i > 0 || !r->failed)) {
                 return false;
             }
         }

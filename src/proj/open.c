@@ -146,6 +146,24 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
     r->pr->actions_waiting = r->pr->actions_waiting || r->d->has_actions; /* of those before us */
 }
 
+/* Nobody is at work on it, and what failed is not the definition: another connection may find
+ * another server behind the name (one that can write), or other rights. */
+static bool is_of_no_use(const struct lane *l)
+{
+    const struct opening *o = &l->open;
+    bool failed = false;
+    LIST_FOR_EACH (link, next, &l->pr->runs) {
+        if (CONTAINER_OF(link, struct run, link)->open[l->index]) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < o->count; i++) {
+        failed = failed || (o->err[i] != ERR_OK && o->err[i] != ERR_STOPPED &&
+                            o->err[i] != ERR_CONFIG && o->err[i] != ERR_AGAIN);
+    }
+    return failed;
+}
+
 static void open_done(struct work *w)
 {
     struct lane *l = w->lane;
@@ -177,6 +195,7 @@ static void open_done(struct work *w)
         opened_run(l, o->runs[i], i);
         good = good && (o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED);
     }
+    l->broken = l->broken || is_of_no_use(l);
     /* Switches run on the first, one after the other with this. What another one read may be from
      * before a switch that ended since. */
     if (o->served != 0 && !pr->switching && l->index == 0) {
@@ -229,7 +248,7 @@ void lane_open(struct lane *l)
     LIST_FOR_EACH (link, next, &pr->runs) {
         struct run *r = CONTAINER_OF(link, struct run, link);
         o->known[o->known_count++] = r->d->version;
-        if (!r->dropping && !r->gone && !r->open[l->index]) {
+        if (run_wants_lane(r, l)) {
             CHECK(o->count < PROJ_VERSIONS_MAX);
             o->runs[o->count] = r;
             o->err[o->count++] = ERR_OK;

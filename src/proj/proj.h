@@ -84,6 +84,8 @@ struct proj_config {
     void *append_ctx;
     const struct proj_upcasts *upcasts; /* NULL: there is no event store */
     uint64_t lanes_lag;                 /* 0: PROJ_LANES_LAG */
+    uint64_t check_ns;                  /* that a statement may take while a definition is tried; 0:
+                                         * PROJ_QUERY_NS_MAX */
 };
 MUST_USE enum err proj_create(const struct proj_config *config, struct proj **out, struct ectx *ec);
 /* Reads the definitions from the log and begins; `ready` when they are known (the projections then

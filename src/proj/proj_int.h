@@ -310,6 +310,8 @@ void run_failed(struct run *r, const struct ectx *ec); /* but what stopped it st
 void run_fine(struct run *r);
 void run_hindered(struct run *r, const struct ectx *ec);
 struct run *run_find(struct projection *pr, uint32_t version);
+/* Is it to be opened there? On others than the first when it could be on that one. */
+bool run_wants_lane(const struct run *r, const struct lane *l);
 struct run *run_building(struct projection *pr);
 
 /* view.c */
@@ -402,6 +404,8 @@ struct registry_change {
 };
 /* Why the record of this projection cannot be understood; NULL: it can, or there is none. */
 const char *registry_unusable(const struct registry *g, struct str name);
+/* A projection of whose record nothing is understood, not even its views; NULL: there is none. */
+const char *registry_unseen(const struct registry *g);
 bool registry_is_busy(const struct registry *g, struct str name);
 /* Which other one, that is on its way into the log, declares this view; null: none. */
 struct str registry_declares(const struct registry *g, struct str name, struct str view);

@@ -190,8 +190,7 @@ static bool needs_opening(const struct lane *l)
         return true;
     }
     LIST_FOR_EACH (link, next, &l->pr->runs) {
-        const struct run *r = CONTAINER_OF(link, struct run, link);
-        if (!r->open[l->index] && !r->dropping && !r->gone) {
+        if (run_wants_lane(CONTAINER_OF(link, struct run, link), l)) {
             return true;
         }
     }
@@ -214,8 +213,10 @@ void projection_go(struct projection *pr)
     /* When one that no shard is on was refused, the others wait for the next time too. */
     unsigned goal = pr->lanes_refused ? 0 : pr->lane_goal;
     for (unsigned i = 0; i < pr->lane_count || i < goal; i++) {
-        /* The first makes the tables that the others find. */
-        bool turn = i == 0 || (pr->known && !pr->lanes[0].opening && !needs_opening(&pr->lanes[0]));
+        /* The first makes the tables that the others find. A version that it cannot make does not
+         * hold up those that it could. */
+        const struct lane *first = &pr->lanes[0];
+        bool turn = i == 0 || (pr->known && first->connected && !first->broken && !first->opening);
         if (turn && now >= pr->retry_ns && needs_opening(&pr->lanes[i])) {
             lane_open(&pr->lanes[i]);
         }

@@ -265,6 +265,18 @@ const char *registry_unusable(const struct registry *g, struct str name)
     return NULL;
 }
 
+const char *registry_unseen(const struct registry *g)
+{
+    for (const struct list *link = g->unusable.next; link != &g->unusable; link = link->next) {
+        const struct found *f =
+            (const struct found *)(const void *)((const char *)link - offsetof(struct found, link));
+        if (projection_find(g->p, str_of(f->name)) == NULL) {
+            return f->name;
+        }
+    }
+    return NULL;
+}
+
 static void read_more(struct registry *g, int64_t offset);
 
 static void read_done(struct engine_read *read)

@@ -64,6 +64,11 @@ struct run *run_find(struct projection *pr, uint32_t version)
     return NULL;
 }
 
+bool run_wants_lane(const struct run *r, const struct lane *l)
+{
+    return !r->open[l->index] && !r->dropping && !r->gone && (l->index == 0 || r->open[0]);
+}
+
 /* The version that is being filled: not served, and not kept from before. */
 struct run *run_building(struct projection *pr)
 {

@@ -125,6 +125,11 @@ static enum err fail(struct target_db *db, int code, struct ectx *ec)
 {
     const char *text = db->l->sqlite3_errmsg(db->db);
     bool schema = (code & 0xff) == SQLITE_ERROR && is_of_schema(text);
+    if ((code & 0xff) == SQLITE_INTERRUPT && db->timeout_ns != 0 &&
+        !atomic_load_explicit(&db->l->interrupted, memory_order_relaxed)) {
+        return ectx_fail(ec, error_of(code), "SQLite: a statement took longer than %g s",
+                         (double)db->timeout_ns / 1e9);
+    }
     return ectx_fail(ec, schema ? ERR_CONFIG : error_of(code), "SQLite: %s", text);
 }
 

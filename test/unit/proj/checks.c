@@ -109,6 +109,34 @@ TEST(check_tells_of_sql_that_its_database_reads_otherwise)
     world_deinit(&w);
 }
 
+/* A check has one of few workers, and its SQL may have no end. */
+TEST(check_breaks_off_sql_that_has_no_end)
+{
+    static const char text[] = "projection: own\n"
+                               "source: { topics: events }\n"
+                               "target: sqlite:x\n"
+                               "tables: { t: { columns: { id: text, a: integer }, key: id } }\n"
+                               "maps:\n"
+                               "  - type: Added\n"
+                               "    sql: { statement: \"INSERT INTO {t} (id, a) WITH RECURSIVE "
+                               "n(i) AS (SELECT 1 UNION ALL "
+                               "SELECT i + 1 FROM n) SELECT 'x', MAX(i) FROM n\" }\n";
+    struct world w;
+    struct worst_config cfg;
+    char got[4096];
+    worst_config_good(&cfg, 23);
+    world_init(&w, 23, &cfg);
+    w.check_ns = 20u * 1000 * 1000;
+    worst_topic_make(w.log, "events", WORLD_PARTS);
+    world_up(&w, 0);
+    world_run(&w, 500);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+    assert_string_equal(check(&w, text, 0, got, sizeof(got)),
+                        "SQLite: a statement took longer than 0.02 s");
+    world_deinit(&w);
+}
+
 /* A view of another projection has every column that some look-up of it names. */
 TEST(check_knows_all_columns_of_views_of_others)
 {

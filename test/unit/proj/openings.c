@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "proj/proj_int.h"
 #include "record/record.h"
 #include "server.h"
 #include "world.h"
@@ -51,6 +52,39 @@ TEST(a_parked_key_is_not_overtaken_after_a_version_found_no_connection)
     world_deinit(&w);
 }
 
+static bool is_read_only(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    char text[512];
+    (void)snprintf(text, sizeof(text), "%.*s", STR(s.versions[0].error));
+    bool is = strstr(text, "read-only transaction") != NULL;
+    arena_deinit(&a);
+    return is;
+}
+
+/* Behind its name is a server that cannot be written to, and later one that can: only a new
+ * connection finds it. */
+TEST(a_connection_that_cannot_write_is_made_anew)
+{
+#define EACH_DATABASE(what)                                                                    \
+    "SET transaction_read_only = off; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I " what "'" \
+    ", current_database()); END $$"
+    struct world w;
+    server_on_postgres = true;
+    begin(&w, 44);
+    world_change_target(&w, EACH_DATABASE("SET default_transaction_read_only = on"));
+    server_end_connections();
+    world_say(&w, 20, 0);
+    world_until(&w, is_read_only, 30000);
+    world_change_target(&w, EACH_DATABASE("RESET default_transaction_read_only"));
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "__v1");
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
 static bool two_has_failed(struct world *w)
 {
     struct arena a;
@@ -65,6 +99,44 @@ static bool two_has_failed(struct world *w)
     return failed;
 }
 
+#define REFUSES_TWO                                                                \
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE " \
+    "EXCEPTION 'no room for it' USING ERRCODE = '53100'; END $$; "                 \
+    "CREATE TRIGGER refuse BEFORE INSERT ON leat_version FOR EACH ROW WHEN "       \
+    "(NEW.version = 2) EXECUTE FUNCTION refuse()"
+
+/* Also not where that one writes with several connections, and loses them. */
+TEST(a_version_that_cannot_be_opened_does_not_hold_several_connections)
+{
+    struct world w;
+    server_on_postgres = true;
+    begin(&w, 45);
+    world_change_target(&w, REFUSES_TWO);
+    const struct projection *pr = projection_find(w.nodes[0].proj, STR_LIT("sums"));
+    for (int i = 0; i < 1000 && pr->lane_count == 1; i++) {
+        world_say(&w, 50, 0);
+        world_run(&w, 50);
+    }
+    assert_true(pr->lane_count > 1);
+    world_apply(&w, 2);
+    world_until(&w, two_has_failed, 10000);
+    assert_true(pr->lane_count > 1);
+    server_end_connections();
+    for (int i = 0; i < 3; i++) {
+        world_say(&w, 20, 0);
+        world_run(&w, 2000);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "__v1");
+        assert_true(two_has_failed(&w));
+    }
+    world_change_target(&w, "DROP TRIGGER refuse ON leat_version");
+    world_until(&w, world_two_is_served, 60000);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
 /* What is in the way of one version alone is in nobody else's. */
 TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
 {
@@ -72,10 +144,7 @@ TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
     begin(&w, 42);
     world_change_target(
         &w, server_on_postgres
-                ? "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
-                  "EXCEPTION 'no room for it' USING ERRCODE = '53100'; END $$; "
-                  "CREATE TRIGGER refuse BEFORE INSERT ON leat_version FOR EACH ROW WHEN "
-                  "(NEW.version = 2) EXECUTE FUNCTION refuse()"
+                ? REFUSES_TWO
                 : "CREATE TRIGGER refuse BEFORE INSERT ON leat_version WHEN NEW.version = 2 BEGIN "
                   "SELECT RAISE(ABORT, 'no room for it'); END");
     world_apply(&w, 2);
@@ -170,4 +239,37 @@ TEST_ON_BOTH(a_version_that_is_not_understood_is_kept_with_its_projection)
 TEST_ON_BOTH(a_projection_whose_first_version_is_not_understood_is_kept)
 {
     check_not_understood(1);
+}
+
+/* Nor a view of one of which nothing is understood. */
+TEST_ON_BOTH(no_view_is_taken_that_may_belong_to_what_is_not_understood)
+{
+    static const char other[] = "projection: other\nsource: { topics: [events] }\ntarget: \"%s\"\n"
+                                "tables: { more: { columns: { k: text }, key: k } }\nmaps:\n"
+                                "  - type: Added\n    upsert: { table: more, key: { k: $key } }\n";
+    struct record_found was;
+    char strange[sizeof(was.text)];
+    char text[2048];
+    struct world w;
+    struct ectx ec;
+    begin(&w, 46);
+    world_kill(&w, 0);
+    read_record(&w, &was);
+    (void)snprintf(strange, sizeof(strange), "%s", was.text);
+    char *at = strstr(strange, "version: 1\\n");
+    assert_non_null(at);
+    memcpy(at, "versiom", 7);
+    write_record(&w, strange);
+    world_up(&w, 0);
+    world_run(&w, 1000);
+    (void)snprintf(text, sizeof(text), other, w.target[0] == 0 ? "sqlite:views.db" : w.target);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_NOT_READY);
+    assert_non_null(strstr(ec.text, "view 'more' may belong to projection 'sums'"));
+    world_kill(&w, 0);
+    write_record(&w, was.text);
+    world_up(&w, 0);
+    world_run(&w, 1000);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    world_until(&w, world_settled, 60000);
+    world_deinit(&w);
 }
