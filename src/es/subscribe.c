@@ -284,7 +284,10 @@ static bool stream_round(struct es_catchup_read *c)
     c->ec = c->read.ec;
     if (c->read.problem == ES_OK) {
         sub->scanned += c->count;
-        sub->next_revision = sub->seek ? c->read.next : sub->next_revision;
+        /* Of what is shown each event moves it; that the rest was passed over, the read says. */
+        if (sub->seek || (c->count == 0 && c->read.next > sub->next_revision)) {
+            sub->next_revision = c->read.next;
+        }
     }
     /* One that is not there, or is deleted, begins with whatever comes. */
     sub->seek = sub->seek && c->read.problem != ES_OK && c->read.problem != ES_STREAM_NOT_FOUND &&

@@ -559,3 +559,55 @@ TEST(a_subscription_of_a_stream_may_begin_at_its_end)
         es_world_deinit(&w);
     }
 }
+
+/* It was read from its beginning again and again: more of them than one read passes over. */
+TEST(a_subscription_passes_over_many_events_that_are_too_old)
+{
+    enum { APPENDS = 9, EACH = 1000 };
+    for (unsigned late = 0; late < 2; late++) {
+        struct es_world w;
+        struct model m;
+        static struct reader r;
+        bool done = false;
+        uint64_t next;
+        memset(&r, 0, sizeof(r));
+        es_world_init(&w, 12);
+        model_init(&m, &w, 12);
+        for (int i = 0; i < APPENDS; i++) {
+            struct es_shot *s = es_shot_make(NULL, NULL, NULL);
+            s->a.events = s->events = arena_new_n(&s->arena, struct es_new_event, EACH);
+            for (int j = 0; j < EACH; j++) {
+                es_shot_add(s, "a-1", "-", "1");
+            }
+            es_shot_go(&w, s);
+            es_world_settle(&w);
+            assert_int_equal(s->a.problem, ES_OK);
+            es_shot_free(s);
+        }
+        assert_in_range(APPENDS * EACH, ES_EVENTS_SCANNED_MAX + 1, SIZE_MAX);
+        env_sim_advance_ns(w.env, 10000000000u);
+        assert_string_equal(es_world_append(&w, "a-1", "any", "young"), "ok 9000-9000");
+        struct es_stream_change age = {.kind = ES_CHANGE_SET,
+                                       .stream = STR_LIT("a-1"),
+                                       .set_max_age = true,
+                                       .max_age_ms = 5000,
+                                       .arena = &w.arena,
+                                       .done = change_done,
+                                       .ctx = &done};
+        es_stream_change(w.es, &age);
+        es_world_settle(&w);
+        assert_true(done);
+        assert_int_equal(age.problem, ES_OK);
+        fake_engine_set_late(w.engine, late);
+        r.spec.stream = STR_LIT("a-1");
+        reader_begin(&r, &m);
+        es_world_settle(&w);
+        assert_int_equal(r.count, 1);
+        assert_int_equal(r.caught_up, 1);
+        assert_true(es_subscription_next_revision(r.sub, &next));
+        assert_int_equal(next, APPENDS * EACH + 1);
+        es_unsubscribe(r.sub);
+        model_deinit(&m);
+        es_world_deinit(&w);
+    }
+}
