@@ -377,6 +377,12 @@ static bool at_snapshot(struct stream_read *s)
 
 /* ---- Rounds ---- */
 
+/* Nothing is shown or passed over yet: where there is no memory now will be none the next time. */
+static bool is_stuck(const struct stream_read *s)
+{
+    return s->r->event_count + s->scanned == 0;
+}
+
 static bool at_round(struct stream_read *s)
 {
     struct es_read_stream *r = s->r;
@@ -442,7 +448,7 @@ static bool at_places(struct stream_read *s)
         return false;
     }
     if (!es_events_room(&r->events, &s->times, &s->cap, r->event_count, n, r->arena)) {
-        if (r->event_count == 0) {
+        if (is_stuck(s)) {
             broken(s, ERR_NO_MEMORY);
             return false;
         }
@@ -464,7 +470,7 @@ static bool at_events(struct stream_read *s)
         return false;
     }
     if (s->pick.err != ERR_OK &&
-        (s->pick.err != ERR_NO_MEMORY || s->pick.count + r->event_count == 0)) {
+        (s->pick.err != ERR_NO_MEMORY || (s->pick.count == 0 && is_stuck(s)))) {
         broken(s, s->pick.err);
         return false;
     }
@@ -498,7 +504,7 @@ static bool at_sieve(struct stream_read *s)
         return false;
     }
     if (s->sieve.err != ERR_OK) {
-        if (s->sieve.err == ERR_NO_MEMORY && r->event_count > 0) {
+        if (s->sieve.err == ERR_NO_MEMORY && !is_stuck(s)) {
             s->full = true;
             s->at = AT_ROUND;
             r->ec = (struct ectx){0};

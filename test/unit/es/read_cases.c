@@ -226,6 +226,56 @@ TEST(a_point_in_time_and_an_age)
     es_world_deinit(&w);
 }
 
+/* It was without memory for good: what is not shown takes memory, too. */
+TEST(a_page_whose_memory_is_full_of_events_that_are_too_old_says_where_to_go_on)
+{
+    enum { OLD = 300, DATA = 1000 };
+    struct es_world w;
+    struct page p;
+    static char data[DATA + 1];
+    es_world_init(&w, 4);
+    memset(data, 'x', DATA);
+    data[0] = data[DATA - 1] = '"';
+    for (int i = 0; i <= OLD; i++) {
+        struct es_shot *s = es_shot_make("a-1", "any", NULL);
+        if (i == OLD) {
+            env_sim_advance_ns(w.env, 10000000000u);
+        }
+        es_shot_add(s, "a-1", "-", data);
+        es_shot_go(&w, s);
+        es_world_settle(&w);
+        assert_int_equal(s->a.problem, ES_OK);
+        es_shot_free(s);
+    }
+    struct es_stream_change age = {
+        .kind = ES_CHANGE_SET, .stream = STR_LIT("a-1"), .set_max_age = true, .max_age_ms = 5000};
+    assert_int_equal(change(&w, age), ES_OK);
+    for (int way = 0; way < 4; way++) {
+        const bool backward = way % 2 == 1;
+        uint64_t from = backward ? OLD - 1 : 0;
+        size_t pages = 0, events = 0;
+        for (bool more = true; more; pages++) {
+            page_init(&p, "a-1", 256 << 10);
+            p.r.backward = backward;
+            p.r.from = from;
+            p.r.to = backward ? 0 : UINT64_MAX;
+            p.r.limit = way < 2 ? 1 : 1000;
+            page_go(&w, &p);
+            if (p.r.problem != ES_OK) {
+                fail_msg("way %d, from %llu: %s", way, (unsigned long long)from, p.r.ec.text);
+            }
+            events += p.r.event_count;
+            more = p.r.more;
+            assert_true(!more || (backward ? p.r.next < from : p.r.next > from));
+            from = p.r.next;
+            page_free(&w, &p);
+        }
+        assert_int_equal(events, backward ? 0 : 1);
+        assert_in_range(pages, 2, 20);
+    }
+    es_world_deinit(&w);
+}
+
 static void get_done(struct es_stream_get *g)
 {
     *(bool *)g->ctx = true;
