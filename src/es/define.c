@@ -249,11 +249,6 @@ static enum es_problem define_check(struct es *es, struct es_define *d)
                          d->text.n, ES_DEFINITION_BYTES));
         return ES_DEFINITION_INVALID;
     }
-    if (!str_is_null(d->text) && es->defs->by_name.count >= ES_DEFINITIONS_MAX) {
-        IGNORE(
-            ectx_fail(&d->ec, ERR_LIMIT, "there are %u definitions already", ES_DEFINITIONS_MAX));
-        return ES_BUSY;
-    }
     return ES_OK;
 }
 
@@ -330,12 +325,18 @@ static enum es_problem define_make(struct es *es, struct define_op *op, struct e
     if (str_is_null(op->key)) {
         return ES_FAILED;
     }
+    const bool known = map_get(&es->defs->by_name, op->key) != NULL;
     if (str_is_null(d->text)) {
-        if (map_get(&es->defs->by_name, op->key) == NULL) {
+        if (!known) {
             IGNORE(ectx_fail(&d->ec, ERR_NOT_FOUND, "there is no definition of that name"));
             return ES_DEFINITION_NOT_FOUND;
         }
         return ES_OK;
+    }
+    if (!known && es->defs->by_name.count >= ES_DEFINITIONS_MAX) {
+        IGNORE(
+            ectx_fail(&d->ec, ERR_LIMIT, "there are %u definitions already", ES_DEFINITIONS_MAX));
+        return ES_BUSY;
     }
     op->def = es_def_new(d->kind, d->name, d->text, d->file);
     enum err e = op->def == NULL ? ERR_NO_MEMORY : es_def_compile(op->def, &d->ec);

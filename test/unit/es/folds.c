@@ -611,6 +611,41 @@ TEST(a_definition_without_memory_is_not_used_by_half)
     assert_true(n > 10);
 }
 
+#define H "fold: h\ncategory: g\nmaps: [ { type: '*', set: { /n: /data/n } } ]\n"
+
+/* With as many as there may be, each can still be replaced. */
+TEST(the_limit_of_definitions_is_one_of_names)
+{
+    struct es_world w;
+    char name[32], text[200], got[300];
+    bool done = false;
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f", FOLD("/data/m"));
+    for (unsigned i = 1; i < ES_DEFINITIONS_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "g%u", i);
+        (void)snprintf(text, sizeof(text),
+                       "fold: %s\ncategory: g\nmaps: [ { type: '*', set: { /n: /data/n } } ]\n",
+                       name);
+        define(&w, ES_FOLD, name, text);
+    }
+    struct es_define d = {.kind = ES_FOLD,
+                          .name = STR_LIT("h"),
+                          .text = STR_LIT(H),
+                          .arena = &w.arena,
+                          .done = on_define,
+                          .ctx = &done};
+    es_define(w.es, &d);
+    es_world_settle(&w);
+    assert_true(done);
+    assert_int_equal(d.problem, ES_BUSY);
+    define(&w, ES_FOLD, "f", FOLD("/data/n"));
+    say(&w, "N.v2", "{\"n\":1}", 1);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":1}@0");
+    define(&w, ES_FOLD, "g8", NULL);
+    define(&w, ES_FOLD, "h", H);
+    es_world_deinit(&w);
+}
+
 /* `pad`: bytes of each event; with a megabyte the three are two pages, and the state goes on from
  * one to the next. */
 static bool try_fold(uint64_t n, size_t pad)
