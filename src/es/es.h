@@ -222,7 +222,7 @@ struct es_read_stream {
     bool backward;
     uint64_t to;        /* last revision wanted (forward) or first (backward); UINT64_MAX / 0 */
     int64_t until_ns;   /* the stream as it was then: up to its first later event; INT64_MAX */
-    size_t limit;       /* events */
+    size_t limit;       /* events; 0: the snapshot alone */
     size_t limit_bytes; /* about; at least one event */
     /* Not null: begin at the newest valid snapshot of this schema tag. The schema that a fold of
      * the category declares stands for the fold's own snapshots, too, by its rules and the upcasts
@@ -414,6 +414,7 @@ void es_stream_list(struct es *es, struct es_stream_list *l);
 #define ES_DEFINITION_BYTES  (256u * 1024)
 #define ES_DEFINITIONS_MAX   1024u
 #define ES_DEFINITION_NAME   128u
+#define ES_STATE_BYTES_MAX   (4u << 20) /* of a folded state */
 
 enum es_definition_kind { ES_FOLD, ES_UPCASTS };
 struct es_definition {

@@ -17,7 +17,8 @@
 #define PAGE_ARENA  (64u * 1024 * 1024)
 /* No part of a state is larger than one may be: what fails below that is without memory. */
 #define STATE_BYTES (2u * MAPPING_STATE_BYTES_MAX)
-#define BEGIN_MAX   8u /* times that it begins anew because something was changed meanwhile */
+_Static_assert(ES_STATE_BYTES_MAX == MAPPING_STATE_BYTES_MAX, "what callers have room for");
+#define BEGIN_MAX 8u /* times that it begins anew because something was changed meanwhile */
 
 struct state_op {
     struct es *es;
