@@ -70,11 +70,11 @@ static void get_snapshot(struct api_call *c)
     if (x == NULL) {
         return;
     }
+    es_arena_widen(c);
     x->read = (struct es_read_stream){.stream = api_path(c, 0),
                                       .to = UINT64_MAX,
                                       .until_ns = INT64_MAX,
-                                      .limit = 1,
-                                      .limit_bytes = 1,
+                                      .limit = 0, /* the snapshot alone */
                                       .snapshot_schema = schema_of(c),
                                       .arena = c->arena,
                                       .done = on_read,

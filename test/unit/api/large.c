@@ -145,3 +145,42 @@ TEST(api_a_partial_duplicate_of_thousands_names_each)
                 has(&w, "{\"event\":3999,\"revision\":3999}]"));
     world_deinit(&w);
 }
+
+#define ONE "/api/v1/streams/one-1"
+
+/* One event whose data is a text of that many bytes. */
+static int put_text(struct world *w, unsigned bytes)
+{
+    return ask(w, "POST", ONE "/events", "",
+               many("{\"events\":[{\"type\":\"a\",\"data\":\"", "x", "", "\"}]}", bytes));
+}
+
+/* It was 413: a large snapshot had no room beside the event behind it. */
+TEST(api_a_large_snapshot_is_shown)
+{
+    struct world w;
+    open_large(&w);
+    assert_int_equal(put_text(&w, 1), 201);
+    assert_int_equal(ask(&w, "PUT", ONE "/snapshot", "",
+                         many("{\"revision\":0,\"state\":\"", "s", "", "\"}", 1000000)),
+                     204);
+    assert_int_equal(put_text(&w, 1000000), 201);
+    assert_int_equal(ask(&w, "GET", ONE "/snapshot", "", NULL), 200);
+    assert_true(w.body.n > 1000000 && has(&w, "\"revision\":0,\"schema\":\"default\""));
+    world_deinit(&w);
+}
+
+/* Events have nothing to say in it. */
+TEST(api_a_snapshot_that_is_not_there_is_not_found_whatever_the_stream_has)
+{
+    struct world w;
+    open_large(&w);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(put_text(&w, 1048000), 201);
+    }
+    assert_int_equal(ask(&w, "PATCH", ONE, "", "{\"max_age\":\"1ms\"}"), 200);
+    env_sim_advance_ns(w.env, 1000000000u);
+    assert_int_equal(ask(&w, "GET", ONE "/snapshot", "", NULL), 404);
+    assert_true(has(&w, "\"code\":\"snapshot-not-found\""));
+    world_deinit(&w);
+}
