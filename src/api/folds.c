@@ -253,6 +253,7 @@ static void get_state(struct api_call *c)
     if (!es_get(c, &es) || !es_moment_get(c, &to, &until_ns)) {
         return;
     }
+    api_arena_widen(c, ES_STATE_BYTES_MAX);
     struct state_call *x = arena_new(c->arena, struct state_call);
     if (x == NULL) {
         api_fail(c, ERR_NO_MEMORY, NULL);

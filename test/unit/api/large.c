@@ -184,3 +184,23 @@ TEST(api_a_snapshot_that_is_not_there_is_not_found_whatever_the_stream_has)
     assert_true(has(&w, "\"code\":\"snapshot-not-found\""));
     world_deinit(&w);
 }
+
+/* A state may have 4 MiB, more than a request has memory of its own. */
+TEST(api_a_large_state_is_answered)
+{
+    struct world w;
+    open_large(&w);
+    assert_int_equal(ask(&w, "PUT", "/api/v1/folds/f", "",
+                         "{\"fold\":\"f\",\"category\":\"one\",\"snapshot_every\":0,"
+                         "\"maps\":[{\"type\":\"*\",\"append\":{\"/all\":\"/data\"}}]}"),
+                     201);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(put_text(&w, 1040000), 201);
+    }
+    assert_int_equal(ask(&w, "GET", ONE "/state", "", NULL), 200);
+    assert_true(w.body.n > 4160000 && has(&w, "\"revision\":3") && has(&w, "xxx\"]}}"));
+    assert_int_equal(put_text(&w, 1040000), 201);
+    assert_int_equal(ask(&w, "GET", ONE "/state", "", NULL), 422);
+    assert_true(has(&w, "\"code\":\"fold-failed\"") && has(&w, "more than 4194304 bytes"));
+    world_deinit(&w);
+}
