@@ -414,14 +414,16 @@ static void on_appended(struct es_append *a)
         reply_conflict(x);
         return;
     }
-    if (!a->idempotent) {
+    /* Nothing was appended that a key could have been kept with? Then it is kept now. */
+    const bool nothing = a->idempotent || a->event_count == 0;
+    if (!nothing) {
         idempotency_done(x->c, a->position.commit);
     }
     buf_init(&b, ES_ANSWER_BYTES);
     IGNORE(buf_reserve(&b, 256)); /* at once what is mostly enough */
     write_answer(x, &b, false);
     make_head(x, &h);
-    if (a->idempotent) { /* nothing was appended that a key could have been kept with */
+    if (nothing) {
         idempotency_keep(x->c, &h.head, &b);
         return;
     }

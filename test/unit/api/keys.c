@@ -188,6 +188,39 @@ TEST(api_a_key_of_an_append_that_was_known_copes_without_memory)
     world_deinit(&w);
 }
 
+#define APPEND     "/api/v1/append"
+#define CHECK_ONLY "{\"checks\":[{\"stream\":\"ce-1\",\"expected\":0}]}"
+
+/* Nothing is appended that its answer could travel with. */
+TEST(api_a_key_of_an_append_that_only_checks_is_kept)
+{
+    static const char *const ONE_EVENT = "{\"events\":[{\"type\":\"A\"}]}";
+    static const char *const OTHER = "{\"checks\":[{\"stream\":\"ce-1\",\"expected\":1}]}";
+    struct world w;
+    char first[64], later[64];
+    open_events_of(&w);
+    assert_int_equal(ask(&w, "POST", EVENTS, "", ONE_EVENT), 201);
+    assert_int_equal(ask(&w, "POST", APPEND, KEY("k"), CHECK_ONLY), 201);
+    assert_true(!has(&w, "Idempotency-Replayed") && has(&w, "\"streams\":[]"));
+    (void)position_in(&w, first);
+    assert_int_equal(ask(&w, "POST", EVENTS, "", ONE_EVENT), 201);
+    assert_int_equal(ask(&w, "POST", APPEND, "", CHECK_ONLY), 409);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask(&w, "POST", APPEND, KEY("k"), OTHER), 422);
+        assert_int_equal(ask(&w, "POST", APPEND, KEY("k"), CHECK_ONLY), 201);
+        assert_true(has(&w, "Idempotency-Replayed: true"));
+        assert_true(str_eq_z(position_in(&w, later), first));
+        world_reopen(&w, REOPEN_KILL);
+        for (int n = 0; n < 1000 && !es_ready(w.es); n++) {
+            turn(&w);
+        }
+    }
+    /* One that fails keeps nothing. */
+    assert_int_equal(ask(&w, "POST", APPEND, KEY("l"), CHECK_ONLY), 409);
+    assert_int_equal(ask(&w, "POST", APPEND, KEY("l"), OTHER), 201);
+    world_deinit(&w);
+}
+
 /* Prints of earlier builds know nothing of headers: their keys stay good. */
 TEST(api_a_key_of_an_earlier_build_is_known)
 {
