@@ -281,6 +281,7 @@ void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct e
     static const struct engine_setting settings[] = {
         {"retention.ms", "-1"},
         {"retention.bytes", "-1"},
+        {"max.message.bytes", "4194304"}, /* as of categories: the largest snapshot fits */
         {"compression.type", "uncompressed"},
         {"leat.durability", "fsync"},
     };
