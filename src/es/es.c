@@ -112,6 +112,7 @@ static enum err open_index(struct es *es, struct ectx *ec)
         es->index = NULL;
         return e;
     }
+    es->writer->type_n = 0; /* it was hashed with another key */
     struct str covered = index_covered(es->index);
     if (covered.n == 0) {
         env_random(es->env, es->hash_key, sizeof(es->hash_key));

@@ -189,10 +189,53 @@ static bool each_file(void *ctx, const char *name, bool is_dir)
     return true;
 }
 
+/* One byte of each block of its files. */
+static void harm(struct es_world *w)
+{
+    struct files files = {.count = 0};
+    size_t harmed = 0;
+    assert_int_equal(env_dir_list(w->env, "/index", each_file, &files, NULL), ERR_OK);
+    for (size_t i = 0; i < files.count; i++) {
+        uint64_t size;
+        uint8_t *bytes = env_sim_file_bytes(w->env, files.names[i], &size);
+        for (uint64_t at = 2000; bytes != NULL && at < size; at += 4096) {
+            bytes[at] ^= 0x40;
+            harmed++;
+        }
+    }
+    assert_true(harmed > 0);
+}
+
+static void all_done(struct es_read_all *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+/* How many events have the type of all that the tests append. */
+static size_t of_their_type(struct es_world *w)
+{
+    struct str type = STR_LIT("Happened");
+    bool done = false;
+    struct es_read_all r = {.filter = {.types = &type, .type_count = 1},
+                            .limit = 1000,
+                            .limit_bytes = 1 << 20,
+                            .scan_max = 1000,
+                            .arena = &w->arena,
+                            .done = all_done,
+                            .ctx = &done};
+    es_read_all(w->es, &r);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(r.problem, ES_OK);
+    assert_false(r.more);
+    const size_t count = r.event_count;
+    es_read_all_release(w->es, &r);
+    return count;
+}
+
 TEST(an_index_that_is_harmed_is_made_anew_from_the_log)
 {
     struct es_world w;
-    struct files files = {.count = 0};
     es_world_init(&w, 4);
     for (int i = 0; i < 40; i++) {
         char stream[32];
@@ -200,17 +243,7 @@ TEST(an_index_that_is_harmed_is_made_anew_from_the_log)
         assert_string_equal(es_world_append(&w, stream, "any", "a b c"), "ok 0-2");
     }
     es_world_flush(&w);
-    assert_int_equal(env_dir_list(w.env, "/index", each_file, &files, NULL), ERR_OK);
-    size_t harmed = 0;
-    for (size_t i = 0; i < files.count; i++) {
-        uint64_t size;
-        uint8_t *bytes = env_sim_file_bytes(w.env, files.names[i], &size);
-        for (uint64_t at = 2000; bytes != NULL && at < size; at += 4096) {
-            bytes[at] ^= 0x40; /* one byte of each block */
-            harmed++;
-        }
-    }
-    assert_true(harmed > 0);
+    harm(&w);
     es_heads_forget(w.es);
     /* Whoever meets the damage first is told to come again, or gets the right answer. */
     int answered = 0;
@@ -226,8 +259,19 @@ TEST(an_index_that_is_harmed_is_made_anew_from_the_log)
     }
     assert_true(answered > 20);
     assert_true(es_ready(w.es));
+    const struct es_position before = es_head(w.es);
     assert_string_equal(es_world_append(&w, "order-7", "2", "d"), "ok 3-3");
-    es_world_restart(&w, ES_WORLD_CLEAN);
+    /* It is of the type of all before it, and is found by it. */
+    for (int i = 0; i < 2; i++) {
+        struct es_shot *check = es_shot_make("order-8", NULL, "-");
+        es_shot_query(check, "Happened", "", before);
+        es_shot_go(&w, check);
+        es_world_settle(&w);
+        assert_string_equal(es_shot_said(check), "append-conflict");
+        es_shot_free(check);
+        assert_int_equal(of_their_type(&w), 121);
+        es_world_restart(&w, ES_WORLD_CLEAN);
+    }
     assert_string_equal(es_world_append(&w, "order-7", "2", "d"), "same 3-3");
     es_world_deinit(&w);
 }
