@@ -55,7 +55,8 @@ static void change_fail(struct es_wop *op, enum es_problem p, const struct ectx 
 {
     struct change_op *o = (struct change_op *)(void *)op;
     o->c->ec = *ec;
-    change_answer(o, p);
+    /* It is durable if it waits for the erasure, which the next start carries out. */
+    change_answer(o, o->erase.told != NULL ? ES_OK : p);
 }
 
 static void change_error(struct change_op *o, enum err e, const char *what)

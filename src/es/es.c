@@ -303,12 +303,12 @@ void es_start(struct es *es, void (*ready)(void *ctx, enum err e, const struct e
 /* ---- Running
  * ------------------------------------------------------------------------------------------ */
 
-/* The index was harmed: nothing is begun any more; what is in flight ends, and then a new index is
- * filled from the log. */
+/* The index was harmed: nothing is begun any more; what is in flight ends and is answered as what
+ * it is, stored, and then a new index is filled from the log. */
 static void rebuild_step(struct es *es)
 {
     struct ectx ec = {.code = ERR_OK};
-    es_wops_fail(es);
+    es_wops_fail_unsent(es);
     es_reader_stop(es, false);
     es_catchup_stop(es);
     es_eraser_stop(es);
@@ -317,6 +317,8 @@ static void rebuild_step(struct es *es)
             return;
         }
     }
+    es_flights_tell(es);
+    es_wops_fail_unsent(es); /* those that wait for something else by now */
     if (es->looks > 0 || !list_empty(&es->writer->peeks) || !es_eraser_idle(es)) {
         return;
     }

@@ -440,6 +440,20 @@ void es_flights_release(struct es *es)
     }
 }
 
+void es_flights_tell(struct es *es)
+{
+    struct list told, *l;
+    list_init(&told);
+    LIST_FOR_EACH (n, tmp, &es->writer->flights) {
+        struct es_flight *f = CONTAINER_OF(n, struct es_flight, link);
+        CHECK(f->ended && f->err == ERR_OK);
+        while ((l = list_pop_front(&f->waiters)) != NULL) {
+            list_push_back(&told, l);
+        }
+    }
+    tell(&told);
+}
+
 void es_flights_free(struct es *es)
 {
     struct es_writer *w = es->writer;

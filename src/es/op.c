@@ -206,6 +206,25 @@ void es_wops_fail(struct es *es)
     }
 }
 
+void es_wops_fail_unsent(struct es *es)
+{
+    struct es_writer *w = es->writer;
+    struct ectx ec = {.code = ERR_OK};
+    enum es_problem p = es_life_check(es, &ec);
+    struct list turn, *l;
+    list_init(&turn);
+    while ((l = list_pop_front(&w->ops)) != NULL) {
+        list_push_back(&turn, l);
+    }
+    while ((l = list_pop_front(&turn)) != NULL) {
+        struct es_wop *op = CONTAINER_OF(l, struct es_wop, link);
+        list_push_back(&w->ops, l);
+        if (op->flight == NULL) {
+            op->fail(op, p, &ec);
+        }
+    }
+}
+
 enum err es_writer_create(struct es *es)
 {
     struct es_writer *w = mem_new(struct es_writer);

@@ -152,6 +152,9 @@ void es_flight_ended(struct es_flight *f, enum err e, const struct ectx *ec);
 void es_flights_advance(struct es *es);
 /* Frees those that no memo needs any more. */
 void es_flights_release(struct es *es);
+/* All are durable, and the index that is made anew will have them from the log: waiters are told.
+ */
+void es_flights_tell(struct es *es);
 void es_flights_free(struct es *es);
 /* A bit for each term: what has not all bits of a query's terms does not match it. */
 uint64_t es_term_mask(const struct es_hash *terms, size_t count);
@@ -201,7 +204,7 @@ struct es_wop {
     struct es_wop_looks *looks; /* that are out */
     struct list peeks;          /* that are out */
     struct es_query_walk *walk; /* that it waits for */
-    struct es_flight *flight;   /* made, not entered or sequenced */
+    struct es_flight *flight;   /* of what it has sequenced; NULL: nothing is in flight */
 };
 /* ES_BUSY: too many. */
 enum es_problem es_wop_init(struct es_wop *op, struct es *es, enum es_wop_kind kind,
@@ -242,8 +245,11 @@ struct es_peek {
 MUST_USE enum err es_wop_peek(struct es_wop *op, const struct es_peek *what);
 void es_wop_peeks_leave(struct es_wop *op); /* it is answered: nobody is told */
 void es_peeks_free(struct es *es);
-/* The store has failed, or stops, or begins its index anew: all are answered. */
+/* The store has failed, or stops: all are answered. */
 void es_wops_fail(struct es *es);
+/* It begins its index anew: those are that have sequenced nothing. The others are told how it ends
+ * (es_flights_tell): what they ask for may be stored. */
+void es_wops_fail_unsent(struct es *es);
 
 /* ---- A plan: events of streams that one op wants to append
  * ------------------------------------------------------------ */

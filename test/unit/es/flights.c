@@ -388,6 +388,67 @@ TEST(a_snapshot_does_not_outlive_the_events_that_it_folds)
     es_world_deinit(&w);
 }
 
+static void change_done(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+/* Whoever was told that it is not would send it again, and with ids of the server it would be there
+ * twice. */
+TEST(what_is_stored_while_the_index_is_made_anew_is_answered_as_stored)
+{
+    struct es_world w;
+    bool set = false, redacted = false;
+    es_world_init(&w, 14);
+    struct es_shot *secret = es_shot_make("order-1", NULL, NULL);
+    es_shot_add(secret, "order-1", "-", "\"SECRET\"");
+    es_shot_go(&w, secret);
+    es_world_settle(&w);
+    assert_string_equal(es_world_append(&w, "order-2", "any", "a b c"), "ok 0-2");
+    fake_engine_hold(w.engine, true);
+    struct es_shot *append = fire(&w, "order-1", "0", "- -");
+    struct es_shot *loses = fire(&w, "order-1", "0", "-");
+    struct es_stream_change settings = {.kind = ES_CHANGE_SET,
+                                        .stream = STR_LIT("order-2"),
+                                        .set_max_count = true,
+                                        .max_count = 2,
+                                        .arena = &w.arena,
+                                        .done = change_done,
+                                        .ctx = &set};
+    struct es_stream_change redaction = {.kind = ES_CHANGE_REDACT,
+                                         .stream = STR_LIT("order-1"),
+                                         .reason = STR_LIT("asked for"),
+                                         .arena = &w.arena,
+                                         .done = change_done,
+                                         .ctx = &redacted};
+    es_stream_change(w.es, &settings);
+    es_stream_change(w.es, &redaction);
+    w.es->life = ES_REBUILDING; /* as the index says that it is harmed */
+    turn(&w);
+    assert_string_equal(es_shot_said(append), "waits");
+    assert_string_equal(es_shot_said(loses), "unavailable"); /* nothing of it is stored */
+    assert_false(set || redacted);
+    fake_engine_hold(w.engine, false);
+    es_world_settle(&w);
+    assert_true(es_ready(w.es));
+    assert_string_equal(es_shot_said(append), "ok 1-2");
+    assert_true(es_position_cmp(append->a.position, secret->a.position) > 0);
+    assert_true(set && redacted);
+    assert_int_equal(settings.problem, ES_OK);
+    assert_int_equal(settings.info.first_revision, 1);
+    assert_int_equal(redaction.problem, ES_OK);
+    assert_false(redaction.erased);
+    assert_int_equal(redaction.ec.code, ERR_AGAIN);
+    es_world_settle(&w); /* what a start has found */
+    assert_false(fake_engine_has(w.engine, STR_LIT("SECRET")));
+    assert_int_equal(w.es->writer->op_count, 0);
+    assert_string_equal(es_world_append(&w, "order-1", "2", "-"), "ok 3-3");
+    es_shot_free(secret);
+    es_shot_free(append);
+    es_shot_free(loses);
+    es_world_deinit(&w);
+}
+
 /* ---- Ids that the server made ---- */
 
 static void read_done(struct es_read_stream *r)
