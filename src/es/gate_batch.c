@@ -157,14 +157,15 @@ enum err es_gate_read(struct gate_op *g, struct engine_gate_item *item, struct e
 /* ---- The batch that is stored
  * -------------------------------------------------------------------------- */
 
-/* Not its attributes: the mark of what was erased is the event store's alone. */
-static enum err put_record(struct gate_op *g, struct batch_builder *b, size_t i,
+/* Not its attributes: the mark of what was erased is the event store's alone. Nor its time, which
+ * ce_time keeps: that of a record is when it was appended, so that the times of a partition go up
+ * (young.c), whatever the clocks of its producers say. */
+static enum err put_record(struct gate_op *g, struct batch_builder *b, size_t i, int64_t now_ms,
                            struct record_header *headers)
 {
     const struct record *r = &g->records[i];
     const size_t n = es_gate_record_headers(g, i, headers);
-    return n == 0 ? ERR_NO_MEMORY
-                  : batch_builder_append(b, r->timestamp, r->key, r->value, headers, n);
+    return n == 0 ? ERR_NO_MEMORY : batch_builder_append(b, now_ms, r->key, r->value, headers, n);
 }
 
 enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct ectx *ec)
@@ -172,6 +173,7 @@ enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct 
     struct batch_builder b;
     struct batch_spec spec;
     struct buf out;
+    const int64_t now_ms = env_wall_ms(g->op.es->env);
     int32_t most = 0;
     for (size_t i = 0; i < g->plan.event_count; i++) {
         most = g->records[i].header_count > most ? g->records[i].header_count : most;
@@ -187,7 +189,7 @@ enum err es_gate_build(struct gate_op *g, struct engine_gate_item *item, struct 
     batch_builder_init(&b, out.max);
     enum err e = headers == NULL ? ERR_NO_MEMORY : ERR_OK;
     for (size_t i = 0; i < g->plan.event_count && e == ERR_OK; i++) {
-        e = put_record(g, &b, i, headers);
+        e = put_record(g, &b, i, now_ms, headers);
     }
     if (e == ERR_OK) {
         e = batch_builder_finish(&b, &spec, NULL, &out, ec);

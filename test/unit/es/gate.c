@@ -225,11 +225,13 @@ TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
     struct record r;
     struct es_view v;
     es_world_init(&w, 5);
+    env_sim_advance_ns(w.env, 7000000);
     assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
     sent_init(&s);
     sent_add(&s, "order-1", NULL, "0");
     sent_add(&s, "order-1", "mine", NULL);
     assert_int_equal(sent_go(&w, &s, partition_of(&w, "order-1")), ERR_OK);
+    const int64_t now_ms = env_wall_ms(w.env);
     const uint8_t *p = (const uint8_t *)s.item.replacement.p;
     assert_int_equal(batch_header_parse(p, s.item.replacement.n, &h, NULL), ERR_OK);
     assert_int_equal(batch_verify_crc(p, &h, NULL), ERR_OK);
@@ -238,7 +240,7 @@ TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
         assert_true(record_next(&it, &r));
         assert_int_equal(es_view_read(&r, &v, NULL), ERR_OK);
         assert_int_equal(v.revision, i);
-        assert_int_equal(r.timestamp, 5);
+        assert_int_equal(r.timestamp, now_ms); /* when it was appended; ce_time is its own */
         assert_true(str_is_null(v.expected));
         assert_true(i == 2 ? str_eq_z(v.id, "mine") : v.id.n == 36);
         assert_true(has_header(&r, "ce_source", "/leat/streams/order-1"));
@@ -246,6 +248,69 @@ TEST(what_is_stored_has_its_revision_and_an_id_and_no_expectation)
         assert_true(has_header(&r, "ce_time", "1970-01-01T00:00:00.005Z"));
     }
     arena_deinit(&s.arena);
+    es_world_deinit(&w);
+}
+
+static void change_done(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+static void read_done(struct es_read_stream *r)
+{
+    *(bool *)r->ctx = true;
+}
+
+/* From `first` to the last there is no hole, and that is what the answer says. */
+static void check_shown(struct es_world *w, uint64_t first, uint64_t last)
+{
+    bool done = false;
+    struct es_read_stream r = {.stream = STR_LIT("order-1"),
+                               .to = UINT64_MAX,
+                               .until_ns = INT64_MAX,
+                               .limit = 10,
+                               .limit_bytes = 1 << 20,
+                               .arena = &w->arena,
+                               .done = read_done,
+                               .ctx = &done};
+    es_read_stream(w->es, &r);
+    es_world_settle(w);
+    assert_true(done);
+    assert_int_equal(r.problem, ES_OK);
+    assert_int_equal(r.event_count, last - first + 1);
+    for (size_t i = 0; i < r.event_count; i++) {
+        assert_int_equal(r.events[i].revision, first + i);
+    }
+    assert_int_equal(r.incomplete_before, first);
+    es_read_stream_release(w->es, &r);
+}
+
+TEST(a_max_age_makes_no_holes_where_kafka_clients_give_old_times)
+{
+    struct es_world w;
+    bool done = false;
+    es_world_init(&w, 7);
+    env_sim_advance_ns(w.env, 100000000000);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    env_sim_advance_ns(w.env, 10000000000);
+    assert_string_equal(produce(&w, "order-1", "b", "0"), "ok"); /* of 1970, it says */
+    env_sim_advance_ns(w.env, 10000000000);
+    assert_string_equal(es_world_append(&w, "order-1", "1", "c"), "ok 2-2");
+    struct es_stream_change age = {.kind = ES_CHANGE_SET,
+                                   .stream = STR_LIT("order-1"),
+                                   .set_max_age = true,
+                                   .max_age_ms = 25000,
+                                   .arena = &w.arena,
+                                   .done = change_done,
+                                   .ctx = &done};
+    es_stream_change(w.es, &age);
+    es_world_settle(&w);
+    assert_true(done);
+    assert_int_equal(age.problem, ES_OK);
+    for (uint64_t first = 0; first < 3; first++) {
+        check_shown(&w, first, 2);
+        env_sim_advance_ns(w.env, 10000000000);
+    }
     es_world_deinit(&w);
 }
 
