@@ -133,6 +133,7 @@ enum err es_cat_add(struct es *es, const struct engine_topic *topic, struct es_c
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for a category");
     }
     c->memory = str_dup_z(topic->name);
+    c->id = topic->id;
     c->partitions = topic->partition_count;
     c->covered = mem_zalloc((size_t)topic->partition_count, sizeof(*c->covered));
     if (c->memory == NULL || c->covered == NULL) {

@@ -227,6 +227,7 @@ static enum err load_topics(struct es *es, struct ectx *ec)
     if (!engine_topic_get(es->engine, STR_LIT(ES_STREAMS_TOPIC), &facts)) {
         return ectx_fail(ec, ERR_NOT_FOUND, "topic '" ES_STREAMS_TOPIC "' is not there");
     }
+    es->facts_id = facts.id;
     es->facts_partitions = facts.partition_count;
     es->facts_covered = mem_zalloc((size_t)facts.partition_count, sizeof(*es->facts_covered));
     arena_init(&a, 64 << 20);

@@ -220,7 +220,8 @@ bool es_look(struct es *es, struct es_look_set *set);
 struct es_cat {
     struct str name, topic; /* "order", "es.order"; topic is name - 3 */
     char *memory;
-    uint64_t hash; /* es_hash_category */
+    uint64_t hash;  /* es_hash_category */
+    struct uuid id; /* of the topic */
     int32_t partitions;
     int64_t *covered; /* next offset for each partition: below it all is in the index */
     uint64_t events;  /* indexed since the index began */
@@ -330,6 +331,7 @@ struct es {
     bool watching, gated;
     struct engine_topic_watch watch;
     struct engine_ensure ensure; /* of __leat_streams */
+    struct uuid facts_id;        /* of the topic */
     int32_t facts_partitions;
     int64_t *facts_covered;
     struct list making;      /* categories that are being made (category.c) */

@@ -276,6 +276,53 @@ TEST(an_index_that_is_harmed_is_made_anew_from_the_log)
     es_world_deinit(&w);
 }
 
+/* An event store of this world's log, with its index in `dir`. */
+static void open_at(struct es_world *w, const char *dir)
+{
+    struct ectx ec = {.code = ERR_OK};
+    w->metrics = metrics_create();
+    assert_int_equal(es_create(w->engine, &w->config, w->metrics, dir, &w->es, &ec), ERR_OK);
+    w->started = false;
+    es_start(w->es, es_world_on_ready, w);
+    es_world_settle(w);
+    assert_true(w->started);
+    assert_int_equal(w->start_err, ERR_OK);
+}
+
+static void shut(struct es_world *w)
+{
+    es_stop(w->es);
+    es_world_settle(w);
+    es_destroy(w->es);
+    metrics_destroy(w->metrics);
+}
+
+TEST(an_index_of_another_log_is_made_anew)
+{
+    /* Promise: also if that log has the same topics, and all the offsets that the index knows. */
+    struct es_world w;
+    es_world_init(&w, 7);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a b c"), "ok 0-2");
+    shut(&w);
+    struct engine *first = w.engine;
+    w.engine = fake_engine_create(w.env, w.poll, 8);
+    open_at(&w, "/other");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "p q r"), "ok 0-2");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "s t"), "ok 3-4");
+    shut(&w);
+    open_at(&w, "/index");
+    assert_string_equal(es_world_append(&w, "order-1", "any", "q r"), "same 1-2");
+    assert_string_equal(es_world_append(&w, "order-1", "4", "a"), "ok 5-5");
+    /* The next start takes it as it is. */
+    uint8_t key[sizeof(w.es->hash_key)];
+    memcpy(key, w.es->hash_key, sizeof(key));
+    es_world_restart(&w, ES_WORLD_CLEAN);
+    assert_memory_equal(w.es->hash_key, key, sizeof(key));
+    assert_string_equal(es_world_append(&w, "order-1", "any", "q r"), "same 1-2");
+    engine_destroy(first);
+    es_world_deinit(&w);
+}
+
 static double shown(struct es_world *w, const char *sample)
 {
     struct buf text;

@@ -24,6 +24,7 @@ struct fake_part {
 };
 struct fake_topic {
     char name[256];
+    struct uuid id;
     int32_t partition_count;
     struct fake_part parts[PARTITIONS_MAX];
 };
@@ -59,7 +60,7 @@ struct engine {
     struct env_poll *poll;
     struct fake_topic *topics[TOPICS_MAX];
     size_t topic_count;
-    uint64_t rng, late_one_in;
+    uint64_t seed, rng, late_one_in;
     uint64_t position, visible; /* last given, last visible */
     bool hold, posted, full;
     enum record_codec codec;
@@ -94,7 +95,8 @@ static uint64_t rnd(struct engine *e)
 struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64_t seed)
 {
     struct engine *e = test_calloc(1, sizeof(*e));
-    *e = (struct engine){.env = env, .poll = poll, .rng = seed * 2 + 1, .position = 1000};
+    *e = (struct engine){
+        .env = env, .poll = poll, .seed = seed, .rng = seed * 2 + 1, .position = 1000};
     e->visible = e->position;
     list_init(&e->pending);
     list_init(&e->rewritings);
@@ -309,7 +311,8 @@ static struct fake_topic *topic_find(const struct engine *e, struct str name)
 
 static struct engine_topic topic_view(struct fake_topic *t)
 {
-    return (struct engine_topic){.name = str_of(t->name), .partition_count = t->partition_count};
+    return (struct engine_topic){
+        .name = str_of(t->name), .id = t->id, .partition_count = t->partition_count};
 }
 
 bool engine_topic_get(struct engine *e, struct str name, struct engine_topic *out)
@@ -353,6 +356,8 @@ void engine_topic_ensure(struct engine *e, struct engine_ensure *t)
         assert_true(e->topic_count < TOPICS_MAX && t->name.n < sizeof(topic->name));
         topic = test_calloc(1, sizeof(*topic));
         memcpy(topic->name, t->name.p, t->name.n);
+        put_le64(topic->id.b, e->seed);
+        put_le64(topic->id.b + 8, e->topic_count);
         topic->partition_count = t->partitions < 0 ? 3 : t->partitions;
         assert_in_range(topic->partition_count, 1, PARTITIONS_MAX);
         e->topics[e->topic_count++] = topic;
