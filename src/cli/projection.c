@@ -207,6 +207,11 @@ static enum err follow_build(struct cli *cli, int64_t version)
                              (long long)member_i64(stop, "version", 0),
                              STR(member_str(stop, "error")));
         }
+        if (says(v, "paused")) {
+            const enum err p = ectx_fail(&cli->ec, ERR_STOPPED, "the projection is paused");
+            ectx_hint(&cli->ec, "leat projection resume %s", cli->words[0]);
+            return p;
+        }
         if (build == NULL || says(build, "waits_for_switch")) {
             break;
         }

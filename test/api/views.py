@@ -129,6 +129,10 @@ def by_hand(count, server, client, binary):
                [v["waits_for_switch"] for v in status["versions"] if v["version"] == 2] == [True], (shown, status))
     told = run("switch", "shelf")
     count.show("the switch serves it", told.returncode == 0 and "serving: shelf, version 2" in told.stdout and "is ready" not in run("show", "shelf").stdout, told)
+    run("pause", "shelf")
+    told = run("rebuild", "shelf", "--follow", "--timeout", "20")
+    count.show("to follow what is paused is an error, not a success", told.returncode == 1 and "is paused" in told.stderr and
+               "leat projection resume shelf" in told.stderr and "serving" not in told.stdout, told)
     client.call("DELETE", PROJECTION)
 
 
