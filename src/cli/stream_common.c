@@ -21,6 +21,22 @@ const char *stream_path(struct cli *cli, const char *stream, const char *suffix)
     return path.p;
 }
 
+/* Year, month, day, hour in all their digits? Then it is RFC 3339, but for what may be left out. */
+static bool is_exact(const char *text)
+{
+    const size_t n = strlen(text);
+    return n >= 10 && text[4] == '-' && text[7] == '-' && (n == 10 || (n >= 16 && text[13] == ':'));
+}
+
+/* To the digit: "2026-02-11" -> "2026-02-11T00:00Z", "2026-02-11 14:00" -> "2026-02-11T14:00Z". */
+static struct str rfc3339(struct cli *cli, const char *text)
+{
+    const size_t n = strlen(text);
+    const bool zone = n > 16 && (text[n - 1] == 'Z' || strchr("+-", text[n - 6]) != NULL);
+    return n == 10 ? arena_printf(&cli->arena, "%sT00:00Z", text)
+                   : arena_printf(&cli->arena, "%.10sT%s%s", text, text + 11, zone ? "" : "Z");
+}
+
 MUST_USE enum err stream_moment(struct cli *cli, const char *text, const char **out)
 {
     int64_t ms;
@@ -31,11 +47,16 @@ MUST_USE enum err stream_moment(struct cli *cli, const char *text, const char **
     } else if (text != NULL) {
         char when[40];
         enum err e = parse_time(text, &ms, &cli->ec);
+        if (e == ERR_OK && !is_exact(text) && ms < 0) {
+            e = ectx_fail(&cli->ec, ERR_CONFIG, "'%s' is before 1970", text);
+        }
         if (e != ERR_OK) {
             ectx_hint(&cli->ec, "write a revision, a time as 2026-02-11T14:00Z, or -15m");
             return e;
         }
-        s = http_encode(&cli->arena, format_time_ms(ms, when));
+        /* What is below a millisecond is of the moment, too. */
+        s = is_exact(text) ? rfc3339(cli, text) : str_of(format_time_ms(ms, when));
+        s = str_is_null(s) ? s : http_encode_str(&cli->arena, s);
     }
     if (str_is_null(s)) {
         return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the moment does not fit into memory");

@@ -1,0 +1,62 @@
+"""The commands of streams, folds, upcasts and projections: each of them, its text and its JSON, against leat."""
+import json
+import os
+import subprocess
+import urllib.request
+
+
+class Store:
+    """Runs commands against one server; `show` counts what they told."""
+
+    def __init__(self, binary, http, work, show):
+        self.binary, self.http, self.work, self.show = binary, http, work, show
+
+    def run(self, *words, text=""):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("LEAT_")}
+        return subprocess.run([self.binary, *words, "--http", self.http], input=text, capture_output=True, text=True, env=env, timeout=40, check=False)
+
+    def json(self, *words, text=""):
+        """What -o json printed, if it is one document; else None."""
+        done = self.run(*words, "-o", "json", text=text)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return None
+
+    def file(self, name, text):
+        path = os.path.join(self.work, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def put(self, stream, kind, data, time=None):
+        """One event, with the time that its client says."""
+        event = {"type": kind, "data": data, **({"time": time} if time else {})}
+        request = urllib.request.Request(f"http://{self.http}/api/v1/streams/{stream}/events", json.dumps({"events": [event]}).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def revisions(self, *words):
+        return [e["revision"] for e in (self.json("stream", "show", *words) or {"events": [{"revision": "no JSON"}]})["events"]]
+
+
+def moments(s):
+    """A time means what it says, to the digit."""
+    times = ("2026-03-01T10:00:00.123456Z", "2026-03-01T10:00:00.123457Z", "2026-03-01T12:00:00+01:00")
+    for time in times:
+        s.put("moment-1", "At", {}, time)
+    shown = [e["time"] for e in s.json("stream", "show", "moment-1")["events"]]
+    got = [s.revisions("moment-1", "--at", t) for t in shown]
+    s.show("the TIME of an event, given back as --at, is the moment of that event", got == [[0], [0, 1], [0, 1, 2]], (shown, got))
+    forms = ("2026-03-01T11:30+01:00", "2026-03-01 10:30", "2026-03-02", "-1s", "@1772359200123", "2026-03-01", "1969-05-05T10:00Z", "1969-05-05", "2026-3-2")
+    got = [s.revisions("moment-1", "--at", t) for t in forms]
+    s.show("--at takes times as people write them", got == [[0, 1], [0, 1], [0, 1, 2], [0, 1, 2], [], [], [], [], [0, 1, 2]], got)
+    for text in ("noon", "-30000d", "2026-03-01T10:00:00ZZ"):
+        done = s.run("stream", "show", "moment-1", "--at", text)
+        s.show(f"--at {text} is refused, with what to write", done.returncode == 2 and text in done.stderr and "hint: write" in done.stderr, done)
+
+
+def run(binary, http, work, show):
+    s = Store(binary, http, work, show)
+    moments(s)
