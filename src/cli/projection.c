@@ -438,7 +438,7 @@ int run_projection_parked(struct cli *cli)
     pages_init(&all, PARKED_MAX);
     enum err e = parked_pages(cli, &all);
     if (e == ERR_OK && cli->json) {
-        e = pages_print(cli, "parked", all.first, NULL);
+        e = pages_print(cli, "parked", &all, NULL);
     } else if (e == ERR_OK && all.count == 0) {
         e = out_write(STR_LIT("nothing is parked\n"), &cli->ec);
     } else if (e == ERR_OK) {

@@ -16,10 +16,12 @@ static enum err list_pages(struct cli *cli, struct pages *p)
     do {
         int status = 0;
         struct json *v = NULL;
-        struct str path = arena_printf(&cli->arena, "/api/v1/streams?limit=%d%s%.*s%s%.*s%s%.*s",
-                                       PAGE, category.n > 0 ? "&category=" : "", STR(category),
-                                       prefix.n > 0 ? "&prefix=" : "", STR(prefix),
-                                       cursor.n > 0 ? "&cursor=" : "", STR(cursor));
+        const size_t left = p->most - p->count;
+        struct str path =
+            arena_printf(&cli->arena, "/api/v1/streams?limit=%d%s%.*s%s%.*s%s%.*s",
+                         left < PAGE ? (int)left : PAGE, category.n > 0 ? "&category=" : "",
+                         STR(category), prefix.n > 0 ? "&prefix=" : "", STR(prefix),
+                         cursor.n > 0 ? "&cursor=" : "", STR(cursor));
         if (str_is_null(path)) {
             return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the names do not fit into memory");
         }
@@ -28,6 +30,7 @@ static enum err list_pages(struct cli *cli, struct pages *p)
             return e;
         }
         pages_add(p, json_get(v, "streams"));
+        p->more = json_get(v, "next_cursor");
         cursor = member_str(v, "next_cursor");
         if (cursor.n > 0) {
             struct str z = arena_str(&cli->arena, cursor);
@@ -48,7 +51,7 @@ int run_stream_ls(struct cli *cli)
         e = list_pages(cli, &p);
     }
     if (e == ERR_OK && cli->json) {
-        e = pages_print(cli, "streams", p.first, NULL);
+        e = pages_print(cli, "streams", &p, NULL);
     } else if (e == ERR_OK && p.count == 0) {
         e = out_write(STR_LIT("no streams\n"), &cli->ec);
     } else if (e == ERR_OK) {
@@ -61,6 +64,7 @@ int run_stream_ls(struct cli *cli)
             table_str(&t, COLOUR_NONE, member_str(v, "last_revision"));
         }
         e = table_print(&t, &cli->ec);
+        pages_tell_more(&p, "--limit");
     }
     return cli_report(e, &cli->ec);
 }
@@ -85,6 +89,7 @@ static enum err read_events(struct cli *cli, const char *stream, int64_t from, c
             return e;
         }
         pages_add(p, json_get(v, "events"));
+        p->more = json_get(v, "next");
         from = member_i64(v, "next", -1);
         if (from < 0 || p->count >= p->most) {
             return ERR_OK;
@@ -124,12 +129,13 @@ int run_stream_show(struct cli *cli)
     }
     e = e == ERR_OK ? stream_state(cli, cli->words[0], at, &state) : e;
     if (e == ERR_OK && cli->json) {
-        e = pages_print(cli, "events", p.first, state);
+        e = pages_print(cli, "events", &p, state);
     } else if (e == ERR_OK) {
         struct json all = {.kind = JSON_ARRAY, .first = p.first};
         e = p.count == 0 ? out_write(STR_LIT("no events\n"), &cli->ec)
                          : stream_print_events(cli, &all);
         e = e == ERR_OK ? print_state(cli, state, "state") : e;
+        pages_tell_more(&p, "--limit, --from");
     }
     return cli_report(e, &cli->ec);
 }
@@ -206,6 +212,10 @@ static enum err print_diff(struct cli *cli, const struct pages *p, const struct 
         json_write_raw(&w, before == NULL ? STR_LIT("null") : before->raw);
         json_write_name(&w, "after");
         json_write_raw(&w, after == NULL ? STR_LIT("null") : after->raw);
+        if (p->more != NULL) {
+            json_write_name_str(&w, p->more->name);
+            json_write_raw(&w, p->more->raw);
+        }
         json_write_end(&w, '}');
         enum err e = buf_failed(&b) ? ERR_NO_MEMORY : print_raw(cli, buf_str(&b));
         buf_deinit(&b);
@@ -224,6 +234,7 @@ static enum err print_diff(struct cli *cli, const struct pages *p, const struct 
         }
         buf_deinit(&d.path);
     }
+    pages_tell_more(p, "--from, --to");
     return e;
 }
 

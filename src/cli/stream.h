@@ -27,12 +27,15 @@ struct pages {
     struct json *first, **last;
     size_t count;
     size_t most;
+    const struct json *more; /* member of the last page: where what was left off begins; or NULL */
 };
 void pages_init(struct pages *p, int64_t most);
 void pages_add(struct pages *p, struct json *array); /* its elements go into p */
-/* {"NAME": [...]}, with the state (NULL: none) of a fold behind it. */
-MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct json *first,
+/* {"NAME": [...]}, with the state (NULL: none) of a fold behind it, and what `more` is. */
+MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct pages *p,
                               const struct json *folded);
+/* A line for people, if not all was shown: what to do (`how`). */
+void pages_tell_more(const struct pages *p, const char *how);
 
 /* The folded state at a moment (encoded; "": now). *out NULL: the category has no fold. */
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,

@@ -109,7 +109,7 @@ void pages_add(struct pages *p, struct json *array)
     }
 }
 
-MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct json *first,
+MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct pages *p,
                               const struct json *folded)
 {
     const struct json *before = json_get(folded, "incomplete_before");
@@ -121,7 +121,7 @@ MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct js
     json_write_begin(&w, '{');
     json_write_name(&w, name);
     json_write_begin(&w, '[');
-    for (const struct json *v = first; v != NULL; v = v->next) {
+    for (const struct json *v = p->first; v != NULL; v = v->next) {
         json_write_raw(&w, v->raw);
     }
     json_write_end(&w, ']');
@@ -133,11 +133,22 @@ MUST_USE enum err pages_print(struct cli *cli, const char *name, const struct js
         json_write_name(&w, "state");
         json_write_raw(&w, state->raw);
     }
+    if (p->more != NULL) {
+        json_write_name_str(&w, p->more->name);
+        json_write_raw(&w, p->more->raw);
+    }
     json_write_end(&w, '}');
     enum err e = buf_failed(&b) ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory for the output")
                                 : print_raw(cli, buf_str(&b));
     buf_deinit(&b);
     return e;
+}
+
+void pages_tell_more(const struct pages *p, const char *how)
+{
+    if (p->more != NULL) {
+        fprintf(stderr, "leat: %zu shown, there are more: %s\n", p->count, how);
+    }
 }
 
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,

@@ -57,6 +57,20 @@ def moments(s):
         s.show(f"--at {text} is refused, with what to write", done.returncode == 2 and text in done.stderr and "hint: write" in done.stderr, done)
 
 
+def limits(s):
+    """What is left off is told."""
+    for n in range(3):
+        s.put("page-1", "At", {"n": n})
+        s.put(f"page-more{n}", "At", {})
+    for words, member, first in ((("show", "page-1"), "next", 2), (("ls", "page"), "next_cursor", None)):
+        cut, whole = s.run("stream", *words, "-n", "2"), s.run("stream", *words)
+        s.show(f"stream {words[0]} says that there are more", cut.returncode == 0 and len(cut.stdout.splitlines()) == 3 and
+               cut.stderr.startswith("leat: 2 shown, there are more: --limit") and whole.returncode == 0 and not whole.stderr, (cut, whole))
+        told, rest = s.json("stream", *words, "-n", "2"), s.json("stream", *words, "-n", "4" if first is None else "3")
+        s.show(f"stream {words[0]} -o json says where they begin", told.get(member) and first in (None, told[member]) and member not in rest, (told, rest))
+
+
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
     moments(s)
+    limits(s)
