@@ -90,10 +90,14 @@ static enum err read_events(struct cli *cli, const char *stream, int64_t from, c
         }
         pages_add(p, json_get(v, "events"));
         p->more = json_get(v, "next");
-        from = member_i64(v, "next", -1);
-        if (from < 0 || p->count >= p->most) {
+        const int64_t next = member_i64(v, "next", -1);
+        if (next < 0 || p->count >= p->most) {
             return ERR_OK;
         }
+        if (next <= from) {
+            return ectx_fail(&cli->ec, ERR_MALFORMED, PAGES_STAND_STILL);
+        }
+        from = next;
     }
     return ectx_fail(&cli->ec, ERR_NO_MEMORY, "the stream does not fit into memory");
 }
@@ -241,29 +245,20 @@ static enum err print_diff(struct cli *cli, const struct pages *p, const struct 
 int run_stream_diff(struct cli *cli)
 {
     const char *from = "", *to = "";
-    struct json *before = NULL, *after = NULL, *page = NULL;
+    struct json *before = NULL, *after = NULL;
     struct pages p;
-    int status = 0;
+    int64_t last;
     if (!cli_has(cli, OPT_FROM)) {
         return cli_report(ectx_fail(&cli->ec, ERR_CONFIG, "--from is needed: a time or a revision"),
                           &cli->ec);
     }
     enum err e = stream_moment(cli, cli->values[OPT_FROM], &from);
     e = e == ERR_OK ? stream_moment(cli, cli->values[OPT_TO], &to) : e;
-    const char *path = e == ERR_OK ? stream_path(cli, cli->words[0], "/events") : NULL;
-    struct str last =
-        path == NULL ? STR_NULL
-                     : arena_printf(&cli->arena, "%s?from=end&dir=back&limit=1&at=%s", path, from);
-    if (e == ERR_OK && str_is_null(last)) {
-        e = ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory");
-    }
     /* The last event of the first moment: what follows it is the difference. */
-    e = e == ERR_OK ? http_api(cli, "GET", last.p, STR_NULL, &status, &page) : e;
+    e = e == ERR_OK ? stream_last_revision(cli, cli->words[0], from, &last) : e;
     if (e == ERR_OK) {
         pages_init(&p, STREAM_LIMIT_MAX);
-        const struct json *v = json_at(json_get(page, "events"), 0);
-        e = read_events(cli, cli->words[0], v == NULL ? 0 : member_i64(v, "revision", -1) + 1, to,
-                        &p);
+        e = read_events(cli, cli->words[0], last + 1, to, &p);
     }
     e = e == ERR_OK ? stream_state(cli, cli->words[0], from, &before) : e;
     e = e == ERR_OK ? stream_state(cli, cli->words[0], to, &after) : e;

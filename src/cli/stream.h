@@ -7,6 +7,8 @@
 
 #define STREAM_LIMIT     1000
 #define STREAM_LIMIT_MAX 100000
+/* Of a server that would be asked for the same page for ever. */
+#define PAGES_STAND_STILL "the next page does not begin behind this one"
 
 /* "/api/v1/streams/NAME" + suffix, with the name encoded. NULL: no memory (in cli->ec). */
 const char *stream_path(struct cli *cli, const char *stream, const char *suffix);
@@ -40,6 +42,9 @@ void pages_tell_more(const struct pages *p, const char *how);
 /* The folded state at a moment (encoded; "": now). *out NULL: the category has no fold. */
 MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *at,
                                struct json **out);
+/* The last revision at a moment (as for stream_state); -1: no events. */
+MUST_USE enum err stream_last_revision(struct cli *cli, const char *stream, const char *at,
+                                       int64_t *out);
 /* Prints events of an answer as a table. */
 MUST_USE enum err stream_print_events(struct cli *cli, const struct json *events);
 /* Reads all of standard input (at most 16 MiB) into the arena. */

@@ -138,7 +138,6 @@ static enum err snapshot_state(struct cli *cli, const char *at, struct str *stat
                                int64_t *revision)
 {
     struct json *v = NULL;
-    int status = 0;
     if (cli->word_count < 2) {
         enum err e = stream_state(cli, cli->words[0], at, &v);
         const struct json *value = json_get(v, "state");
@@ -150,18 +149,8 @@ static enum err snapshot_state(struct cli *cli, const char *at, struct str *stat
         }
         return e;
     }
-    const char *path = stream_path(cli, cli->words[0], "/events?from=end&dir=back&limit=1");
-    struct str full =
-        path == NULL ? STR_NULL
-                     : arena_printf(&cli->arena, "%s%s%s", path, at[0] == '\0' ? "" : "&at=", at);
     enum err e = json_argument(cli, 1, "STATE", state);
-    if (e == ERR_OK && str_is_null(full)) {
-        e = ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory");
-    }
-    e = e == ERR_OK ? http_api(cli, "GET", full.p, STR_NULL, &status, &v) : e;
-    if (e == ERR_OK) {
-        *revision = member_i64(json_at(json_get(v, "events"), 0), "revision", -1);
-    }
+    e = e == ERR_OK ? stream_last_revision(cli, cli->words[0], at, revision) : e;
     return e == ERR_OK && *revision < 0
                ? ectx_fail(&cli->ec, ERR_NOT_FOUND, "the stream has no events yet")
                : e;

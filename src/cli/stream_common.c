@@ -7,7 +7,8 @@
 #include "cli/stream.h"
 #include "core/utf8.h"
 
-#define INPUT_MAX (16u * 1024 * 1024)
+#define INPUT_MAX  (16u * 1024 * 1024)
+#define PAGE_ARENA (256u << 20)
 
 const char *stream_path(struct cli *cli, const char *stream, const char *suffix)
 {
@@ -171,6 +172,55 @@ MUST_USE enum err stream_state(struct cli *cli, const char *stream, const char *
         str_eq_z(member_str(*out, "code"), "fold-not-found")) {
         *out = NULL;
         return ERR_OK;
+    }
+    return e;
+}
+
+/* The last revision of one page, if it has any, and where the next one begins (-1: nowhere). */
+static enum err last_of_page(struct cli *cli, const char *path, const char *at, int64_t *last,
+                             int64_t *next)
+{
+    int status = 0;
+    struct json *v = NULL;
+    const struct str full = arena_printf(&cli->arena, "%s%s%s", path, at[0] == 0 ? "" : "&at=", at);
+    const enum err e = str_is_null(full)
+                           ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "the name does not fit into memory")
+                           : http_api(cli, "GET", full.p, STR_NULL, &status, &v);
+    const struct json *events = e == ERR_OK ? json_get(v, "events") : NULL;
+    for (const struct json *m = events == NULL ? NULL : events->first; m != NULL; m = m->next) {
+        *last = member_i64(m, "revision", -1);
+    }
+    *next = member_i64(v, "next", -1);
+    return e;
+}
+
+MUST_USE enum err stream_last_revision(struct cli *cli, const char *stream, const char *at,
+                                       int64_t *out)
+{
+    int64_t last = -1, from = 0, next = 0;
+    const char *path = stream_path(cli, stream, "/events");
+    enum err e = path == NULL ? ERR_NO_MEMORY : ERR_OK;
+    /* At a time a stream ends before its first later event, which only a read forwards finds: where
+     * clients' times go back, there are events of that time behind it. */
+    const bool forwards = strchr(at, '-') != NULL;
+    while (e == ERR_OK && next >= 0) {
+        const struct arena kept = cli->arena; /* each page has its own memory */
+        arena_init(&cli->arena, PAGE_ARENA);
+        const struct str page =
+            forwards ? arena_printf(&cli->arena, "%s?limit=1000&from=%lld", path, (long long)from)
+                     : arena_printf(&cli->arena, "%s?limit=1&from=end&dir=back", path);
+        e = str_is_null(page) ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory")
+                              : last_of_page(cli, page.p, at, &last, &next);
+        next = forwards ? next : -1;
+        if (e == ERR_OK && next >= 0 && next <= from) {
+            e = ectx_fail(&cli->ec, ERR_MALFORMED, PAGES_STAND_STILL);
+        }
+        from = next;
+        arena_deinit(&cli->arena);
+        cli->arena = kept;
+    }
+    if (e == ERR_OK) {
+        *out = last;
     }
     return e;
 }

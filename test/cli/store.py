@@ -2,6 +2,8 @@
 import json
 import os
 import subprocess
+import time
+import urllib.error
 import urllib.request
 
 
@@ -29,13 +31,19 @@ class Store:
             file.write(text)
         return path
 
-    def put(self, stream, kind, data, time=None):
+    def put(self, stream, kind, data, when=None):
         """One event, with the time that its client says."""
-        event = {"type": kind, "data": data, **({"time": time} if time else {})}
+        event = {"type": kind, "data": data, **({"time": when} if when else {})}
         request = urllib.request.Request(f"http://{self.http}/api/v1/streams/{stream}/events", json.dumps({"events": [event]}).encode(),
                                          {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+        ends = time.monotonic() + 20
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > ends:  # 503: it is still starting
+                    raise
 
     def revisions(self, *words):
         return [e["revision"] for e in (self.json("stream", "show", *words) or {"events": [{"revision": "no JSON"}]})["events"]]
@@ -44,8 +52,8 @@ class Store:
 def moments(s):
     """A time means what it says, to the digit."""
     times = ("2026-03-01T10:00:00.123456Z", "2026-03-01T10:00:00.123457Z", "2026-03-01T12:00:00+01:00")
-    for time in times:
-        s.put("moment-1", "At", {}, time)
+    for when in times:
+        s.put("moment-1", "At", {}, when)
     shown = [e["time"] for e in s.json("stream", "show", "moment-1")["events"]]
     got = [s.revisions("moment-1", "--at", t) for t in shown]
     s.show("the TIME of an event, given back as --at, is the moment of that event", got == [[0], [0, 1], [0, 1, 2]], (shown, got))
@@ -70,7 +78,32 @@ def limits(s):
         s.show(f"stream {words[0]} -o json says where they begin", told.get(member) and first in (None, told[member]) and member not in rest, (told, rest))
 
 
+FOLD = """
+fold: back
+category: back
+initial: { n: 0 }
+maps:
+  - type: Added
+    increment: { /n: 1 }
+"""
+
+
+def times_that_go_back(s):
+    """Where clients' times go back, a moment is the same for the events, the state, a difference and a snapshot."""
+    declared = s.run("fold", "apply", s.file("back.yaml", FOLD))
+    for year in (2020, 2030, 2022, 2022, 2022):
+        s.put("back-1", "Added", {}, f"{year}-01-01T00:00:00Z")
+    told = s.json("stream", "diff", "back-1", "--from", "2025-01-01") or {"events": []}
+    s.show("a difference has the events that change the state", [e["revision"] for e in told["events"]] == [1, 2, 3, 4] and
+           (told["before"], told["after"]) == ({"n": 1}, {"n": 5}), (declared, told))
+    told = s.json("stream", "diff", "back-1", "--from", "1", "--to", "2"), s.json("stream", "diff", "back-1", "--from", "2019-01-01")
+    s.show("and between revisions, and from before all", [[e["revision"] for e in t["events"]] for t in told] == [[2], [0, 1, 2, 3, 4]], told)
+    done = s.run("stream", "snapshot", "back-1", '{"n":1}', "--at", "2025-01-01", "--schema", "mine")
+    s.show("a snapshot is of the revision of its moment", done.stdout == "snapshot of revision 0 written\n", done)
+
+
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
     moments(s)
     limits(s)
+    times_that_go_back(s)
