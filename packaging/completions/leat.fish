@@ -152,7 +152,7 @@ complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from diff' -l timeout -r -d 'how long to wait for an answer (10)'
 complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from diff' -l help -s h -d 'tell about this command'
 complete -c leat -n '__fish_seen_subcommand_from stream; and test (count (commandline -opc)) -eq 2' -a snapshot -d 'Show or write a snapshot'
-complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from snapshot' -l schema -r -d 'whose slot: the schema of the state (default)'
+complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from snapshot' -l schema -r -d 'whose slot: the schema of the state (that of --fold, else default)'
 complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from snapshot' -l at -r -d 'as it was at a time, or at a revision (now)'
 complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from snapshot' -l fold -r -d 'this declared fold (the one of the category)'
 complete -c leat -n '__fish_seen_subcommand_from stream; and __fish_seen_subcommand_from snapshot' -l output -r -s o -d 'text (for people) or json'

@@ -208,7 +208,7 @@ _leat() {
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;
     'stream snapshot') _arguments \
-        '--schema=[whose slot\: the schema of the state (default)]:TAG: ' \
+        '--schema=[whose slot\: the schema of the state (that of --fold, else default)]:TAG: ' \
         '--at=[as it was at a time, or at a revision (now)]:WHEN: ' \
         '--fold=[this declared fold (the one of the category)]:NAME: ' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \

@@ -145,7 +145,8 @@ static const struct option STREAM_APPEND[] = {
     {OPT_META, 0, "--meta", "JSON", "an object kept beside the data", false},
 };
 static const struct option STREAM_SNAPSHOT[] = {
-    {OPT_SCHEMA, 0, "--schema", "TAG", "whose slot: the schema of the state (default)", false},
+    {OPT_SCHEMA, 0, "--schema", "TAG",
+     "whose slot: the schema of the state (that of --fold, else default)", false},
     AT,
     FOLD,
 };
@@ -298,8 +299,10 @@ const struct command COMMANDS[] = {
      OPTIONS(STREAM_DIFF), false, true, true, run_stream_diff},
     {"stream", "snapshot", "STREAM [STATE]", 1, 2, "Show or write a snapshot",
      "With STATE (JSON, - for the input) it is written for the stream's last revision (or the one\n"
-     "of --at); without it the newest valid one is shown. With --fold the state is computed.",
-     "leat stream snapshot order-123\tthe newest one\n"
+     "of --at); with --fold the state is computed, and written under the schema that the fold\n"
+     "declares (its name, if it declares none). Without both the newest valid one of --schema is\n"
+     "shown: each schema has its own.",
+     "leat stream snapshot order-123 --schema order\tthe newest one\n"
      "leat stream snapshot order-123 --fold order\twrite the folded state",
      OPTIONS(STREAM_SNAPSHOT), false, true, true, run_stream_snapshot},
     {"stream", "truncate", "STREAM", 1, 1, "Hide the events before a revision",

@@ -119,11 +119,40 @@ int run_stream_append(struct cli *cli)
 
 /* ---- Snapshots ------------------------------------------------------------------------------ */
 
-static enum err show_snapshot(struct cli *cli, const char *path)
+#define DIGEST_CHARS 17 /* of a fold's own tag: "order" and "-89abcdef01234567" */
+
+/* What a snapshot is written with. */
+struct snapshot {
+    struct str state;
+    int64_t revision;
+    struct str schema;
+};
+
+/* Snapshots are kept by schema: which are there, if the category has a fold. */
+static void hint_at_schemas(struct cli *cli)
+{
+    const struct ectx failed = cli->ec;
+    struct json *v = NULL;
+    const bool folded = stream_state(cli, cli->words[0], "", &v) == ERR_OK && v != NULL;
+    cli->ec = failed;
+    if (folded) {
+        ectx_hint(&cli->ec, "those of the fold '%.*s' are shown with --schema %.*s",
+                  STR(member_str(v, "fold")), STR(member_str(v, "schema")));
+    } else {
+        ectx_hint(&cli->ec, "each schema has its own: --schema TAG");
+    }
+}
+
+static enum err show_snapshot(struct cli *cli, const char *path, struct str tag)
 {
     int status = 0;
     struct json *v = NULL;
-    enum err e = http_api(cli, "GET", path, STR_NULL, &status, &v);
+    const struct str full = arena_printf(&cli->arena, "%s?schema=%.*s", path, STR(tag));
+    enum err e =
+        str_is_null(full) ? ERR_NO_MEMORY : http_api(cli, "GET", full.p, STR_NULL, &status, &v);
+    if (e != ERR_OK && str_eq_z(member_str(v, "code"), "snapshot-not-found")) {
+        hint_at_schemas(cli);
+    }
     if (e != ERR_OK || cli->json) {
         return e != ERR_OK ? e : print_raw(cli, v == NULL ? STR_LIT("null") : v->raw);
     }
@@ -133,63 +162,79 @@ static enum err show_snapshot(struct cli *cli, const char *path)
     return print_raw(cli, state == NULL ? STR_LIT("null") : state->raw);
 }
 
-/* The state to write: of the fold, or what a person gave; and its revision. */
-static enum err snapshot_state(struct cli *cli, const char *at, struct str *state,
-                               int64_t *revision)
+/* The state to write: of the fold, under the schema that the fold declares (the tag with the digest
+ * of its rules is the server's alone), or what a person gave. */
+static enum err snapshot_take(struct cli *cli, const char *at, struct snapshot *s)
 {
     struct json *v = NULL;
+    enum err e;
     if (cli->word_count < 2) {
-        enum err e = stream_state(cli, cli->words[0], at, &v);
+        e = stream_state(cli, cli->words[0], at, &v);
         const struct json *value = json_get(v, "state");
-        if (e == ERR_OK && value != NULL) {
-            *state = value->raw;
-            *revision = member_i64(v, "revision", -1);
-        } else if (e == ERR_OK) {
-            e = ectx_fail(&cli->ec, ERR_NOT_FOUND, "the category has no fold of that name");
+        if (e == ERR_OK && value == NULL) {
+            return ectx_fail(&cli->ec, ERR_NOT_FOUND, "the category has no fold of that name");
         }
-        return e;
+        if (e == ERR_OK) {
+            const struct str tag = member_str(v, "schema");
+            s->state = value->raw;
+            s->revision = member_i64(v, "revision", -1);
+            s->schema = tag.n > DIGEST_CHARS ? str_make(tag.p, tag.n - DIGEST_CHARS) : s->schema;
+        }
+    } else {
+        e = json_argument(cli, 1, "STATE", &s->state);
+        e = e == ERR_OK ? stream_last_revision(cli, cli->words[0], at, &s->revision) : e;
     }
-    enum err e = json_argument(cli, 1, "STATE", state);
-    e = e == ERR_OK ? stream_last_revision(cli, cli->words[0], at, revision) : e;
-    return e == ERR_OK && *revision < 0
+    if (cli_has(cli, OPT_SCHEMA)) {
+        s->schema = str_of(cli->values[OPT_SCHEMA]);
+    }
+    return e == ERR_OK && s->revision < 0
                ? ectx_fail(&cli->ec, ERR_NOT_FOUND, "the stream has no events yet")
                : e;
 }
 
-int run_stream_snapshot(struct cli *cli)
+static enum err write_snapshot(struct cli *cli, const char *path)
 {
-    const char *schema = cli_has(cli, OPT_SCHEMA) ? cli->values[OPT_SCHEMA] : "default";
-    struct str tag = http_encode(&cli->arena, schema);
-    const char *path = stream_path(cli, cli->words[0], "/snapshot");
     const char *at = "";
-    enum err e = path == NULL || str_is_null(tag) ? ERR_NO_MEMORY
-                                                  : stream_moment(cli, cli->values[OPT_AT], &at);
-    if (cli->word_count == 2 && cli_has(cli, OPT_FOLD)) {
-        e = ectx_fail(&cli->ec, ERR_CONFIG,
-                      "STATE and --fold exclude each other: one of them is written");
-        return cli_report(e, &cli->ec);
-    }
-    if (e == ERR_OK && cli->word_count < 2 && !cli_has(cli, OPT_FOLD)) {
-        struct str full = arena_printf(&cli->arena, "%s?schema=%.*s", path, STR(tag));
-        e = str_is_null(full) ? ERR_NO_MEMORY : show_snapshot(cli, full.p);
-        return cli_report(e, &cli->ec);
-    }
-    struct str state = STR_NULL;
-    int64_t revision = -1;
+    struct snapshot s = {.revision = -1, .schema = STR_LIT("default")};
     struct json *answer = NULL;
-    e = e == ERR_OK ? snapshot_state(cli, at, &state, &revision) : e;
+    enum err e = stream_moment(cli, cli->values[OPT_AT], &at);
+    e = e == ERR_OK ? snapshot_take(cli, at, &s) : e;
     if (e == ERR_OK) {
         struct body x;
         body_begin(&x);
-        json_write_member_i64(&x.w, "revision", revision);
-        json_write_member_str(&x.w, "schema", str_of(schema));
+        json_write_member_i64(&x.w, "revision", s.revision);
+        json_write_member_str(&x.w, "schema", s.schema);
         json_write_name(&x.w, "state");
-        json_write_raw(&x.w, state);
+        json_write_raw(&x.w, s.state);
         e = body_send(cli, &x, "PUT", path, &answer);
     }
     if (e == ERR_OK && !cli->json) {
-        out_printf("snapshot of revision %lld written\n", (long long)revision);
+        out_printf("snapshot of revision %lld written, schema %.*s\n", (long long)s.revision,
+                   STR(s.schema));
     }
+    return e;
+}
+
+int run_stream_snapshot(struct cli *cli)
+{
+    const bool fold = cli_has(cli, OPT_FOLD), writes = fold || cli->word_count == 2;
+    if (cli->word_count == 2 && fold) {
+        return cli_report(ectx_fail(&cli->ec, ERR_CONFIG,
+                                    "STATE and --fold exclude each other: one of them is written"),
+                          &cli->ec);
+    }
+    if (!writes && cli_has(cli, OPT_AT)) {
+        return cli_report(
+            ectx_fail(&cli->ec, ERR_CONFIG,
+                      "--at is of a snapshot that is written: STATE or --fold is needed"),
+            &cli->ec);
+    }
+    const char *path = stream_path(cli, cli->words[0], "/snapshot");
+    const struct str tag =
+        http_encode(&cli->arena, cli_has(cli, OPT_SCHEMA) ? cli->values[OPT_SCHEMA] : "default");
+    const enum err e = path == NULL || str_is_null(tag) ? ERR_NO_MEMORY
+                       : writes                         ? write_snapshot(cli, path)
+                                                        : show_snapshot(cli, path, tag);
     return cli_report(e, &cli->ec);
 }
 

@@ -1,6 +1,7 @@
 """The commands of streams, folds, upcasts and projections: each of them, its text and its JSON, against leat."""
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.error
@@ -99,7 +100,31 @@ def times_that_go_back(s):
     told = s.json("stream", "diff", "back-1", "--from", "1", "--to", "2"), s.json("stream", "diff", "back-1", "--from", "2019-01-01")
     s.show("and between revisions, and from before all", [[e["revision"] for e in t["events"]] for t in told] == [[2], [0, 1, 2, 3, 4]], told)
     done = s.run("stream", "snapshot", "back-1", '{"n":1}', "--at", "2025-01-01", "--schema", "mine")
-    s.show("a snapshot is of the revision of its moment", done.stdout == "snapshot of revision 0 written\n", done)
+    s.show("a snapshot is of the revision of its moment", done.stdout == "snapshot of revision 0 written, schema mine\n", done)
+
+
+def snapshots(s):
+    """Each schema has its own; --fold writes under the fold's; what has no effect is refused."""
+    s.run("fold", "apply", s.file("kept.yaml", FOLD.replace("back", "kept").replace("initial", "snapshot_every: 0\ninitial")))
+    for _ in range(3):
+        s.put("kept-1", "Added", {})
+    s.put("bare-1", "Added", {})
+    own = s.run("stream", "snapshot", "kept-1")
+    s.show("no snapshot: which schema the fold's own have", own.returncode == 1 and re.search(r"hint: .*'kept'.* --schema kept-[0-9a-f]{16}\n", own.stderr), own)
+    bare = s.run("stream", "snapshot", "bare-1")
+    s.show("no snapshot and no fold: that there are schemas", bare.returncode == 1 and "snapshot-not-found" in bare.stderr and "--schema TAG" in bare.stderr, bare)
+    wrote, told = s.run("stream", "snapshot", "kept-1", "--fold", "kept", "--at", "1"), s.json("stream", "snapshot", "kept-1", "--schema", "kept")
+    s.show("--fold writes under the fold's schema", wrote.stdout == "snapshot of revision 1 written, schema kept\n" and told and
+           (told["revision"], told["schema"], told["state"]) == (1, "kept", {"n": 2}), (wrote, told))
+    wrote = s.run("stream", "snapshot", "kept-1", "--fold", "kept", "--schema", "other")
+    shown = s.run("stream", "snapshot", "kept-1", "--schema", "other")
+    s.show("or the one that was named", wrote.stdout.endswith("schema other\n") and shown.stdout.startswith("revision 2, schema other, ") and
+           shown.stdout.endswith('{"n":3}\n'), (wrote, shown))
+    wrote, shown = s.run("stream", "snapshot", "kept-1", "-", text='{"by":"hand"}'), s.json("stream", "snapshot", "kept-1")
+    s.show("a state that was given goes under default", wrote.returncode == 0 and shown and (shown["schema"], shown["state"]) == ("default", {"by": "hand"}), (wrote, shown))
+    for words, what in ((("--at", "1"), "--at"), (("{}", "--fold", "kept"), "exclude each other")):
+        done = s.run("stream", "snapshot", "kept-1", *words)
+        s.show(f"snapshot {' '.join(words)} is refused", done.returncode == 2 and what in done.stderr, done)
 
 
 def run(binary, http, work, show):
@@ -107,3 +132,4 @@ def run(binary, http, work, show):
     moments(s)
     limits(s)
     times_that_go_back(s)
+    snapshots(s)
