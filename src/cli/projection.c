@@ -223,9 +223,12 @@ static enum err follow_build(struct cli *cli, int64_t version)
             ends = clock_ns() + patience;
         }
         if (clock_ns() > ends) {
-            return ectx_fail(
-                &cli->ec, ERR_REQUEST_TIMED_OUT, "version %lld does not go on (%.0f %%)",
-                (long long)member_i64(build, "version", 0), number(build, "progress", 0) * 100);
+            IGNORE(ectx_fail(&cli->ec, ERR_STOPPED, "version %lld does not go on (%.0f %%)",
+                             (long long)member_i64(build, "version", 0),
+                             number(build, "progress", 0) * 100));
+            ectx_hint(&cli->ec, "leat projection show %s says why; --timeout waits longer",
+                      cli->words[0]);
+            return ERR_STOPPED;
         }
         clock_sleep_ms(POLL_MS);
     }

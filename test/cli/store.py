@@ -127,9 +127,32 @@ def snapshots(s):
         s.show(f"snapshot {' '.join(words)} is refused", done.returncode == 2 and what in done.stderr, done)
 
 
+VIEW = """
+projection: {name}
+version: 1
+source: {{ category: {category} }}
+target: {target}
+tables:
+  {name}_view: {{ columns: {{ id: text, n: integer }}, key: id }}
+maps:
+  - type: Put
+    upsert: {{ table: {name}_view, key: {{ id: $stream_id }}, set: {{ n: /data/n }} }}
+"""
+
+
+def stalled(s):
+    """A build that does not go on is no broker that is away."""
+    done = s.run("projection", "apply", s.file("stalled.yaml", VIEW.format(name="stalled", category="away", target="sqlite:not_there/x.db")),
+                 "--follow", "--timeout", "1")
+    s.show("a build that does not go on: status 1, and where to look", done.returncode == 1 and "does not go on" in done.stderr and
+           "leat projection show stalled says why" in done.stderr, done)
+    s.run("projection", "delete", "stalled")
+
+
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
     moments(s)
     limits(s)
     times_that_go_back(s)
     snapshots(s)
+    stalled(s)
