@@ -72,6 +72,11 @@ MUST_USE enum err definition_read(struct cli *cli, const char *file, const char 
                                   struct definition *out)
 {
     const bool input = strcmp(file, "-") == 0;
+    if (input && member == NULL) {
+        const enum err e = ectx_fail(&cli->ec, ERR_CONFIG, "the input has no name to be called by");
+        ectx_hint(&cli->ec, "give a file: its name without folder and suffix is the name");
+        return e;
+    }
     *out = (struct definition){.file = http_encode(&cli->arena, input ? "input" : file)};
     enum err e = input ? stream_read_input(cli, &out->text) : read_file(cli, file, &out->text);
     if (e != ERR_OK) {

@@ -10,7 +10,7 @@ struct definition {
     struct str name; /* of the member, encoded; null: it has none */
 };
 /* Reads FILE ("-": the input) and finds its name in `member` (NULL: the file's own name, without
- * folder and suffix). ERR_CONFIG: not YAML, or no name. */
+ * folder and suffix). ERR_CONFIG: not YAML, or no name (the input has none of its own). */
 MUST_USE enum err definition_read(struct cli *cli, const char *file, const char *member,
                                   struct definition *out);
 

@@ -149,6 +149,21 @@ def stalled(s):
     s.run("projection", "delete", "stalled")
 
 
+UPCASTS = """
+upcasts:
+  - from: Renamed.v1
+    to: Renamed.v2
+    default: { /data/currency: "'EUR'" }
+"""
+
+
+def nameless(s):
+    """What is called by its file's name cannot come from the input."""
+    for words in (("upcast", "apply", "-"), ("stream", "upcast", "-", "--against-log")):
+        done = s.run(*words, text=UPCASTS)
+        s.show(f"{' '.join(words)} is refused", done.returncode == 2 and "hint: give a file" in done.stderr and not done.stdout, done)
+
+
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
     moments(s)
@@ -156,3 +171,4 @@ def run(binary, http, work, show):
     times_that_go_back(s)
     snapshots(s)
     stalled(s)
+    nameless(s)
