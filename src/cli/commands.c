@@ -351,7 +351,7 @@ const struct command COMMANDS[] = {
      NO_OPTIONS, false, true, true, run_projection_show},
     {"projection", "check", "FILE", 1, 1, "Try a definition on the log, without writing",
      "Runs it over the events of the log into a database in memory, and shows the rows that it\n"
-     "makes and the events that it could not apply.",
+     "makes and the events that it could not apply; the status is 1 if there are any.",
      "leat projection check orders.yaml --against-log\tbefore it is declared", OPTIONS(AGAINST_LOG),
      false, true, true, run_projection_check},
     {"projection", "template", "WHAT CATEGORY", 2, 2, "Print a definition that is ready-made",

@@ -235,6 +235,9 @@ static enum err follow_build(struct cli *cli, int64_t version)
     if (cli->progress) {
         fprintf(stderr, "\n");
     }
+    if (cli->json) {
+        return print_answer(cli, v);
+    }
     out_printf("serving version %lld\n", (long long)member_i64(v, "served_version", 0));
     print_waiting(cli, v);
     return ERR_OK;
@@ -242,8 +245,8 @@ static enum err follow_build(struct cli *cli, int64_t version)
 
 static enum err print_version(struct cli *cli, const struct json *v, const char *what)
 {
-    if (cli->json) {
-        return print_answer(cli, v);
+    if (cli->json) { /* with --follow the last status is the one document */
+        return cli_has(cli, OPT_FOLLOW) ? ERR_OK : print_answer(cli, v);
     }
     out_printf("%s: %.*s, version %lld\n", what, STR(member_str(v, "name")),
                (long long)member_i64(v, "version", 0));
@@ -402,6 +405,11 @@ int run_projection_check(struct cli *cli)
         for (const struct json *p = parked == NULL ? NULL : parked->first; p != NULL; p = p->next) {
             out_printf("parked: %.*s\n", STR(p->raw));
         }
+    }
+    const int64_t parked_events = e == ERR_OK ? member_i64(v, "parked_events", 0) : 0;
+    if (parked_events > 0) {
+        e = ectx_fail(&cli->ec, ERR_INVALID_RECORD, "%lld events would be parked",
+                      (long long)parked_events);
     }
     return cli_report(e, &cli->ec);
 }

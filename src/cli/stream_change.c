@@ -247,6 +247,25 @@ static enum err stream_info(struct cli *cli, struct json **out)
     return path == NULL ? ERR_NO_MEMORY : http_api(cli, "GET", path, STR_NULL, &status, out);
 }
 
+/* What --dry-run says as JSON: the thing (`what`) as it is now, and what would be done with it. */
+static void dry_begin(struct body *x, const char *what, const struct json *v)
+{
+    body_begin(x);
+    json_write_member_bool(&x->w, "dry_run", true);
+    json_write_name(&x->w, what);
+    json_write_raw(&x->w, v == NULL ? STR_LIT("null") : v->raw);
+}
+
+static enum err dry_print(struct cli *cli, struct body *x)
+{
+    json_write_end(&x->w, '}');
+    const enum err e = buf_failed(&x->b)
+                           ? ectx_fail(&cli->ec, ERR_NO_MEMORY, "no memory for the output")
+                           : print_raw(cli, buf_str(&x->b));
+    buf_deinit(&x->b);
+    return e;
+}
+
 static void say_revisions(const struct json *info)
 {
     out_printf("it is %.*s, with revisions %.*s to %.*s\n", STR(member_str(info, "state")),
@@ -263,7 +282,12 @@ int run_stream_truncate(struct cli *cli)
     }
     if (e == ERR_OK && cli_has(cli, OPT_DRY_RUN)) {
         e = stream_info(cli, &v);
-        if (e == ERR_OK) {
+        if (e == ERR_OK && cli->json) {
+            struct body x;
+            dry_begin(&x, "stream", v);
+            json_write_member_i64(&x.w, "truncate_before", before);
+            e = dry_print(cli, &x);
+        } else if (e == ERR_OK) {
             say_revisions(v);
             out_printf("would hide every event before revision %lld\n", (long long)before);
         }
@@ -289,7 +313,12 @@ int run_stream_delete(struct cli *cli)
     const bool hard = cli_has(cli, OPT_HARD);
     if (cli_has(cli, OPT_DRY_RUN)) {
         enum err e = stream_info(cli, &v);
-        if (e == ERR_OK) {
+        if (e == ERR_OK && cli->json) {
+            struct body x;
+            dry_begin(&x, "stream", v);
+            json_write_member_bool(&x.w, "hard", hard);
+            e = dry_print(cli, &x);
+        } else if (e == ERR_OK) {
             say_revisions(v);
             out_printf(hard ? "would delete it for ever\n"
                             : "would delete it; an append revives it at the next revision\n");
@@ -313,6 +342,39 @@ int run_stream_delete(struct cli *cli)
     return cli_report(e, &cli->ec);
 }
 
+/* The named fields, if there are any: else all of the data is meant. */
+static void put_fields(const struct cli *cli, struct body *x)
+{
+    if (cli->lists[OPT_FIELD].count > 0) {
+        json_write_name(&x->w, "fields");
+        json_write_begin(&x->w, '[');
+        for (size_t i = 0; i < cli->lists[OPT_FIELD].count; i++) {
+            json_write_z(&x->w, cli->lists[OPT_FIELD].items[i]);
+        }
+        json_write_end(&x->w, ']');
+    }
+}
+
+static enum err dry_redact(struct cli *cli, const char *path)
+{
+    int status = 0;
+    struct json *v = NULL;
+    enum err e = http_api(cli, "GET", path, STR_NULL, &status, &v);
+    if (e == ERR_OK && cli->json) {
+        struct body x;
+        dry_begin(&x, "event", v);
+        put_fields(cli, &x);
+        return dry_print(cli, &x);
+    }
+    if (e == ERR_OK) {
+        struct json all = {.kind = JSON_ARRAY, .first = v};
+        e = stream_print_events(cli, &all);
+        out_printf("would lose its data%s\n",
+                   cli->lists[OPT_FIELD].count > 0 ? " (the named fields)" : "");
+    }
+    return e;
+}
+
 int run_stream_redact(struct cli *cli)
 {
     struct json *v = NULL;
@@ -332,28 +394,13 @@ int run_stream_redact(struct cli *cli)
         return cli_report(ERR_NO_MEMORY, &cli->ec);
     }
     if (cli_has(cli, OPT_DRY_RUN)) {
-        int status = 0;
-        enum err e = http_api(cli, "GET", path, STR_NULL, &status, &v);
-        if (e == ERR_OK) {
-            struct json all = {.kind = JSON_ARRAY, .first = v};
-            e = stream_print_events(cli, &all);
-            out_printf("would lose its data%s\n",
-                       cli->lists[OPT_FIELD].count > 0 ? " (the named fields)" : "");
-        }
-        return cli_report(e, &cli->ec);
+        return cli_report(dry_redact(cli, path), &cli->ec);
     }
     struct body x;
     struct str full = arena_printf(&cli->arena, "%s/redact", path);
     body_begin(&x);
     json_write_member_str(&x.w, "reason", str_of(cli->values[OPT_REASON]));
-    if (cli->lists[OPT_FIELD].count > 0) {
-        json_write_name(&x.w, "fields");
-        json_write_begin(&x.w, '[');
-        for (size_t i = 0; i < cli->lists[OPT_FIELD].count; i++) {
-            json_write_z(&x.w, cli->lists[OPT_FIELD].items[i]);
-        }
-        json_write_end(&x.w, ']');
-    }
+    put_fields(cli, &x);
     enum err e = str_is_null(full) ? ERR_NO_MEMORY : body_send(cli, &x, "POST", full.p, &v);
     if (e == ERR_OK && !cli->json) {
         const struct json *erased = json_get(v, "erased");

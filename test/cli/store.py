@@ -164,6 +164,33 @@ def nameless(s):
         s.show(f"{' '.join(words)} is refused", done.returncode == 2 and "hint: give a file" in done.stderr and not done.stdout, done)
 
 
+def documents(s):
+    """-o json is one document, whatever the command does; nothing is done by --dry-run."""
+    for n in range(3):
+        s.put("doc-1", "Put", {"n": n, "who": "ann"})
+    there = {"stream": "doc-1", "first_revision": 0, "last_revision": 2}
+    for words, wanted in ((("truncate", "doc-1", "--before", "1"), {"truncate_before": 1}), (("delete", "doc-1"), {"hard": False}),
+                          (("delete", "doc-1", "--hard"), {"hard": True})):
+        told = s.json("stream", *words, "--dry-run") or {}
+        s.show(f"stream {' '.join(words)} --dry-run -o json", told.get("dry_run") is True and {k: told["stream"][k] for k in there} == there and
+               {k: told.get(k) for k in wanted} == wanted, told)
+    told = s.json("stream", "redact", "doc-1", "1", "--reason", "asked", "--field", "/who", "--dry-run") or {}
+    s.show("stream redact --dry-run -o json", (told.get("dry_run"), told.get("fields")) == (True, ["/who"]) and told["event"]["data"] == {"n": 1, "who": "ann"}, told)
+    s.show("and nothing was done", s.revisions("doc-1") == [0, 1, 2])
+    file = s.file("docs.yaml", VIEW.format(name="docs", category="doc", target="sqlite:docs.db"))
+    for words in (("apply", file), ("rebuild", "docs")):
+        told = s.json("projection", *words, "--follow")
+        s.show(f"projection {words[0]} --follow -o json is the last status", told and told["name"] == "docs" and told["served_version"] in (1, 2) and
+               "live" in [v["state"] for v in told["versions"]], told)
+    s.run("projection", "delete", "docs")
+    good, told = s.run("projection", "check", file, "--against-log"), s.json("projection", "check", file, "--against-log")
+    s.show("projection check of what fits", good.returncode == 0 and "3 events read, 3 applied, 0 parked\n" in good.stdout and told and told["applied"] == 3, (good, told))
+    s.put("doc-2", "Put", {"n": "none"})
+    bad, told = s.run("projection", "check", file, "--against-log"), s.json("projection", "check", file, "--against-log")
+    s.show("projection check fails where events would be parked", bad.returncode == 1 and "1 parked\n" in bad.stdout and "1 events would be parked" in bad.stderr and
+           told and told["parked_events"] == 1, (bad, told))
+
+
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
     moments(s)
@@ -172,3 +199,4 @@ def run(binary, http, work, show):
     snapshots(s)
     stalled(s)
     nameless(s)
+    documents(s)
