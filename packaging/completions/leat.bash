@@ -13,7 +13,7 @@ _leat() {
         return
     fi
     case $noun in
-    topic | group) [ "$COMP_CWORD" -gt 2 ] && verb="${COMP_WORDS[2]}" ;;
+    topic | group | stream | fold | upcast | projection) [ "$COMP_CWORD" -gt 2 ] && verb="${COMP_WORDS[2]}" ;;
     esac
     case "$noun $verb" in
     'serve ') kind='' options="--data --kafka --http --advertise --config --set --insecure-allow-anonymous --help" ;;
@@ -34,42 +34,42 @@ _leat() {
     'group delete') kind='group' options="--bootstrap --timeout --help" ;;
     'stream ') words="ls show append diff snapshot truncate delete redact upcast" ;;
     'stream ls') kind='' options="--prefix --limit --output --http --timeout --help" ;;
-    'stream show') kind='' options="--at --from --limit --fold --output --http --timeout --help" ;;
-    'stream append') kind='' options="--expected --id --tag --meta --output --http --timeout --help" ;;
-    'stream diff') kind='' options="--from --to --fold --output --http --timeout --help" ;;
-    'stream snapshot') kind='' options="--schema --at --fold --output --http --timeout --help" ;;
-    'stream truncate') kind='' options="--before --dry-run --output --http --timeout --help" ;;
-    'stream delete') kind='' options="--hard --expected --dry-run --output --http --timeout --help" ;;
-    'stream redact') kind='' options="--reason --field --dry-run --output --http --timeout --help" ;;
-    'stream upcast') kind='' options="--against-log --output --http --timeout --help" ;;
+    'stream show') kind='stream' options="--at --from --limit --fold --output --http --timeout --help" ;;
+    'stream append') kind='stream' options="--expected --id --tag --meta --output --http --timeout --help" ;;
+    'stream diff') kind='stream' options="--from --to --fold --output --http --timeout --help" ;;
+    'stream snapshot') kind='stream' options="--schema --at --fold --output --http --timeout --help" ;;
+    'stream truncate') kind='stream' options="--before --dry-run --output --http --timeout --help" ;;
+    'stream delete') kind='stream' options="--hard --expected --dry-run --output --http --timeout --help" ;;
+    'stream redact') kind='stream' options="--reason --field --dry-run --output --http --timeout --help" ;;
+    'stream upcast') kind='file' options="--against-log --output --http --timeout --help" ;;
     'fold ') words="ls show apply delete" ;;
     'fold ls') kind='' options="--output --http --timeout --help" ;;
     'fold show') kind='' options="--output --http --timeout --help" ;;
-    'fold apply') kind='' options="--http --timeout --help" ;;
+    'fold apply') kind='file' options="--http --timeout --help" ;;
     'fold delete') kind='' options="--http --timeout --help" ;;
     'upcast ') words="ls show apply delete" ;;
     'upcast ls') kind='' options="--output --http --timeout --help" ;;
     'upcast show') kind='' options="--output --http --timeout --help" ;;
-    'upcast apply') kind='' options="--http --timeout --help" ;;
+    'upcast apply') kind='file' options="--http --timeout --help" ;;
     'upcast delete') kind='' options="--http --timeout --help" ;;
     'projection ') words="ls show check template apply rebuild switch rollback cancel drop pause resume watch parked retry skip delete" ;;
     'projection ls') kind='' options="--output --http --timeout --help" ;;
-    'projection show') kind='' options="--output --http --timeout --help" ;;
-    'projection check') kind='' options="--against-log --output --http --timeout --help" ;;
+    'projection show') kind='projection' options="--output --http --timeout --help" ;;
+    'projection check') kind='file' options="--against-log --output --http --timeout --help" ;;
     'projection template') kind='' options="--output --http --timeout --help" ;;
-    'projection apply') kind='' options="--follow --output --http --timeout --help" ;;
-    'projection rebuild') kind='' options="--follow --output --http --timeout --help" ;;
-    'projection switch') kind='' options="--output --http --timeout --help" ;;
-    'projection rollback') kind='' options="--output --http --timeout --help" ;;
-    'projection cancel') kind='' options="--output --http --timeout --help" ;;
-    'projection drop') kind='' options="--version --http --timeout --help" ;;
-    'projection pause') kind='' options="--output --http --timeout --help" ;;
-    'projection resume') kind='' options="--output --http --timeout --help" ;;
+    'projection apply') kind='file' options="--follow --output --http --timeout --help" ;;
+    'projection rebuild') kind='projection' options="--follow --output --http --timeout --help" ;;
+    'projection switch') kind='projection' options="--output --http --timeout --help" ;;
+    'projection rollback') kind='projection' options="--output --http --timeout --help" ;;
+    'projection cancel') kind='projection' options="--output --http --timeout --help" ;;
+    'projection drop') kind='projection' options="--version --http --timeout --help" ;;
+    'projection pause') kind='projection' options="--output --http --timeout --help" ;;
+    'projection resume') kind='projection' options="--output --http --timeout --help" ;;
     'projection watch') kind='' options="--output --http --timeout --help" ;;
-    'projection parked') kind='' options="--output --http --timeout --help" ;;
-    'projection retry') kind='' options="--output --http --timeout --help" ;;
-    'projection skip') kind='' options="--output --http --timeout --help" ;;
-    'projection delete') kind='' options="--dry-run --http --timeout --help" ;;
+    'projection parked') kind='projection' options="--output --http --timeout --help" ;;
+    'projection retry') kind='projection' options="--output --http --timeout --help" ;;
+    'projection skip') kind='projection' options="--output --http --timeout --help" ;;
+    'projection delete') kind='projection' options="--dry-run --http --timeout --help" ;;
     'status ') kind='' options="--http --output --bootstrap --timeout --help" ;;
     'verify ') kind='file' options="--output --help" ;;
     'bench ') kind='' options="--topic --partitions --keep --size --rate --seconds --count --one-in-flight --linger --idempotent --codec --acks --property --output --bootstrap --timeout --help" words='produce consume end-to-end' ;;
@@ -90,7 +90,7 @@ _leat() {
     --data | --config) kind=file ;;
     esac
     case $kind in
-    topic | group) words=$(_leat_names "$kind") ;;
+    topic | group | stream | projection) words=$(_leat_names "$kind") ;;
     file)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return

@@ -10,6 +10,16 @@ _leat_groups() {
     names=(${(f)"$(leat group ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ .*//')"})
     compadd -a names
 }
+_leat_streams() {
+    local -a names
+    names=(${(f)"$(leat stream ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ .*//')"})
+    compadd -a names
+}
+_leat_projections() {
+    local -a names
+    names=(${(f)"$(leat projection ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ .*//')"})
+    compadd -a names
+}
 _leat() {
     local noun=$words[2] verb=''
     local -a list
@@ -54,7 +64,61 @@ _leat() {
         _describe command list
         return
     fi
-    if [[ $noun == (topic|group) ]]; then
+    if [[ $noun == stream ]] && (( CURRENT == 3 )); then
+        list=( \
+            'ls:List streams in the order of their creation' \
+            'show:Show the events of a stream, and its state' \
+            'append:Append one event' \
+            'diff:Show what happened between two moments' \
+            'snapshot:Show or write a snapshot' \
+            'truncate:Hide the events before a revision' \
+            'delete:Delete a stream' \
+            'redact:Take the data of one event away' \
+            'upcast:Try upcasts on the events that are stored')
+        _describe command list
+        return
+    fi
+    if [[ $noun == fold ]] && (( CURRENT == 3 )); then
+        list=( \
+            'ls:List folds' \
+            'show:Show a fold as it was declared' \
+            'apply:Declare a fold, or replace it' \
+            'delete:Take a fold away')
+        _describe command list
+        return
+    fi
+    if [[ $noun == upcast ]] && (( CURRENT == 3 )); then
+        list=( \
+            'ls:List upcasts' \
+            'show:Show upcasts as they were declared' \
+            'apply:Declare upcasts, or replace them' \
+            'delete:Take upcasts away')
+        _describe command list
+        return
+    fi
+    if [[ $noun == projection ]] && (( CURRENT == 3 )); then
+        list=( \
+            'ls:List projections with their lag' \
+            'show:Show versions, lag, rate and parked events' \
+            'check:Try a definition on the log, without writing' \
+            'template:Print a definition that is ready-made' \
+            'apply:Declare a projection, or its next version' \
+            'rebuild:Build the tables anew, beside the served ones' \
+            'switch:Serve the version that was built' \
+            'rollback:Serve the version before this one again' \
+            'cancel:Drop the version that is being built' \
+            'drop:Drop a version that is kept for a way back' \
+            'pause:Apply nothing for the moment' \
+            'resume:Go on' \
+            'watch:Show rows of a view as they change' \
+            'parked:Show the keys whose events wait, and why' \
+            'retry:Apply the parked events of a key again' \
+            'skip:Drop the first parked event of a key and go on' \
+            'delete:Remove a projection with its tables and views')
+        _describe command list
+        return
+    fi
+    if [[ $noun == (topic|group|stream|fold|upcast|projection) ]]; then
         verb=$words[3]
         shift words
         (( CURRENT-- ))
@@ -189,7 +253,8 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream append') _arguments \
         '--expected=[only if the stream is at this revision; or no_stream, exists, any (any)]:WHAT: ' \
         '--id=[the event'\''s id (the server makes one)]:ID: ' \
@@ -198,7 +263,8 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream diff') _arguments \
         '--from=[a time or a revision (needed)]:WHEN: ' \
         '--to=[a time or a revision (now)]:WHEN: ' \
@@ -206,7 +272,8 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream snapshot') _arguments \
         '--schema=[whose slot\: the schema of the state (that of --fold, else default)]:TAG: ' \
         '--at=[as it was at a time, or at a revision (now)]:WHEN: ' \
@@ -214,14 +281,16 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream truncate') _arguments \
         '--before=[the first revision that stays (needed)]:REVISION: ' \
         '--dry-run[only say what would happen]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream delete') _arguments \
         '--hard[for ever\: nobody can append to it again]' \
         '--expected=[only if the stream is at this revision; or no_stream, exists, any (any)]:WHAT: ' \
@@ -229,7 +298,8 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream redact') _arguments \
         '--reason=[why, for the record (needed)]:TEXT: ' \
         '*--field=[only this part of the data, as /email (all of it)]:POINTER: ' \
@@ -237,13 +307,15 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:stream:_leat_streams' ;;
     'stream upcast') _arguments \
         '--against-log[try it on every event of the log (needed)]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:file:_files' ;;
     'fold ls') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
@@ -257,7 +329,8 @@ _leat() {
     'fold apply') _arguments \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:file:_files' ;;
     'fold delete') _arguments \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
@@ -275,7 +348,8 @@ _leat() {
     'upcast apply') _arguments \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:file:_files' ;;
     'upcast delete') _arguments \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
@@ -289,13 +363,15 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection check') _arguments \
         '--against-log[try it on every event of the log (needed)]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:file:_files' ;;
     'projection template') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
@@ -306,43 +382,51 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:file:_files' ;;
     'projection rebuild') _arguments \
         '--follow[until it is served and has caught up, with a bar]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection switch') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection rollback') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection cancel') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection drop') _arguments \
         '--version=[which version (needed)]:N: ' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection pause') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection resume') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection watch') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
@@ -352,22 +436,26 @@ _leat() {
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection retry') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection skip') _arguments \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'projection delete') _arguments \
         '--dry-run[only say what would happen]' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
-        '--help[tell about this command]' ;;
+        '--help[tell about this command]' \
+        '*:projection:_leat_projections' ;;
     'status ') _arguments \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \

@@ -1,6 +1,7 @@
 /*
- * Completion scripts for bash, zsh and fish, made from the tables. Names of topics and groups are
- * asked of the broker when Tab is pressed; a broker that is away costs at most a second.
+ * Completion scripts for bash, zsh and fish, made from the tables. Names of topics, groups,
+ * streams and projections are asked of the broker when Tab is pressed; one that is away costs at
+ * most a second.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,19 +9,56 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 
-/* What the words of a command are: "topic", "group", "file" or nothing that can be completed. */
+/* Things whose names `leat KIND ls` tells, below a line of titles. */
+static const char *const NAMED[] = {"topic", "group", "stream", "projection"};
+
+/* What the words of a command are: one of NAMED, "file" or nothing that can be completed. */
 static const char *kind_of(const struct command *c)
 {
-    bool topic = strncmp(c->words, "TOPIC", 5) == 0 ||
-                 (strcmp(c->noun, "topic") == 0 && c->verb != NULL &&
-                  strcmp(c->verb, "create") != 0 && c->words[0] != '\0');
-    bool group = strcmp(c->noun, "group") == 0 && c->words[0] != '\0';
-    return topic ? "topic" : group ? "group" : strncmp(c->words, "DIR", 3) == 0 ? "file" : "";
+    const bool name = strncmp(c->words, "NAME", 4) == 0;
+    const bool makes = c->verb != NULL && strcmp(c->verb, "create") == 0;
+    const bool file = strncmp(c->words, "DIR", 3) == 0 || strncmp(c->words, "FILE", 4) == 0;
+    return strncmp(c->words, "TOPIC", 5) == 0 || (name && strcmp(c->noun, "topic") == 0 && !makes)
+               ? "topic"
+           : strcmp(c->noun, "group") == 0 && c->words[0] != '\0' ? "group"
+           : strncmp(c->words, "STREAM", 6) == 0                  ? "stream"
+           : name && strcmp(c->noun, "projection") == 0           ? "projection"
+           : file                                                 ? "file"
+                                                                  : "";
+}
+
+static bool is_named(const char *kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(NAMED); i++) {
+        if (strcmp(NAMED[i], kind) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_named(struct buf *b, const char *between)
+{
+    for (size_t i = 0; i < ARRAY_LEN(NAMED); i++) {
+        buf_printf(b, "%s%s", i == 0 ? "" : between, NAMED[i]);
+    }
 }
 
 static bool first_of_noun(size_t i)
 {
     return i == 0 || strcmp(COMMANDS[i].noun, COMMANDS[i - 1].noun) != 0;
+}
+
+/* Those that have verbs. */
+static void put_nouns_with_verbs(struct buf *b, const char *between)
+{
+    bool any = false;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (first_of_noun(i) && COMMANDS[i].verb != NULL) {
+            buf_printf(b, "%s%s", any ? between : "", COMMANDS[i].noun);
+            any = true;
+        }
+    }
 }
 
 static void put_nouns(struct buf *b)
@@ -83,7 +121,9 @@ static void put_bash(struct buf *b)
                  "        return\n"
                  "    fi\n"
                  "    case $noun in\n"
-                 "    topic | group) [ \"$COMP_CWORD\" -gt 2 ] && verb=\"${COMP_WORDS[2]}\" ;;\n"
+                 "    ");
+    put_nouns_with_verbs(b, " | ");
+    buf_put_z(b, ") [ \"$COMP_CWORD\" -gt 2 ] && verb=\"${COMP_WORDS[2]}\" ;;\n"
                  "    esac\n"
                  "    case \"$noun $verb\" in\n");
     put_bash_cases(b);
@@ -101,7 +141,9 @@ static void put_bash(struct buf *b)
                  "    --data | --config) kind=file ;;\n"
                  "    esac\n"
                  "    case $kind in\n"
-                 "    topic | group) words=$(_leat_names \"$kind\") ;;\n"
+                 "    ");
+    put_named(b, " | ");
+    buf_put_z(b, ") words=$(_leat_names \"$kind\") ;;\n"
                  "    file)\n"
                  "        mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
                  "        return\n"
@@ -150,9 +192,10 @@ static void put_zsh_command(struct buf *b, const struct command *c)
         buf_put_z(b, "'");
     }
     const char *kind = kind_of(c);
-    buf_put_z(b, strcmp(kind, "topic") == 0   ? " \\\n        '*:topic:_leat_topics'"
-                 : strcmp(kind, "group") == 0 ? " \\\n        '*:group:_leat_groups'"
-                 : strcmp(kind, "file") == 0  ? " \\\n        '*:file:_files'"
+    if (is_named(kind)) {
+        buf_printf(b, " \\\n        '*:%s:_leat_%ss'", kind, kind);
+    }
+    buf_put_z(b, strcmp(kind, "file") == 0 ? " \\\n        '*:file:_files'"
                  : strcmp(c->noun, "bench") == 0
                      ? " \\\n        ':load:(produce consume end-to-end)'"
                  : strcmp(c->noun, "completion") == 0 ? " \\\n        ':shell:(bash zsh fish)'"
@@ -176,20 +219,18 @@ static void put_zsh_words(struct buf *b, const char *noun)
 static void put_zsh(struct buf *b)
 {
     buf_put_z(b, "#compdef leat\n"
-                 "# zsh completion of leat. Made by `leat completion zsh`.\n"
-                 "_leat_topics() {\n"
-                 "    local -a names\n"
-                 "    names=(${(f)\"$(leat topic ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ "
-                 ".*//')\"})\n"
-                 "    compadd -a names\n"
-                 "}\n"
-                 "_leat_groups() {\n"
-                 "    local -a names\n"
-                 "    names=(${(f)\"$(leat group ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ "
-                 ".*//')\"})\n"
-                 "    compadd -a names\n"
-                 "}\n"
-                 "_leat() {\n"
+                 "# zsh completion of leat. Made by `leat completion zsh`.\n");
+    for (size_t i = 0; i < ARRAY_LEN(NAMED); i++) {
+        buf_printf(b,
+                   "_leat_%ss() {\n"
+                   "    local -a names\n"
+                   "    names=(${(f)\"$(leat %s ls --timeout 1 2>/dev/null | sed -e 1d -e 's/ "
+                   ".*//')\"})\n"
+                   "    compadd -a names\n"
+                   "}\n",
+                   NAMED[i], NAMED[i]);
+    }
+    buf_put_z(b, "_leat() {\n"
                  "    local noun=$words[2] verb=''\n"
                  "    local -a list\n"
                  "    if (( CURRENT == 2 )); then\n"
@@ -199,14 +240,17 @@ static void put_zsh(struct buf *b)
                  "        _describe command list\n"
                  "        return\n"
                  "    fi\n");
-    static const char *const nouns[] = {"topic", "group"};
-    for (size_t i = 0; i < ARRAY_LEN(nouns); i++) {
-        buf_printf(b, "    if [[ $noun == %s ]] && (( CURRENT == 3 )); then\n        list=(",
-                   nouns[i]);
-        put_zsh_words(b, nouns[i]);
-        buf_put_z(b, ")\n        _describe command list\n        return\n    fi\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (first_of_noun(i) && COMMANDS[i].verb != NULL) {
+            buf_printf(b, "    if [[ $noun == %s ]] && (( CURRENT == 3 )); then\n        list=(",
+                       COMMANDS[i].noun);
+            put_zsh_words(b, COMMANDS[i].noun);
+            buf_put_z(b, ")\n        _describe command list\n        return\n    fi\n");
+        }
     }
-    buf_put_z(b, "    if [[ $noun == (topic|group) ]]; then\n"
+    buf_put_z(b, "    if [[ $noun == (");
+    put_nouns_with_verbs(b, "|");
+    buf_put_z(b, ") ]]; then\n"
                  "        verb=$words[3]\n"
                  "        shift words\n"
                  "        (( CURRENT-- ))\n"
@@ -265,7 +309,7 @@ static void put_fish(struct buf *b)
             buf_put_z(b, "'\n");
         }
         const char *kind = kind_of(c);
-        if (strcmp(kind, "topic") == 0 || strcmp(kind, "group") == 0) {
+        if (is_named(kind)) {
             buf_printf(b, "complete -c leat -n '%s' -a '(__leat_names %s)'\n", when, kind);
         } else if (strcmp(kind, "file") == 0) {
             buf_printf(b, "complete -c leat -n '%s' -F\n", when);
