@@ -66,10 +66,12 @@ void help_noun(const char *noun)
 
 void help_all(void)
 {
-    printf(
-        "usage: leat COMMAND [ARGUMENTS]\n\n"
-        "A durable event log that speaks the Kafka protocol. All commands but serve, verify and\n"
-        "version work against any Kafka cluster (--bootstrap HOST:PORT, LEAT_BOOTSTRAP).\n\n");
+    printf("usage: leat COMMAND [ARGUMENTS]\n\n"
+           "A durable event log that speaks the Kafka protocol. topic, group, produce, consume, "
+           "status\n"
+           "and bench work against any Kafka cluster (--bootstrap HOST:PORT, LEAT_BOOTSTRAP); "
+           "stream,\n"
+           "fold, upcast and projection ask a leat over HTTP (--http HOST:PORT, LEAT_HTTP).\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &COMMANDS[i];
         if (c->summary[0] != '\0') {

@@ -194,12 +194,14 @@ static void put_main_page(struct buf *b)
     put_page_head(b, "leat", "1", "a durable event log that speaks the Kafka protocol");
     buf_put_z(b, ".SH SYNOPSIS\n.B leat\n.I COMMAND\n[\\fIARGUMENT\\fR...]\n.SH DESCRIPTION\n");
     put_paragraphs(
-        b, "leat is one program: a server that stores records durably and speaks the Kafka wire\n"
-           "protocol, and the commands to look after it.\n"
-           "\n"
-           "All commands but serve, verify and version work against any Kafka cluster without TLS\n"
-           "(--bootstrap HOST:PORT, several separated by commas). Output is for people; -o json\n"
-           "makes it one JSON document on one line.\n");
+        b,
+        "leat is one program: a server that stores records durably and speaks the Kafka wire\n"
+        "protocol, and the commands to look after it.\n"
+        "\n"
+        "topic, group, produce, consume, status and bench work against any Kafka cluster without\n"
+        "TLS (--bootstrap HOST:PORT, several separated by commas); stream, fold, upcast and\n"
+        "projection ask a leat over its HTTP API (--http HOST:PORT). Output is for people; -o\n"
+        "json makes it one JSON document on one line.\n");
     buf_put_z(b, ".SH COMMANDS\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &COMMANDS[i];
