@@ -88,9 +88,13 @@ struct leat_event {
     const char *stream, *id, *type, *time; /* time: RFC 3339 */
     int64_t revision;
     const char *position; /* NULL if it came from a category */
-    const void *data;     /* NULL if redacted */
+    const void *data;     /* NULL: it has none, or all of it was redacted */
     size_t data_size;
     const char *content_type, *meta, *correlation_id, *causation_id, *traceparent; /* or NULL */
+    /* In a stream: all of its data, or some of its fields, were redacted. In a category: all of its
+     * data was, and has been erased; the record alone does not tell that fields were, or data of up
+     * to four bytes (it is "null", or "0" and spaces), or data that could not be erased (it is
+     * there). JSON `null` with spaces behind it, from a Kafka producer, counts as redacted. */
     bool redacted;
     /* of a category */
     int32_t partition;

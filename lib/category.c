@@ -221,6 +221,19 @@ static void take_headers(struct leat_category *c, size_t places[F_COUNT])
     }
 }
 
+/*
+ * `null` and spaces, as long as the data was, is what the erasure of a redaction leaves. Its mark
+ * is in the attributes of the record, which no Kafka client shows.
+ */
+static bool erased(const char *value, size_t n)
+{
+    size_t end = n;
+    while (end > 0 && value[end - 1] == ' ') {
+        end--;
+    }
+    return end == 4 && n > end && memcmp(value, "null", 4) == 0;
+}
+
 enum taken { EVENT, NO_EVENT, NO_MEMORY };
 
 static enum taken take_event(struct leat_category *c, struct leat_event *out)
@@ -238,19 +251,20 @@ static enum taken take_event(struct leat_category *c, struct leat_event *out)
     for (size_t f = 0; f < F_COUNT; f++) {
         found[f] = places[f] == SIZE_MAX ? NULL : c->texts.p + places[f];
     }
+    const bool redacted = m->payload != NULL && erased(m->payload, m->len);
     *out = (struct leat_event){.stream = c->texts.p + stream,
                                .id = found[F_ID],
                                .type = found[F_TYPE],
                                .time = found[F_TIME],
                                .revision = -1,
-                               .data = m->payload,
-                               .data_size = m->len,
+                               .data = redacted ? NULL : m->payload,
+                               .data_size = redacted ? 0 : m->len,
                                .content_type = found[F_CONTENT],
                                .meta = found[F_META],
                                .correlation_id = found[F_CORRELATION],
                                .causation_id = found[F_CAUSATION],
                                .traceparent = found[F_TRACEPARENT],
-                               .redacted = m->payload == NULL,
+                               .redacted = redacted,
                                .partition = m->partition,
                                .offset = m->offset};
     const char *revision = found[F_REVISION];

@@ -1,7 +1,8 @@
 /*
- * category HTTP KAFKA: a category by Fetch. Streams are filled over HTTP, by the library and with
- * snapshots and truncation in between; what the category gives must be the same events, each stream
- * in its order.
+ * category HTTP KAFKA REDACTED: a category by Fetch. Streams are filled over HTTP, by the library
+ * and with snapshots and truncation in between; what the category gives must be the same events,
+ * each stream in its order. The category REDACTED has what redactions have left: see
+ * `without_data`.
  */
 #include "common.h"
 
@@ -93,9 +94,40 @@ static void begin_at_the_call(struct leat *l)
     show(got == OPENINGS, "from the end as of the call: %d of %d", got, OPENINGS);
 }
 
+/* "redacted": all of the data was; "none": it never had data; "null": the data is JSON null;
+ * "fields": a field was redacted. By the type of each. */
+static void without_data(struct leat *l, const char *category)
+{
+    struct leat_category *c;
+    struct leat_problem why = {.code = ""};
+    struct leat_event e;
+    int good = 0, count = 0;
+    if (leat_category_open(l, category, false, &c, &why) != 0) {
+        show(false, "%s is opened: %s: %s", category, why.code, why.detail);
+        return;
+    }
+    for (int i = 0; i < 40 && !leat_category_caught_up(c); i++) {
+        while (leat_category_next(c, 500, &e, &why) == 1) {
+            const bool redacted = strcmp(e.type, "redacted") == 0;
+            const bool none = strcmp(e.type, "none") == 0;
+            const char *prefix =
+                strcmp(e.type, "null") == 0 ? "null" : "{\"mail\": null, \"keep\": 1}";
+            const size_t n = strlen(prefix);
+            const bool fine = redacted || none ? e.data == NULL && e.data_size == 0
+                                               : e.data_size >= n && memcmp(e.data, prefix, n) == 0;
+            show(fine && e.redacted == redacted, "%s: data of %zu bytes, %sredacted", e.type,
+                 e.data_size, e.redacted ? "" : "not ");
+            good += fine;
+            count++;
+        }
+    }
+    show(good == 4 && count == 4, "events without data, and their like: %d of %d", good, count);
+    leat_category_close(c);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
+    if (argc != 4) {
         return 2;
     }
     struct leat *l = client_open(argv[1], argv[2]);
@@ -130,6 +162,7 @@ int main(int argc, char **argv)
     got = drain(end, STREAMS, &why);
     show(got == STREAMS, "from the end: only what comes: %d %s", got, why.detail);
     begin_at_the_call(l);
+    without_data(l, argv[3]);
     leat_category_close(end);
     leat_category_close(c);
     leat_category_close(NULL);
