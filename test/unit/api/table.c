@@ -56,6 +56,19 @@ TEST(api_a_page_of_nothing_is_refused)
     world_deinit(&w);
 }
 
+TEST(api_the_paths_of_telemetry_stay_reserved)
+{
+    static const char *const paths[] = {"/v1/traces", "/v1/metrics", "/v1/logs"};
+    struct world w = {0};
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        assert_int_equal(ask(&w, "POST", paths[i], "", "{}"), 501);
+        assert_true(has(&w, "\"code\":\"not-implemented\"") && has(&w, paths[i]));
+        assert_int_equal(ask(&w, "GET", paths[i], "", NULL), 405);
+    }
+    world_deinit(&w);
+}
+
 TEST(api_every_problem_of_the_event_store_and_of_the_house_is_in_the_table)
 {
     for (int p = ES_INVALID; p <= ES_FAILED; p++) {
