@@ -112,7 +112,10 @@ bool api_query_list(struct api_call *c, const char *name, size_t max, struct str
                 return refuse(c, "%s: there is an item without a text", name);
             }
             if (*count == max) {
-                return refuse(c, "%s: more than %zu of them", name, max);
+                struct ectx ec = {0};
+                IGNORE(ectx_fail(&ec, ERR_LIMIT, "%s: more than %zu of them", name, max));
+                api_fail(c, ERR_LIMIT, &ec); /* too much of something is a 413 */
+                return false;
             }
             list = list != NULL ? list : arena_new_n(c->arena, struct str, max);
             const struct str item = list == NULL ? STR_NULL : http_decode(c->request, raw);

@@ -186,12 +186,24 @@ static bool has_condition(const struct api_route *r)
     return false;
 }
 
+/* May there be too much of something in the request? */
+static bool has_list(const struct api_route *r)
+{
+    for (size_t i = 0; i < r->param_count; i++) {
+        if (r->params[i].type == API_LIST) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One answer for each status that a problem of the route has, and one for all others. */
 static void put_problems(struct json_writer *w, const struct api_route *r)
 {
     char names[512], all[1024];
-    (void)snprintf(all, sizeof(all), "invalid-request %s%s%s", r->problems,
-                   r->body != NULL ? " unsupported-media-type body-too-large too-large" : "",
+    (void)snprintf(all, sizeof(all), "invalid-request %s%s%s%s", r->problems,
+                   r->body != NULL ? " unsupported-media-type body-too-large" : "",
+                   r->body != NULL || has_list(r) ? " too-large" : "",
                    (r->flags & API_IDEMPOTENT) != 0
                        ? " idempotency-in-progress idempotency-mismatch idempotency-full"
                        : "");

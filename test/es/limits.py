@@ -30,6 +30,8 @@ def codes(count, server):
         "types of an item": (query([{"types": many}]), TOO_MANY),
         "tags of an item": (query([{"tags": many}]), TOO_MANY),
         "types and tags of all queries": (query([{"types": many[:64]}] * 32, [{"types": ["A"]}]), TOO_MANY),
+        "types of a filter": (client.call("GET", "/api/v1/events?type=" + ",".join(many)), TOO_MANY),
+        "tags of a subscription": (client.call("GET", "/api/v1/subscriptions/live?wait=1s&tag=" + ",".join(many)), TOO_MANY),
         "a filter": (client.call("GET", "/api/v1/events?tag=" + ",".join(many[:33])), TOO_MANY),
         "fields of a redaction": (redact(fields=[f"/{n}" for n in many]), TOO_MANY),
         "the reason of a redaction": (redact(reason="r" * 1025), INVALID),

@@ -116,3 +116,21 @@ TEST(api_a_query_parameter_that_is_given_twice_is_refused_by_its_name)
     assert_int_equal(ask(&w, "GET", "/api/v1/events?type=a&tag=b&type=c&tag=d", "", NULL), 200);
     world_deinit(&w);
 }
+
+/* It was a 400: too much of something is a 413, of which the document tells. */
+TEST(api_too_many_of_a_list_are_too_large)
+{
+    struct world w = {.events = true};
+    char target[512];
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    int n = snprintf(target, sizeof(target), "/api/v1/events?tag=t");
+    for (unsigned i = 1; i < 65; i++) {
+        n += snprintf(target + n, sizeof(target) - (size_t)n, ",t");
+    }
+    assert_int_equal(ask(&w, "GET", target, "", NULL), 413);
+    assert_true(has(&w, "\"code\":\"too-large\"") && has(&w, "tag: more than 64 of them"));
+    world_deinit(&w);
+}
