@@ -68,10 +68,11 @@ class Customers(threading.Thread):
 
     def place(self, customer):
         order, sku, quantity = self.name("t"), self.random.choice([*SKUS, *SKUS, UNKNOWN]), self.random.randint(1, 3)
+        card = self.random.choice([{"card": "4242"}, {"card": "4242"}, {"card": "0002"}, {}])
         self.must(self.append(f"order-{order}", "no_stream", {
             "id": f"place-{order}", "type": "OrderPlaced",
             "data": {"customer_id": customer, "region": "test", "sku": sku, "quantity": quantity,
-                     "amount": SKUS.get(sku, 450) * quantity, "card": self.random.choice(["4242", "4242", "4242", "0002"])}}))
+                     "amount": SKUS.get(sku, 450) * quantity, **card}}))
         self.orders = [*self.orders[-20:], order]
         return order
 

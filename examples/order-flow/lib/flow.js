@@ -81,7 +81,7 @@ async function call (method, path, body) {
         ...(body && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
       })
       const text = await answer.text()
-      if (answer.status !== 503 && answer.status !== 429) return { status: answer.status, body: text ? JSON.parse(text) : null }
+      if (answer.status !== 503 && answer.status !== 429) return { status: answer.status, body: text ? JSON.parse(text) : {} }
       why = text
     } catch (err) {
       why = `${err.message} ${err.cause ? err.cause.message : ''}`
@@ -123,8 +123,12 @@ async function decide (stream, command) {
 
 // ---- Reading with a Kafka client ----
 
+// What is about this event and no other: its data is not what its type promises (anybody may append anything, and data may be
+// redacted). It would be the same the next time, and what comes behind it would wait for ever.
+const unreadable = err => err instanceof TypeError
+
 // Calls handle(event, topic) for each event; the offset is committed after it returned. So each event is handled at
-// least once, and a repetition makes the same ids.
+// least once, and a repetition makes the same ids. One that handle cannot read is named on standard error and passed over.
 async function consume (kafka, groupId, topics, handle, options = {}) {
   let stopped = false
   let consumer
@@ -142,7 +146,13 @@ async function consume (kafka, groupId, topics, handle, options = {}) {
       partitionsConsumedConcurrently: options.commit === false ? 1 : 3,
       eachMessage: async ({ topic, partition, message }) => {
         const event = parse(message)
-        if (event) await handle(event, topic, { partition, offset: Number(message.offset) })
+        if (!event) return
+        try {
+          await handle(event, topic, { partition, offset: Number(message.offset) })
+        } catch (err) {
+          if (!unreadable(err)) throw err
+          console.error(`${groupId}: ${event.type} ${event.id} of ${event.stream} is passed over: ${err.message}`)
+        }
       }
     })
   }
