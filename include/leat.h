@@ -92,8 +92,8 @@ struct leat_event {
     size_t data_size;
     const char *content_type, *meta, *correlation_id, *causation_id, *traceparent; /* or NULL */
     /* In a stream: all of its data, or some of its fields, were redacted. In a category: all of its
-     * data was, and has been erased; the record alone does not tell that fields were, or data of up
-     * to four bytes (it is "null", or "0" and spaces), or data that could not be erased (it is
+     * data was, and has been erased. The record alone does not tell that fields were, nor data of
+     * one byte or of four (it is `0` or `null` then), nor data that could not be erased (it is
      * there). JSON `null` with spaces behind it, from a Kafka producer, counts as redacted. */
     bool redacted;
     /* of a category */
