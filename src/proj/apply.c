@@ -86,6 +86,7 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
     a->driver = driver;
     a->db = db;
     a->d = d;
+    a->parked_max = PROJ_PARKED_MAX;
     arena_init(&a->event_arena, APPLY_EVENT_BYTES);
     arena_init(&a->batch_arena, BATCH_ARENA_BYTES);
     record_scratch_init(&a->scratch, RECORD_DECOMPRESSED_MAX);
@@ -109,6 +110,11 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
     }
     *out = a;
     return ERR_OK;
+}
+
+void apply_parked_max(struct apply *a, uint64_t max)
+{
+    a->parked_max = max;
 }
 
 void apply_destroy(struct apply *a)
@@ -341,9 +347,9 @@ static enum err in_transaction(struct apply *a, struct apply_read *reads, size_t
         e = e != ERR_OK || *again ? e : move_checkpoint(a, r, ec);
     }
     e = e != ERR_OK || *again ? e : merge_flush(a->merge, ec);
-    if (e == ERR_OK && !*again && a->parked_count > PROJ_PARKED_MAX) {
-        e = ectx_fail(ec, ERR_LIMIT, "more than %u events are parked (the last one: %.200s)",
-                      PROJ_PARKED_MAX, a->counts->reason);
+    if (e == ERR_OK && !*again && a->parked_count > a->parked_max) {
+        e = ectx_fail(ec, ERR_LIMIT, "more than %llu events are parked (the last one: %.200s)",
+                      (unsigned long long)a->parked_max, a->counts->reason);
         ectx_hint(ec, "correct the definition and rebuild, or try the parked keys again");
     }
     return e;

@@ -37,6 +37,9 @@ MUST_USE enum err apply_create(const struct target_driver *driver, struct target
                                const struct def *d, struct apply **out, struct ectx *ec);
 void apply_destroy(struct apply *a);
 
+/* How many events it may have parked, of all its shards together; PROJ_PARKED_MAX if not said. A
+ * transaction that would have more is taken back: ERR_LIMIT. */
+void apply_parked_max(struct apply *a, uint64_t max);
 /* From the next transaction on, what each one changes is noted there; NULL: nobody wants to know.
  * Not while a call is under way. */
 struct changes;

@@ -65,7 +65,7 @@ struct apply {
     struct arena batch_arena;      /* what one transaction needs */
     struct record_scratch scratch;
     struct map parked; /* "shard\nkey" -> how many (as a pointer) */
-    uint64_t parked_count;
+    uint64_t parked_count, parked_max;
     struct apply_shard {
         char *name; /* heap */
         uint64_t epoch;

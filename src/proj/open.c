@@ -92,7 +92,12 @@ static enum err open_run(struct lane *l, size_t i, struct ectx *ec)
                           "SELECT indexed, drop_at FROM leat_version WHERE projection = $1 AND "
                           "version = $2",
                           params, 2, take_version, &found, ec);
-    return e != ERR_OK ? e : apply_create(driver, l->db, r->d, &r->apply[l->index], ec);
+    e = e != ERR_OK ? e : apply_create(driver, l->db, r->d, &r->apply[l->index], ec);
+    const uint64_t parked_max = r->pr->p->config.parked_max;
+    if (e == ERR_OK && parked_max != 0) {
+        apply_parked_max(r->apply[l->index], parked_max);
+    }
+    return e;
 }
 
 static void open_run_all(struct work *w)

@@ -38,7 +38,7 @@
 #define PROJ_TABLES_MAX       16u
 #define PROJ_COLUMNS_MAX      128u
 #define PROJ_SHARDS_MAX       1024u   /* input partitions of one */
-#define PROJ_PARKED_MAX       100000u /* parked events of one: beyond, it stops and says so */
+#define PROJ_PARKED_MAX       100000u /* parked events of one connection: beyond, a version stops */
 #define PROJ_WAITS_MAX        10000u
 #define PROJ_LANES_LAG                                                                           \
     5000u /* events: a version that is further behind writes on all connections its target takes \
@@ -86,6 +86,7 @@ struct proj_config {
     uint64_t lanes_lag;                 /* 0: PROJ_LANES_LAG */
     uint64_t check_ns;                  /* that a statement may take while a definition is tried; 0:
                                          * PROJ_QUERY_NS_MAX */
+    uint64_t parked_max;                /* 0: PROJ_PARKED_MAX */
 };
 MUST_USE enum err proj_create(const struct proj_config *config, struct proj **out, struct ectx *ec);
 /* Reads the definitions from the log and begins; `ready` when they are known (the projections then

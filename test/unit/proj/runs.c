@@ -205,3 +205,42 @@ TEST_ON_BOTH(projection_that_stopped_goes_on_without_a_gap)
     world_stop(&w, 0);
     world_deinit(&w);
 }
+
+/* What is parked is bounded: beyond, nothing of the step is kept, and the version stops and says
+ * why. It goes on when somebody has given a key up. */
+TEST_ON_BOTH(projection_with_too_many_parked_events_stops_and_says_so)
+{
+    static const char bad[] = "{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}";
+    static const char good[] = "{\"eventType\":\"Added\",\"data\":{\"n\":1}}";
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    worst_config_good(&cfg, 1);
+    world_init(&w, 1, &cfg);
+    w.parked_max = 3;
+    w.lanes_lag = 1000; /* one connection has all partitions */
+    begin(&w);
+    for (int i = 0; i < 3; i++) {
+        (void)worst_produce(w.log, "events", 0, STR_LIT("k0"), str_of(bad), 1);
+    }
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 3);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k1"), str_of(bad), 1);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k2"), str_of(good), 1);
+    for (int i = 0; i < 1000000 && !has_stopped(&w); i++) {
+        world_step(&w);
+    }
+    struct proj_version_status *v = world_status(&w, 0, &a).versions;
+    assert_int_equal(v[0].state, PROJ_STOPPED);
+    assert_true(str_starts(v[0].error, "more than 3 events are parked"));
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_parked", "3\n");
+    assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k0", &ec), ERR_OK);
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_status(&w, 0, &a).versions[0].parked_events, 3);
+    world_check_rows(&w, "SELECT k, sum FROM keys", "k2|1\n");
+    arena_deinit(&a);
+    world_deinit(&w);
+}

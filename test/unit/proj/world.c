@@ -106,7 +106,8 @@ void world_up(struct world *w, size_t node)
                                        .append_ctx = n,
                                        .upcasts = w->upcasts,
                                        .lanes_lag = w->lanes_lag,
-                                       .check_ns = w->check_ns};
+                                       .check_ns = w->check_ns,
+                                       .parked_max = w->parked_max};
     struct ectx ec;
     assert_int_equal(proj_create(&config, &n->proj, &ec), ERR_OK);
     n->ready = false;

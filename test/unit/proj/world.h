@@ -46,6 +46,7 @@ struct world {
     uint32_t for_version;               /* of commands */
     const struct proj_upcasts *upcasts; /* NULL: there are none */
     uint64_t check_ns;                  /* 0: the default */
+    uint64_t parked_max;                /* 0: the default */
     uint64_t lanes_lag;                 /* of the processes: low, so that lanes come and go */
 };
 
