@@ -2,10 +2,20 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+
+
+def document(done):
+    """What was printed, if it is one JSON document; else None."""
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return None
 
 
 class Store:
@@ -13,18 +23,16 @@ class Store:
 
     def __init__(self, binary, http, work, show):
         self.binary, self.http, self.work, self.show = binary, http, work, show
+        self.called = set()
 
     def run(self, *words, text=""):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("LEAT_")}
-        return subprocess.run([self.binary, *words, "--http", self.http], input=text, capture_output=True, text=True, env=env, timeout=40, check=False)
+        self.called.add(words[:2])
+        env = {**{k: v for k, v in os.environ.items() if not k.startswith("LEAT_")}, "LEAT_HTTP": self.http}
+        return subprocess.run([self.binary, *words], input=text, capture_output=True, text=True, env=env, timeout=40, check=False)
 
     def json(self, *words, text=""):
-        """What -o json printed, if it is one document; else None."""
-        done = self.run(*words, "-o", "json", text=text)
-        try:
-            return json.loads(done.stdout)
-        except ValueError:
-            return None
+        """What -o json printed."""
+        return document(self.run(*words, "-o", "json", text=text))
 
     def file(self, name, text):
         path = os.path.join(self.work, name)
@@ -45,6 +53,11 @@ class Store:
             except urllib.error.HTTPError as error:
                 if error.code != 503 or time.monotonic() > ends:  # 503: it is still starting
                     raise
+
+    def both(self, *words, text="", status=0):
+        """What a command that changes nothing says: its text, and its JSON (None: it has none)."""
+        done = self.run(*words, text=text)
+        return (done.stdout if done.returncode == status else f"status {done.returncode}: {done.stderr}"), self.json(*words, text=text)
 
     def revisions(self, *words):
         return [e["revision"] for e in (self.json("stream", "show", *words) or {"events": [{"revision": "no JSON"}]})["events"]]
@@ -191,12 +204,140 @@ def documents(s):
            told and told["parked_events"] == 1, (bad, told))
 
 
+def streams_by_hand(s):
+    """Each command of streams that changes something: what it says, and what is there then."""
+    def says(name, done, wanted):
+        s.show(name, done.returncode == 0 and re.fullmatch(wanted, done.stdout), done)
+    first = ("stream", "append", "hand-1", "Put", '{"n":1}', "-e", "no_stream", "--id", "a", "-t", "kind:new", "--meta", '{"by":"me"}')
+    says("stream append", s.run("stream", "append", "hand-1", "Put", '{"n":1}', "-e", "no_stream", "--id", "a", "-t", "kind:new", "--meta", '{"by":"me"}'), "revision 0\n")
+    says("stream append, again", s.run(*first), r"revision 0 \(it was there already\)\n")
+    told = s.json("stream", "append", "hand-1", "Put", text='{"n":2,"who":"ann"}')
+    s.show("stream append of the input, -o json", told and told["last_revision"] == 1, told)
+    for n in (3, 4):
+        s.put("hand-1", "Put", {"n": n, "who": "bob"})
+    text, told = s.both("stream", "show", "hand-1")
+    s.show("stream show", re.match(r"REVISION +TIME +TYPE +ID +DATA\n +0 +\S+Z +Put +a +\{\"n\":1\}\n", text) and [e["data"]["n"] for e in told["events"]] == [1, 2, 3, 4] and
+           told["events"][0]["tags"] == ["kind:new"], (text, told))
+    text, told = s.both("stream", "ls", "hand")
+    s.show("stream ls", re.fullmatch(r"STREAM +STATE +FIRST +LAST\nhand-1 +active +0 +3\n", text) and [v["stream"] for v in told["streams"]] == ["hand-1"], (text, told))
+    text, told = s.both("stream", "diff", "hand-1", "--from", "2")
+    s.show("stream diff", len(text.splitlines()) == 2 and [e["revision"] for e in told["events"]] == [3], (text, told))
+    says("stream redact", s.run("stream", "redact", "hand-1", "1", "--reason", "asked", "--field", "/who"), "(erased|redacted.*)\n")
+    told = s.json("stream", "redact", "hand-1", "2", "--reason", "asked")
+    data = [e["data"] for e in s.json("stream", "show", "hand-1")["events"]]
+    s.show("stream redact -o json", told and "erased" in told and data[0] == {"n": 1} and "ann" not in str(data) and data[2] is None, (told, data))
+    says("stream truncate", s.run("stream", "truncate", "hand-1", "--before", "1"), "it is active, with revisions 1 to 3\n")
+    told = s.json("stream", "truncate", "hand-1", "--before", "3")
+    s.show("stream truncate -o json", told and told["first_revision"] == 3 and s.revisions("hand-1") == [3], told)
+    refused = s.run("stream", "delete", "hand-1", "--expected", "7")
+    s.show("stream delete of another revision is refused", refused.returncode == 1 and s.revisions("hand-1") == [3], refused)
+    says("stream delete", s.run("stream", "delete", "hand-1", "--expected", "3"), "deleted\n")
+    s.show("it is deleted", s.run("stream", "show", "hand-1").returncode == 1)
+    says("and revived by an append", s.run("stream", "append", "hand-1", "Put", "{}"), "revision 4\n")
+    told, after = s.json("stream", "delete", "hand-1", "--hard"), s.run("stream", "append", "hand-1", "Put", "{}")
+    s.show("stream delete --hard -o json", told == {} and after.returncode == 1 and "tombstoned" in after.stderr, (told, after))
+
+
+def definitions(s):
+    """Folds and upcasts: declared, listed, shown, replaced, taken away."""
+    for noun, name, source in (("fold", "seen", FOLD.replace("back", "seen")), ("upcast", "renamed", UPCASTS)):
+        file = s.file(f"{name}.yaml", source)
+        done = [s.run(noun, "apply", file).stdout for _ in range(2)]
+        s.show(f"{noun} apply", done == [f"declared: {name}\n", f"replaced: {name}\n"], done)
+        text, told = s.both(noun, "ls")
+        s.show(f"{noun} ls", name in text.splitlines() and name in [d["name"] for d in told["definitions"]], (text, told))
+        text, told = s.both(noun, "show", name)
+        s.show(f"{noun} show", text.strip() == source.strip() and told["name"] == name, (text, told))
+        if noun == "upcast":
+            s.run("stream", "append", "renamed-1", "Renamed.v1", "{}")
+            text, told = s.both("stream", "upcast", file, "--against-log")
+            s.show("stream upcast", re.fullmatch(r"\d+ events read, 1 brought into a newer form \(1 events\), 0 failed\n", text) and told["upcast"] == 1, (text, told))
+        done = s.run(noun, "delete", name), s.run(noun, "show", name)
+        s.show(f"{noun} delete", (done[0].stdout, done[1].returncode) == ("deleted\n", 1), done)
+
+
+def watched(s):
+    """Rows of a view as they change, until Ctrl-C."""
+    with subprocess.Popen([s.binary, "projection", "watch", "manual_view", "--http", s.http], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines, n = [], 100
+
+        def read():
+            while not lines or lines[-1].startswith("read the view again"):  # what comes first may be that
+                lines.append(process.stdout.readline())
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        ends = time.monotonic() + 20
+        while reader.is_alive() and time.monotonic() < ends:
+            s.put("manual-2", "Put", {"n": (n := n + 1)})
+            reader.join(0.2)
+        process.send_signal(signal.SIGINT)
+        try:
+            status = process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = "none: it did not end"
+    s.called.add(("projection", "watch"))
+    s.show("projection watch", status == 0 and lines and re.match(r'upsert \{"id":"2"\} \{"id":"2","n":\d+\}\n', lines[-1]), (status, lines))
+
+
+def projections(s):
+    """Each command of projections: what it says, as text and as JSON."""
+    text, told = s.both("projection", "template", "event_store", "manual")
+    s.show("projection template", "projection:" in text and told["definition"] == text, (text, told))
+    s.put("manual-1", "Put", {"n": 1})
+    file = s.file("manual.yaml", VIEW.format(name="manual", category="manual", target="sqlite:manual.db") + "switch: manual\nkeep: 1h\n")
+    done = s.run("projection", "apply", file, "--follow")
+    s.show("projection apply", done.stdout == "declared: manual, version 1\nserving version 1\n", done)
+    text, told = s.both("projection", "ls")
+    s.show("projection ls", re.match(r"PROJECTION +VERSION +STATE +LAG +SECONDS +EVENTS/S +PARKED\b.*\nmanual +1 +live +0 ", text) and
+           [p["name"] for p in told["projections"]] == ["manual"], (text, told))
+    text, told = s.both("projection", "show", "manual")
+    s.show("projection show", "served: version 1\n" in text and told["served_version"] == 1, (text, told))
+
+    def does(verb, *more):
+        words = {"rebuild": "rebuilding", "switch": "serving", "rollback": "serving", "cancel": "cancelled", "pause": "paused", "resume": "resumed"}
+        done = s.run("projection", verb, "manual", *more)
+        good = (document(done) or {}).get("name") == "manual" if "json" in more else re.match(f"{words[verb]}: manual, version \\d+\\n", done.stdout)
+        s.show(f"projection {' '.join((verb, *more))}", done.returncode == 0 and good, done)
+        return s.json("projection", "show", "manual")
+    for more in ((), ("-o", "json")):
+        paused = [does(verb, *more)["paused"] for verb in ("pause", "resume")]
+        s.show("it was paused, and goes on", paused == [True, False], paused)
+        seen = [len(does(verb, *more)["versions"]) for verb in ("rebuild", "cancel")]
+        s.show("a version was built, and is gone", seen == [2, 1], seen)
+        does("rebuild", "--follow", *more)
+        served = [does(verb, *more)["served_version"] for verb in ("switch", "rollback")]
+        s.show("another version was served, and is kept", served[0] > 1 and served[1] == 1, served)
+        done = s.run("projection", "drop", "manual", "--version", str(served[0]))
+        s.show("projection drop", done.stdout == "dropped\n" and [v["version"] for v in s.json("projection", "show", "manual")["versions"]] == [1], done)
+    watched(s)
+    text = s.run("projection", "parked", "manual").stdout
+    s.show("projection parked, none", text == "nothing is parked\n", text)
+    for _ in range(3):
+        s.put("manual-3", "Put", {"n": "none"})
+    told, ends = {"parked": []}, time.monotonic() + 20
+    while [p["events"] for p in told["parked"]] != [3] and time.monotonic() < ends:
+        text, told = s.both("projection", "parked", "manual")
+    s.show("projection parked", re.match(r"KEY +EVENTS +TYPE +EVENT +REASON\n\S+ +3 +Put +\S+ +.*\bn\b", text) and [p["events"] for p in told["parked"]] == [3], (text, told))
+    key = told["parked"][0]["key"] if told["parked"] else "none"
+    done = s.run("projection", "retry", "manual", key)
+    s.show("projection retry of a key that stays parked", done.returncode == 1 and "key-stays-parked" in done.stderr, done)
+    done, told = s.run("projection", "skip", "manual", key), s.json("projection", "skip", "manual", key)
+    s.show("projection skip", "1 skipped, 0 applied, 2 still parked\nthe first of them: " in done.stdout and told and (told["skipped"], told["parked_events"]) == (1, 1), (done, told))
+    dry, there = s.run("projection", "delete", "manual", "--dry-run"), s.run("projection", "show", "manual")
+    done, after = s.run("projection", "delete", "manual"), s.run("projection", "ls")
+    s.show("projection delete", dry.stdout == 'would remove it, its tables and its views ["manual_view"]\n' and there.returncode == 0 and
+           (done.stdout, after.stdout) == ("deleted\n", "no projections\n"), (dry, done, after))
+
+
+def everything(s):
+    """Every command of these nouns was run."""
+    nouns = ("stream", "fold", "upcast", "projection")
+    listed = {tuple(line.split()[:2]) for line in s.run("help").stdout.splitlines() if line.startswith("  ") and line.split()[0] in nouns}
+    s.show("every command of streams, folds, upcasts and projections was run", len(listed) > 30 and listed <= s.called, sorted(listed - s.called))
+
+
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
-    moments(s)
-    limits(s)
-    times_that_go_back(s)
-    snapshots(s)
-    stalled(s)
-    nameless(s)
-    documents(s)
+    for case in (moments, limits, times_that_go_back, snapshots, stalled, nameless, documents, streams_by_hand, definitions, projections, everything):
+        case(s)
