@@ -75,17 +75,17 @@ def judge(client, count, when):
                body["code"] == "partial-duplicate" and body["known"] == [{"event": 1, "revision": 0}], (status, body))
 
 
-def roll(client, count, server):
-    """Each partition's events so far come to lie in segments behind the active one."""
-    told = subprocess.run([server.binary, "topic", "config", "es.vector", "--set", "segment.ms=1", "-b", server.kafka],
+def roll(client, count, server, category="vector"):
+    """Each partition's events of the category so far come to lie in segments behind the active one."""
+    told = subprocess.run([server.binary, "topic", "config", f"es.{category}", "--set", "segment.ms=1", "-b", server.kafka],
                           capture_output=True, text=True, timeout=20, check=False)
     for n in range(64):
-        client.append(f"vector-roll{n}", [event("roll")], "any")
+        client.append(f"{category}-roll{n}", [event("roll")], "any")
         time.sleep(0.002)
     client.close()
     clean = server.stop() == 0  # writes what is in memory
     segments = {}
-    for path in glob.glob(os.path.join(server.data, "topics", "es.vector.*", "*.seg")):
+    for path in glob.glob(os.path.join(server.data, "topics", f"es.{category}.*", "*.seg")):
         partition, _, start = os.path.basename(path)[:-4].split("-")
         segments.setdefault(partition, []).append(int(start))
     count.show("the segments are rolled", told.returncode == 0 and clean and segments and all(len(s) > 1 for s in segments.values()),

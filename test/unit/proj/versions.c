@@ -303,6 +303,64 @@ TEST_ON_BOTH(projection_that_is_being_built_can_be_cancelled)
     world_deinit(&w);
 }
 
+/* 0 while that is not known: a process that has just begun asks its target. */
+static uint32_t served_when_known(struct world *w, uint32_t but_not)
+{
+    uint32_t served = world_served(w);
+    for (int i = 0; i < 1000000 && (served == 0 || served == but_not); i++) {
+        world_step(w);
+        served = world_served(w);
+    }
+    return served;
+}
+
+/* A rebuild that is cancelled at any step, before or after a kill, on an engine at its worst: what
+ * is served stays and follows the log, nothing of the other version is left; or the cancel came too
+ * late, and it is the other one that is served. */
+TEST_ON_BOTH(projection_rebuild_is_cancelled_at_any_step)
+{
+    unsigned cancelled = 0, late = 0;
+    for (uint64_t seed = 1; seed <= server_seeds(10); seed++) {
+        struct world w;
+        struct worst_config cfg;
+        struct ectx ec;
+        begin(&w, seed, true);
+        world_say(&w, 200, 0);
+        world_until(&w, world_settled, 600000);
+        uint32_t served = served_when_known(&w, 0);
+        for (int round = 0; round < 8 && served < 3; round++) {
+            assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+            for (uint64_t steps = world_random(&w, 1500); steps > 0; steps--) {
+                world_step(&w);
+            }
+            if (world_random(&w, 3) == 0) {
+                world_kill(&w, 0);
+                world_up(&w, 0);
+            }
+            const enum err e = world_command(&w, PROJ_CANCEL, NULL, &ec);
+            assert_true(e == ERR_OK || (e == ERR_NOT_FOUND && w.why == PROJ_NO_VERSION));
+            cancelled += e == ERR_OK;
+            late += e != ERR_OK;
+            served += e != ERR_OK;
+            assert_int_equal(served_when_known(&w, e == ERR_OK ? 0 : served - 1), served);
+            world_say(&w, 1 + world_random(&w, 20), 0);
+        }
+        worst_config_good(&cfg, seed);
+        worst_log_set(w.log, &cfg);
+        world_until(&w, world_settled, 600000);
+        world_check(&w, "");
+        char want[64] = "";
+        for (uint32_t v = 1; v <= served; v++) { /* those that were served are kept */
+            const size_t n = strlen(want);
+            (void)snprintf(want + n, sizeof(want) - n, "keys__v%u\n", v);
+        }
+        check_made(&w, "keys\\_\\_v%", want);
+        world_deinit(&w);
+    }
+
+    assert_true(server_on_postgres || (cancelled > 10 && late > 5)); /* of either kind */
+}
+
 /* At its worst, killed at any step of a build, a switch, a roll back: it goes on where it was, and
  * whatever is served equals the log. */
 TEST_ON_BOTH(projection_versions_survive_kills_at_every_step)
