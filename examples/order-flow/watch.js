@@ -26,7 +26,7 @@ function summary () {
 }
 
 function show (topic, event) {
-  const d = event.data
+  const d = event.data || {} // it may have been redacted
   const what = [d.order_id, d.name, d.quantity && `${d.quantity} x ${d.sku || event.stream.replace('product-', '')}`,
     d.amount && `${(d.amount / 100).toFixed(2)}`, d.reason, d.text].filter(Boolean).join(', ')
   const time = event.time ? event.time.slice(11, 23) : '            '
