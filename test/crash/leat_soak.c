@@ -18,6 +18,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,20 +98,31 @@ static double own_bytes(pid_t pid)
     return n == 3 ? (double)(resident - files) * (double)sysconf(_SC_PAGESIZE) : -1;
 }
 
-static double descriptors(pid_t pid)
+/* Without those of files that the data directory has: they follow the disk, which is judged by
+ * itself. One of a file that was deleted counts. */
+static double descriptors(pid_t pid, const char *data)
 {
-    char path[64];
+    char path[64], real[PATH_MAX];
     (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
     DIR *d = opendir(path);
-    if (d == NULL) {
+    if (d == NULL || realpath(data, real) == NULL) {
+        if (d != NULL) {
+            closedir(d);
+        }
         return -1;
     }
-    double n = -2; /* . and .. */
-    while (readdir(d) != NULL) {
-        n++;
+    const size_t n = strlen(real);
+    double count = 0;
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        char target[PATH_MAX];
+        ssize_t got = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
+        target[got < 0 ? 0 : got] = 0;
+        const bool of_data = strncmp(target, real, n) == 0 && target[n] == '/' &&
+                             strstr(target, " (deleted)") == NULL;
+        count += got > 0 && !of_data ? 1 : 0;
     }
     closedir(d);
-    return n;
+    return count;
 }
 
 static double tree_bytes(const char *path)
@@ -134,7 +146,7 @@ static double tree_bytes(const char *path)
 
 static void sample(struct run *r, double age_ms)
 {
-    double now[SERIES] = {own_bytes(r->server.pid), descriptors(r->server.pid)};
+    double now[SERIES] = {own_bytes(r->server.pid), descriptors(r->server.pid, r->data)};
     if (r->sample_count == SAMPLES || now[0] < 0 || now[1] < 0) {
         return;
     }
