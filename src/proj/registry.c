@@ -255,9 +255,8 @@ static void finish(struct registry *g, enum err e, struct ectx *ec)
 
 const char *registry_unusable(const struct registry *g, struct str name)
 {
-    for (const struct list *link = g->unusable.next; link != &g->unusable; link = link->next) {
-        const struct found *f =
-            (const struct found *)(const void *)((const char *)link - offsetof(struct found, link));
+    LIST_FOR_EACH (link, next, &((struct registry *)(uintptr_t)g)->unusable) {
+        const struct found *f = CONTAINER_OF(link, struct found, link);
         if (str_eq_z(name, f->name)) {
             return f->text;
         }
@@ -267,9 +266,8 @@ const char *registry_unusable(const struct registry *g, struct str name)
 
 const char *registry_unseen(const struct registry *g)
 {
-    for (const struct list *link = g->unusable.next; link != &g->unusable; link = link->next) {
-        const struct found *f =
-            (const struct found *)(const void *)((const char *)link - offsetof(struct found, link));
+    LIST_FOR_EACH (link, next, &((struct registry *)(uintptr_t)g)->unusable) {
+        const struct found *f = CONTAINER_OF(link, struct found, link);
         if (projection_find(g->p, str_of(f->name)) == NULL) {
             return f->name;
         }
