@@ -83,6 +83,14 @@ TEST(check_shows_what_a_definition_would_make)
     world_deinit(&w);
 }
 
+/* A log of one event, and a process. */
+static void begin_with_one(struct world *w, uint64_t seed, uint64_t check_ns)
+{
+    world_begin(w, seed, check_ns);
+    (void)worst_produce(w->log, "events", 0, STR_LIT("k"),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+}
+
 /* The scratch is SQLite, whatever the target: what only PostgreSQL understands is told. */
 TEST(check_tells_of_sql_that_its_database_reads_otherwise)
 {
@@ -94,15 +102,8 @@ TEST(check_tells_of_sql_that_its_database_reads_otherwise)
                                "  - type: Added\n"
                                "    sql: { statement: \"UPDATE {t} SET a = @a\" }\n";
     struct world w;
-    struct worst_config cfg;
     char got[4096];
-    worst_config_good(&cfg, 22);
-    world_init(&w, 22, &cfg);
-    worst_topic_make(w.log, "events", WORLD_PARTS);
-    world_up(&w, 0);
-    world_run(&w, 500);
-    (void)worst_produce(w.log, "events", 0, STR_LIT("k"),
-                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+    begin_with_one(&w, 22, 0);
     assert_string_equal(check(&w, text, 0, got, sizeof(got)),
                         "to sqlite this SQL of one's own has 1 parameters, and 0 are written :name "
                         "outside of texts, quoted names and comments");
@@ -122,16 +123,8 @@ TEST(check_breaks_off_sql_that_has_no_end)
                                "n(i) AS (SELECT 1 UNION ALL "
                                "SELECT i + 1 FROM n) SELECT 'x', MAX(i) FROM n\" }\n";
     struct world w;
-    struct worst_config cfg;
     char got[4096];
-    worst_config_good(&cfg, 23);
-    world_init(&w, 23, &cfg);
-    w.check_ns = 20u * 1000 * 1000;
-    worst_topic_make(w.log, "events", WORLD_PARTS);
-    world_up(&w, 0);
-    world_run(&w, 500);
-    (void)worst_produce(w.log, "events", 0, STR_LIT("k"),
-                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+    begin_with_one(&w, 23, 20u * 1000 * 1000);
     assert_string_equal(check(&w, text, 0, got, sizeof(got)),
                         "SQLite: a statement took longer than 0.02 s");
     world_deinit(&w);
@@ -155,15 +148,8 @@ TEST(check_knows_all_columns_of_views_of_others)
         "              o: { from: t, key: { id: $key }, columns: [ a ] } }\n"
         "    update: { table: t, where: { id: $key }, set: { a: c.tier ?? o.a } }\n";
     struct world w;
-    struct worst_config cfg;
     char got[4096];
-    worst_config_good(&cfg, 23);
-    world_init(&w, 23, &cfg);
-    worst_topic_make(w.log, "events", WORLD_PARTS);
-    world_up(&w, 0);
-    world_run(&w, 500);
-    (void)worst_produce(w.log, "events", 0, STR_LIT("k"),
-                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 1);
+    begin_with_one(&w, 23, 0);
     assert_string_equal(check(&w, text, 0, got, sizeof(got)),
                         "1 1 0 {\"tables\":{\"t\":{\"rows\":1,\"first\":[{\"id\":\"k\",\"a\":"
                         "\"none\"}]}},\"parked\":[]}");

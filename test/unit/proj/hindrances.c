@@ -9,19 +9,6 @@
 #include "server.h"
 #include "world.h"
 
-static void begin(struct world *w, uint64_t seed)
-{
-    struct worst_config cfg;
-    worst_config_good(&cfg, seed);
-    world_init(w, seed, &cfg);
-    worst_topic_make(w->log, "events", WORLD_PARTS);
-    world_up(w, 0);
-    world_run(w, 500);
-    world_apply(w, 1);
-    world_say(w, 50, 0);
-    world_until(w, world_settled, 60000);
-}
-
 static struct projection *only(struct world *w)
 {
     return CONTAINER_OF(w->nodes[0].proj->projections.next, struct projection, link);
@@ -82,7 +69,7 @@ TEST(a_view_on_top_of_ours_stays_or_is_told)
     struct ectx ec;
     char text[2048];
     server_on_postgres = true;
-    begin(&w, 51);
+    world_begin_settled(&w, 51);
     world_change_target(&w, "CREATE VIEW report AS SELECT SUM(count) AS n FROM keys");
     world_apply(&w, 2); /* a column more */
     world_until(&w, world_two_is_served, 60000);
@@ -123,7 +110,7 @@ TEST(a_view_that_is_read_for_long_does_not_hold_the_served_version)
 {
     struct world w;
     server_on_postgres = true;
-    begin(&w, 52);
+    world_begin_settled(&w, 52);
     refuse(&w, "UPDATE ON leat_projection");
     world_apply(&w, 2);
     world_run(&w, 3000);
@@ -165,7 +152,7 @@ TEST(a_table_that_is_read_for_long_does_not_hold_the_served_version)
         struct world w;
         struct ectx ec;
         server_on_postgres = true;
-        begin(&w, 53);
+        world_begin_settled(&w, 53);
         refuse(&w, "DELETE ON leat_version");
         w.keep = "24h\nswitch: manual";
         world_apply(&w, 2);
@@ -198,7 +185,7 @@ TEST(a_table_that_is_read_for_long_does_not_hold_the_served_version)
 TEST_ON_BOTH(a_switch_that_is_under_way_at_a_stop_is_answered)
 {
     struct world w;
-    begin(&w, 54);
+    world_begin_settled(&w, 54);
     world_apply(&w, 2);
     world_until(&w, world_two_is_served, 60000);
     world_until(&w, world_settled, 60000);
@@ -227,7 +214,7 @@ static bool is_indexing(struct projection *pr)
 TEST_ON_BOTH(indexes_that_cannot_be_made_are_told_and_tried_less_and_less)
 {
     struct world w;
-    begin(&w, 55);
+    world_begin_settled(&w, 55);
     world_change_target(
         &w, server_on_postgres
                 ? "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "

@@ -8,19 +8,6 @@
 #include "server.h"
 #include "world.h"
 
-static void begin(struct world *w, uint64_t seed)
-{
-    struct worst_config cfg;
-    worst_config_good(&cfg, seed);
-    world_init(w, seed, &cfg);
-    worst_topic_make(w->log, "events", WORLD_PARTS);
-    world_up(w, 0);
-    world_run(w, 500);
-    world_apply(w, 1);
-    world_say(w, 50, 0);
-    world_until(w, world_settled, 60000);
-}
-
 static void say(struct world *w, const char *n)
 {
     char value[80];
@@ -35,7 +22,7 @@ TEST(a_parked_key_is_not_overtaken_after_a_version_found_no_connection)
     struct world w;
     struct ectx ec;
     server_on_postgres = true;
-    begin(&w, 41);
+    world_begin_settled(&w, 41);
     say(&w, "\"x\"");
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
@@ -73,7 +60,7 @@ TEST(a_connection_that_cannot_write_is_made_anew)
     ", current_database()); END $$"
     struct world w;
     server_on_postgres = true;
-    begin(&w, 44);
+    world_begin_settled(&w, 44);
     world_change_target(&w, EACH_DATABASE("SET default_transaction_read_only = on"));
     server_end_connections();
     world_say(&w, 20, 0);
@@ -110,7 +97,7 @@ TEST(a_version_that_cannot_be_opened_does_not_hold_several_connections)
 {
     struct world w;
     server_on_postgres = true;
-    begin(&w, 45);
+    world_begin_settled(&w, 45);
     world_change_target(&w, REFUSES_TWO);
     const struct projection *pr = projection_find(w.nodes[0].proj, STR_LIT("sums"));
     for (int i = 0; i < 1000 && pr->lane_count == 1; i++) {
@@ -141,7 +128,7 @@ TEST(a_version_that_cannot_be_opened_does_not_hold_several_connections)
 TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
 {
     struct world w;
-    begin(&w, 42);
+    world_begin_settled(&w, 42);
     world_change_target(
         &w, server_on_postgres
                 ? REFUSES_TWO
@@ -198,7 +185,7 @@ static void check_not_understood(uint32_t version)
     char member[32];
     struct world w;
     struct ectx ec;
-    begin(&w, 43);
+    world_begin_settled(&w, 43);
     world_apply(&w, 2);
     world_until(&w, world_two_is_served, 60000);
     world_run(&w, 2000);
@@ -252,7 +239,7 @@ TEST_ON_BOTH(no_view_is_taken_that_may_belong_to_what_is_not_understood)
     char text[2048];
     struct world w;
     struct ectx ec;
-    begin(&w, 46);
+    world_begin_settled(&w, 46);
     world_kill(&w, 0);
     read_record(&w, &was);
     (void)snprintf(strange, sizeof(strange), "%s", was.text);

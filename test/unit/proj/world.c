@@ -500,3 +500,22 @@ void world_check(struct world *w, const char *version)
     strncat(got, world_rows(w, sql, totals, sizeof(totals)), sizeof(got) - strlen(got) - 1);
     assert_string_equal(got, world_model(w, want, sizeof(want)));
 }
+
+void world_begin(struct world *w, uint64_t seed, uint64_t check_ns)
+{
+    struct worst_config cfg;
+    worst_config_good(&cfg, seed);
+    world_init(w, seed, &cfg);
+    w->check_ns = check_ns;
+    worst_topic_make(w->log, "events", WORLD_PARTS);
+    world_up(w, 0);
+    world_run(w, 500);
+}
+
+void world_begin_settled(struct world *w, uint64_t seed)
+{
+    world_begin(w, seed, 0);
+    world_apply(w, 1);
+    world_say(w, 50, 0);
+    world_until(w, world_settled, 60000);
+}

@@ -53,6 +53,10 @@ struct world {
 void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);
 void world_deinit(struct world *w);
 void world_up(struct world *w, size_t node);
+/* A calm log with the topic `events`, and process 0. */
+void world_begin(struct world *w, uint64_t seed, uint64_t check_ns);
+/* The same, and version 1 has applied 50 events. */
+void world_begin_settled(struct world *w, uint64_t seed);
 void world_kill(struct world *w, size_t node);
 void world_stop(struct world *w, size_t node);
 uint64_t world_random(struct world *w, uint64_t below);
