@@ -13,26 +13,37 @@
  */
 #include "es/read_int.h"
 
-/* Copies what the record's views show, so that batch and scratch may go. Key, value and headers lie
- * behind one another in the record: one copy. */
-static bool record_keep(struct record *r, struct arena *a)
+static void shift(struct str *s, const char *from, const char *to)
+{
+    if (s->p != NULL) {
+        s->p = to + (s->p - from);
+    }
+}
+
+/* Copies what the record's views show, so that batch and scratch may go, and has both show the
+ * copy. Key, value and headers lie behind one another in the record: one copy. */
+static bool record_keep(struct record *r, struct es_view *v, struct arena *a)
 {
     const char *begin = r->key.p != NULL     ? r->key.p
                         : r->value.p != NULL ? r->value.p
                                              : (const char *)r->headers.p;
-    size_t n = (size_t)((const char *)r->headers.end - begin);
-    struct str copy = arena_str(a, str_make(begin, n));
-    if (copy.p == NULL) {
+    const size_t n = (size_t)((const char *)r->headers.end - begin);
+    const char *copy = arena_str(a, str_make(begin, n)).p;
+    if (copy == NULL) {
         return false;
     }
-    if (r->key.p != NULL) {
-        r->key.p = copy.p + (r->key.p - begin);
+    shift(&r->key, begin, copy);
+    shift(&r->value, begin, copy);
+    const size_t headers_n = slice_left(&r->headers);
+    r->headers = slice_of(copy + n - headers_n, headers_n);
+    shift(&v->id, begin, copy);
+    shift(&v->type, begin, copy);
+    shift(&v->meta, begin, copy);
+    for (size_t i = 0; i < v->tag_count; i++) {
+        shift(&v->tags[i], begin, copy);
     }
-    if (r->value.p != NULL) {
-        r->value.p = copy.p + (r->value.p - begin);
-    }
-    size_t headers_n = slice_left(&r->headers);
-    r->headers = slice_of(copy.p + n - headers_n, headers_n);
+    v->stream = r->key;
+    v->data = r->value;
     return true;
 }
 
@@ -97,11 +108,9 @@ enum err es_record_read(const struct record *record, const struct es_record_plac
     if (!es_view_event(record, &v)) {
         return ERR_NOT_FOUND; /* nothing of it is kept: a page's memory is for events */
     }
-    if (!record_keep(&r, a)) {
+    if (!record_keep(&r, &v, a)) {
         return ectx_fail(ec, ERR_NO_MEMORY, "no memory for an event of %zu bytes", r.size);
     }
-    const bool still = es_view_event(&r, &v); /* of the copy */
-    CHECK(still);
     /* Field by field: the envelope has room for much that is hardly ever there. */
     out->stream = r.key;
     out->revision = v.revision;

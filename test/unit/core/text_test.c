@@ -158,7 +158,7 @@ TEST(escapes_stop_control_characters)
 
 TEST(escapes_are_the_same_wherever_a_character_stands)
 {
-    /* Eight plain characters are passed over at once: nothing hides among them. */
+    /* Plain characters are passed over many at a time: nothing hides among them. */
     for (unsigned c = 0; c < 256; c++) {
         struct buf alone, b;
         const char one = (char)c;
@@ -182,6 +182,30 @@ TEST(escapes_are_the_same_wherever_a_character_stands)
         buf_deinit(&alone);
         buf_deinit(&b);
     }
+}
+
+TEST(texts_of_every_length_are_seen_whole)
+{
+    /* They are looked through sixteen bytes at a time, the rest with some of those before it. */
+    char text[40];
+    for (unsigned c = 0; c < 256; c++) {
+        const bool printable = c >= 0x20 && c < 0x7F;
+        for (size_t n = 1; n <= sizeof(text); n++) {
+            for (size_t at = 0; at < n; at++) {
+                memset(text, 'a', sizeof(text));
+                text[at] = (char)c;
+                const struct str s = str_make(text, n);
+                assert_true(utf8_printable_ascii(s) == printable);
+                assert_true(utf8_json_plain(s) == (printable && c != '"' && c != '\\'));
+                if (n < sizeof(text)) { /* what comes after it is not its */
+                    text[at] = 'a';
+                    text[n] = (char)c;
+                    assert_true(utf8_printable_ascii(s) && utf8_json_plain(s));
+                }
+            }
+        }
+    }
+    assert_true(utf8_printable_ascii(STR_NULL) && utf8_json_plain(STR_NULL));
 }
 
 TEST(uuid_text_forms_round_trip)
