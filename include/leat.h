@@ -94,7 +94,8 @@ struct leat_event {
     /* In a stream: all of its data, or some of its fields, were redacted. In a category: all of its
      * data was, and has been erased. The record alone does not tell that fields were, nor data of
      * one byte or of four (it is `0` or `null` then), nor data that could not be erased (it is
-     * there). JSON `null` with spaces behind it, from a Kafka producer, counts as redacted. */
+     * there). Data that looks as erased data does counts as redacted: `null` or `0` with blanks
+     * behind it, from a Kafka producer or an append in binary mode. */
     bool redacted;
     /* of a category */
     int32_t partition;

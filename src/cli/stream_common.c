@@ -22,11 +22,13 @@ const char *stream_path(struct cli *cli, const char *stream, const char *suffix)
     return path.p;
 }
 
-/* Year, month, day, hour in all their digits? Then it is RFC 3339, but for what may be left out. */
+/* Year, month, day, hour in all their digits? Then it is RFC 3339, but for what may be left out. A
+ * day alone with a zone is not. */
 static bool is_exact(const char *text)
 {
     const size_t n = strlen(text);
-    return n >= 10 && text[4] == '-' && text[7] == '-' && (n == 10 || (n >= 16 && text[13] == ':'));
+    return n >= 10 && text[4] == '-' && text[7] == '-' &&
+           (n == 10 || (n >= 16 && (text[10] == 'T' || text[10] == ' ') && text[13] == ':'));
 }
 
 /* To the digit: "2026-02-11" -> "2026-02-11T00:00Z", "2026-02-11 14:00" -> "2026-02-11T14:00Z". */

@@ -20,6 +20,10 @@ static size_t topic_bytes(size_t name_bytes, int32_t partitions)
     return 4 + name_bytes + sizeof(struct uuid) + 4 + 8 * (size_t)partitions;
 }
 
+/* Before the topics' ids were noted there was 1 MiB: what fitted fits with them. */
+_Static_assert(1024u * 1024 + (ES_CATEGORIES_MAX + 1) * sizeof(struct uuid) <= INDEX_COVERED_MAX,
+               "the index has room to note what it covers");
+
 bool es_covered_room(const struct es *es, size_t more, size_t name_bytes, int32_t partitions)
 {
     struct map_iter it = {0};

@@ -34,7 +34,7 @@
 #define INDEX_KEY_MAX     32u
 #define INDEX_VALUE_MAX   32u
 #define INDEX_TABLES_MAX  8u
-#define INDEX_COVERED_MAX (1024u * 1024)
+#define INDEX_COVERED_MAX (1280u * 1024)
 
 struct index;
 

@@ -71,9 +71,10 @@ def moments(s):
     shown = [e["time"] for e in s.json("stream", "show", "moment-1")["events"]]
     got = [s.revisions("moment-1", "--at", t) for t in shown]
     s.show("the TIME of an event, given back as --at, is the moment of that event", got == [[0], [0, 1], [0, 1, 2]], (shown, got))
-    forms = ("2026-03-01T11:30+01:00", "2026-03-01 10:30", "2026-03-02", "-1s", "@1772359200123", "2026-03-01", "1969-05-05T10:00Z", "1969-05-05", "2026-3-2")
+    forms = ("2026-03-01T11:30+01:00", "2026-03-01 10:30", "2026-03-02", "-1s", "@1772359200123", "2026-03-01", "1969-05-05T10:00Z", "1969-05-05", "2026-3-2",
+             "2026-03-01+02:00", "2026-03-01+11:00", "2026-03-01-11:00")
     got = [s.revisions("moment-1", "--at", t) for t in forms]
-    s.show("--at takes times as people write them", got == [[0, 1], [0, 1], [0, 1, 2], [0, 1, 2], [], [], [], [], [0, 1, 2]], got)
+    s.show("--at takes times as people write them", got == [[0, 1], [0, 1], [0, 1, 2], [0, 1, 2], [], [], [], [], [0, 1, 2], [], [], [0, 1, 2]], got)
     for text in ("noon", "-30000d", "2026-03-01T10:00:00ZZ"):
         done = s.run("stream", "show", "moment-1", "--at", text)
         s.show(f"--at {text} is refused, with what to write", done.returncode == 2 and text in done.stderr and "hint: write" in done.stderr, done)

@@ -395,7 +395,8 @@ static void change_done(struct es_stream_change *c)
 
 /* Whoever was told that it is not would send it again, and with ids of the server it would be there
  * twice. */
-TEST(what_is_stored_while_the_index_is_made_anew_is_answered_as_stored)
+/* `full`: the index that goes takes no more entries, so the append is never in it. */
+static void store_while_made_anew(bool full)
 {
     struct es_world w;
     bool set = false, redacted = false;
@@ -428,8 +429,10 @@ TEST(what_is_stored_while_the_index_is_made_anew_is_answered_as_stored)
     assert_string_equal(es_shot_said(append), "waits");
     assert_string_equal(es_shot_said(loses), "unavailable"); /* nothing of it is stored */
     assert_false(set || redacted);
+    es_faults.put_stops = full;
     fake_engine_hold(w.engine, false);
     es_world_settle(&w);
+    es_faults.put_stops = false;
     assert_true(es_ready(w.es));
     assert_string_equal(es_shot_said(append), "ok 1-2");
     assert_true(es_position_cmp(append->a.position, secret->a.position) > 0);
@@ -447,6 +450,12 @@ TEST(what_is_stored_while_the_index_is_made_anew_is_answered_as_stored)
     es_shot_free(append);
     es_shot_free(loses);
     es_world_deinit(&w);
+}
+
+TEST(what_is_stored_while_the_index_is_made_anew_is_answered_as_stored)
+{
+    store_while_made_anew(false);
+    store_while_made_anew(true);
 }
 
 /* ---- Ids that the server made ---- */
