@@ -542,13 +542,13 @@ static const struct api_route ROUTES[] = {
      "Append one or many events to a stream, all or none.", STREAM_PARAMS, ARRAY_LEN(STREAM_PARAMS),
      "StreamAppend", "StreamAppended", 201, API_NDJSON_IN | API_CLOUDEVENTS | API_IDEMPOTENT,
      "revision-conflict stream-tombstoned event-id-reused partial-duplicate event-too-large "
-     "batch-too-large category-not-found",
+     "batch-too-large category-not-found storage-full",
      "{\"expected\":\"any\",\"events\":[{\"type\":\"OrderPlaced\",\"data\":{\"total\":12}}]}"},
     {"POST", "/api/v1/append", post_append, "append",
      "Append events to several streams in one step, if every check holds.", NULL, 0, "Append",
      "Appended", 201, API_IDEMPOTENT,
      "append-conflict stream-tombstoned event-id-reused partial-duplicate event-too-large "
-     "batch-too-large category-not-found position-unknown",
+     "batch-too-large category-not-found position-unknown storage-full",
      "{\"records\":[{\"stream\":\"order-43\",\"type\":\"OrderPlaced\",\"data\":{\"total\":5}}],"
      "\"checks\":[{\"stream\":\"order-43\",\"expected\":\"any\"}]}"},
 };

@@ -594,9 +594,10 @@ static const char DEFINITION_EXAMPLE[] =
     "\"target\":\"sqlite:read.db\",\"tables\":{\"orders\":{\"columns\":{\"id\":\"text\","
     "\"total\":\"integer\"},\"key\":\"id\"}},\"maps\":[{\"type\":\"OrderPlaced\",\"upsert\":{"
     "\"table\":\"orders\",\"key\":{\"id\":\"$stream\"},\"set\":{\"total\":\"/data/total\"}}}]}";
-#define COMMAND_PROBLEMS                                                             \
-    "projection-not-found projection-version-not-found projection-version-conflict " \
-    "projection-behind projection-busy projection-not-ready projection-version-stopped"
+#define COMMAND_PROBLEMS                                                                 \
+    "projection-not-found projection-version-not-found projection-version-conflict "     \
+    "projection-behind projection-busy projection-not-ready projection-version-stopped " \
+    "storage-full"
 #define KEY_PROBLEMS                                                                     \
     "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
     "projection-version-stopped projection-not-ready"
@@ -619,11 +620,12 @@ static const struct api_route ROUTES[] = {
      "Declare a projection (YAML or JSON); a higher version is built beside the served one.",
      PUT_PARAMS, ARRAY_LEN(PUT_PARAMS), "ProjectionDefinition", "ProjectionVersion", 201,
      API_YAML_IN,
-     "definition-invalid projection-version-conflict projection-busy projection-not-ready",
+     "definition-invalid projection-version-conflict projection-busy projection-not-ready "
+     "storage-full",
      DEFINITION_EXAMPLE},
     {"DELETE", "/api/v1/projections/{name}", delete_projection, "deleteProjection",
      "Remove a projection with its tables and views.", NAME, ARRAY_LEN(NAME), NULL, NULL, 204, 0,
-     "projection-not-found projection-busy projection-not-ready", NULL},
+     "projection-not-found projection-busy projection-not-ready storage-full", NULL},
     COMMAND("/rebuild", "rebuildProjection",
             "Build the served definition anew beside the served "
             "tables."),

@@ -148,7 +148,7 @@ static const struct api_route ROUTES[] = {
      "Write a snapshot: the state after the event of that revision.", PUT_PARAMS,
      ARRAY_LEN(PUT_PARAMS), "NewSnapshot", NULL, 204, 0,
      "stream-not-found stream-deleted stream-tombstoned event-not-found snapshot-stale "
-     "event-too-large",
+     "event-too-large storage-full",
      "{\"revision\":0,\"schema\":\"Order.v1\",\"state\":{\"total\":12}}"},
 };
 static const struct api_schema SCHEMAS[] = {

@@ -61,8 +61,9 @@ enum es_problem es_write_problem(enum err e)
         return ES_CATEGORY_NOT_FOUND;
     case ERR_MESSAGE_TOO_LARGE:
         return ES_BATCH_TOO_LARGE;
-    case ERR_NO_MEMORY:
     case ERR_NO_SPACE:
+        return ES_STORAGE_FULL;
+    case ERR_NO_MEMORY:
     case ERR_IO:
     case ERR_STOPPED:
     case ERR_DAMAGED:

@@ -205,7 +205,9 @@ static void on_defined(struct engine_append *a)
         if (a->ec.code == ERR_OK) {
             IGNORE(ectx_fail(&op->d->ec, a->err, "the definition could not be written"));
         }
-        define_end(op, a->err == ERR_AGAIN || a->err == ERR_NO_SPACE ? ES_UNAVAILABLE : ES_FAILED);
+        define_end(op, a->err == ERR_AGAIN      ? ES_UNAVAILABLE
+                       : a->err == ERR_NO_SPACE ? ES_STORAGE_FULL
+                                                : ES_FAILED);
         return;
     }
     op->d->created = map_get(&op->es->defs->by_name, op->key) == NULL;

@@ -65,10 +65,11 @@ enum es_problem {
     ES_FOLD_NOT_FOUND,
     ES_DEFINITION_INVALID, /* ec names file, line, column */
     ES_DEFINITION_NOT_FOUND,
-    ES_FOLD_FAILED, /* an event that the fold cannot take: ec says which and why */
-    ES_BUSY,        /* a limit of what is in flight; try again */
-    ES_UNAVAILABLE, /* starting, stopping, storage full: ec->code */
-    ES_FAILED,      /* ec->code */
+    ES_FOLD_FAILED,  /* an event that the fold cannot take: ec says which and why */
+    ES_BUSY,         /* a limit of what is in flight; try again */
+    ES_UNAVAILABLE,  /* starting, stopping, no room in the log, no memory: ec->code */
+    ES_STORAGE_FULL, /* the file system has no space: nothing was written, reads go on */
+    ES_FAILED,       /* ec->code */
 };
 const char *es_problem_code(enum es_problem p);
 int es_problem_status(enum es_problem p);

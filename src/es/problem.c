@@ -29,6 +29,7 @@ static const struct {
     [ES_FOLD_FAILED] = {"fold-failed", 422},
     [ES_BUSY] = {"busy", 503},
     [ES_UNAVAILABLE] = {"unavailable", 503},
+    [ES_STORAGE_FULL] = {"storage-full", 507},
     [ES_FAILED] = {"internal-error", 500},
 };
 

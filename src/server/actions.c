@@ -22,6 +22,7 @@ static enum err err_of(const struct es_append *p)
         return ERR_OK;
     case ES_BUSY:
     case ES_UNAVAILABLE:
+    case ES_STORAGE_FULL: /* when there is space again: it is not the event's fault */
         return ERR_AGAIN;
     case ES_FAILED:
         return p->ec.code != ERR_OK ? p->ec.code : ERR_UNKNOWN_SERVER_ERROR;

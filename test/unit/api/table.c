@@ -6,7 +6,8 @@
 /* With everything that there is; its pages need nothing of it. */
 static struct api_services everything(void)
 {
-    return (struct api_services){.es = (struct es *)(uintptr_t)1, .version = "1"};
+    return (struct api_services){
+        .es = (struct es *)(uintptr_t)1, .proj = (struct proj *)(uintptr_t)1, .version = "1"};
 }
 
 TEST(api_every_problem_that_a_route_names_is_in_the_table)
@@ -190,9 +191,28 @@ TEST(api_the_document_has_the_problems_of_a_change)
 {
     const struct api_services s = everything();
     assert_string_equal(problems_of(&s, "redactEvent"),
-                        "stream-not-found event-not-found field-not-found");
+                        "stream-not-found event-not-found field-not-found storage-full");
     assert_non_null(strstr(problems_of(&s, "putSnapshot"), " event-not-found"));
     assert_non_null(strstr(problems_of(&s, "setStream"), " stream-deleted"));
+}
+
+/* What writes to the log says that it may find the disk full. */
+TEST(api_the_document_has_a_full_disk_where_something_is_written)
+{
+    static const char *const writes[] = {
+        "appendToStream",    "append",           "setStream",
+        "deleteStream",      "redactEvent",      "createCategory",
+        "putSnapshot",       "putFold",          "deleteFold",
+        "putUpcasts",        "deleteUpcasts",    "putProjection",
+        "rebuildProjection", "pauseProjection",  "produce",
+        "createTopic",       "deleteProjection", "dropProjectionVersion"};
+    const struct api_services s = everything();
+    for (size_t i = 0; i < ARRAY_LEN(writes); i++) {
+        const char *problems = problems_of(&s, writes[i]);
+        if (problems == NULL || strstr(problems, "storage-full") == NULL) {
+            fail_msg("%s does not name storage-full", writes[i]);
+        }
+    }
 }
 
 TEST(api_what_a_service_lacks_is_not_in_the_document)

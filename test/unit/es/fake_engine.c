@@ -73,6 +73,7 @@ struct engine {
     struct list pending, late, watches, topic_watches, room_watches;
     struct engine_gate gate;
     bool has_gate;
+    enum err refuse;
     enum err fail_reads;
     unsigned fail_reads_left;
     uint64_t reads, batches_read, reads_told, seeks;
@@ -574,11 +575,21 @@ void fake_engine_set_full(struct engine *e, bool full)
     }
 }
 
+void fake_engine_refuse(struct engine *e, enum err err)
+{
+    e->refuse = err;
+}
+
 void engine_append(struct engine *e, struct engine_append *a)
 {
     struct buf bytes[PARTITIONS_MAX];
     assert_in_range(a->part_count, 1, PARTITIONS_MAX);
-    a->err = e->full ? ERR_AGAIN : ERR_OK;
+    a->ec = (struct ectx){.code = ERR_OK};
+    a->err = e->full ? ERR_AGAIN : e->refuse;
+    if (e->refuse != ERR_OK) {
+        IGNORE(ectx_fail(&a->ec, e->refuse, "the test refuses it"));
+        ectx_hint(&a->ec, "let the test end that");
+    }
     for (size_t i = 0; i < a->part_count; i++) {
         buf_init(&bytes[i], BATCH_MAX);
         assert_non_null(part_find(e, a->parts[i].topic, a->parts[i].partition));

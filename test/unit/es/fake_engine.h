@@ -16,6 +16,8 @@ void fake_engine_set_late(struct engine *e, uint64_t one_in);
 void fake_engine_hold(struct engine *e, bool hold);
 /* The log has no room: appends are refused with ERR_AGAIN; with false who waits is told. */
 void fake_engine_set_full(struct engine *e, bool full);
+/* Appends are refused with `err`, and nothing of them is written; ERR_OK: no more. */
+void fake_engine_refuse(struct engine *e, enum err err);
 /* The next `count` reads end with `err`. */
 void fake_engine_fail_reads(struct engine *e, enum err err, unsigned count);
 /* The next `count` rewrites end with `err`. */

@@ -181,6 +181,66 @@ static void left_done(struct es_stream_change *c)
     *(bool *)c->ctx = true;
 }
 
+static void defined(struct es_define *d)
+{
+    *(bool *)d->ctx = true;
+}
+
+/* Refused by its name, at once, with the log's hint; reads and repetitions go on, and so does all
+ * of it when there is space. */
+TEST(a_full_disk_is_storage_full_to_all_that_writes)
+{
+    static const int kinds[] = {ES_CHANGE_SET, ES_CHANGE_SNAPSHOT, ES_CHANGE_REDACT,
+                                ES_CHANGE_SOFT_DELETE};
+    struct es_world w;
+    es_world_init(&w, 19);
+    assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
+    for (int full = 1; full >= 0; full--) {
+        fake_engine_refuse(w.engine, full != 0 ? ERR_NO_SPACE : ERR_OK);
+        const enum es_problem wanted = full != 0 ? ES_STORAGE_FULL : ES_OK;
+        struct es_shot *s = fire(&w, "order-1", "0", "b");
+        es_world_settle(&w);
+        assert_string_equal(es_shot_said(s), full != 0 ? "storage-full" : "ok 1-1");
+        assert_int_equal(s->a.ec.hint[0] != '\0', full);
+        es_shot_free(s);
+        assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "same 0-0");
+        for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+            bool done = false;
+            struct es_stream_change c = {.kind = kinds[i],
+                                         .stream = STR_LIT("order-1"),
+                                         .set_max_count = true,
+                                         .max_count = 10,
+                                         .reason = STR_LIT("asked for"),
+                                         .schema = STR_LIT("Order.v1"),
+                                         .state = STR_LIT("{}"),
+                                         .arena = &w.arena,
+                                         .done = left_done,
+                                         .ctx = &done};
+            es_stream_change(w.es, &c);
+            es_world_settle(&w);
+            assert_true(done);
+            assert_int_equal(c.problem, wanted);
+            assert_int_equal(c.ec.hint[0] != '\0', full);
+        }
+        bool done = false;
+        struct es_define d = {.kind = ES_FOLD,
+                              .name = STR_LIT("orders"),
+                              .text = STR_LIT("fold: orders\ncategory: order\n"
+                                              "maps: [ { type: A, increment: { /n: 1 } } ]\n"),
+                              .file = STR_LIT("orders.yaml"),
+                              .arena = &w.arena,
+                              .done = defined,
+                              .ctx = &done};
+        es_define(w.es, &d);
+        es_world_settle(&w);
+        assert_true(done);
+        if (d.problem != wanted) {
+            fail_msg("%d: %s", (int)d.problem, d.ec.text);
+        }
+    }
+    es_world_deinit(&w);
+}
+
 /* Nobody is left without an answer, and what was answered so is not written later. */
 TEST(an_append_that_finds_no_room_for_long_is_answered_and_never_written)
 {
