@@ -46,6 +46,13 @@ bool es_form_get(struct api_call *c, enum envelope_form *form);
             "How events are written: native, cloudevents (structured), envelope (eventId, " \
             "eventType, ...)."                                                              \
     }
+#define ES_STORE_PARAM                                                                           \
+    {                                                                                            \
+        "store", API_QUERY, API_STRING, false, "default",                                        \
+            "The scope of positions: default is the whole log of this server, where a position " \
+            "is one place in one order of all events. On Kafka a position is a vector (an "      \
+            "offset for each partition), and all events have no total order."                    \
+    }
 /* category, type (list), tag (list), store. */
 bool es_filter_get(struct api_call *c, struct es_filter *out);
 void es_info_write(struct json_writer *w, struct str stream, const struct es_stream_info *info);

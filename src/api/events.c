@@ -315,8 +315,7 @@ static const struct api_param ALL_PARAMS[] = {
      "After this position, or start, or end (start; backwards: end)."},
     {"dir", API_QUERY, API_STRING, false, "fwd", "fwd or back."},
     {"limit", API_QUERY, API_LIMIT, false, NULL, "How many events at most (500, 10000)."},
-    {"store", API_QUERY, API_STRING, false, "default",
-     "The scope of positions: default is the whole log of this server."},
+    ES_STORE_PARAM,
     ES_FORM_PARAM,
 };
 static const struct api_route ROUTES[] = {
@@ -328,8 +327,9 @@ static const struct api_route ROUTES[] = {
      "Read one event, as it is stored.", EVENT_PARAMS, ARRAY_LEN(EVENT_PARAMS), NULL, "Event", 200,
      0, "stream-not-found stream-deleted stream-tombstoned event-not-found", NULL},
     {"GET", "/api/v1/events", get_events, "readEvents",
-     "Read the events of all streams in the order of the log, by category, type, tag.", ALL_PARAMS,
-     ARRAY_LEN(ALL_PARAMS), NULL, "EventPage", 200, API_NDJSON_OUT,
+     "Read the events of all streams in the order of the log, which is one over all partitions (as "
+     "no Kafka has it), by category, type, tag.",
+     ALL_PARAMS, ARRAY_LEN(ALL_PARAMS), NULL, "EventPage", 200, API_NDJSON_OUT,
      "category-not-found position-unknown", NULL},
 };
 static const struct api_schema SCHEMAS[] = {

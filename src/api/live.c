@@ -518,7 +518,7 @@ static const struct api_param PARAMS[] = {
     {"wait", API_QUERY, API_DURATION, false, "1s",
      "One page, answered as soon as there is something, at the latest after this time."},
     {"limit", API_QUERY, API_LIMIT, false, NULL, "With wait: how many events at most (500)."},
-    {"store", API_QUERY, API_STRING, false, "default", "The scope of positions."},
+    ES_STORE_PARAM,
     ES_FORM_PARAM,
 };
 static const struct api_route ROUTES[] = {

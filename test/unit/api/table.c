@@ -215,6 +215,36 @@ TEST(api_the_document_has_a_full_disk_where_something_is_written)
     }
 }
 
+/* Who moves a program to a log that is Kafka's must know what it loses: wherever a position is
+ * taken or given in the order of all events. */
+TEST(api_the_document_says_that_kafka_has_no_order_of_all_events)
+{
+    static const char *const paths[] = {"/api/v1/events", "/api/v1/subscriptions/live"};
+    const struct api_services s = everything();
+    struct arena a;
+    struct buf b;
+    struct json *v = NULL;
+    arena_init(&a, 16u << 20);
+    buf_init(&b, 4u << 20);
+    api_openapi_write(&s, &b);
+    assert_int_equal(json_parse(buf_str(&b), NULL, &a, &v, NULL), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        const struct json *get = json_get(json_get(json_get(v, "paths"), paths[i]), "get");
+        int found = 0;
+        for (const struct json *p = json_get(get, "parameters")->first; p != NULL; p = p->next) {
+            if (str_eq_z(json_get(p, "name")->string, "store")) {
+                const struct str text = json_get(p, "description")->string;
+                found++;
+                assert_non_null(memmem(text.p, text.n, "On Kafka a position is a vector", 31));
+                assert_non_null(memmem(text.p, text.n, "no total order", 14));
+            }
+        }
+        assert_int_equal(found, 1);
+    }
+    buf_deinit(&b);
+    arena_deinit(&a);
+}
+
 TEST(api_what_a_service_lacks_is_not_in_the_document)
 {
     const struct api_services none = {.version = "1"};
