@@ -193,7 +193,9 @@ struct proc_task_status {
     enum proc_task_state state;
     uint64_t epoch;
     int64_t next_offset, end_offset; /* sums over the inputs; the difference is the lag */
-    int64_t lag_ms; /* age of what was executed last while more is there; 0: nothing waits */
+    /* Age of what was executed last (or, since it began, tried first) while more is there; 0:
+     * nothing waits, or it was not looked at. */
+    int64_t lag_ms;
     uint64_t keys, state_bytes, timers, parked_keys, parked_events;
     struct ectx ec; /* of WAITING, BLOCKED */
 };

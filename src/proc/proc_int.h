@@ -230,7 +230,7 @@ struct proc_input {
     struct record record; /* the one at hand */
     bool has_record;
     uint64_t position;
-    int64_t last_ms; /* timestamp of the last executed */
+    int64_t last_ms; /* timestamp of the last executed, or of the first that was tried; 0: none */
     /* Of input topics only. */
     struct str topic;
     bool assigned;

@@ -280,6 +280,9 @@ static enum proc_step_result run_input(struct proc_batch *b, size_t i, struct ec
         if (e != ERR_OK) {
             return PROC_STEP_WAIT;
         }
+        if (in->last_ms == 0) {
+            in->last_ms = r->timestamp; /* what waits longest, if it cannot be executed */
+        }
         struct proc_event ev;
         e = event_of(in, r, &b->arena, &ev, ec);
         const enum proc_step_result res = proc_step_run(b, &ev, e, ec);

@@ -3,35 +3,36 @@
 
 #include "core/buf.h"
 
-TEST_BOTH(a_pause_outlives_a_restart)
+TEST_EACH_ENGINE(a_pause_outlives_a_restart)
 {
     struct procs w;
-    world_init(&w, embedded);
+    world_init(&w, is);
     start(&w);
-    procs_say(&w, "k1", "timer t 400");
-    procs_run(&w, 100);
+    procs_say(&w, "k1", "timer t 60000");
+    UNTIL(&w, task(&w, procs_partition("k1")).timers == 1);
     assert_int_equal(control(&w, PROC_PAUSE, NULL), ERR_OK);
     procs_say(&w, "k1", "add 1");
-    procs_run(&w, 1000);
+    procs_run(&w, 61000);
     assert_string_equal(values(&w, "out"), "");
     assert_string_equal(values(&w, "fired"), "");
-    assert_int_equal(task(&w, 0).state, PROC_TASK_PAUSED);
+    UNTIL(&w, task(&w, 0).state == PROC_TASK_PAUSED);
     procs_kill(&w, 0);
     start(&w);
     procs_run(&w, 2000);
-    assert_int_equal(task(&w, 0).state, PROC_TASK_PAUSED);
+    UNTIL(&w, task(&w, 0).state == PROC_TASK_PAUSED);
+    assert_string_equal(values(&w, "fired"), "");
     assert_string_equal(values(&w, "out"), "");
     assert_int_equal(control(&w, PROC_RESUME, NULL), ERR_OK);
     settled(&w);
-    assert_int_equal(task(&w, 0).state, PROC_TASK_RUNNING);
+    UNTIL(&w, task(&w, 0).state == PROC_TASK_RUNNING);
     procs_deinit(&w);
 }
 
-TEST_BOTH(a_reset_executes_again_from_no_state)
+TEST_EACH_ENGINE(a_reset_executes_again_from_no_state)
 {
     struct procs w;
     uint64_t rng = 4;
-    world_init(&w, embedded);
+    world_init(&w, is);
     start(&w);
     say_some(&w, &rng, 60);
     settled(&w);
@@ -46,10 +47,10 @@ TEST_BOTH(a_reset_executes_again_from_no_state)
     procs_deinit(&w);
 }
 
-TEST_BOTH(a_reset_goes_to_an_offset_a_time_or_the_end)
+TEST_EACH_ENGINE(a_reset_goes_to_an_offset_a_time_or_the_end)
 {
     struct procs w;
-    world_init(&w, embedded);
+    world_init(&w, is);
     start(&w);
     char key[8];
     (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
@@ -59,25 +60,21 @@ TEST_BOTH(a_reset_goes_to_an_offset_a_time_or_the_end)
     procs_say(&w, key, "add 2");
     procs_run(&w, 1000);
     procs_say(&w, key, "add 4");
-    procs_run(&w, 1000);
-    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,");
+    until_values(&w, "out", "1 1,2 3,3 7,");
     struct proc_call c = {.kind = PROC_RESET, .partition = 0, .to = PROC_TO_OFFSET, .offset = 2};
     assert_int_equal(call(&w, &c), ERR_OK);
     assert_int_equal(c.affected, 1);
-    procs_run(&w, 500);
-    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,1 4,");
+    until_values(&w, "out", "1 1,2 3,3 7,1 4,");
     c = (struct proc_call){
         .kind = PROC_RESET, .partition = 0, .to = PROC_TO_TIME, .timestamp_ms = at + 500};
     c.keep_state = true;
     assert_int_equal(call(&w, &c), ERR_OK);
-    procs_run(&w, 500);
-    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,1 4,2 6,3 10,");
+    until_values(&w, "out", "1 1,2 3,3 7,1 4,2 6,3 10,");
     c = (struct proc_call){.kind = PROC_RESET, .partition = -1, .to = PROC_TO_END};
     assert_int_equal(call(&w, &c), ERR_OK);
     assert_int_equal(c.affected, PROCS_PARTS);
     procs_say(&w, key, "add 8");
-    procs_run(&w, 500);
-    assert_string_equal(values(&w, "out"), "1 1,2 3,3 7,1 4,2 6,3 10,1 8,");
+    until_values(&w, "out", "1 1,2 3,3 7,1 4,2 6,3 10,1 8,");
     /* What cannot be. */
     c = (struct proc_call){.kind = PROC_RESET, .partition = 0, .to = PROC_TO_OFFSET, .offset = 99};
     assert_int_equal(call(&w, &c), ERR_OFFSET_OUT_OF_RANGE);
@@ -94,11 +91,11 @@ static void count_end(struct proc_call *c)
     ++*(int *)c->ctx;
 }
 
-TEST_BOTH(calls_that_are_open_are_answered_when_it_stops)
+TEST_EACH_ENGINE(calls_that_are_open_are_answered_when_it_stops)
 {
     struct procs w;
     int ends = 0;
-    world_init(&w, embedded);
+    world_init(&w, is);
     start(&w);
     struct proc_call c = {.kind = PROC_PAUSE, .partition = -1, .done = count_end, .ctx = &ends};
     struct proc_call d = c;
@@ -115,19 +112,19 @@ TEST_BOTH(calls_that_are_open_are_answered_when_it_stops)
     procs_deinit(&w);
 }
 
-TEST_BOTH(it_may_begin_with_what_comes)
+TEST_EACH_ENGINE(it_may_begin_with_what_comes)
 {
     struct procs w;
-    world_init(&w, embedded);
+    world_init(&w, is);
     w.spec.from_end = true;
     procs_say(&w, "k1", "add 1");
     start(&w);
-    procs_run(&w, 500);
+    UNTIL(&w, task(&w, procs_partition("k1")).state == PROC_TASK_RUNNING);
+    procs_run(&w, 30000); /* so that the commit is through */
     procs_kill(&w, 0);
     procs_say(&w, "k1", "add 2"); /* the beginning is settled: this one counts */
     start(&w);
-    procs_run(&w, 3000);
-    assert_string_equal(values(&w, "out"), "1 2,");
+    until_values(&w, "out", "1 2,");
     procs_deinit(&w);
 }
 
@@ -136,7 +133,7 @@ TEST(what_it_needs_and_what_it_is_is_checked)
     struct procs w;
     struct proc *p;
     struct ectx ec = {0};
-    world_init(&w, false);
+    world_init(&w, TOLD_TO_BEHAVE);
     struct engine *e = worst_engine_create(w.log, w.poll);
     struct metrics *m = metrics_create();
     struct proc_spec spec = w.spec;
@@ -159,13 +156,13 @@ TEST(what_it_needs_and_what_it_is_is_checked)
     procs_deinit(&w);
 }
 
-TEST(it_waits_for_its_input)
+TEST_TEST_ENGINE(it_waits_for_its_input)
 {
     static const struct str late = {"late", 4};
     struct procs w;
     struct arena a;
     struct proc_status s;
-    world_init(&w, false);
+    world_init(&w, is);
     w.spec.topics = &late;
     start(&w);
     procs_run(&w, 3000);
@@ -174,29 +171,25 @@ TEST(it_waits_for_its_input)
     assert_string_equal(s.phase, "waiting for its inputs");
     assert_non_null(strstr(s.ec.text, "'late'"));
     worst_topic_make(w.log, "late", 2);
-    procs_run(&w, 1000);
+    UNTIL(&w, procs_status(&w).task_count == 2);
     assert_int_equal(proc_status(w.nodes[0].proc, &a, &s), ERR_OK);
     assert_string_equal(s.phase, "running");
-    assert_int_equal(s.task_count, 2);
     (void)procs_produce(&w, "late", 1, STR_LIT("k"), STR_LIT("add 3"), 5);
-    procs_run(&w, 1000);
-    assert_string_equal(values(&w, "out"), "1 3,");
+    until_values(&w, "out", "1 3,");
     /* A partition that comes later has no state to go with it: it is left alone, by name. */
     worst_topic_grow(w.log, "late", 3);
-    procs_run(&w, 3000);
+    UNTIL(&w, strstr(task(&w, 2).ec.text, "keys have moved") != NULL);
     assert_int_equal(task(&w, 2).state, PROC_TASK_WAITING);
-    assert_non_null(strstr(task(&w, 2).ec.text, "keys have moved"));
     (void)procs_produce(&w, "late", 1, STR_LIT("k"), STR_LIT("add 4"), 5);
-    procs_run(&w, 1000);
-    assert_string_equal(values(&w, "out"), "1 3,2 7,");
+    until_values(&w, "out", "1 3,2 7,");
     arena_deinit(&a);
     procs_deinit(&w);
 }
 
-TEST(moving_the_group_does_not_move_it)
+TEST_TEST_ENGINE(moving_the_group_does_not_move_it)
 {
     struct procs w;
-    world_init(&w, false);
+    world_init(&w, is);
     start(&w);
     char key[8];
     (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
@@ -206,16 +199,14 @@ TEST(moving_the_group_does_not_move_it)
     procs_kill(&w, 0);
     worst_commit(w.log, "leat-sums", "in", 0, 0); /* back */
     start(&w);
-    procs_run(&w, 3000);
-    assert_string_equal(values(&w, "out"), "1 1,2 3,");
+    until_values(&w, "out", "1 1,2 3,");
     procs_kill(&w, 0);
     procs_say(&w, key, "add 4");
     worst_commit(w.log, "leat-sums", "in", 0, 3); /* forward: an event would be lost */
     start(&w);
-    procs_run(&w, 3000);
-    const struct proc_task_status s = task(&w, 0);
-    assert_int_equal(s.state, PROC_TASK_WAITING);
-    assert_non_null(strstr(s.ec.text, "known up to offset 2, the group has read to 3"));
+    UNTIL(&w, strstr(task(&w, 0).ec.text, "known up to offset") != NULL);
+    assert_int_equal(task(&w, 0).state, PROC_TASK_WAITING);
+    assert_non_null(strstr(task(&w, 0).ec.text, "offset 2, the group has read to 3"));
     struct proc_call c = {
         .kind = PROC_RESET, .partition = 0, .to = PROC_TO_OFFSET, .offset = 2, .keep_state = true};
     assert_int_equal(call(&w, &c), ERR_OK);
@@ -224,15 +215,15 @@ TEST(moving_the_group_does_not_move_it)
     procs_deinit(&w);
 }
 
-TEST(what_was_deleted_before_it_was_read_is_counted)
+TEST_TEST_ENGINE(what_was_deleted_before_it_was_read_is_counted)
 {
     struct procs w;
-    world_init(&w, false);
+    world_init(&w, is);
     start(&w);
     char key[8];
     (void)snprintf(key, sizeof(key), "%s", key_in(0, 0));
     procs_say(&w, key, "add 1");
-    procs_run(&w, 500);
+    until_values(&w, "out", "1 1,");
     assert_int_equal(control(&w, PROC_PAUSE, NULL), ERR_OK);
     procs_say(&w, key, "add 2");
     procs_say(&w, key, "add 4");
@@ -241,13 +232,14 @@ TEST(what_was_deleted_before_it_was_read_is_counted)
     worst_trim(w.log, "in", 0, 3);
     start(&w);
     assert_int_equal(control(&w, PROC_RESUME, NULL), ERR_OK);
-    procs_run(&w, 3000);
-    assert_string_equal(values(&w, "out"), "1 1,2 9,");
-    assert_int_equal(procs_status(&w).lost, 2);
+    until_values(&w, "out", "1 1,2 9,");
+    /* Counted by each who sees it; a task that begins again before its commit sees it again. */
+    const uint64_t lost = procs_status(&w).lost;
+    assert_true(is == AT_ITS_WORST ? lost >= 2 && lost % 2 == 0 : lost == 2);
     procs_deinit(&w);
 }
 
-TEST_BOTH(its_numbers_are_metrics)
+TEST_WELL_BEHAVED(its_numbers_are_metrics, "what was executed is counted where its end was told")
 {
     static const char *const lines[] = {
         "leat_processor_steps_total{processor=\"sums\"} 3",
@@ -260,7 +252,7 @@ TEST_BOTH(its_numbers_are_metrics)
     };
     struct procs w;
     struct buf b;
-    world_init(&w, embedded);
+    world_init(&w, is);
     w.mended = 1;
     start(&w);
     procs_say(&w, "k1", "add 1");

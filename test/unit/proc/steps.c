@@ -1,19 +1,23 @@
 /* Steps, state, outputs and timers, on an engine that behaves and on one that does not. */
 #include "world.h"
 
-TEST_BOTH(every_event_is_a_step_whose_effects_are_in_the_log_once)
+TEST_EACH_ENGINE(every_event_is_a_step_whose_effects_are_in_the_log_once)
 {
     struct procs w;
     uint64_t rng = 1;
-    world_init(&w, embedded);
+    world_init(&w, is);
     start(&w);
     say_some(&w, &rng, 300);
     settled(&w);
     const struct proc_status s = procs_status(&w);
-    assert_int_equal(s.steps - s.timers_fired, 300);
-    assert_true(s.timers_fired > 0);
-    assert_true(embedded || s.commits < 300); /* many steps in a batch (there each is waited for) */
-    assert_true(embedded || w.executed == s.steps); /* nothing was executed again */
+    if (is != AT_ITS_WORST) { /* where a batch whose end nobody was told of is not counted */
+        assert_int_equal(s.steps - s.timers_fired, 300);
+        assert_true(s.timers_fired > 0);
+    }
+    if (is == TOLD_TO_BEHAVE) {
+        assert_true(s.commits < 300); /* many steps in a batch (on Leat's each is waited for) */
+        assert_true(w.executed == s.steps); /* nothing was executed again */
+    }
     procs_stop(&w, 0);
     procs_deinit(&w);
 }
@@ -71,36 +75,35 @@ TEST(an_engine_that_never_gets_on_does_not_keep_the_loop_busy)
     procs_deinit(&w);
 }
 
-TEST_BOTH(state_and_timers_come_back_after_a_restart)
+TEST_EACH_ENGINE(state_and_timers_come_back_after_a_restart)
 {
     struct procs w;
-    world_init(&w, embedded);
+    world_init(&w, is);
     start(&w);
     procs_say(&w, "k1", "add 5");
-    procs_say(&w, "k1", "timer later 5000");
-    procs_run(&w, 200);
+    procs_say(&w, "k1", "timer later 60000");
     struct arena a;
     struct str v;
     arena_init(&a, 4096);
     const int32_t n = procs_partition("k1");
+    UNTIL(&w, task(&w, n).timers == 1);
     assert_int_equal(proc_look(w.nodes[0].proc, n, STR_LIT("k1"), &a, &v), ERR_OK);
     assert_true(str_eq_z(v, "1 5 0"));
     assert_int_equal(proc_look(w.nodes[0].proc, n, STR_LIT("k2"), &a, &v), ERR_NOT_FOUND);
     procs_kill(&w, 0);
     start(&w);
-    procs_run(&w, 1000);
+    UNTIL(&w, task(&w, n).timers == 1 && task(&w, n).state == PROC_TASK_RUNNING);
     assert_int_equal(proc_look(w.nodes[0].proc, n, STR_LIT("k1"), &a, &v), ERR_OK);
     assert_true(str_eq_z(v, "1 5 0"));
-    assert_int_equal(task(&w, n).timers, 1);
     assert_true(proc_due_ns(w.nodes[0].proc) > env_mono_ns(w.env));
     assert_string_equal(values(&w, "fired"), "");
     settled(&w); /* the timer fires, and once */
-    assert_int_equal(task(&w, n).timers, 0);
+    UNTIL(&w, task(&w, n).state == PROC_TASK_RUNNING && task(&w, n).timers == 0);
     assert_true(strncmp(values(&w, "fired"), "later ", 6) == 0);
     procs_say(&w, "k1", "drop");
     settled(&w);
+    UNTIL(&w, task(&w, n).state == PROC_TASK_RUNNING && task(&w, n).keys == 0);
     assert_int_equal(proc_look(w.nodes[0].proc, n, STR_LIT("k1"), &a, &v), ERR_NOT_FOUND);
-    assert_int_equal(task(&w, n).keys, 0);
     assert_int_equal(task(&w, n).state_bytes, 0);
     arena_deinit(&a);
     procs_deinit(&w);
@@ -136,10 +139,10 @@ static enum err count_step(void *ctx, struct proc_step *s, const struct proc_eve
     return e == ERR_OK ? proc_emit(s, STR_LIT("out"), 0, &r, ec) : e;
 }
 
-TEST_BOTH(the_state_may_have_another_key_than_the_record)
+TEST_EACH_ENGINE(the_state_may_have_another_key_than_the_record)
 {
     struct procs w;
-    world_init(&w, embedded);
+    world_init(&w, is);
     w.spec.key_of = first_letter;
     w.spec.step = count_step;
     w.spec.on_error = PROC_PARK_KEY;
@@ -149,9 +152,8 @@ TEST_BOTH(the_state_may_have_another_key_than_the_record)
     (void)procs_produce(&w, "in", 0, STR_LIT("y"), STR_LIT("a2"), 7);
     (void)procs_produce(&w, "in", 0, STR_LIT("bad"), STR_LIT(""), 7); /* key_of fails */
     (void)procs_produce(&w, "in", 0, STR_LIT("z"), STR_LIT("a3"), 7);
-    procs_run(&w, 200);
-    assert_string_equal(values(&w, "out"), "a1,b1,a1a2,a1a2a3,");
-    assert_int_equal(task(&w, 0).parked_keys, 1);
+    until_values(&w, "out", "a1,b1,a1a2,a1a2a3,");
+    UNTIL(&w, task(&w, 0).parked_keys == 1);
     /* Keys that look like records of the runtime itself are keys. */
     w.spec.key_of = NULL;
     procs_kill(&w, 0);
@@ -159,26 +161,25 @@ TEST_BOTH(the_state_may_have_another_key_than_the_record)
     (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-position"), STR_LIT("p"), 7);
     (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-barrier"), STR_LIT("q"), 7);
     (void)procs_produce(&w, "in", 1, STR_LIT(""), STR_LIT("r"), 7);
-    procs_run(&w, 200);
+    until_values(&w, "out", "a1,b1,a1a2,a1a2a3,p,q,r,");
     procs_kill(&w, 0);
     start(&w);
     procs_run(&w, 1000);
     (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-position"), STR_LIT("P"), 7);
     (void)procs_produce(&w, "in", 1, STR_LIT("\0leat-barrier"), STR_LIT("Q"), 7);
     (void)procs_produce(&w, "in", 1, STR_NULL, STR_LIT("R"), 7);
-    procs_run(&w, 200);
-    assert_string_equal(values(&w, "out"), "a1,b1,a1a2,a1a2a3,p,q,r,pP,qQ,rR,");
+    until_values(&w, "out", "a1,b1,a1a2,a1a2a3,p,q,r,pP,qQ,rR,");
     procs_deinit(&w);
 }
 
-TEST(several_inputs_share_the_state_and_a_task_has_all_or_nothing_of_them)
+TEST_TEST_ENGINE(several_inputs_share_the_state_and_a_task_has_all_or_nothing_of_them)
 {
     static const struct str topics[] = {{"in", 2}, {"in2", 3}};
     struct procs w;
     struct worst_config cfg;
-    worst_config_good(&cfg, 5);
+    world_config(&cfg, is);
     cfg.scatter = true;
-    procs_init(&w, 5, &cfg);
+    procs_init(&w, cfg.seed, &cfg);
     worst_topic_make(w.log, "in2", 1);
     w.spec.topics = topics;
     w.spec.topic_count = 2;
@@ -208,7 +209,7 @@ TEST(several_inputs_share_the_state_and_a_task_has_all_or_nothing_of_them)
         procs_run(&w, 2000);
     }
     (void)procs_produce(&w, "in2", 0, STR_LIT("k"), STR_LIT("z"), 7);
-    procs_run(&w, 1000);
+    UNTIL(&w, strchr(values(&w, "out"), 'z') != NULL);
     /* The last output has every event once, whatever the order of the two inputs was. */
     const char *out = values(&w, "out");
     const char *last = out;
@@ -222,18 +223,18 @@ TEST(several_inputs_share_the_state_and_a_task_has_all_or_nothing_of_them)
     assert_true(count['a'] == 1 && count['b'] == 1 && count['z'] == 1);
     assert_int_equal(count['c'], more);
     /* Nobody has even tried with half of the inputs. */
-    assert_int_equal(worst_log_stats(w.log)->fenced, 0);
+    assert_true(is == AT_ITS_WORST || worst_log_stats(w.log)->fenced == 0);
     procs_deinit(&w);
 }
 
-TEST(what_a_step_may_do_is_bounded)
+TEST_TEST_ENGINE(what_a_step_may_do_is_bounded)
 {
     struct procs w;
     struct worst_config cfg;
-    worst_config_good(&cfg, 3);
+    world_config(&cfg, is);
     cfg.append_max_bytes = 64 << 10;
     cfg.record_max_bytes = 8 << 10;
-    procs_init(&w, 3, &cfg);
+    procs_init(&w, cfg.seed, &cfg);
     start(&w);
     const char *a = key_in(0, 0);
     char key_a[8], key_b[8], key_c[8];
@@ -244,10 +245,9 @@ TEST(what_a_step_may_do_is_bounded)
     procs_say(&w, key_b, "big 20000");  /* the log refuses the record */
     procs_say(&w, key_c, "many 20000"); /* no append could hold it */
     procs_say(&w, key_a, "add 2");
-    procs_run(&w, 3000);
-    assert_int_equal(task(&w, 0).parked_keys, 2);
-    assert_int_equal(task(&w, 0).state, PROC_TASK_RUNNING);
-    assert_string_equal(values(&w, "out"), "1 1,2 3,");
+    UNTIL(&w, task(&w, 0).parked_keys == 2);
+    until_values(&w, "out", "1 1,2 3,");
+    UNTIL(&w, task(&w, 0).parked_keys == 2 && task(&w, 0).state == PROC_TASK_RUNNING);
     assert_string_equal(values(&w, "many"), "");
     struct arena arena;
     size_t count;
@@ -298,7 +298,7 @@ static enum err greedy_step(void *ctx, struct proc_step *s, const struct proc_ev
     return ERR_OK;
 }
 
-TEST_BOTH(a_step_is_told_what_it_may_not)
+TEST_EACH_ENGINE(a_step_is_told_what_it_may_not)
 {
     static const struct {
         const char *value;
@@ -309,22 +309,22 @@ TEST_BOTH(a_step_is_told_what_it_may_not)
                 {"nowhere", ERR_UNKNOWN_TOPIC_OR_PARTITION}};
     struct procs w;
     enum err answer = ERR_OK;
-    world_init(&w, embedded);
+    world_init(&w, is);
     w.spec.step = greedy_step;
     w.spec.ctx = &answer;
     start(&w);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        answer = ERR_OK;
         (void)procs_produce(&w, "in", 0, STR_LIT("k"), str_of(rows[i].value), 7);
-        procs_run(&w, 200);
-        assert_int_equal(answer, rows[i].answer);
+        UNTIL(&w, answer == rows[i].answer);
     }
     procs_deinit(&w);
 }
 
-TEST_BOTH(the_state_of_all_keys_is_bounded_and_the_task_says_so)
+TEST_EACH_ENGINE(the_state_of_all_keys_is_bounded_and_the_task_says_so)
 {
     struct procs w;
-    world_init(&w, embedded);
+    world_init(&w, is);
     w.spec.state_bytes_max = 2000;
     start(&w);
     char key[16];
@@ -332,17 +332,12 @@ TEST_BOTH(the_state_of_all_keys_is_bounded_and_the_task_says_so)
         (void)snprintf(key, sizeof(key), "k%d", i);
         procs_say(&w, key, "add 1");
     }
+    int32_t n = 0;
+    UNTIL(&w, task(&w, n = (n + 1) % PROCS_PARTS).state == PROC_TASK_BLOCKED);
+    const struct proc_task_status s = task(&w, n);
+    assert_int_equal(s.ec.code, ERR_LIMIT);
+    assert_non_null(strstr(s.ec.text, "2000 bytes"));
     procs_run(&w, 3000);
-    size_t blocked = 0;
-    for (int32_t n = 0; n < PROCS_PARTS; n++) {
-        const struct proc_task_status s = task(&w, n);
-        blocked += s.state == PROC_TASK_BLOCKED;
-        if (s.state == PROC_TASK_BLOCKED) {
-            assert_int_equal(s.ec.code, ERR_LIMIT);
-            assert_non_null(strstr(s.ec.text, "2000 bytes"));
-        }
-    }
-    assert_true(blocked > 0);
     /* With more room it goes on where it stood. */
     procs_kill(&w, 0);
     w.spec.state_bytes_max = 0;

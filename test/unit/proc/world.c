@@ -1,17 +1,25 @@
 /* See world.h. */
 #include "world.h"
 
+#include "engine/worst_int.h"
 #include "record/record.h"
 
-void world_init(struct procs *w, bool embedded)
+uint64_t world_seed;
+
+void world_init(struct procs *w, enum engine_is is)
 {
     struct worst_config cfg;
-    worst_config_good(&cfg, 3);
-    if (embedded) {
+    if (is == LEATS_OWN) {
         procs_init_embedded(w, 3);
-    } else {
-        procs_init(w, 3, &cfg);
+        return;
     }
+    world_config(&cfg, is);
+    procs_init(w, cfg.seed, &cfg);
+}
+
+void world_config(struct worst_config *cfg, enum engine_is is)
+{
+    is == AT_ITS_WORST ? worst_config_bad(cfg, world_seed) : worst_config_good(cfg, 3);
 }
 
 void start(struct procs *w)
@@ -52,9 +60,23 @@ static void call_done(struct proc_call *c)
     *(bool *)c->ctx = true;
 }
 
+static bool has_all(struct procs *w)
+{
+    return procs_status(w).task_count == PROCS_PARTS && task(w, 0).state != PROC_TASK_FENCED &&
+           task(w, 1).state != PROC_TASK_FENCED && task(w, 2).state != PROC_TASK_FENCED;
+}
+
 enum err call(struct procs *w, struct proc_call *c)
 {
     bool done = false;
+    const struct worst_config was = w->log == NULL ? (struct worst_config){0} : w->log->cfg;
+    struct worst_config quiet = was;
+    quiet.rebalance_in = 0;
+    if (was.rebalance_in != 0) {
+        worst_log_set(w->log, &quiet);
+        procs_run(w, 5000); /* what has begun ends */
+        UNTIL(w, has_all(w));
+    }
     c->done = call_done;
     c->ctx = &done;
     proc_call(w->nodes[0].proc, c);
@@ -62,6 +84,9 @@ enum err call(struct procs *w, struct proc_call *c)
         (void)procs_step(w, env_mono_ns(w->env) + 100000000);
     }
     assert_true(done);
+    if (was.rebalance_in != 0) {
+        worst_log_set(w->log, &was);
+    }
     return c->err;
 }
 
@@ -110,6 +135,18 @@ const char *values(struct procs *w, const char *topic)
         procs_each(w, topic, n, join, &j);
     }
     return text;
+}
+
+void until_values(struct procs *w, const char *topic, const char *want)
+{
+    const uint64_t until = env_mono_ns(w->env) + 600000000000u;
+    while (strcmp(values(w, topic), want) != 0) {
+        if (!procs_step(w, until)) {
+            assert_string_equal(values(w, topic), want);
+        }
+    }
+    procs_run(w, 1000);
+    assert_string_equal(values(w, topic), want);
 }
 
 const char *key_in(int32_t n, int from)
