@@ -348,6 +348,7 @@ struct proc_status procs_status(struct procs *w)
             sum.lost += s.lost;
             sum.timers_fired += s.timers_fired;
             sum.task_count += s.task_count;
+            sum.steps_per_second += s.steps_per_second;
         }
         arena_deinit(&a);
     }

@@ -3,6 +3,26 @@
 
 #include "core/buf.h"
 
+/* The value of one of its metrics; fails if there is none. */
+static double metric(struct procs *w, const char *name)
+{
+    struct buf b;
+    char line[100];
+    double value = -1;
+    (void)snprintf(line, sizeof(line), "\nleat_processor_%s{processor=\"sums\"} ", name);
+    buf_init(&b, 1 << 20);
+    metrics_write(w->metrics[0], &b);
+    buf_put_u8(&b, 0);
+    const char *at = strstr((const char *)b.p, line);
+    if (at == NULL) {
+        fail_msg("no line '%s' in:\n%s", line + 1, (const char *)b.p);
+    } else {
+        value = strtod(at + strlen(line), NULL);
+    }
+    buf_deinit(&b);
+    return value;
+}
+
 TEST_EACH_ENGINE(a_pause_outlives_a_restart)
 {
     struct procs w;
@@ -236,20 +256,28 @@ TEST_TEST_ENGINE(what_was_deleted_before_it_was_read_is_counted)
     /* Counted by each who sees it; a task that begins again before its commit sees it again. */
     const uint64_t lost = procs_status(&w).lost;
     assert_true(is == AT_ITS_WORST ? lost >= 2 && lost % 2 == 0 : lost == 2);
+    assert_true(metric(&w, "lost_total") == (double)lost);
     procs_deinit(&w);
 }
 
-TEST_WELL_BEHAVED(its_numbers_are_metrics, "what was executed is counted where its end was told")
+/* As a server does, which ticks whether something is due or not. */
+static void run_ticked(struct procs *w, uint64_t ms)
 {
-    static const char *const lines[] = {
-        "leat_processor_steps_total{processor=\"sums\"} 3",
-        "leat_processor_outputs_total{processor=\"sums\"} 2",
-        "leat_processor_parked_events{processor=\"sums\"} 1",
-        "leat_processor_parked_keys{processor=\"sums\"} 1",
-        "leat_processor_keys{processor=\"sums\"} 2",
-        "leat_processor_lag_records{processor=\"sums\"} 0",
-        "leat_processor_tasks{processor=\"sums\"} 3",
-    };
+    for (uint64_t i = 0; i < ms / 100; i++) {
+        procs_run(w, 100);
+        proc_tick(w->nodes[0].proc);
+    }
+}
+
+TEST_WELL_BEHAVED(its_numbers_are_metrics, "a batch whose end nobody was told of is not counted")
+{
+    static const struct {
+        const char *name;
+        double value;
+    } rows[] = {
+        {"steps_total", 5}, {"timers_fired_total", 1}, {"outputs_total", 3}, {"skipped_total", 0},
+        {"lost_total", 0},  {"parked_events", 1},      {"parked_keys", 1},   {"keys", 2},
+        {"lag_records", 0}, {"lag_seconds", 0},        {"aborts_total", 0},  {"tasks", 3}};
     struct procs w;
     struct buf b;
     world_init(&w, is);
@@ -257,23 +285,67 @@ TEST_WELL_BEHAVED(its_numbers_are_metrics, "what was executed is counted where i
     start(&w);
     procs_say(&w, "k1", "add 1");
     procs_say(&w, "k1", "add 1");
+    procs_say(&w, "k1", "timer t 400");
     procs_say(&w, "k2", "fail 1");
-    procs_run(&w, 5000);
-    proc_tick(w.nodes[0].proc);
-    buf_init(&b, 1 << 20);
-    metrics_write(w.metrics[0], &b);
-    buf_put_u8(&b, 0);
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-        if (strstr((const char *)b.p, lines[i]) == NULL) {
-            fail_msg("no line '%s' in:\n%s", lines[i], (const char *)b.p);
+    run_ticked(&w, 5000);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (metric(&w, rows[i].name) != rows[i].value) {
+            fail_msg("%s is %f, should be %f", rows[i].name, metric(&w, rows[i].name),
+                     rows[i].value);
         }
     }
+    assert_true(metric(&w, "commits_total") > 0 && metric(&w, "state_bytes") > 0);
+    /* What is left out by hand. */
+    assert_int_equal(control(&w, PROC_KEY_DISCARD, "k2"), ERR_OK);
+    run_ticked(&w, 2000);
+    assert_true(metric(&w, "skipped_total") == 1 && metric(&w, "parked_events") == 0);
     /* They go with it. */
     proc_stop(w.nodes[0].proc);
-    buf_clear(&b);
+    buf_init(&b, 1 << 20);
     metrics_write(w.metrics[0], &b);
     buf_put_u8(&b, 0);
     assert_null(strstr((const char *)b.p, "processor=\"sums\""));
     buf_deinit(&b);
+    procs_deinit(&w);
+}
+
+/* How far behind it is in records and in seconds, while it is paused and when it has caught up. */
+TEST_WELL_BEHAVED(lag_is_a_metric, "its seconds are told as they are while nothing is late")
+{
+    struct procs w;
+    world_init(&w, is);
+    start(&w);
+    procs_say(&w, "k1", "add 1");
+    run_ticked(&w, 2000);
+    assert_true(metric(&w, "lag_records") == 0 && metric(&w, "lag_seconds") == 0);
+    assert_int_equal(control(&w, PROC_PAUSE, NULL), ERR_OK);
+    procs_say(&w, "k1", "add 2");
+    procs_say(&w, "k1", "add 3");
+    run_ticked(&w, 60000);
+    assert_true(metric(&w, "lag_records") == 2);
+    assert_true(metric(&w, "lag_seconds") >= 60 && metric(&w, "lag_seconds") < 70);
+    assert_int_equal(control(&w, PROC_RESUME, NULL), ERR_OK);
+    run_ticked(&w, 3000);
+    assert_true(metric(&w, "lag_records") == 0 && metric(&w, "lag_seconds") == 0);
+    procs_deinit(&w);
+}
+
+static double rate(struct procs *w)
+{
+    return procs_status(w).steps_per_second;
+}
+
+TEST_WELL_BEHAVED(the_rate_is_that_of_the_last_seconds, "steps have their time only there")
+{
+    struct procs w;
+    world_init(&w, is);
+    start(&w);
+    for (int i = 0; i < 200; i++) { /* 20 s */
+        procs_say(&w, "k1", "add 1");
+        run_ticked(&w, 100);
+    }
+    assert_true(rate(&w) > 8 && rate(&w) < 12);
+    run_ticked(&w, 60000);
+    assert_true(rate(&w) >= 0 && rate(&w) < 0.1);
     procs_deinit(&w);
 }
