@@ -122,3 +122,33 @@ TEST(api_many_wishes_share_flushes)
     assert_true(end_of(&w, "t", 0) >= 20);
     world_deinit(&w);
 }
+
+static const char *durability_of(struct world *w, const char *topic)
+{
+    const struct topic *t = broker_topic(w->broker, str_of(topic));
+    assert_non_null(t);
+    return config_text(&t->config, broker_config(w->broker), "leat.durability", NULL);
+}
+
+TEST(api_events_are_durable_whatever_the_servers_default_is)
+{
+    /* Promise: an event that was acknowledged survives a power cut, also on a server whose topics
+     * may lose what is new: a category is made for it, asked for or by itself, and so is all that
+     * the server keeps of it. */
+    static const char *const EVENT = "{\"expected\":\"any\",\"events\":[{\"type\":\"E\"}]}";
+    static const char *const kept[] = {"es.made", "es.came", "__leat_streams", "__leat_definitions",
+                                       "__leat_idempotency"};
+    struct world w = {.events = true, .durability = "os"};
+    world_init(&w);
+    for (int i = 0; i < 1000 && !es_ready(w.es); i++) {
+        turn(&w);
+    }
+    assert_int_equal(ask(&w, "PUT", "/api/v1/topics/plain", "", "{\"partitions\":1}"), 201);
+    assert_string_equal(durability_of(&w, "plain"), "os");
+    assert_int_equal(ask(&w, "PUT", "/api/v1/categories/made", "", "{\"partitions\":1}"), 201);
+    assert_int_equal(ask(&w, "POST", "/api/v1/streams/came-1/events", "", EVENT), 201);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        assert_string_equal(durability_of(&w, kept[i]), "fsync");
+    }
+    world_deinit(&w);
+}

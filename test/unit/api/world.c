@@ -83,13 +83,18 @@ static void open_projections(struct world *w)
     proj_start(w->proj, on_known, NULL);
 }
 
+static void set_text(struct world *w, const char *name, const char *text)
+{
+    assert_int_equal(config_set(&w->config, str_of(name), str_of(text), CONFIG_FROM_STATIC, NULL),
+                     ERR_OK);
+}
+
 static void set_number(struct world *w, const char *name, uint64_t value)
 {
     char text[24];
     (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
     if (value > 0) {
-        assert_int_equal(
-            config_set(&w->config, str_of(name), str_of(text), CONFIG_FROM_STATIC, NULL), ERR_OK);
+        set_text(w, name, text);
     }
 }
 
@@ -105,6 +110,9 @@ static void boot(struct world *w)
     config_init(&w->config, CONFIG_SCOPE_BROKER);
     set_number(w, "leat.idempotency.max.bytes", w->keys_bytes);
     set_number(w, "leat.es.categories.auto.max", w->categories);
+    if (w->durability != NULL) {
+        set_text(w, "leat.durability", w->durability);
+    }
     w->metrics = metrics_create();
     open_log(w);
     if (w->events) {
@@ -178,6 +186,7 @@ void world_init(struct world *w)
     const struct env_sim_config sim = {.seed = 11, .write_ns = 1000, .sync_ns = 100000};
     *w = (struct world){.keys_bytes = w->keys_bytes,
                         .categories = w->categories,
+                        .durability = w->durability,
                         .events = w->events,
                         .projections = w->projections};
     log_set(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);

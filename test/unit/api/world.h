@@ -36,11 +36,12 @@ struct world {
     struct api *api;
     struct env_addr addr;
     struct env_sock *sock;
-    uint64_t keys_bytes; /* leat.idempotency.max.bytes; 0: the default */
-    uint64_t categories; /* leat.es.categories.auto.max; 0: the default */
-    uint64_t choice;     /* of what a power cut loses; 0: the first */
-    bool events;         /* with the event store, and a ring that holds large appends */
-    bool projections;    /* with projections */
+    uint64_t keys_bytes;    /* leat.idempotency.max.bytes; 0: the default */
+    uint64_t categories;    /* leat.es.categories.auto.max; 0: the default */
+    const char *durability; /* leat.durability; NULL: the default */
+    uint64_t choice;        /* of what a power cut loses; 0: the first */
+    bool events;            /* with the event store, and a ring that holds large appends */
+    bool projections;       /* with projections */
     bool closed;
     bool hold;       /* the log writes nothing */
     bool deaf;       /* the client reads nothing */

@@ -684,6 +684,13 @@ enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partiti
     return err;
 }
 
+enum err fake_engine_change(struct engine *e, struct str topic, const char *what,
+                            struct str setting, struct ectx *ec)
+{
+    assert_true(e->has_gate && e->gate.guards(e->gate.ctx, topic));
+    return e->gate.change(e->gate.ctx, topic, what, setting, ec);
+}
+
 /* ---- Reading ---- */
 
 void engine_read_soon(struct engine *e, struct str topic, int32_t partition, int64_t offset)

@@ -45,5 +45,8 @@ size_t fake_engine_held(const struct engine *e);
 enum err fake_engine_produce(struct engine *e, struct str topic, int32_t partition,
                              const struct engine_record *records, size_t count, struct arena *a,
                              struct engine_gate_item *item);
+/* What the gate says to a change of a topic that it guards, as a client asks for it. */
+enum err fake_engine_change(struct engine *e, struct str topic, const char *what,
+                            struct str setting, struct ectx *ec);
 
 #endif

@@ -334,3 +334,38 @@ TEST(a_batch_whose_look_ups_need_the_disk_waits_for_them)
     assert_true(list_empty(&w.es->writer->gates));
     es_world_deinit(&w);
 }
+
+/* Promise: what would shorten, move or weaken what is stored is refused, and the client is told
+ * which part of its wish it was; a setting that does not is the client's affair. */
+TEST(changes_of_a_categorys_topic_are_refused_with_the_reason)
+{
+#define KEEPS "'es.order' holds streams of the event store, which keeps all of them: "
+    static const struct {
+        const char *what, *setting, *said; /* NULL: allowed */
+    } cases[] = {
+        {"change", "retention.ms", KEEPS "retention.ms cannot be changed"},
+        {"change", "retention.bytes", KEEPS "retention.bytes cannot be changed"},
+        {"change", "cleanup.policy", KEEPS "cleanup.policy cannot be changed"},
+        {"change", "leat.durability", KEEPS "leat.durability cannot be changed"},
+        {"change", "compression.type", KEEPS "compression.type cannot be changed"},
+        {"change", "max.message.bytes", NULL},
+        {"change", "segment.bytes", NULL},
+        {"delete", NULL, KEEPS "delete is not for clients"},
+        {"add partitions", NULL, KEEPS "add partitions is not for clients"},
+        {"delete records", NULL, KEEPS "delete records is not for clients"},
+        {"create", NULL,
+         "'es.order' is a topic of the event store: PUT /api/v1/categories/order makes it"},
+    };
+#undef KEEPS
+    struct es_world w;
+    es_world_init(&w, 8);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ectx ec = {.code = ERR_OK};
+        const struct str setting = cases[i].setting == NULL ? STR_NULL : str_of(cases[i].setting);
+        const enum err e =
+            fake_engine_change(w.engine, STR_LIT("es.order"), cases[i].what, setting, &ec);
+        assert_int_equal(e, cases[i].said == NULL ? ERR_OK : ERR_POLICY_VIOLATION);
+        assert_string_equal(ec.text, cases[i].said == NULL ? "" : cases[i].said);
+    }
+    es_world_deinit(&w);
+}
