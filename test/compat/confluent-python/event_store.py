@@ -152,7 +152,9 @@ def administration(setting, facts):
     facts.fact("add partitions", told_by(lambda: result_of(client.create_partitions([NewPartitions(topic, 2)]))))
     facts.fact("delete records", told_by(lambda: result_of(client.delete_records([TopicPartition(topic, 0, 1)]))))
     facts.fact("retention.ms", alter("retention.ms", "1000"))
+    facts.fact("retention.bytes", alter("retention.bytes", "1000000"))
     facts.fact("cleanup.policy", alter("cleanup.policy", "compact"))
+    facts.fact("leat.durability", alter("leat.durability", "os"))
     facts.fact("max.message.bytes", alter("max.message.bytes", "2000000"))
     facts.fact("topic is there", topic in client.list_topics(topic).topics)
 

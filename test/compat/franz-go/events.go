@@ -253,7 +253,8 @@ func eventsAdmin(s setting, f facts) {
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: topic, Partition: 0, At: 1})
 	f.fact("delete records", told(got(admin.DeleteRecords(background(10), offsets))[topic][0].Err))
-	for _, each := range [][2]string{{"retention.ms", "1000"}, {"cleanup.policy", "compact"}, {"max.message.bytes", "2000000"}} {
+	for _, each := range [][2]string{{"retention.ms", "1000"}, {"retention.bytes", "1000000"}, {"cleanup.policy", "compact"},
+		{"leat.durability", "os"}, {"max.message.bytes", "2000000"}} {
 		value := each[1]
 		done := got(admin.AlterTopicConfigs(background(10), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: each[0], Value: &value}}, topic))
 		f.fact(each[0], toldWith(done[0].Err, done[0].ErrMessage))

@@ -82,7 +82,8 @@ public final class Driver {
         facts.fact("delete records", said(Tool.run(DeleteRecordsCommand::main,
             with(setting, "--offset-json-file", file.toString()))));
         Files.delete(file);
-        for (String each : List.of("retention.ms=1000", "cleanup.policy=compact", "max.message.bytes=2000000")) {
+        for (String each : List.of("retention.ms=1000", "retention.bytes=1000000", "cleanup.policy=compact", "leat.durability=os",
+            "max.message.bytes=2000000")) {
             facts.fact(each.substring(0, each.indexOf('=')), said(configs(setting, "--alter", "--entity-type", "topics",
                 "--entity-name", topic, "--add-config", each)));
         }

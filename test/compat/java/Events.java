@@ -221,8 +221,8 @@ final class Events {
                 told(() -> admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(2))).all().get()));
             facts.fact("delete records", told(() -> admin.deleteRecords(
                 Map.of(new TopicPartition(topic, 0), RecordsToDelete.beforeOffset(1))).all().get()));
-            for (String[] each : new String[][] {{"retention.ms", "1000"}, {"cleanup.policy", "compact"},
-                {"max.message.bytes", "2000000"}}) {
+            for (String[] each : new String[][] {{"retention.ms", "1000"}, {"retention.bytes", "1000000"},
+                {"cleanup.policy", "compact"}, {"leat.durability", "os"}, {"max.message.bytes", "2000000"}}) {
                 var alter = List.of(new AlterConfigOp(new ConfigEntry(each[0], each[1]), AlterConfigOp.OpType.SET));
                 facts.fact(each[0], told(() -> admin.incrementalAlterConfigs(
                     Map.of(new ConfigResource(ConfigResource.Type.TOPIC, topic), alter)).all().get()));
