@@ -117,6 +117,44 @@ def times_that_go_back(s):
     s.show("a snapshot is of the revision of its moment", done.stdout == "snapshot of revision 0 written, schema mine\n", done)
 
 
+SHAPED = """
+fold: shaped
+category: shaped
+initial: { n: 0, old: true }
+maps:
+  - type: Added
+    increment: { /n: 1 }
+    set: { /by/who: /data/who }
+  - type: Cleared
+    remove: [/old]
+"""
+
+
+def folded(s):
+    """Where a fold is declared, `show` ends with the state and `diff` with what changed in it, both of the moment."""
+    s.run("fold", "apply", s.file("shaped.yaml", SHAPED))
+    for kind, data, when in (("Added", {"who": "ann"}, "10:00"), ("Added", {"who": "bob"}, "11:00"), ("Cleared", {}, "12:00")):
+        s.put("shaped-1", kind, data, f"2026-02-11T{when}:00Z")
+    states = {"n": 1, "old": True, "by": {"who": "ann"}}, {"n": 2, "old": True, "by": {"who": "bob"}}, {"n": 2, "by": {"who": "bob"}}
+    for words, revision in (((), 2), (("--at", "0"), 0), (("--at", "2026-02-11T11:30Z"), 1), (("--at", "2026-02-11T10:00Z", "--fold", "shaped"), 0)):
+        text, told = s.both("stream", "show", "shaped-1", *words)
+        events, _, state = text.partition(f"\n\nstate (fold shaped, revision {revision}):\n")
+        s.show(f"stream show {' '.join(words)} ends with the state", len(events.splitlines()) == revision + 2 and state.count("\n") == 1 and
+               json.loads(state) == states[revision], text)
+        s.show("and has it in its JSON", told and len(told["events"]) == revision + 1 and told["state"] == states[revision] and
+               "incomplete_before" not in told, told)
+    for words, wanted in ((("--from", "0"), ['~ /n: 1 -> 2', '- /old: true', '~ /by/who: "ann" -> "bob"']), (("--from", "2026-02-11T11:30Z"), ["- /old: true"]),
+                          (("--from", "0", "--to", "2026-02-11T11:00Z"), ['~ /n: 1 -> 2', '~ /by/who: "ann" -> "bob"']),
+                          (("--from", "2019-01-01", "--to", "0"), ["~ /n: 0 -> 1", '+ /by: {"who":"ann"}']), (("--from", "2"), ["  the same"])):
+        text = s.run("stream", "diff", "shaped-1", *words).stdout
+        s.show(f"stream diff {' '.join(words)} prints what changed", sorted(text.partition("\nstate:\n")[2].splitlines()) == sorted(wanted), text)
+    s.run("stream", "truncate", "shaped-1", "--before", "1")
+    text, told = s.both("stream", "show", "shaped-1")
+    said = "state (fold shaped, revision 2):\nincomplete: the events before revision 1 are hidden, and not in it\n"
+    s.show("a state without the hidden events says that it is incomplete", text.partition("\n\n")[2].startswith(said) and told and
+           json.loads(text.splitlines()[-1]) == told["state"] == {"n": 1, "by": {"who": "bob"}} and told["incomplete_before"] == 1, (text, told))
+
+
 def snapshots(s):
     """Each schema has its own; --fold writes under the fold's; what has no effect is refused."""
     s.run("fold", "apply", s.file("kept.yaml", FOLD.replace("back", "kept").replace("initial", "snapshot_every: 0\ninitial")))
@@ -340,5 +378,5 @@ def everything(s):
 
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
-    for case in (moments, limits, times_that_go_back, snapshots, stalled, nameless, documents, streams_by_hand, definitions, projections, everything):
+    for case in (moments, limits, times_that_go_back, folded, snapshots, stalled, nameless, documents, streams_by_hand, definitions, projections, everything):
         case(s)
