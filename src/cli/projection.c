@@ -5,9 +5,10 @@
 #include "cli/definition.h"
 #include "cli/stream.h"
 
-#define BAR_WIDTH  30
-#define POLL_MS    200
-#define PARKED_MAX 1000000 /* keys; a version stops at 100,000 events */
+#define BAR_WIDTH   30
+#define POLL_MS     200
+#define STATUS_KEPT (256u << 10)
+#define PARKED_MAX  1000000 /* keys; a version stops at 100,000 events */
 
 static const char *path_of(struct cli *cli, const char *suffix)
 {
@@ -187,36 +188,49 @@ static void draw(const struct json *v)
             number(v, "events_per_second", 0), time);
 }
 
+static const struct json *version_of(const struct json *p, int64_t version)
+{
+    const struct json *versions = json_get(p, "versions");
+    for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
+        if (member_i64(v, "version", 0) == version) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
 /* Until nothing is being built any more, or what is waits for `switch`, and `version` has caught
- * up. Ends when nothing was applied for --timeout. */
-static enum err follow_build(struct cli *cli, int64_t version)
+ * up. Ends when nothing was applied for --timeout. `out`: the last status. */
+static enum err wait_build(struct cli *cli, int64_t version, struct json **out)
 {
     const uint64_t patience = (uint64_t)cli->timeout_ms * 1000000u;
     uint64_t ends = clock_ns() + patience;
     int64_t applied = -1;
-    struct json *v;
     for (;;) {
-        const enum err e = get_status(cli, &v);
+        arena_reset(&cli->arena, STATUS_KEPT);
+        const enum err e = get_status(cli, out);
         if (e != ERR_OK) {
             return e;
         }
-        const struct json *build = unfinished(v, version);
-        const struct json *stop = stopped(v, version);
+        const struct json *build = unfinished(*out, version);
+        const struct json *stop = stopped(*out, version);
+        const bool done = build == NULL || says(build, "waits_for_switch");
+        const struct json *shown = build == NULL ? version_of(*out, version) : build;
+        if (cli->progress && shown != NULL) {
+            draw(shown);
+        }
         if (stop != NULL) {
             return ectx_fail(&cli->ec, ERR_STOPPED, "version %lld has stopped: %.*s",
                              (long long)member_i64(stop, "version", 0),
                              STR(member_str(stop, "error")));
         }
-        if (says(v, "paused")) {
+        if (says(*out, "paused")) {
             const enum err p = ectx_fail(&cli->ec, ERR_STOPPED, "the projection is paused");
             ectx_hint(&cli->ec, "leat projection resume %s", cli->words[0]);
             return p;
         }
-        if (build == NULL || says(build, "waits_for_switch")) {
-            break;
-        }
-        if (cli->progress) {
-            draw(build);
+        if (done) {
+            return ERR_OK;
         }
         if (member_i64(build, "applied", 0) != applied) {
             applied = member_i64(build, "applied", 0);
@@ -232,15 +246,27 @@ static enum err follow_build(struct cli *cli, int64_t version)
         }
         clock_sleep_ms(POLL_MS);
     }
+}
+
+static enum err follow_build(struct cli *cli, int64_t version)
+{
+    /* The statuses have memory of their own, of which one is kept: a build may take hours. */
+    const struct arena kept = cli->arena;
+    struct json *v = NULL;
+    arena_init(&cli->arena, CLI_ARENA_BYTES);
+    enum err e = wait_build(cli, version, &v);
     if (cli->progress) {
-        fprintf(stderr, "\n");
+        fprintf(stderr, "\n"); /* the bar stays; what is said next has a line of its own */
     }
-    if (cli->json) {
-        return print_answer(cli, v);
+    if (e == ERR_OK && cli->json) {
+        e = print_answer(cli, v);
+    } else if (e == ERR_OK) {
+        out_printf("serving version %lld\n", (long long)member_i64(v, "served_version", 0));
+        print_waiting(cli, v);
     }
-    out_printf("serving version %lld\n", (long long)member_i64(v, "served_version", 0));
-    print_waiting(cli, v);
-    return ERR_OK;
+    arena_deinit(&cli->arena);
+    cli->arena = kept;
+    return e;
 }
 
 static enum err print_version(struct cli *cli, const struct json *v, const char *what)

@@ -171,7 +171,7 @@ struct run {
     uint64_t applied, events, skipped, parked[LANES_MAX];
     uint64_t rate[RATE_SECONDS];
     uint64_t rate_second;
-    uint64_t started_ns, events_at_start;
+    uint64_t started_ns;
     /* Consumed positions on their way to the group, for its lag. */
     struct engine_append tell;
     struct engine_input *tell_inputs;

@@ -1,6 +1,7 @@
 """The commands of streams, folds, upcasts and projections: each of them, its text and its JSON, against leat."""
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -40,10 +41,10 @@ class Store:
             file.write(text)
         return path
 
-    def put(self, stream, kind, data, when=None):
-        """One event, with the time that its client says."""
+    def put(self, stream, kind, data, when=None, count=1):
+        """One event, or more that are alike, with the time that its client says."""
         event = {"type": kind, "data": data, **({"time": when} if when else {})}
-        request = urllib.request.Request(f"http://{self.http}/api/v1/streams/{stream}/events", json.dumps({"events": [event]}).encode(),
+        request = urllib.request.Request(f"http://{self.http}/api/v1/streams/{stream}/events", json.dumps({"events": [event] * count}).encode(),
                                          {"Content-Type": "application/json"})
         ends = time.monotonic() + 20
         while True:
@@ -319,6 +320,48 @@ def watched(s):
     s.show("projection watch", status == 0 and lines and re.match(r'upsert \{"id":"2"\} \{"id":"2","n":\d+\}\n', lines[-1]), (status, lines))
 
 
+SLOW = """
+projection: slow
+source: { category: slow }
+target: sqlite:slow.db
+tables:
+  slow_view: { columns: { id: text, n: integer }, key: id }
+maps:
+  - type: Put
+    upsert: { table: slow_view, key: { id: $stream_id }, set: { n: $revision } }
+    sql:
+      statement: UPDATE {slow_view} SET n = (WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 10000) SELECT MAX(i) FROM c) WHERE id = :id
+      bind: { id: $stream_id }
+"""
+
+
+def drawn(s):
+    """On a terminal a build has a bar, with rate and time left, which goes on to its end. Each event takes a while, each mebibyte of them a transaction."""
+    for _ in range(8):
+        s.put("slow-1", "Put", {"text": "x" * 16000}, count=64)
+    s.run("projection", "apply", s.file("slow.yaml", SLOW), "--follow")
+    master, slave = pty.openpty()
+    with subprocess.Popen([s.binary, "projection", "rebuild", "slow", "--follow", "--timeout", "60", "--http", s.http], stdout=subprocess.PIPE, stderr=slave, text=True) as process:
+        os.close(slave)
+        text = ""
+        try:
+            while more := os.read(master, 4096).decode():
+                text += more
+        except OSError:  # it has ended
+            pass
+        out = process.stdout.read()
+    os.close(master)
+    bars = [re.fullmatch(r"\[(#*)(\.*)\] +(\d+) %  (\d+) events/s  (\?|\d.*) left *", line) for line in text.rstrip().split("\r")[1:]]
+    s.show("a bar on a terminal, and nothing else", process.returncode == 0 and out == "rebuilding: slow, version 2\nserving version 2\n" and bars and all(bars) and
+           text.endswith("\r\n"), (process.returncode, out, text))
+    steps = [(int(m[3]), int(m[4]), m[5]) for m in bars if m]
+    s.show("it is as long as what is done", all(len(m[1] + m[2]) == 30 and abs(len(m[1]) - int(m[3]) * 0.3) < 1 for m in bars if m), text)
+    s.show("it does not begin at 100 %, never goes back, and ends there", steps and steps[0][0] < 100 and steps[-1][0::2] == (100, "0 s") and
+           steps == sorted(steps, key=lambda step: step[0]), steps)
+    s.show("with the rate and the time left while it goes", any(0 < done < 100 and rate > 0 and left != "?" for done, rate, left in steps), steps)
+    s.run("projection", "delete", "slow")
+
+
 def projections(s):
     """Each command of projections: what it says, as text and as JSON."""
     text, told = s.both("projection", "template", "event_store", "manual")
@@ -378,5 +421,5 @@ def everything(s):
 
 def run(binary, http, work, show):
     s = Store(binary, http, work, show)
-    for case in (moments, limits, times_that_go_back, folded, snapshots, stalled, nameless, documents, streams_by_hand, definitions, projections, everything):
+    for case in (moments, limits, times_that_go_back, folded, snapshots, stalled, nameless, documents, streams_by_hand, definitions, drawn, projections, everything):
         case(s)

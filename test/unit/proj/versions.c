@@ -96,6 +96,78 @@ static void done_once(struct proj_command *c)
     CONTAINER_OF(c, struct once, c)->done = true;
 }
 
+static struct proj_version_status version_two(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    const struct proj_status s = world_status(w, 0, &a);
+    struct proj_version_status v = {0};
+    for (size_t i = 0; i < s.version_count; i++) {
+        v = s.versions[i].version == 2 ? s.versions[i] : v;
+    }
+    arena_deinit(&a);
+    return v;
+}
+
+/* `events` in the time since `since_ns`, a second. */
+static double per_second(struct world *w, double events, uint64_t since_ns)
+{
+    return events * 1e9 / (double)(env_mono_ns(w->env) - since_ns);
+}
+
+/* What is told of a build: nothing is done before its partitions are known, what is done only
+ * grows, the time left is what is left by the rate, and the rate that of its own life. */
+TEST(projection_build_tells_how_far_it_is)
+{
+    struct world w;
+    char text[2048];
+    double before = 0;
+    bool starting = false, halfway = false;
+    begin(&w, 3, false);
+    world_say(&w, 3000, 0);
+    world_until(&w, world_settled, 60000);
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct once call = {.c = {.kind = PROJ_APPLY,
+                              .arena = &a,
+                              .name = STR_LIT("sums"),
+                              .definition = str_of(world_definition(&w, 2, text, sizeof(text))),
+                              .file = STR_LIT("sums.yaml"),
+                              .done = done_once}};
+    const uint64_t asked_ns = env_mono_ns(w.env);
+    uint64_t there_ns = 0;
+    proj_command(w.nodes[0].proj, &call.c);
+    for (;;) {
+        const struct proj_version_status v = version_two(&w);
+        there_ns = there_ns == 0 && v.version == 2 ? env_mono_ns(w.env) : there_ns;
+        if (v.version == 2) {
+            starting = starting || (v.shard_count == 0 && v.progress == 0 && v.eta_ms == -1);
+            assert_true(v.progress >= before);
+            assert_int_equal(v.progress >= 1, v.eta_ms == 0);
+            before = v.progress;
+        }
+        if (v.version == 2 && v.progress > 0 && v.progress < 1 && v.per_second > 0) {
+            halfway = true;
+            assert_int_equal(v.eta_ms, (int64_t)((double)v.lag_events * 1000 / v.per_second));
+        }
+        if (v.caught_up) {
+            break;
+        }
+        world_step(&w);
+    }
+    assert_true(call.done && starting && halfway && before >= 1);
+    for (int seconds = 0; seconds < 6; seconds++) {
+        const double told = version_two(&w).per_second;
+        assert_true(told >= per_second(&w, 3000, asked_ns) &&
+                    told <= per_second(&w, 3000, there_ns));
+        world_run(&w, 1000);
+    }
+    world_run(&w, 10000);
+    assert_true(version_two(&w).per_second == 0);
+    arena_deinit(&a);
+    world_deinit(&w);
+}
+
 /* The way back is there at the first attempt while events come in: the served version waits. */
 TEST(projection_is_rolled_back_under_load)
 {
