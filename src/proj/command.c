@@ -84,8 +84,8 @@ static enum err check_views(struct proj *p, struct projection *pr, const struct 
         const char *unseen = registry_unseen(p->registry);
         if (unseen != NULL) {
             enum err e = ectx_fail(ec, ERR_NOT_READY,
-                                   "view '%.*s' may belong to projection '%s', of which nothing "
-                                   "is understood",
+                                   "view '%.*s' may belong to projection '%s', of which not every "
+                                   "version is understood",
                                    STR(view), unseen);
             ectx_hint(ec, "start the version of Leat that declared it, or remove it there");
             return e;

@@ -404,7 +404,7 @@ struct registry_change {
 };
 /* Why the record of this projection cannot be understood; NULL: it can, or there is none. */
 const char *registry_unusable(const struct registry *g, struct str name);
-/* A projection of whose record nothing is understood, not even its views; NULL: there is none. */
+/* A projection of which a version is not understood, and so not its views; NULL: there is none. */
 const char *registry_unseen(const struct registry *g);
 bool registry_is_busy(const struct registry *g, struct str name);
 /* Which other one, that is on its way into the log, declares this view; null: none. */

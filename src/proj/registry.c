@@ -42,6 +42,7 @@ struct registry {
 struct found {
     struct list link;
     char *name, *text; /* heap; text NULL: gone */
+    bool unseen;       /* of one of its versions nothing is known, not even its views */
 };
 
 MUST_USE enum err registry_create(struct proj *p, struct registry **out)
@@ -160,8 +161,7 @@ static enum err make_version(struct proj *p, const struct found *f, const struct
     return e;
 }
 
-static enum err make_projection(struct proj *p, const struct found *f, struct arena *a,
-                                struct ectx *ec)
+static enum err make_projection(struct proj *p, struct found *f, struct arena *a, struct ectx *ec)
 {
     struct json *v = NULL;
     enum err e = json_parse(str_of(f->text), NULL, a, &v, ec);
@@ -177,6 +177,7 @@ static enum err make_projection(struct proj *p, const struct found *f, struct ar
             *ec = own;
         }
     }
+    f->unseen = e != ERR_OK;
     const struct json *since = json_get(v, "since");
     if (pr != NULL && since != NULL && e == ERR_OK) {
         pr->since = since_new();
@@ -268,7 +269,7 @@ const char *registry_unseen(const struct registry *g)
 {
     LIST_FOR_EACH (link, next, &((struct registry *)(uintptr_t)g)->unusable) {
         const struct found *f = CONTAINER_OF(link, struct found, link);
-        if (projection_find(g->p, str_of(f->name)) == NULL) {
+        if (f->unseen) {
             return f->name;
         }
     }
