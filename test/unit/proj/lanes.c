@@ -496,3 +496,49 @@ TEST(lag_does_not_jump_when_lanes_change)
     world_stop(&w, 0);
     world_deinit(&w);
 }
+
+static bool one_has_stopped(struct world *w)
+{
+    return run_find(sums(w), 1)->stopped;
+}
+static void say_bad(struct world *w, int32_t partition, const char *key)
+{
+    (void)worst_produce(w->log, "events", partition, str_of(key),
+                        STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"), 1);
+}
+
+/* What several connections have parked is more together than one may. That stops nothing by itself,
+ * neither when one has it all nor after a restart, but the next event that would be parked. */
+TEST(what_is_parked_does_not_stop_a_version_when_its_connections_become_one)
+{
+    static const char *const keys[WORLD_PARTS] = {"k0", "k1", "k2"};
+    static const char good[] = "{\"eventType\":\"Added\",\"data\":{\"n\":1}}";
+    struct world w;
+    begin(&w);
+    world_kill(&w, 0);
+    w.parked_max = 3;
+    world_up(&w, 0);
+    world_until(&w, world_settled, 60000);
+    until_four(&w);
+    for (int32_t p = 0; p < WORLD_PARTS; p++) {
+        say_bad(&w, p, keys[p]);
+        say_bad(&w, p, keys[p]);
+    }
+    world_until(&w, world_settled, 60000);
+    assert_true(has_four(&w));
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_parked", "6\n");
+    for (int i = 0; i < 2; i++) {
+        world_until(&w, has_one, 60000);
+        (void)worst_produce(w.log, "events", 0, STR_LIT("k3"), str_of(good), 1);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "");
+        world_kill(&w, 0);
+        world_up(&w, 0);
+        world_until(&w, world_settled, 60000);
+    }
+    say_bad(&w, 0, "k3");
+    world_until(&w, one_has_stopped, 60000);
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_parked", "6\n");
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
