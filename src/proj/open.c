@@ -223,6 +223,17 @@ static void open_done(struct work *w)
     projection_go(pr);
 }
 
+/* The first lane drops a version, and its end frees what a worker that closes another connection
+ * still has in its hands of it. */
+static bool waits_for_drop(const struct lane *l)
+{
+    bool sent = false;
+    LIST_FOR_EACH (link, next, &l->pr->runs) {
+        sent = sent || CONTAINER_OF(link, struct run, link)->drop_sent;
+    }
+    return sent && l->index > 0;
+}
+
 void lane_open(struct lane *l)
 {
     struct projection *pr = l->pr;
@@ -230,7 +241,7 @@ void lane_open(struct lane *l)
     bool fresh = !l->connected || l->broken;
     /* What is prepared on the old connection goes with it, and a job may be using it: the tick
      * comes again. */
-    if (l->opening || (fresh && l->current != NULL)) {
+    if (l->opening || (fresh && (l->current != NULL || waits_for_drop(l)))) {
         return;
     }
     if (!fresh && pr->removing) {

@@ -410,6 +410,61 @@ TEST(a_connection_that_is_not_had_again_does_not_make_the_target_unreachable)
     world_deinit(&w);
 }
 
+struct once {
+    struct proj_command c;
+    bool done;
+};
+static void once(struct proj_command *c)
+{
+    CONTAINER_OF(c, struct once, c)->done = true;
+}
+
+/* Another connection breaks while the first one drops versions: it is opened anew when they are
+ * gone, since what was prepared on it for them is known to the worker that closes it. */
+static void drop_while_a_connection_breaks(uint64_t seed, enum proj_command_kind kind)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w);
+    w.rng += seed;
+    assert_int_equal(world_command(&w, PROJ_REBUILD, NULL, &ec), ERR_OK);
+    world_until(&w, two_is_served, 60000);
+    until_four(&w);
+    world_until(&w, world_settled, 60000);
+    struct projection *pr = sums(&w);
+    struct lane *l = &pr->lanes[2];
+    struct once call = {.c = {.kind = kind, .name = pr->name, .for_version = 1, .done = once}};
+    proj_command(w.nodes[0].proj, &call.c);
+    while (!run_find(pr, 1)->drop_sent || l->current != NULL) {
+        world_step(&w);
+    }
+    assert_true(has_four(&w));
+    (void)ectx_fail(&ec, ERR_CLOSED, "the connection broke");
+    lane_fail(l, &ec);
+    pr->retry_ns = 0;
+    projection_go(pr);
+    while (!call.done) {
+        assert_false(l->opening && run_find(pr, 1) != NULL && run_find(pr, 1)->drop_sent);
+        world_step(&w);
+    }
+    assert_int_equal(call.c.err, ERR_OK);
+    if (kind == PROJ_DROP_VERSION) {
+        world_say(&w, 200, 0);
+        world_until(&w, world_settled, 60000);
+        assert_false(l->broken);
+        world_check(&w, "");
+    }
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+TEST(a_connection_that_breaks_during_a_drop_is_opened_when_that_is_over)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        drop_while_a_connection_breaks(seed, PROJ_DROP_VERSION);
+        drop_while_a_connection_breaks(seed, PROJ_REMOVE);
+    }
+}
+
 /* A projection over one partition, or over several that would share a connection, needs no other.
  */
 TEST(a_projection_over_one_partition_has_one_lane)
