@@ -29,6 +29,7 @@ static bool take_version(void *ctx, const struct mapping_value *values, size_t c
 {
     struct found *f = ctx;
     (void)count;
+    f->o->has_row[f->index] = true;
     f->o->indexed[f->index] = values[0].integer != 0;
     f->o->drop_at_ms[f->index] = values[1].kind == MAPPING_NULL ? -1 : values[1].integer;
     return false;
@@ -72,18 +73,18 @@ static enum err open_run(struct lane *l, size_t i, struct ectx *ec)
         {.kind = MAPPING_INT, .integer = r->d->version},
     };
     struct found found = {.o = o, .run = r, .index = i};
+    o->has_row[i] = false;
     enum err made = apply_setup(driver, l->db, r->d, o->now_ms, ec);
+    /* What the target says of it is asked in any case: one that is kept and cannot be opened would
+     * pass for one that is being built. */
     struct ectx own;
-    struct ectx *why = made == ERR_STOPPED ? &own : ec; /* what is served is asked in any case */
-    enum err e = made != ERR_OK && made != ERR_STOPPED ? made : ERR_OK;
-    e = e != ERR_OK ? e
-                    : ask(l, "SELECT served, previous FROM leat_projection WHERE projection = $1",
-                          params, 1, take_projection, o, why);
-    if (made == ERR_STOPPED) {
-        *ec = e == ERR_OK ? *ec : own;
-        return e == ERR_OK ? made : e;
-    }
-    if (e == ERR_OK && o->served == 0) {
+    struct ectx *why = made == ERR_OK ? ec : &own;
+    bool there = made == ERR_OK || made == ERR_STOPPED;
+    enum err e = !there
+                     ? ERR_OK
+                     : ask(l, "SELECT served, previous FROM leat_projection WHERE projection = $1",
+                           params, 1, take_projection, o, why);
+    if (made == ERR_OK && e == ERR_OK && o->served == 0) {
         e = serve_first(l, r->d, o->now_ms, ec);
         o->served = e == ERR_OK ? r->d->version : 0;
     }
@@ -91,7 +92,11 @@ static enum err open_run(struct lane *l, size_t i, struct ectx *ec)
                     : ask(l,
                           "SELECT indexed, drop_at FROM leat_version WHERE projection = $1 AND "
                           "version = $2",
-                          params, 2, take_version, &found, ec);
+                          params, 2, take_version, &found, why);
+    if (made != ERR_OK) {
+        *ec = e == ERR_OK || !there ? *ec : own;
+        return e == ERR_OK || !there ? made : e;
+    }
     e = e != ERR_OK ? e : apply_create(driver, l->db, r->d, &r->apply[l->index], ec);
     const uint64_t parked_max = r->pr->p->config.parked_max;
     if (e == ERR_OK && parked_max != 0) {
@@ -127,6 +132,10 @@ static void open_run_all(struct work *w)
 static void opened_run(struct lane *l, struct run *r, size_t i)
 {
     struct opening *o = &l->open;
+    if (l->index == 0 && o->has_row[i]) {
+        r->indexed = o->indexed[i];
+        r->drop_at_ms = o->drop_at_ms[i];
+    }
     if (o->err[i] != ERR_OK && l->index >= r->pr->lane_count) {
         lanes_refused(r->pr);
         return;
@@ -144,10 +153,6 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
     }
     run_fine(r);
     r->open[l->index] = true;
-    if (l->index == 0) {
-        r->indexed = o->indexed[i];
-        r->drop_at_ms = o->drop_at_ms[i];
-    }
     r->pr->actions_waiting = r->pr->actions_waiting || r->d->has_actions; /* of those before us */
 }
 

@@ -84,6 +84,7 @@ struct lane {
         struct ectx ec[PROJ_VERSIONS_MAX];
         /* What the target says. */
         uint32_t served, previous;
+        bool has_row[PROJ_VERSIONS_MAX]; /* else the next two were not read */
         bool indexed[PROJ_VERSIONS_MAX];
         int64_t drop_at_ms[PROJ_VERSIONS_MAX];
     } open;

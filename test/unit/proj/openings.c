@@ -281,3 +281,40 @@ TEST_ON_BOTH(no_view_is_taken_that_may_belong_to_a_version_that_is_not_understoo
 {
     check_no_view_is_taken(2);
 }
+
+static bool three_is_served(struct world *w)
+{
+    return world_served(w) == 3;
+}
+
+/* One that is kept and cannot be opened after a restart is the kept one all the same: the next
+ * version is built beside it, and is the one that a cancel means. */
+TEST_ON_BOTH(a_kept_version_that_cannot_be_opened_is_not_the_one_that_is_built)
+{
+    static const char *const harm[] = {"ALTER TABLE keys__v1 RENAME COLUMN sum TO another",
+                                       "DROP TABLE keys__v1"};
+    for (size_t i = 0; i < ARRAY_LEN(harm); i++) {
+        char text[2048];
+        struct world w;
+        struct ectx ec;
+        world_begin_settled(&w, 47);
+        world_apply(&w, 2);
+        world_until(&w, world_two_is_served, 60000);
+        world_kill(&w, 0);
+        world_change_target(&w, harm[i]);
+        world_up(&w, 0);
+        world_until(&w, world_two_is_served, 60000);
+        w.keep = "24h\nswitch: manual";
+        (void)world_definition(&w, 3, text, sizeof(text));
+        assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+        assert_int_equal(world_versions(&w), 3);
+        assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_OK);
+        world_check_rows(&w, "SELECT version FROM leat_version ORDER BY 1", "1\n2\n");
+        w.keep = NULL;
+        world_apply(&w, 3);
+        world_until(&w, three_is_served, 60000);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "");
+        world_deinit(&w);
+    }
+}
