@@ -151,6 +151,7 @@ static void on_stopped(void *ctx)
 static void halt(struct world *w)
 {
     env_sock_close(w->sock);
+    w->sock = NULL;
     api_stop(w->api);
     if (w->proj != NULL) {
         bool done = false;
