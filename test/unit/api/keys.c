@@ -344,6 +344,46 @@ TEST(api_there_is_no_half_of_a_key_after_a_power_cut)
     }
 }
 
+/* It would be remembered for longer than its records: refused, and the key is as if it had never
+ * come. */
+TEST(api_records_that_a_power_cut_may_lose_cannot_have_a_key)
+{
+    struct world w = {0};
+    open_topic(&w);
+    assert_int_equal(ask(&w, "PUT", "/api/v1/topics/os", "",
+                         "{\"partitions\":1,\"config\":{\"leat.durability\":\"os\"}}"),
+                     201);
+    assert_int_equal(ask(&w, "POST", "/api/v1/topics/os/records", KEY("k"), ONE), 422);
+    assert_true(has(&w, "\"code\":\"idempotency-not-possible\"") && has(&w, "leat.durability"));
+    assert_int_equal(end_of(&w, "os", 0), 0);
+    assert_int_equal(w.api->idempotency->bytes, 0);
+    assert_int_equal(POST(&w, "k", ONE), 201); /* elsewhere, it is free */
+    assert_false(has(&w, "Idempotency-Replayed"));
+    assert_int_equal(ask(&w, "POST", "/api/v1/topics/os/records", "", ONE), 201);
+    assert_int_equal(end_of(&w, "os", 0), 1);
+    world_deinit(&w);
+}
+
+/* What is no append says that it keeps no key, and does nothing: who sent one counts on it. */
+TEST(api_a_post_that_is_no_append_refuses_a_key)
+{
+    static const char *const TARGET = "/api/v1/streams/ce-1/events/0/redact";
+    static const char *const BODY = "{\"reason\":\"asked for\"}";
+    struct world w;
+    open_events_of(&w);
+    assert_int_equal(ask(&w, "POST", EVENTS, "", "{\"events\":[{\"type\":\"A\",\"data\":7}]}"),
+                     201);
+    assert_int_equal(ask(&w, "POST", TARGET, KEY("k"), BODY), 422);
+    assert_true(has(&w, "\"code\":\"idempotency-not-possible\""));
+    assert_int_equal(ask(&w, "GET", EVENTS "/0", "", NULL), 200);
+    assert_true(has(&w, "\"data\":7") && !has(&w, "redacted")); /* nothing was done */
+    assert_int_equal(w.api->idempotency->bytes, 0);
+    assert_int_equal(ask(&w, "POST", TARGET, "", BODY), 200);
+    assert_int_equal(ask(&w, "POST", EVENTS, KEY("k"), "{\"events\":[{\"type\":\"B\"}]}"), 201);
+    assert_false(has(&w, "Idempotency-Replayed"));
+    world_deinit(&w);
+}
+
 TEST(api_a_key_in_progress_is_told_so)
 {
     struct world w = {0};
