@@ -77,6 +77,9 @@ def gone(count, server, client, binary):
     stopped = wait(lambda: version(client, "target")[0] == "stopped")
     state, answer = version(client, "target"), client.call("GET", "/api/v1/views/target_view")
     count.show("a version whose table is gone stops", stopped and "leat projection rebuild target" in state[1] and state[2] == 0, state)
+    refused = client.call("POST", "/api/v1/projections/target/keys/1/retry", {})
+    count.show("no key of it can be tried again", (refused[0], refused[1].get("code")) == (409, "projection-version-stopped") and
+               "leat projection rebuild target" in refused[1]["detail"], refused)
     count.show("and its view is the server's fault", answer[0] == 500 and answer[1]["code"] == "internal-error", answer)
     status = client.call("POST", "/api/v1/projections/target/rebuild", {})[0]
     back = wait(lambda: client.call("GET", "/api/v1/views/target_view")[0] == 200)

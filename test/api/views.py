@@ -1,6 +1,7 @@
 """Views over HTTP: queries, what their columns are written as, read-your-writes; a version that waits for its switch; what is refused, by its code."""
 import json
 import subprocess
+import time
 
 from server import Client
 
@@ -81,6 +82,27 @@ def refused(count, client):
     count.show("a skip that leaves others says so, and is no failure", left == [(200, 1, 0, 1, True), (200, 1, 0, 0, False)], told)
 
 
+def stopped(count, client):
+    """A version that an event has stopped cannot be served: it would stay behind."""
+    first = DEFINITION.replace("shelf_view", "stops_view").replace("projection: shelf", "projection: stops\non_error: stop")
+    then = first.replace("version: 1", "version: 2")
+
+    def put(definition, done):
+        client.raw("PUT", "/api/v1/projections/stops", definition.encode(), {"Content-Type": "application/yaml"})
+        ends = time.monotonic() + 20
+        while True:
+            shown = client.call("GET", "/api/v1/projections/stops")[1]
+            if done(shown) or time.monotonic() > ends:
+                return shown
+            time.sleep(0.02)
+    put(first.replace("category: shelf", "category: nothing"), lambda p: p.get("served_version") == 1)
+    shown = put(then, lambda p: any(v["version"] == 2 and v["state"] == "stopped" for v in p["versions"]))
+    status, told, _ = client.call("POST", "/api/v1/projections/stops/switch", {})
+    count.show("a version that has stopped is not served", (status, told.get("code")) == (409, "projection-version-stopped") and
+               not told["retryable"] and "leat projection resume stops" in told["hint"], (shown, told))
+    client.call("DELETE", "/api/v1/projections/stops")
+
+
 def empty_key(count, server, client, binary):
     """A key may be the empty text, which no path can name."""
     definition = DEFINITION.replace("shelf_view", "empty_view").replace("projection: shelf", "projection: empty\nkey: /data/k")
@@ -145,6 +167,7 @@ def run(count, server, binary):
     count.show("and whoever waits for a position gets its rows", got[1][0] == 200 and got[1][1]["rows"] == [{"id": "s0", "n": -1, "price": 0}], got[1])
     queries(count, client)
     refused(count, client)
+    stopped(count, client)
     empty_key(count, server, client, binary)
     many_keys(count, server, client, binary)
     by_hand(count, server, client, binary)
