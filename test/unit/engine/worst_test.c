@@ -398,6 +398,19 @@ TEST(told_to_behave_it_behaves)
     assert_int_equal(engine_require(w.members[0].engine, ENGINE_GLOBAL_ORDER, "a test", &ec),
                      ERR_UNSUPPORTED_VERSION);
     assert_non_null(strstr(ec.text, "a test needs one order"));
+    static const struct {
+        unsigned capability;
+        const char *what;
+    } each[] = {{ENGINE_SEQUENCES, "a test needs an order that is made within the call"},
+                {ENGINE_GATE, "a test needs a gate"},
+                {ENGINE_REWRITE, "a test needs batches that can be replaced"}};
+    for (size_t i = 0; i < ARRAY_LEN(each); i++) {
+        assert_int_equal(engine_require(w.members[0].engine, each[i].capability, "a test", &ec),
+                         ERR_UNSUPPORTED_VERSION);
+        assert_non_null(strstr(ec.text, each[i].what));
+        assert_non_null(strstr(ec.text, engine_name(w.members[0].engine)));
+        assert_non_null(strstr(ec.hint, "Leat's own log"));
+    }
     assert_int_equal(engine_require(w.members[0].engine, 0, "a test", &ec), ERR_OK);
     engine_leave(w.members[0].engine, w.members[0].m);
     engine_destroy(w.members[0].engine);

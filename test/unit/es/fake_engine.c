@@ -73,6 +73,7 @@ struct engine {
     struct list pending, late, watches, topic_watches, room_watches;
     struct engine_gate gate;
     bool has_gate;
+    unsigned lacks;
     enum err refuse;
     enum err fail_reads;
     unsigned fail_reads_left;
@@ -178,17 +179,23 @@ size_t fake_engine_held(const struct engine *e)
 
 unsigned engine_capabilities(const struct engine *e)
 {
-    (void)e;
-    return ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE | ENGINE_REWRITE;
+    return (ENGINE_GLOBAL_ORDER | ENGINE_SEQUENCES | ENGINE_GATE | ENGINE_REWRITE) & ~e->lacks;
+}
+
+void fake_engine_lack(struct engine *e, unsigned capabilities)
+{
+    e->lacks = capabilities;
 }
 
 enum err engine_require(const struct engine *e, unsigned capabilities, const char *who,
                         struct ectx *ec)
 {
-    (void)who;
-    (void)ec;
-    return (engine_capabilities(e) & capabilities) == capabilities ? ERR_OK
-                                                                   : ERR_UNSUPPORTED_VERSION;
+    const unsigned missing = capabilities & ~engine_capabilities(e);
+    return missing == 0
+               ? ERR_OK
+               : ectx_fail(ec, ERR_UNSUPPORTED_VERSION, "%s needs%s%s, says '%s'", who,
+                           (missing & ENGINE_GLOBAL_ORDER) != 0 ? " one order" : "",
+                           (missing & ENGINE_SEQUENCES) != 0 ? " sequences" : "", engine_name(e));
 }
 
 const char *engine_name(const struct engine *e)

@@ -10,6 +10,8 @@
 #include "env/env_sim.h"
 
 struct engine *fake_engine_create(struct env *env, struct env_poll *poll, uint64_t seed);
+/* It lacks these capabilities (ENGINE_...) from now on; it has all others. */
+void fake_engine_lack(struct engine *e, unsigned capabilities);
 /* One in `one_in` reads and seeks is answered later (0: none, 1: all). */
 void fake_engine_set_late(struct engine *e, uint64_t one_in);
 /* Appends are durable only when this is false again. */
