@@ -99,6 +99,8 @@ static void write_version(struct json_writer *w, const struct proj_version_statu
     }
     json_write_name(w, "parked_events");
     json_write_u64(w, v->parked_events);
+    json_write_name(w, "skipped_events");
+    json_write_u64(w, v->skipped_events);
     json_write_name(w, "shards");
     json_write_begin(w, '[');
     for (size_t i = 0; i < v->shard_count; i++) {
@@ -520,6 +522,8 @@ static void on_check(struct proj_check *p)
     json_write_u64(&o.w, p->applied);
     json_write_name(&o.w, "parked_events");
     json_write_u64(&o.w, p->parked);
+    json_write_name(&o.w, "skipped_events");
+    json_write_u64(&o.w, p->skipped);
     json_write_name(&o.w, "result");
     json_write_raw(&o.w, p->result);
     api_object_reply(x->c, 200, NULL, 0, &o);
@@ -681,7 +685,9 @@ static const struct api_schema SCHEMAS[] = {
      "\"version\",\"state\"],\"properties\":{\"version\":{\"type\":\"integer\"},\"state\":{"
      "\"type\":"
      "\"string\",\"enum\":[\"starting\",\"unreachable\",\"building\",\"live\",\"kept\",\"paused\","
-     "\"stopped\"]},\"error\":{\"type\":\"string\"}}}}}}"},
+     "\"stopped\"]},\"error\":{\"type\":\"string\"},\"parked_events\":{\"type\":\"integer\"},"
+     "\"skipped_events\":{\"type\":\"integer\",\"description\":\"Since the start of the server: by "
+     "on_error: skip, or by hand.\"}}}}}}"},
     {"ProjectionList",
      "{\"type\":\"object\",\"properties\":{\"projections\":{\"type\":\"array\",\"items\":{\"$ref\":"
      "\"#/components/schemas/Projection\"}}}}"},
@@ -699,7 +705,8 @@ static const struct api_schema SCHEMAS[] = {
      "\"boolean\"}}}"},
     {"ProjectionCheck",
      "{\"type\":\"object\",\"properties\":{\"events\":{\"type\":\"integer\"},\"applied\":{"
-     "\"type\":\"integer\"},\"parked_events\":{\"type\":\"integer\"},\"result\":{\"type\":"
+     "\"type\":\"integer\"},\"parked_events\":{\"type\":\"integer\"},\"skipped_events\":{\"type\":"
+     "\"integer\"},\"result\":{\"type\":"
      "\"object\"}}}"},
 };
 const struct api_resource api_projections = {

@@ -41,6 +41,7 @@ static void print_versions(struct cli *cli, const struct json *p, struct table *
         table_cell(t, COLOUR_NONE, "%.1f", number(v, "lag_seconds", 0));
         table_cell(t, COLOUR_NONE, "%.0f", number(v, "events_per_second", 0));
         table_cell(t, COLOUR_NONE, "%lld", (long long)member_i64(v, "parked_events", 0));
+        table_cell(t, COLOUR_NONE, "%lld", (long long)member_i64(v, "skipped_events", 0));
         table_str(t, COLOUR_RED, error);
     }
     (void)cli;
@@ -48,8 +49,8 @@ static void print_versions(struct cli *cli, const struct json *p, struct table *
 
 static enum err print_projections(struct cli *cli, const struct json *first)
 {
-    static const char *const titles[] = {"PROJECTION", ">VERSION",  "STATE",   ">LAG",
-                                         ">SECONDS",   ">EVENTS/S", ">PARKED", "ERROR"};
+    static const char *const titles[] = {"PROJECTION", ">VERSION", "STATE",    ">LAG", ">SECONDS",
+                                         ">EVENTS/S",  ">PARKED",  ">SKIPPED", "ERROR"};
     struct table t;
     table_init(&t, cli, titles, ARRAY_LEN(titles));
     for (const struct json *p = first; p != NULL; p = p->next) {
@@ -417,9 +418,14 @@ int run_projection_check(struct cli *cli)
     } else if (e == ERR_OK) {
         const struct json *result = json_get(v, "result");
         const struct json *tables = json_get(result, "tables");
-        out_printf("%lld events read, %lld applied, %lld parked\n",
+        out_printf("%lld events read, %lld applied, %lld parked",
                    (long long)member_i64(v, "events", 0), (long long)member_i64(v, "applied", 0),
                    (long long)member_i64(v, "parked_events", 0));
+        const int64_t skipped = member_i64(v, "skipped_events", 0);
+        if (skipped > 0) {
+            out_printf(", %lld skipped", (long long)skipped);
+        }
+        out_printf("\n");
         for (const struct json *t = tables == NULL ? NULL : tables->first; t != NULL; t = t->next) {
             const struct json *rows = json_get(t, "first");
             out_printf("\n%.*s: %lld rows\n", STR(t->name), (long long)member_i64(t, "rows", 0));

@@ -220,6 +220,7 @@ static void apply_done(struct env_job *job)
         c->call->events += c->counts.events;
         c->call->applied += c->counts.applied;
         c->call->parked += c->counts.parked;
+        c->call->skipped += c->counts.skipped;
         if (c->apply_read.stopped) {
             c->err = ectx_fail(&c->ec, ERR_MALFORMED, "%s at %lld: %s", c->shard, (long long)at,
                                c->counts.reason);
@@ -439,6 +440,7 @@ void proj_check(struct proj *p, struct proj_check *call)
     call->events = 0;
     call->applied = 0;
     call->parked = 0;
+    call->skipped = 0;
     call->result = STR_NULL;
     enum err e = p->stopping ? ectx_fail(&call->ec, ERR_STOPPED, "stopping") : ERR_OK;
     if (e == ERR_OK && p->check_count >= PROJ_CHECKS_MAX) {

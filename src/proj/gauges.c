@@ -1,4 +1,5 @@
-/* What a scrape shows of each version: lag in events and time, parked events, is it served. */
+/* What a scrape shows of each version: lag in events and time, parked and skipped events, is it
+ * served. */
 #include <stdio.h>
 
 #include "core/compiler.h"
@@ -7,13 +8,14 @@
 #define LABELS_MAX  256u
 #define ARENA_BYTES (64u << 20)
 
-enum gauge { GAUGE_LAG, GAUGE_LAG_SECONDS, GAUGE_PARKED, GAUGE_SERVED, GAUGE_COUNT };
+enum gauge { GAUGE_LAG, GAUGE_LAG_SECONDS, GAUGE_PARKED, GAUGE_SKIPPED, GAUGE_SERVED, GAUGE_COUNT };
 static const struct {
     const char *name, *help;
 } gauges[GAUGE_COUNT] = {
     {"leat_projection_lag_events", "Offsets between what a version has applied and the end"},
     {"leat_projection_lag_seconds", "Age of the oldest event that a version has not applied"},
     {"leat_projection_parked_events", "Events that wait with their key"},
+    {"leat_projection_skipped_events", "Events that were skipped since the start"},
     {"leat_projection_served", "1 for the version whose tables the views show"},
 };
 
@@ -27,6 +29,8 @@ static double value_of(enum gauge g, const struct proj_status *s,
         return (double)v->lag_ms / 1000;
     case GAUGE_PARKED:
         return (double)v->parked_events;
+    case GAUGE_SKIPPED:
+        return (double)v->skipped_events;
     case GAUGE_SERVED:
         return s->served == v->version;
     case GAUGE_COUNT:

@@ -208,7 +208,8 @@ struct proj_version_status {
     double progress; /* of a build, or of a first version: 0 to 1 */
     int64_t eta_ms;  /* of a build; -1: not known */
     uint64_t parked_events;
-    int64_t drop_at_ms; /* PROJ_KEPT */
+    uint64_t skipped_events; /* since start: by `on_error: skip`, or by hand */
+    int64_t drop_at_ms;      /* PROJ_KEPT */
     struct proj_shard_status *shards;
     size_t shard_count;
 };
@@ -401,7 +402,7 @@ struct proj_check {
     void *ctx;
     enum err err; /* out */
     struct ectx ec;
-    uint64_t events, applied, parked;
+    uint64_t events, applied, parked, skipped;
     /* JSON: {"tables": {NAME: {"rows": N, "first": [...]}}, "parked": [{key, shard, offset, type,
      * reason}]} */
     struct str result;

@@ -5,8 +5,6 @@
 #include "core/compiler.h"
 #include "proj/upcasts.h"
 
-#define NS_PER_SECOND 1000000000ull
-
 const char *proj_state_name(enum proj_state s)
 {
     switch (s) {
@@ -45,22 +43,17 @@ static enum proj_state state_of(const struct run *r)
     return r->d->version == pr->served ? PROJ_LIVE : r->drop_at_ms >= 0 ? PROJ_KEPT : PROJ_BUILDING;
 }
 
-/* Events a second: of this second so far and the whole ones before it, or of all its life if it is
- * younger. */
 static double rate(const struct run *r, uint64_t now_ns)
 {
-    uint64_t second = now_ns / NS_PER_SECOND, sum = 0;
-    uint64_t window = (RATE_SECONDS - 1) * NS_PER_SECOND + now_ns % NS_PER_SECOND;
-    if (now_ns - r->started_ns < window) {
-        window = now_ns - r->started_ns;
-    }
-    for (uint64_t back = 0; back < RATE_SECONDS && back <= second; back++) {
+    uint64_t second = now_ns / 1000000000u;
+    uint64_t sum = 0;
+    for (uint64_t back = 1; back < RATE_SECONDS && back <= second; back++) {
         uint64_t s = second - back;
         /* Buckets of seconds in which nothing happened are old ones. */
         sum += s > r->rate_second || s + RATE_SECONDS <= r->rate_second ? 0
                                                                         : r->rate[s % RATE_SECONDS];
     }
-    return window == 0 ? 0 : (double)sum * NS_PER_SECOND / (double)window;
+    return (double)sum / (RATE_SECONDS - 1);
 }
 
 /* Age of the oldest event that is known not to be applied. */
@@ -122,6 +115,7 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
                                       .upcasts_changed = r->drop_at_ms < 0 && changed_since(r),
                                       .per_second = rate(r, now),
                                       .eta_ms = -1,
+                                      .skipped_events = r->skipped,
                                       .drop_at_ms = r->drop_at_ms};
     v->shards = arena_new_n(a, struct proj_shard_status, r->shard_count + 1);
     const struct ectx *why = r->failed ? &r->error : r->hindered ? &r->hindrance : NULL;
@@ -138,11 +132,12 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
         v->parked_events += r->parked[i];
     }
     uint64_t all = done + v->lag_events;
-    /* Before its partitions are known there is nothing that could be done, nor to do. */
-    v->progress = all > 0 ? (double)done / (double)all : v->caught_up ? 1 : 0;
-    if (v->progress >= 1) {
+    /* Nothing to do, or nothing known yet: no partition was assigned. */
+    const bool known = all > 0 || v->caught_up;
+    v->progress = all > 0 ? (double)done / (double)all : known;
+    if (v->lag_events == 0 && known) {
         v->eta_ms = 0;
-    } else if (v->lag_events > 0 && v->per_second > 0) {
+    } else if (known && v->per_second > 0) {
         v->eta_ms = (int64_t)((double)v->lag_events * 1000 / v->per_second);
     }
     return true;

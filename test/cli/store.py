@@ -406,6 +406,9 @@ def projections(s):
     s.show("projection retry of a key that stays parked", done.returncode == 1 and "key-stays-parked" in done.stderr, done)
     done, told = s.run("projection", "skip", "manual", key), s.json("projection", "skip", "manual", key)
     s.show("projection skip", "1 skipped, 0 applied, 2 still parked\nthe first of them: " in done.stdout and told and (told["skipped"], told["parked_events"]) == (1, 1), (done, told))
+    text, told = s.both("projection", "show", "manual")
+    s.show("what was skipped is shown", re.search(r" PARKED +SKIPPED\b.*\nmanual( +\S+){5} +1 +2\b", text) and
+           [(v["parked_events"], v["skipped_events"]) for v in told["versions"]] == [(1, 2)], (text, told))
     dry, there = s.run("projection", "delete", "manual", "--dry-run"), s.run("projection", "show", "manual")
     done, after = s.run("projection", "delete", "manual"), s.run("projection", "ls")
     s.show("projection delete", dry.stdout == 'would remove it, its tables and its views ["manual_view"]\n' and there.returncode == 0 and

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/compiler.h"
+#include "proj/apply_int.h"
 #include "proj/changes.h"
 #include "server.h"
 
@@ -538,6 +539,54 @@ TEST(apply_stops_at_the_event_at_fault)
     assert_string_equal(bench_rows(&b, "SELECT id FROM orders__v1"), "order-1\n");
     assert_string_equal(bench_rows(&b, "SELECT COUNT(*) FROM leat_parked"), "0\n");
     bench_deinit(&b);
+}
+
+/* on_error: skip. The event is counted and has neither rows nor action, those around it have both;
+ * whether it fails before anything of it was done, or after that. */
+TEST_ON_BOTH(apply_skips_the_event_at_fault)
+{
+    static const char head[] = "projection: skips\n"
+                               "source: { category: order }\n"
+                               "target: \"sqlite:%s\"\n"
+                               "on_error: skip\n"
+                               "tables: { sums: { columns: { id: text, n: integer }, key: id } }\n"
+                               "maps:\n";
+    static const char map[] =
+        "  - type: Added\n"
+        "    increment: { table: sums, key: { id: $key }, by: { n: /data/n } }\n";
+    static const char seen[] = /* before it fails, a row and an action are written */
+        "  - type: Added\n"
+        "    increment: { table: sums, key: { id: \"'seen'\" }, by: { n: 1 } }\n"
+        "    live_only: { name: say, stream: \"'said-1'\", type: \"'Said'\" }\n";
+    const struct base_event events[] = {
+        {"Added", "a", "{\"n\":1}"}, {"Added", "b", "{\"n\":\"x\"}"}, {"Added", "c", "{\"n\":3}"}};
+    for (int late = 0; late < 2; late++) {
+        char text[2048];
+        struct bench b;
+        snprintf(text, sizeof(text), "%s%s%s", head, late ? seen : "", map);
+        bench_init(&b, text, late ? "skip_late.db" : "skip.db");
+        bench_claim(&b, 1);
+        assert_int_equal(bench_apply(&b, events, 3), ERR_OK);
+        assert_int_equal(b.a->careful, late); /* else merged */
+        assert_int_equal(b.next, 3);
+        assert_int_equal(b.counts.events, 3);
+        assert_int_equal(b.counts.applied, 2);
+        assert_int_equal(b.counts.skipped, 1);
+        assert_int_equal(b.counts.parked, 0);
+        assert_non_null(strstr(b.counts.reason, "increment of sums"));
+        assert_string_equal(bench_rows(&b, "SELECT id, n FROM sums__v1 ORDER BY id"),
+                            late ? "a|1\nc|3\nseen|2\n" : "a|1\nc|3\n");
+        assert_string_equal(bench_rows(&b, "SELECT record_offset FROM leat_action ORDER BY 1"),
+                            late ? "0\n2\n" : "");
+        assert_string_equal(bench_rows(&b, "SELECT position FROM leat_checkpoint"), "3\n");
+        assert_string_equal(bench_rows(&b, "SELECT COUNT(*) FROM leat_parked"), "0\n");
+        /* Nor does anything of its key wait. */
+        const struct base_event later[] = {{"Added", "b", "{\"n\":2}"}};
+        assert_int_equal(bench_apply(&b, later, 1), ERR_OK);
+        assert_int_equal(b.counts.skipped, 0);
+        assert_string_equal(bench_rows(&b, "SELECT n FROM sums__v1 WHERE id = 'b'"), "2\n");
+        bench_deinit(&b);
+    }
 }
 
 /* Whatever fails, nothing of the transaction is there, and it can be done later. */

@@ -31,8 +31,13 @@ static const char *check(struct world *w, const char *text, uint64_t events_max,
     if (call.c.err != ERR_OK) {
         snprintf(out, size, "%s", call.c.ec.text);
     } else {
-        snprintf(out, size, "%llu %llu %llu %.*s", (unsigned long long)call.c.events,
-                 (unsigned long long)call.c.applied, (unsigned long long)call.c.parked,
+        char skipped[40] = "";
+        if (call.c.skipped > 0) {
+            snprintf(skipped, sizeof(skipped), "(%llu skipped) ",
+                     (unsigned long long)call.c.skipped);
+        }
+        snprintf(out, size, "%llu %llu %llu %s%.*s", (unsigned long long)call.c.events,
+                 (unsigned long long)call.c.applied, (unsigned long long)call.c.parked, skipped,
                  STR(call.c.result));
     }
     arena_deinit(&a);
@@ -69,7 +74,9 @@ TEST(check_shows_what_a_definition_would_make)
         "column 'last' takes whole numbers of 64 bits, not this text\"},{\"key\":\"k2\","
         "\"shard\":\"events/2\",\"offset\":1,\"type\":\"Added\",\"reason\":\"an earlier event of "
         "this key is parked\"}]}");
-    char wrong[2048];
+    char wrong[2100];
+    snprintf(wrong, sizeof(wrong), "%son_error: skip\n", text);
+    assert_true(str_starts(str_of(check(&w, wrong, 0, got, sizeof(got))), "5 4 0 (1 skipped) {"));
     snprintf(wrong, sizeof(wrong), "%s", text);
     memcpy(strstr(wrong, "/data/n"), "/dato/n", 7);
     assert_non_null(strstr(check(&w, wrong, 0, got, sizeof(got)), "x.yaml:18:"));
