@@ -88,6 +88,22 @@ def tells(count, server, client):
     count.show("a view that is not there", answer[0] == 404 and answer[1]["code"] == "view-not-found", answer[1])
 
 
+def behind(count, server, client):
+    """A projection that does not go on is told of, with how far it is behind; and when it has."""
+    at = say(client, "d", "Set", n=1)
+    rows(client, at)
+    events = Events(server, VIEW + "/changes")
+    event_of(events, "caught_up")
+    client.call("POST", "/api/v1/projections/watched/pause", {})
+    say(client, "d", "Set", n=2)
+    got = event_of(events, "fell_behind", "change")
+    count.show("a watch says that its projection fell behind", got[2] == "fell_behind" and got[1]["lag_events"] == 1, got)
+    client.call("POST", "/api/v1/projections/watched/resume", {})
+    names = [event_of(events, "fell_behind", "change", "reset", "caught_up", "checkpoint")[2] for _ in range(2)]
+    count.show("and that it has caught up", names == ["change", "caught_up"], names)
+    events.close()
+
+
 def filters(count, server, client):
     events = Events(server, VIEW + "/changes?filter=n:gte:10&filter=id:prefix:f&columns=n")
     event_of(events, "caught_up")
@@ -279,6 +295,7 @@ def run(count, server, binary, gate):
     client = Client(server)
     begin(count, server, client, binary)
     tells(count, server, client)
+    behind(count, server, client)
     filters(count, server, client)
     pages(count, client)
     copy(count, server, client, 2000 if gate else 200)

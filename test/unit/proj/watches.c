@@ -23,7 +23,7 @@ struct client {
     size_t told[PROJ_CHANGE_FELL_BEHIND + 1];
     size_t rows_after_reset;
     size_t room; /* takes so many, then is full; 0: everything */
-    uint64_t position;
+    uint64_t position, lag_events;
     uint32_t index;
     char last[512]; /* key and row of the last one */
 };
@@ -56,6 +56,7 @@ static bool deliver(void *ctx, const struct proj_change *ch)
     c->caught_up = ch->kind == PROJ_CHANGE_CAUGHT_UP || ch->kind == PROJ_CHANGE_CHECKPOINT ||
                    (c->caught_up && ch->kind < PROJ_CHANGE_RESET);
     c->position = ch->position;
+    c->lag_events = ch->lag_events;
     c->index = ch->index;
     return c->room == 0 || --c->room > 0;
 }
@@ -209,6 +210,48 @@ TEST_ON_BOTH(watch_tells_rows_as_they_change)
     proj_unwatch(c.watching);
     (void)snprintf(c.id, sizeof(c.id), "v:1");
     assert_int_equal(watch(&c, &w, 0, "keys", NULL, 0, &ec), ERR_INVALID_REQUEST);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* Who follows is told once that it does not go on, when that has been so for a while; and when it
+ * has. */
+TEST_ON_BOTH(watch_tells_that_a_projection_fell_behind)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct client c = {0};
+    worst_config_good(&cfg, 1);
+    begin(&w, &cfg, 1, 1);
+    say(&w, "k1", 5);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(watch(&c, &w, 0, "keys", NULL, 0, &ec), ERR_OK);
+    now_client = &c;
+    world_until(&w, client_caught_up, 60000);
+    assert_int_equal(c.told[PROJ_CHANGE_CAUGHT_UP], 1);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    world_run(&w, 5000); /* it is not behind anything */
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 0);
+    say(&w, "k1", 7);
+    world_run(&w, FEED_BEHIND_NS / 1000000 - 200);
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 0);
+    world_run(&w, 600);
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 1);
+    assert_int_equal(c.lag_events, 1);
+    assert_false(c.caught_up);
+    say(&w, "k2", 1);
+    world_run(&w, 10000); /* not again */
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 1);
+    assert_int_equal(c.told[PROJ_CHANGE_CAUGHT_UP], 1);
+    assert_int_equal(c.told[PROJ_CHANGE_CHECKPOINT], 0);
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    world_until(&w, client_caught_up, 60000);
+    assert_int_equal(c.told[PROJ_CHANGE_UPSERT], 2);
+    assert_int_equal(c.told[PROJ_CHANGE_CAUGHT_UP], 2);
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 1);
+    assert_int_equal(c.told[PROJ_CHANGE_RESET], 0);
+    proj_unwatch(c.watching);
     world_stop(&w, 0);
     world_deinit(&w);
 }
