@@ -135,6 +135,119 @@ TEST(def_refuses_what_could_never_be_applied)
     def_destroy(d);
 }
 
+struct sized {
+    const char *head, *item, *end; /* '#' in the item: its number */
+    size_t most;
+    const char *error; /* with one more */
+};
+#define SIZED_BYTES (PROJ_DEFINITION_BYTES + 2)
+static char sized_text[SIZED_BYTES];
+
+/* `count` items between its head and its end. */
+static const char *write_sized(const struct sized *s, size_t count)
+{
+    size_t n = (size_t)snprintf(sized_text, SIZED_BYTES, "%s", s->head);
+    for (size_t i = 0; i < count; i++) {
+        n += (size_t)snprintf(sized_text + n, SIZED_BYTES - n, "%s", i == 0 ? "" : ",");
+        for (const char *p = s->item; *p != 0; p++) {
+            if (*p == '#') {
+                n += (size_t)snprintf(sized_text + n, SIZED_BYTES - n, "%zu", i);
+            } else {
+                sized_text[n++] = *p;
+            }
+        }
+    }
+    (void)snprintf(sized_text + n, SIZED_BYTES - n, "%s", s->end);
+    return sized_text;
+}
+
+static void check_sized(const char *text, const char *error)
+{
+    struct def *d = NULL;
+    struct ectx ec = {0};
+    const enum err e = def_create(str_of(text), STR_LIT("p.json"), 0, &d, &ec);
+    if ((e == ERR_OK) != (error == NULL) || (error != NULL && strstr(ec.text, error) == NULL)) {
+        fail_msg("%.60s...: '%s', not '%s'", text, e == ERR_OK ? "" : ec.text, error);
+    }
+    def_destroy(d);
+}
+
+#define RULE TABLES "\"maps\":[{\"type\":\"A\","
+#define MAP_OF(t, c) \
+    "\"maps\":[{\"type\":\"A0\",\"delete\":{\"table\":\"" t "\",\"where\":{\"" c "\":1}}}]}"
+#define OF_SOURCE(members) "{\"projection\":\"p\",\"target\":\"sqlite:x\",\"source\":{" members
+#define SEVENTEEN                                                                           \
+    "\"c0\":\"text\",\"c1\":\"text\",\"c2\":\"text\",\"c3\":\"text\",\"c4\":\"text\","      \
+    "\"c5\":\"text\",\"c6\":\"text\",\"c7\":\"text\",\"c8\":\"text\",\"c9\":\"text\","      \
+    "\"c10\":\"text\",\"c11\":\"text\",\"c12\":\"text\",\"c13\":\"text\",\"c14\":\"text\"," \
+    "\"c15\":\"text\",\"c16\":\"text\""
+
+/* The table of limits (docs/projections.md): as much as that is taken, and one more is refused. */
+TEST(def_has_at_most_what_the_limits_say)
+{
+    static const struct sized cases[] = {
+        {OF_SOURCE("\"topics\":["), "\"t#\"", "]},\n" TABLES MAP_OF("t", "n"), 16,
+         "'topics' has 17 entries; at most 16 are allowed"},
+        {OF_SOURCE("\"category\":["), "\"c#\"", "]},\n" TABLES MAP_OF("t", "n"), 16,
+         "'category' has 17 entries; at most 16 are allowed"},
+        {OF_SOURCE("\"category\":\"c\",\"topics\":["), "\"t#\"", "]},\n" TABLES MAP_OF("t", "n"),
+         15, "'source' needs a 'category' or 'topics', at most 16 of them"},
+        {OF_SOURCE("\"category\":\"c\",\"types\":["), "\"A#\"", "]},\n" TABLES MAP_OF("t", "n"),
+         256, "'types' has 257 entries; at most 256 are allowed"},
+        {HEAD "\"tables\":{", "\"t#\":{\"columns\":{\"id\":\"text\"},\"key\":\"id\"}",
+         "},\n" MAP_OF("t0", "id"), 16, "'tables' must be a mapping of 1 to 16 tables"},
+        {HEAD "\"tables\":{\"t\":{\"columns\":{", "\"c#\":\"text\"",
+         "},\"key\":\"c0\"}},\n" MAP_OF("t", "c0"), 128,
+         "'columns' must be a mapping of 1 to 128 names to types"},
+        {HEAD "\"tables\":{\"t\":{\"columns\":{" SEVENTEEN "},\"key\":\"c0\",\"indexes\":[",
+         "\"c#\"", "]}},\n" MAP_OF("t", "c0"), 16,
+         "'indexes' must be a list of at most 16 columns or lists of columns"},
+        {HEAD TABLES "\"maps\":[",
+         "{\"type\":\"A#\",\"delete\":{\"table\":\"t\",\"where\":{\"n\":1}}}", "]}", 256,
+         "'maps' must be a list of 1 to 256 rules"},
+        {HEAD RULE "\"upsert\":{\"table\":\"t\",\"key\":{\"id\":\"$key\"}},\"delete\":[",
+         "{\"table\":\"t\",\"where\":{\"n\":#}}", "]}]}", 15, "a rule has at most 16 statements"},
+        {HEAD RULE "\"delete\":{\"table\":\"t\",\"where\":{\"n\":1}},\"lookup\":{",
+         "\"l#\":{\"from\":\"t\",\"key\":{\"id\":\"$key\"},\"columns\":\"n\"}", "}}]}", 8,
+         "'lookup' must be a mapping of at most 8 names to look-ups"},
+        {HEAD RULE "\"live_only\":[", "{\"name\":\"a#\",\"stream\":\"'s-1'\",\"type\":\"'T'\"}",
+         "]}]}", 16, "a rule has at most 16 actions"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        check_sized(write_sized(&cases[i], cases[i].most), NULL);
+        check_sized(write_sized(&cases[i], cases[i].most + 1), cases[i].error);
+    }
+}
+
+TEST(def_has_names_and_a_text_as_long_as_the_limits_say)
+{
+    static const char text[] = "{\"projection\":\"%.*s\",\"source\":{\"category\":\"c\"},"
+                               "\"target\":\"sqlite:x\",\"tables\":{\"%.*s\":{\"columns\":{"
+                               "\"%.*s\":\"text\"},\"key\":\"%.*s\"}},\"maps\":[{\"type\":\"A\","
+                               "\"delete\":{\"table\":\"%.*s\",\"where\":{\"%.*s\":1}}}]}";
+    static const char *const what[] = {"", "the name of a projection", "the name of a table",
+                                       "the name of a column"};
+    char name[PROJ_NAME_MAX + 2];
+    memset(name, 'n', sizeof(name));
+    for (size_t i = 0; i < ARRAY_LEN(what); i++) { /* which of them is one longer */
+        const int p = (int)PROJ_NAME_MAX + (i == 1);
+        const int t = (int)PROJ_NAME_MAX + (i == 2);
+        const int c = (int)PROJ_NAME_MAX + (i == 3);
+        snprintf(sized_text, SIZED_BYTES, text, p, name, t, name, c, name, c, name, t, name, c,
+                 name);
+        check_sized(sized_text, i == 0 ? NULL : what[i]);
+    }
+    assert_int_equal(PROJ_NAME_MAX, 52);
+    snprintf(sized_text, SIZED_BYTES, text, 1, name, 1, name, 1, name, 1, name, 1, name, 1, name);
+    const size_t n = strlen(sized_text);
+    memset(sized_text + n, ' ', SIZED_BYTES - n - 1);
+    sized_text[256u << 10] = 0;
+    check_sized(sized_text, NULL);
+    sized_text[256u << 10] = ' ';
+    sized_text[(256u << 10) + 1] = 0;
+    check_sized(sized_text, "a definition has at most 262144 bytes; this has 262145");
+}
+
 /* On PostgreSQL such a statement could not be prepared. */
 TEST(def_adds_to_numbers)
 {
