@@ -20,7 +20,7 @@ enum { ENTRIES = 10000000, LOOKS = 400000 };
 
 static struct env *env;
 static struct env_poll *poll;
-static const struct index_table table = {"events", 16, 8, 16};
+static const struct index_table table = {"events", 16, 8, 16, false};
 static bool harmed;
 static uint64_t on_disk; /* look-ups that needed it */
 

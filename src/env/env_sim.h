@@ -132,6 +132,9 @@ void env_sim_set_slow(struct env *env, uint64_t one_in, uint64_t most_ns);
  * here); on the loop's own thread the whole process stands still, which env_sim_is_cut tells.
  * `all`: so does every later operation that changes the disk. n == 0 clears. */
 void env_sim_stick_nth(struct env *env, enum env_sim_op kind, uint64_t n, bool all);
+/* The page cache is empty and stays so: env_file_pread_cached and env_file_peek find nothing. Else
+ * it is drawn what they find. */
+void env_sim_set_cold(struct env *env, bool cold);
 /* Jobs that wait for a worker of this lane. */
 size_t env_sim_jobs(struct env *env, enum env_lane lane);
 /* A job hangs on the device. */

@@ -164,7 +164,7 @@ enum err sim_file_pread_cached(struct env_file *file, void *p, size_t n, uint64_
 {
     struct sim_file *f = file_of(file);
     struct sim_rng *rng = &f->w->rng_sched;
-    if (sim_rng_chance(rng, 1, 4)) {
+    if (f->w->cold || sim_rng_chance(rng, 1, 4)) {
         enum err e = sim_alive(f->w, f->generation, f->path, ec);
         return e != ERR_OK ? e
                            : ectx_fail(ec, ERR_AGAIN, "'%s' at %llu is not in memory", f->path,
@@ -179,8 +179,8 @@ enum err sim_file_pread_cached(struct env_file *file, void *p, size_t n, uint64_
 bool sim_file_peek(struct env_file *file, void *p, size_t n, uint64_t offset)
 {
     struct sim_file *f = file_of(file);
-    if (f->generation != f->w->generation || f->w->is_cut || (f->flags & ENV_DIRECT) != 0 ||
-        sim_rng_chance(&f->w->rng_sched, 1, 4)) {
+    if (f->generation != f->w->generation || f->w->is_cut || f->w->cold ||
+        (f->flags & ENV_DIRECT) != 0 || sim_rng_chance(&f->w->rng_sched, 1, 4)) {
         return false;
     }
     const struct sim_inode *ino = sim_inode(&f->w->disk, f->inode);

@@ -79,6 +79,7 @@ struct sim {
     struct sim_device device;
     uint64_t event_hash;
     bool trace;
+    bool cold; /* env_sim_set_cold */
 
     struct list locks;
     uint64_t open_files, open_files_limit;

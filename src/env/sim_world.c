@@ -454,6 +454,11 @@ void env_sim_set_open_files_limit(struct env *env, uint64_t limit)
     sim_of(env)->open_files_limit = limit;
 }
 
+void env_sim_set_cold(struct env *env, bool cold)
+{
+    sim_of(env)->cold = cold;
+}
+
 const struct env_ops sim_ops = {
     .destroy = sim_destroy,
     .mono_ns = sim_mono_ns,

@@ -6,13 +6,13 @@
 #include "es/es_int.h"
 
 const struct index_table es_tables[ES_T_COUNT] = {
-    [ES_T_EVENTS] = {"events", ES_KEY_EVENT, 16, ES_VALUE_EVENT},
-    [ES_T_IDS] = {"ids", ES_KEY_ID, 16, ES_VALUE_ID},
-    [ES_T_TERMS] = {"terms", ES_KEY_TERM, 16, ES_VALUE_TERM},
-    [ES_T_STREAMS] = {"streams", ES_KEY_STREAM, 8, ES_VALUE_STREAM},
-    [ES_T_FACTS] = {"facts", ES_KEY_FACT, 16, ES_VALUE_FACT},
-    [ES_T_REDACTIONS] = {"redactions", ES_KEY_REDACTION, 24, ES_VALUE_REDACTION},
-    [ES_T_SNAPSHOTS] = {"snapshots", ES_KEY_SNAPSHOT, 16, ES_VALUE_SNAPSHOT},
+    [ES_T_EVENTS] = {"events", ES_KEY_EVENT, 16, ES_VALUE_EVENT, true}, /* revisions ascend */
+    [ES_T_IDS] = {"ids", ES_KEY_ID, 16, ES_VALUE_ID, false},
+    [ES_T_TERMS] = {"terms", ES_KEY_TERM, 16, ES_VALUE_TERM, false},
+    [ES_T_STREAMS] = {"streams", ES_KEY_STREAM, 8, ES_VALUE_STREAM, false},
+    [ES_T_FACTS] = {"facts", ES_KEY_FACT, 16, ES_VALUE_FACT, false},
+    [ES_T_REDACTIONS] = {"redactions", ES_KEY_REDACTION, 24, ES_VALUE_REDACTION, false},
+    [ES_T_SNAPSHOTS] = {"snapshots", ES_KEY_SNAPSHOT, 16, ES_VALUE_SNAPSHOT, false},
 };
 
 static void put_u48(uint8_t *out, uint64_t v)

@@ -43,6 +43,8 @@ struct index_table {
     uint8_t key_bytes;    /* compared as bytes: numbers big-endian */
     uint8_t prefix_bytes; /* what the filter knows and index_last asks for; at most key_bytes */
     uint8_t value_bytes;
+    bool ascending; /* a key is put after all lesser ones with its prefix: index_last ends where it
+                       finds any */
 };
 struct index_config {
     const char *dir; /* made if missing */

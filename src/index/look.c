@@ -87,12 +87,18 @@ enum err get_from(const struct sources *s, struct reader *rd, const uint8_t *key
     return ERR_NOT_FOUND;
 }
 
+/* What is older has lesser keys only. */
+static bool last_found(const struct sources *s, bool have)
+{
+    return have && s->table->ascending;
+}
+
 enum err last_from(const struct sources *s, struct reader *rd, const uint8_t *from,
                    const uint8_t *to, uint8_t *best, bool *have)
 {
     const size_t key_bytes = s->table->key_bytes, size = entry_bytes(s->table);
     for (int i = 0; i < 2; i++) {
-        if (s->trees[i] == NULL) {
+        if (s->trees[i] == NULL || last_found(s, *have)) {
             continue;
         }
         const uint8_t *entry = tree_entry(s->trees[i], tree_seek_last(s->trees[i], to));
@@ -102,7 +108,7 @@ enum err last_from(const struct sources *s, struct reader *rd, const uint8_t *fr
             *have = true;
         }
     }
-    for (uint32_t i = 0; i < s->runs->count; i++) {
+    for (uint32_t i = 0; i < s->runs->count && !last_found(s, *have); i++) {
         struct run_at at;
         if ((s->mask >> i & 1) == 0) {
             continue;

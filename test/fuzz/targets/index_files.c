@@ -20,7 +20,7 @@
 
 enum { FILES_MAX = 16, CHANGES_MAX = 16, PREFIXES = 60, FORGED = 1, RUNS = 3 };
 
-static const struct index_table tables[] = {{"events", 16, 8, 8}, {"tags", 12, 4, 2}};
+static const struct index_table tables[] = {{"events", 16, 8, 8, false}, {"tags", 12, 4, 2, false}};
 static struct {
     struct env *env;
     struct env_poll *poll;

@@ -7,7 +7,7 @@
 
 enum { COUNT = 60000 };
 
-static const struct index_table table = {"events", 16, 8, 8};
+static const struct index_table table = {"events", 16, 8, 8, false};
 
 static void entry(uint32_t i, uint8_t *key, uint8_t *value)
 {

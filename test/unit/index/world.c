@@ -92,9 +92,9 @@ void world_init(struct world *w, uint64_t seed, uint64_t disk_bytes)
         .seed = seed, .disk_bytes = disk_bytes, .write_ns = 1000, .sync_ns = 100000};
     assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
     assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
-    w->tables[0] = (struct index_table){"events", 16, 8, 8};
-    w->tables[1] = (struct index_table){"ids", 24, 16, 12};
-    w->tables[2] = (struct index_table){"tags", 4, 2, 0};
+    w->tables[0] = (struct index_table){"events", 16, 8, 8, false};
+    w->tables[1] = (struct index_table){"ids", 24, 16, 12, false};
+    w->tables[2] = (struct index_table){"tags", 4, 2, 0, false};
     w->cfg = (struct index_config){.dir = "/index",
                                    .tables = w->tables,
                                    .table_count = WORLD_TABLES,
