@@ -199,6 +199,25 @@ TEST(a_fold_with_other_upcasts_does_not_use_the_snapshots_of_the_old_ones)
     es_world_deinit(&w);
 }
 
+TEST(a_fold_that_says_nothing_has_a_snapshot_every_hundred_events)
+{
+    struct es_world w;
+    char got[200];
+    es_world_init(&w, 1);
+    define(&w, ES_FOLD, "f",
+           "fold: f\ncategory: f\nschema: f-1\n"
+           "maps: [ { type: N.v2, increment: { /n: /data/n } } ]\n");
+    say(&w, "N.v2", "{\"n\":2}", 99);
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "none");
+    say(&w, "N.v2", "{\"n\":2}", 1);
+    assert_string_equal(snapshot_of(&w, "f-1", got, sizeof(got)), "{\"n\":200}@99");
+    say(&w, "N.v2", "{\"n\":2}", 99);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":398}@198 from 99");
+    say(&w, "N.v2", "{\"n\":2}", 1);
+    assert_string_equal(folded(&w, got, sizeof(got)), "{\"n\":400}@199 from 199");
+    es_world_deinit(&w);
+}
+
 /* The schema is its owner's: what clients write under it is theirs, and no state of the fold. */
 TEST(a_clients_snapshot_of_the_schema_is_the_clients)
 {
