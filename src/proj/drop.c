@@ -198,6 +198,7 @@ void run_drop(struct run *r, struct proj_command *c)
     r->drop_deadline_ns = env_mono_ns(r->pr->p->env) + REMOVE_WAIT_NS;
     switch_dropped(r);
     run_leave(r);
+    r->pr->retry_ns = 0; /* a connection that is to be made anew is so now */
     run_drop_go(r);
 }
 
@@ -234,7 +235,7 @@ void run_drop_go(struct run *r)
 {
     const struct lane *l = &r->pr->lanes[0];
     uint64_t now = env_mono_ns(r->pr->p->env);
-    if (r->dropping && !r->drop_sent && (!l->connected || l->broken)) {
+    if (r->dropping && !r->drop_sent && r->pr->unreachable) {
         /* The log says so, that counts: its tables go when the target can be reached. */
         run_drop_answer(r, ERR_OK, NULL);
     }

@@ -157,19 +157,25 @@ static void opened_run(struct lane *l, struct run *r, size_t i)
 }
 
 /* Nobody is at work on it, and what failed is not the definition: another connection may find
- * another server behind the name (one that can write), or other rights. */
+ * another server behind the name (one that can write), or other rights. What is being dropped can
+ * go on here, unless nothing can be written. */
 static bool is_of_no_use(const struct lane *l)
 {
     const struct opening *o = &l->open;
     bool failed = false;
+    bool dropping = false;
     LIST_FOR_EACH (link, next, &l->pr->runs) {
-        if (CONTAINER_OF(link, struct run, link)->open[l->index]) {
+        const struct run *r = CONTAINER_OF(link, struct run, link);
+        if (r->open[l->index]) {
             return false;
         }
+        dropping = dropping || r->dropping;
     }
     for (size_t i = 0; i < o->count; i++) {
-        failed = failed || (o->err[i] != ERR_OK && o->err[i] != ERR_STOPPED &&
-                            o->err[i] != ERR_CONFIG && o->err[i] != ERR_AGAIN);
+        const enum err e = o->err[i];
+        failed =
+            failed || e == ERR_READ_ONLY ||
+            (!dropping && e != ERR_OK && e != ERR_STOPPED && e != ERR_CONFIG && e != ERR_AGAIN);
     }
     return failed;
 }

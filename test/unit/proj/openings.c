@@ -51,6 +51,12 @@ static bool is_read_only(struct world *w)
     return is;
 }
 
+static bool two_is_read_only(struct world *w)
+{
+    const struct run *two = run_find(projection_find(w->nodes[0].proj, STR_LIT("sums")), 2);
+    return strstr(two->error.text, "read-only transaction") != NULL;
+}
+
 /* Behind its name is a server that cannot be written to, and later one that can: only a new
  * connection finds it. */
 TEST(a_connection_that_cannot_write_is_made_anew)
@@ -86,11 +92,15 @@ static bool two_has_failed(struct world *w)
     return failed;
 }
 
-#define REFUSES_TWO                                                                \
+#define REFUSES(version, code)                                                     \
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE " \
-    "EXCEPTION 'no room for it' USING ERRCODE = '53100'; END $$; "                 \
+    "EXCEPTION 'no room for it' USING ERRCODE = '" code "'; END $$; "              \
     "CREATE TRIGGER refuse BEFORE INSERT ON leat_version FOR EACH ROW WHEN "       \
-    "(NEW.version = 2) EXECUTE FUNCTION refuse()"
+    "(NEW.version = " version ") EXECUTE FUNCTION refuse()"
+#define REFUSES_TWO REFUSES("2", "53100")
+#define REFUSES_SQLITE(version)                                                           \
+    "CREATE TRIGGER refuse BEFORE INSERT ON leat_version WHEN NEW.version = " version " " \
+    "BEGIN SELECT RAISE(ABORT, 'no room for it'); END"
 
 /* Also not where that one writes with several connections, and loses them. */
 TEST(a_version_that_cannot_be_opened_does_not_hold_several_connections)
@@ -129,11 +139,7 @@ TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
 {
     struct world w;
     world_begin_settled(&w, 42);
-    world_change_target(
-        &w, server_on_postgres
-                ? REFUSES_TWO
-                : "CREATE TRIGGER refuse BEFORE INSERT ON leat_version WHEN NEW.version = 2 BEGIN "
-                  "SELECT RAISE(ABORT, 'no room for it'); END");
+    world_change_target(&w, server_on_postgres ? REFUSES_TWO : REFUSES_SQLITE("2"));
     world_apply(&w, 2);
     world_until(&w, two_has_failed, 10000);
     for (int i = 0; i < 5; i++) {
@@ -148,6 +154,173 @@ TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
     world_until(&w, world_two_is_served, 60000);
     world_until(&w, world_settled, 60000);
     world_check(&w, "");
+    world_deinit(&w);
+}
+
+static struct projection *sums(struct world *w)
+{
+    return projection_find(w->nodes[0].proj, STR_LIT("sums"));
+}
+
+static void begin_two(struct world *w, uint64_t seed)
+{
+    world_begin_settled(w, seed);
+    world_apply(w, 2);
+    world_until(w, world_two_is_served, 60000);
+    world_until(w, world_settled, 60000);
+    world_run(w, 2000);
+    w->for_version = 1; /* to be dropped */
+}
+
+/* The next attempt at its drop is far away. */
+static bool drop_waits_long(struct world *w)
+{
+    return run_find(sums(w), 1)->drop_pause.until_ns > env_mono_ns(w->env) + 20000000000u;
+}
+#define KEEPS_ONE                                                                             \
+    "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "    \
+    "'somebody reads it' USING ERRCODE = '55P03'; END $$; CREATE TRIGGER keep BEFORE DELETE " \
+    "ON leat_version FOR EACH ROW EXECUTE FUNCTION keep()"
+
+/* What cannot be opened may be so for as long as something is not dropped: that goes on all the
+ * same, also after the connection was lost. */
+TEST(a_version_that_cannot_be_opened_does_not_hold_the_drop_of_another)
+{
+    struct world w;
+    struct ectx ec;
+    server_on_postgres = true;
+    begin_two(&w, 47);
+    world_change_target(&w, KEEPS_ONE);
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_REQUEST_TIMED_OUT);
+    world_change_target(&w, REFUSES_TWO);
+    server_end_connections();
+    world_say(&w, 20, 0);
+    world_run(&w, 30000);
+    assert_true(run_find(sums(&w), 1)->dropping);
+    world_change_target(&w, "DROP TRIGGER keep ON leat_version");
+    world_until(&w, world_one_version, 120000);
+    world_check_rows(&w, "SELECT version FROM leat_version", "2\n");
+    assert_non_null(strstr(run_find(sums(&w), 2)->error.text, "no room for it"));
+    world_change_target(&w, "DROP TRIGGER refuse ON leat_version");
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
+/* What waits to be dropped does not keep a connection that cannot write either. */
+TEST(a_connection_that_cannot_write_is_made_anew_while_a_drop_waits)
+{
+    struct world w;
+    struct ectx ec;
+    server_on_postgres = true;
+    begin_two(&w, 50);
+    world_change_target(&w, KEEPS_ONE);
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_REQUEST_TIMED_OUT);
+    world_until(&w, drop_waits_long, 120000);
+    world_change_target(&w, EACH_DATABASE("SET default_transaction_read_only = on"));
+    server_end_connections();
+    world_say(&w, 20, 0);
+    world_until(&w, two_is_read_only, 5000);
+    world_change_target(&w, EACH_DATABASE("RESET default_transaction_read_only"));
+    world_until(&w, world_settled, 12000);
+    world_check(&w, "");
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
+/* Only where a drop fails is it seen: no event comes. */
+TEST_ON_BOTH(a_drop_that_finds_a_connection_that_cannot_write_is_done_on_another)
+{
+    struct world w;
+    struct ectx ec;
+    begin_two(&w, 51);
+    struct lane *l = &sums(&w)->lanes[0];
+    while (!lane_idle(l)) {
+        world_step(&w);
+    }
+    const char *sql =
+        server_on_postgres ? "SET default_transaction_read_only = on" : "PRAGMA query_only = on";
+    assert_int_equal(l->pr->driver->exec(l->db, sql, &ec), ERR_OK);
+    assert_int_equal(world_command(&w, PROJ_DROP_VERSION, NULL, &ec), ERR_OK);
+    world_check_rows(&w, "SELECT version FROM leat_version", "2\n");
+    world_check(&w, "");
+    world_deinit(&w);
+}
+
+/* The next attempt to open it is far away. */
+static bool waits_long(struct world *w)
+{
+    return sums(w)->retry_ns > env_mono_ns(w->env) + 5000000000u;
+}
+
+struct once {
+    struct proj_command c;
+    bool done;
+};
+static void done_once(struct proj_command *c)
+{
+    CONTAINER_OF(c, struct once, c)->done = true;
+}
+static enum err answer_of(struct world *w, enum proj_command_kind kind, uint64_t within_ms)
+{
+    struct once call = {.c = {.kind = kind, .name = STR_LIT("sums"), .done = done_once}};
+    const uint64_t until = env_mono_ns(w->env) + within_ms * 1000000;
+    proj_command(w->nodes[0].proj, &call.c);
+    while (!call.done && env_mono_ns(w->env) < until) {
+        world_step(w);
+    }
+    assert_true(call.done);
+    return call.c.err;
+}
+
+/* It is dropped on the connection that there is, or on one that is made for it. */
+static void check_removed(const char *refuses)
+{
+    struct world w;
+    world_begin_settled(&w, 48);
+    world_kill(&w, 0);
+    world_change_target(&w, refuses);
+    world_up(&w, 0);
+    world_run(&w, 1000);
+    world_until(&w, waits_long, 60000);
+    assert_int_equal(answer_of(&w, PROJ_REMOVE, 1000), ERR_OK);
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
+    world_deinit(&w);
+}
+TEST_ON_BOTH(a_projection_that_cannot_be_opened_is_removed_at_once)
+{
+    check_removed(server_on_postgres ? REFUSES("1", "53100") : REFUSES_SQLITE("1"));
+}
+TEST(a_projection_that_may_not_be_opened_is_removed_at_once)
+{
+    server_on_postgres = true;
+    check_removed(REFUSES("1", "42501"));
+    server_on_postgres = false;
+}
+
+/* Whoever cancels it is answered when it is gone, not when its connection happens to be. */
+TEST(a_version_that_may_not_be_opened_is_gone_when_it_is_cancelled)
+{
+    struct world w;
+    struct ectx ec;
+    char text[2048];
+    server_on_postgres = true;
+    world_begin_settled(&w, 49);
+    (void)world_definition(&w, 2, text, sizeof(text));
+    (void)strncat(text, "switch: manual\n", sizeof(text) - strlen(text) - 1);
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    world_run(&w, 2000);
+    world_kill(&w, 0);
+    world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "2\n");
+    world_change_target(&w, "DROP TABLE keys__v1 CASCADE");
+    world_change_target(&w, REFUSES("2", "42501"));
+    world_up(&w, 0);
+    world_run(&w, 1000);
+    world_until(&w, waits_long, 60000);
+    assert_int_equal(answer_of(&w, PROJ_CANCEL, 2000), ERR_OK);
+    world_check_rows(&w, "SELECT version FROM leat_version", "1\n");
+    server_on_postgres = false;
     world_deinit(&w);
 }
 
