@@ -9,6 +9,16 @@
 #include "core/mem.h"
 #include "proj/proj_int.h"
 
+/* Are our own tables there? */
+static enum err look_for_ours(struct lane *l, bool *there, struct ectx *ec)
+{
+    const struct mapping_value table = {.kind = MAPPING_TEXT, .text = STR_LIT("leat_version")};
+    int64_t count = 0;
+    enum err e = apply_ask(l->pr->driver, l->db, l->pr->driver->has_table, &table, 1, &count, ec);
+    *there = count > 0;
+    return e;
+}
+
 /* What of a version is there. What could not be made (a table of somebody else has its name) is
  * not ours to drop. */
 struct made {
@@ -18,13 +28,13 @@ struct made {
 static enum err look_at(struct lane *l, const struct def *d, struct made *out, struct ectx *ec)
 {
     const struct target_driver *driver = l->pr->driver;
-    const struct mapping_value table = {.kind = MAPPING_TEXT, .text = STR_LIT("leat_version")};
     const struct mapping_value params[] = {{.kind = MAPPING_TEXT, .text = d->name},
                                            {.kind = MAPPING_INT, .integer = d->version}};
     int64_t there = 0;
     int64_t served = 0;
-    enum err e = apply_ask(driver, l->db, driver->has_table, &table, 1, &there, ec);
-    if (e != ERR_OK || there == 0) {
+    bool ours = false;
+    enum err e = look_for_ours(l, &ours, ec);
+    if (e != ERR_OK || !ours) {
         return e;
     }
     e = apply_ask(driver, l->db,
@@ -89,9 +99,14 @@ MUST_USE enum err drop_orphans(struct lane *l, const uint32_t *known, size_t cou
     const struct mapping_value name = {.kind = MAPPING_TEXT, .text = l->pr->name};
     struct orphans f = {.known = known, .known_count = count, .name = l->pr->name};
     struct target_stmt *s = NULL;
+    bool ours = false;
+    enum err e = look_for_ours(l, &ours, ec);
+    if (e != ERR_OK || !ours) {
+        return e;
+    }
     buf_init(&f.sql, 256u << 10);
     buf_printf(&f.sql, "%s;\n", driver->begin);
-    enum err e = driver->prepare(
+    e = driver->prepare(
         l->db, STR_LIT("SELECT version, tables FROM leat_version WHERE projection = $1"), &s, ec);
     e = e != ERR_OK ? e : driver->query(s, &name, 1, take_orphan, &f, ec);
     driver->finalize(s);
@@ -119,7 +134,7 @@ static void drop_run(struct work *w)
     struct made made = {0};
     w->err = l->db == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
                            : look_at(l, r->d, &made, &w->ec);
-    if (r->pr->removing && made.ours && w->err == ERR_OK) {
+    if (r->pr->removing && w->err == ERR_OK) {
         w->err = drop_orphans(l, r->drop_known, r->drop_known_count, &w->ec);
     }
     buf_printf(&sql, "%s;\n", driver->begin);

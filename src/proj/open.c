@@ -118,12 +118,13 @@ static void open_run_all(struct work *w)
         l->db = NULL;
         w->err = l->pr->driver->open(l->pr->library, l->pr->where, 0, &l->db, &w->ec);
     }
+    /* Whatever becomes of the versions below: what is served is known only when none is left whose
+     * number could come again. */
+    if (o->count > 0 && o->make && l->index == 0 && w->err == ERR_OK) {
+        w->err = drop_orphans(l, o->known, o->known_count, &w->ec);
+    }
     for (size_t i = 0; i < o->count && o->make && w->err == ERR_OK; i++) {
         o->err[i] = open_run(l, i, &o->ec[i]);
-        bool good = o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED;
-        if (i == 0 && good && l->index == 0) {
-            w->err = drop_orphans(l, o->known, o->known_count, &w->ec);
-        }
     }
 }
 

@@ -116,16 +116,26 @@ TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
     world_deinit(&w);
 }
 
-/* A version whose drop was cut short: the log does not speak of it any more. */
+/* The rows of a version whose drop was cut short: the log does not speak of it any more. */
+static void leave_rows(struct world *w, unsigned version)
+{
+    char sql[300];
+    (void)snprintf(sql, sizeof(sql),
+                   "INSERT INTO leat_version (projection, version, tables, indexed, created_at) "
+                   "VALUES ('sums', %u, 'keys,totals', 0, 0)",
+                   version);
+    world_change_target(w, sql);
+    (void)snprintf(sql, sizeof(sql),
+                   "INSERT INTO leat_checkpoint SELECT projection, %u, shard, topic_id, "
+                   "owner_epoch, position, live_from, updated_at, last_time_ms FROM "
+                   "leat_checkpoint WHERE version = 1",
+                   version);
+    world_change_target(w, sql);
+}
 static void leave_orphan(struct world *w)
 {
     world_change_target(w, "CREATE TABLE keys__v9 (k TEXT)");
-    world_change_target(
-        w, "INSERT INTO leat_version (projection, version, tables, indexed, created_at) "
-           "VALUES ('sums', 9, 'keys', 0, 0)");
-    world_change_target(w, "INSERT INTO leat_checkpoint SELECT projection, 9, shard, topic_id, "
-                           "owner_epoch, position, live_from, updated_at, last_time_ms FROM "
-                           "leat_checkpoint WHERE version = 1");
+    leave_rows(w, 9);
 }
 
 static void check_nothing_left(struct world *w)
@@ -160,6 +170,31 @@ TEST_ON_BOTH(a_removal_drops_versions_that_no_definition_speaks_of)
     assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
+    world_deinit(&w);
+}
+
+/* A number that comes again has nothing of the version that had it, also where no version could be
+ * opened since that one went. */
+TEST_ON_BOTH(a_number_that_comes_again_takes_nothing_over)
+{
+    struct world w;
+    begin(&w, 8);
+    world_kill(&w, 0);
+    /* As version 2 left them. */
+    world_change_target(&w, "CREATE TABLE keys__v2 (k TEXT NOT NULL PRIMARY KEY, count BIGINT, sum "
+                            "BIGINT, last BIGINT, most BIGINT)");
+    world_change_target(&w, "CREATE TABLE totals__v2 (id TEXT NOT NULL PRIMARY KEY, count BIGINT, "
+                            "sum BIGINT)");
+    world_change_target(&w, "INSERT INTO keys__v2 SELECT k, count, 0, last, 0 FROM keys__v1");
+    leave_rows(&w, 2);
+    world_change_target(&w, "ALTER TABLE keys__v1 RENAME COLUMN sum TO another");
+    world_up(&w, 0);
+    world_run(&w, 5000);
+    w.keep = "24h\nswitch: manual";
+    world_apply(&w, 2);
+    world_say(&w, 20, 0);
+    world_run(&w, 5000);
+    world_check(&w, "__v2");
     world_deinit(&w);
 }
 
