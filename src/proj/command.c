@@ -169,6 +169,11 @@ static void apply_def(struct proj *p, struct proj_command *c, struct def *d)
     c->version = d->version;
     if (registry_is_busy(p->registry, d->name) || (pr != NULL && pr->removing)) {
         e = ectx_fail(&c->ec, ERR_BUSY, "another change of '%.*s' is under way", STR(d->name));
+    } else if (same != NULL && same->dropping) { /* the log does not have it any more */
+        e = ectx_fail(&c->ec, ERR_BUSY, "version %u of '%.*s' is being dropped", d->version,
+                      STR(d->name));
+        ectx_hint(&c->ec, "wait until it is gone, or use version %u",
+                  CONTAINER_OF(pr->runs.prev, struct run, link)->d->version + 1);
     } else if (same != NULL && str_eq(same->d->text, d->text)) {
         def_destroy(d);
         answer(c, ERR_OK);

@@ -181,6 +181,46 @@ TEST(a_table_that_is_read_for_long_does_not_hold_the_served_version)
     }
 }
 
+/* A version that is on its way out is none that is there: whoever declares it again is told so, and
+ * can when it is gone. */
+TEST(a_version_that_is_being_dropped_is_not_declared_again)
+{
+    struct world w;
+    struct ectx ec;
+    struct arena a;
+    char text[2048];
+    arena_init(&a, 1u << 20);
+    server_on_postgres = true;
+    world_begin_settled(&w, 57);
+    refuse(&w, "DELETE ON leat_version");
+    w.keep = "24h\nswitch: manual";
+    world_apply(&w, 2);
+    world_run(&w, 3000);
+    assert_int_equal(world_command(&w, PROJ_CANCEL, NULL, &ec), ERR_REQUEST_TIMED_OUT);
+    for (int other = 0; other < 2; other++) {
+        w.keep = other ? "12h\nswitch: manual" : w.keep;
+        (void)world_definition(&w, 2, text, sizeof(text));
+        struct once call = {.c = {.kind = PROJ_APPLY,
+                                  .definition = str_of(text),
+                                  .file = STR_LIT("x.yaml"),
+                                  .arena = &a,
+                                  .done = done_once}};
+        proj_command(w.nodes[0].proj, &call.c);
+        assert_true(call.done);
+        assert_int_equal(call.c.err, ERR_BUSY);
+        assert_string_equal(call.c.ec.text, "version 2 of 'sums' is being dropped");
+        assert_string_equal(call.c.ec.hint, "wait until it is gone, or use version 3");
+    }
+    world_change_target(&w, "DROP TRIGGER refuse ON leat_version");
+    world_until(&w, world_one_version, 60000);
+    world_apply(&w, 2);
+    world_run(&w, 3000);
+    world_check(&w, "__v2");
+    arena_deinit(&a);
+    server_on_postgres = false;
+    world_deinit(&w);
+}
+
 /* A switch that could be tried again is answered when the process stops. */
 TEST_ON_BOTH(a_switch_that_is_under_way_at_a_stop_is_answered)
 {
