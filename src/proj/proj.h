@@ -64,7 +64,7 @@ struct proj_action {
     struct str stream, id, type, data; /* data: JSON */
     struct str causation, correlation, traceparent;
     void (*done)(struct proj_action *a);
-    enum err err; /* out. Retriable ones are tried again; others park the action's event */
+    enum err err; /* out. Retriable ones are tried again; else it stays, and is not sent again */
     struct ectx ec;
 };
 /* Upcasts that are declared in the event store, which proj does not know. Events of topics `es.*`
