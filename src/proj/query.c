@@ -36,7 +36,8 @@ static void run(struct query *q, target_row_fn row)
         }
     }
     q->keep = (e == ERR_OK || e == ERR_REQUEST_TIMED_OUT) && q->err == ERR_OK && !q->full;
-    e = e == ERR_CLOSED ? ERR_AGAIN : e; /* whoever asked did nothing wrong: 503 */
+    /* Whoever asked did nothing wrong: 503. Not found is a file that is not there. */
+    e = e == ERR_CLOSED || e == ERR_NOT_FOUND ? ERR_AGAIN : e;
     q->err = q->err != ERR_OK ? q->err : e;
 }
 

@@ -170,6 +170,15 @@ static void on_asked(struct proj_query *q)
     CONTAINER_OF(q, struct asked, q)->done = true;
 }
 
+struct listed {
+    struct proj_parked_list l;
+    bool done;
+};
+static void on_listed(struct proj_parked_list *l)
+{
+    CONTAINER_OF(l, struct listed, l)->done = true;
+}
+
 static void check_gone(struct world *w)
 {
     struct arena a;
@@ -397,6 +406,33 @@ TEST_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
     assert_int_equal(names(&w), 0);
     snprintf(w.target, sizeof(w.target), "%s", all);
     world_check_rows(&w, "SELECT COUNT(*) FROM leat_version", "0\n");
+    world_deinit(&w);
+}
+
+/* A view whose file is away is there: it cannot be read at present. Nor can its parked keys. */
+TEST(projection_whose_file_is_away_is_not_unknown)
+{
+    struct world w;
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    begin(&w, 41);
+    world_apply(&w, 1);
+    world_say(&w, 20, 0);
+    world_until(&w, world_settled, 60000);
+    char away[700];
+    snprintf(away, sizeof(away), "%s.away", w.db);
+    assert_int_equal(rename(w.db, away), 0); /* no reader has been open yet */
+    struct asked ask = {.q = {.view = STR_LIT("keys"), .arena = &a, .done = on_asked}};
+    proj_query(w.nodes[0].proj, &ask.q);
+    struct listed list = {.l = {.name = STR_LIT("sums"), .arena = &a, .done = on_listed}};
+    proj_parked_list(w.nodes[0].proj, &list.l);
+    for (int i = 0; i < 1000000 && !(ask.done && list.done); i++) {
+        world_step(&w);
+    }
+    assert_int_equal(ask.q.err, ERR_AGAIN);
+    assert_int_equal(list.l.err, ERR_AGAIN);
+    assert_int_equal(rename(away, w.db), 0);
+    arena_deinit(&a);
     world_deinit(&w);
 }
 
