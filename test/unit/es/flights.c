@@ -190,8 +190,12 @@ static void defined(struct es_define *d)
  * of it when there is space. */
 TEST(a_full_disk_is_storage_full_to_all_that_writes)
 {
-    static const int kinds[] = {ES_CHANGE_SET, ES_CHANGE_SNAPSHOT, ES_CHANGE_REDACT,
-                                ES_CHANGE_SOFT_DELETE};
+    const struct es_stream_change changes[] = {
+        {.kind = ES_CHANGE_SET, .set_max_count = true, .max_count = 10},
+        {.kind = ES_CHANGE_SNAPSHOT, .schema = STR_LIT("Order.v1"), .state = STR_LIT("{}")},
+        {.kind = ES_CHANGE_REDACT, .reason = STR_LIT("asked for")},
+        {.kind = ES_CHANGE_SOFT_DELETE},
+    };
     struct es_world w;
     es_world_init(&w, 19);
     assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "ok 0-0");
@@ -204,18 +208,13 @@ TEST(a_full_disk_is_storage_full_to_all_that_writes)
         assert_int_equal(s->a.ec.hint[0] != '\0', full);
         es_shot_free(s);
         assert_string_equal(es_world_append(&w, "order-1", "any", "a"), "same 0-0");
-        for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
             bool done = false;
-            struct es_stream_change c = {.kind = kinds[i],
-                                         .stream = STR_LIT("order-1"),
-                                         .set_max_count = true,
-                                         .max_count = 10,
-                                         .reason = STR_LIT("asked for"),
-                                         .schema = STR_LIT("Order.v1"),
-                                         .state = STR_LIT("{}"),
-                                         .arena = &w.arena,
-                                         .done = left_done,
-                                         .ctx = &done};
+            struct es_stream_change c = changes[i];
+            c.stream = STR_LIT("order-1");
+            c.arena = &w.arena;
+            c.done = left_done;
+            c.ctx = &done;
             es_stream_change(w.es, &c);
             es_world_settle(&w);
             assert_true(done);
