@@ -4,9 +4,11 @@ import http.client
 import random
 import threading
 
+from register import Register
 from server import Client, event
 
 WRITERS = 8
+KILLS_MORE = 40  # at most, until an answer of the register's was lost
 
 
 def writer(me, server, acked, stop, errors):
@@ -48,8 +50,11 @@ def run(count, server, kills, seed, scene):
     threads = [threading.Thread(target=writer, args=(i, server, lists[i], stop, errors)) for i in range(WRITERS)]
     for t in threads:
         t.start()
+    register = Register(server, "register-2")
     scene.begin(count)
-    for _ in range(kills):
+    done = 0
+    while done < kills or (done < kills + KILLS_MORE and register.count(None) == 0):
+        done += 1
         stop.wait(chance.uniform(0.05, 0.6))
         scene.before_crash()
         server.kill()
@@ -60,7 +65,10 @@ def run(count, server, kills, seed, scene):
     stop.set()
     for t in threads:
         t.join()
-    scene.finish(count, f"{kills} kills (seed {seed})")
+    register.end()
+    scene.finish(count, f"{done} kills (seed {seed})")
+    register.judge(count, f"a register over {done} kills (seed {seed})")
+    count.show("and answers of its writers were lost", register.count(None) > 0)
     for one in lists:
         acked += one
     client = Client(server)
