@@ -1,9 +1,11 @@
 """Every route of the OpenAPI document: with what it says is good, with what it says is not, and with random changes of both."""
 import copy
+import http.client
 import json
 import pathlib
 import random
 import re
+import time
 import urllib.parse
 
 import document as doc
@@ -14,6 +16,10 @@ OF_THE_MOMENT = {"getSnapshot", "switchProjection", "rollbackProjection", "cance
                  "retryParked", "skipParked", "dropProjectionVersion"}
 FOLLOWED = {"subscribe", "watchView"}  # an answer without end, but for a long poll
 BAD = {"integer": "x1", "boolean": "maybe", "duration": "soon", "date-time": "yesterday"}
+ACCEPTS = ["", "*/*", "text/plain", "application/*;q=0.1", "application/json;q=0", "application/x-ndjson;q=0.5, application/json", "image/png, */*;q=0",
+           "application/json;q=2", ";;;", "application", "/", ",,,", "a/" + "b" * 3000, "application/json;profile=\"x,y\""]
+# What is no JSON, and what YAML and lines of JSON have of their own.
+SCRAPS = ["\n", "\n\n", "\r\n", "\t", "\x00", "\ufeff", "é", "#", ": ", "- ", "? ", "&a ", "*a", "!!int ", "|\n", ">-\n", "---\n", "...\n", "<<: *a\n", "{", "]", "'", '"', "%YAML 9\n", "{}\n"]
 ODD = [None, True, False, 0, -1, 2**63, 1.5, 1e300, "", "x", "\u0000", "\ud7ff", "a" * 5000, [], {}, [[[]]], {"a": {"b": [1]}}, "null"]
 
 
@@ -21,7 +27,7 @@ class Walk:
     def __init__(self, count, client, document, problems):
         self.count, self.client, self.document = count, client, document
         self.problems = {p["code"]: p for p in problems}
-        self.wrong = []
+        self.wrong, self.made = [], 0
 
     def operations(self):
         all_of = [(method, path, op) for path, item in self.document["paths"].items() for method, op in item.items()]
@@ -46,6 +52,35 @@ class Walk:
 
     def body_of(self, op):
         return copy.deepcopy(op.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example"))
+
+    def forms(self, op):
+        """The media types that the body may have; none: there is no body."""
+        content = op.get("requestBody", {}).get("content", {})
+        return sorted(content) if "example" in content.get("application/json", {}) else [None]
+
+    def form_of(self, op, media):
+        """The good body as it is in a form of that media type."""
+        body = self.body_of(op)
+        if media == "application/x-ndjson":
+            body = next(v for v in body.values() if isinstance(v, list))
+        elif "cloudevents" in (media or ""):
+            self.made += 1
+            body = [{"specversion": "1.0", "id": f"ce-{self.made}-{n}", "source": "/walk", "time": "2026-02-11T14:00:00Z", **e} for n, e in enumerate(body["events"])]
+            body = body if media == "application/cloudevents-batch+json" else body[0]
+        return body
+
+    def head(self, method, path, body, headers):
+        """As raw, but of an answer that may be without end no more than its head."""
+        host, port = self.client.server.http.rsplit(":", 1)
+        connection = http.client.HTTPConnection(host, int(port), timeout=self.client.timeout)
+        try:
+            connection.request(method.upper(), path, body, headers)
+            answer = connection.getresponse()
+            got = {k.lower(): v for k, v in answer.getheaders()}
+            ends = got.get("content-type", "").startswith(("application/json", "application/problem+json"))
+            return answer.status, got, answer.read() if ends else b""
+        finally:
+            connection.close()
 
     def call(self, method, path, body, headers):
         """The answer, which must be one that the document describes, or a problem that has a page."""
@@ -78,6 +113,9 @@ class Walk:
                 self.note(f"{where}: a body where the document has none")
         elif media not in answer["content"]:
             self.note(f"{where}: {media} is not one of {list(answer['content'])}")
+        elif media == "application/x-ndjson":
+            for line in data.splitlines():
+                json.loads(line)
         elif media == "application/json":
             for complaint in list(doc.validate(self.document, answer["content"][media]["schema"], json.loads(data)))[:3]:
                 self.note(f"{where}: {complaint}")
@@ -104,6 +142,22 @@ class Walk:
         self.wrong = []
 
 
+def yaml(value, indent=""):
+    """The value in YAML's own way: names and dashes, a line each."""
+    if not isinstance(value, (dict, list)) or not value:
+        return " " + json.dumps(value)
+    names = [json.dumps(k) if k != str(k).strip() or not k or not k.replace("_", "").isalnum() else k for k in value] if isinstance(value, dict) else []
+    lines = [f"{n}:{yaml(v, indent + '  ')}" for n, v in zip(names, value.values())] if names else [f"-{yaml(v, indent + '  ')}" for v in value]
+    return "".join(f"\n{indent}{line}" for line in lines)
+
+
+def written(media, body):
+    """The body as text, in the form of its media type."""
+    if media == "application/x-ndjson" and isinstance(body, list):
+        return "".join(json.dumps(line) + "\n" for line in body)
+    return yaml(body) if media == "application/yaml" else json.dumps(body)
+
+
 def good(walk):
     for method, path, op in walk.operations():  # so that what others need is there
         if method in ("put", "post"):
@@ -118,11 +172,14 @@ def good(walk):
                 continue  # these do not end; records.py has them
             got = walk.call(method, url, walk.body_of(op), {**headers, "Accept": accept})
             walk.check(method, url, op, got, successes | ({404, 409, 503, 504} if op["operationId"] in OF_THE_MOMENT else set()))
-            if accept == "application/x-ndjson" and method == "get" and got[0] == 200:
-                for line in got[2].splitlines():
-                    json.loads(line)
             if accept != "*/*" and got[0] in successes and got[2] and method == "get" and got[1]["content-type"].split(";")[0] != accept:
                 walk.note(f"{url}: {accept} was asked for, {got[1]['content-type']} came")
+        for form in walk.forms(op):
+            if form not in (None, "application/json"):  # that was before
+                body = written(form, walk.form_of(op, form)).encode()
+                bare = {"Content-Type": form, **{k: v for k, v in headers.items() if k != "Idempotency-Key"}}
+                another = {409} if op["operationId"] == "putProjection" else set()  # the same version with another text
+                walk.check(method, url, op, walk.call(method, url, body, bare), successes | another)
         walk.show(f"{op['operationId']}: what its document says is good")
 
 
@@ -196,26 +253,51 @@ def change(rng, value):
     return value
 
 
+def spoilt(rng, text):
+    """Now and then with something in it that is of no form."""
+    at = rng.randrange(len(text) + 1)
+    return text if rng.random() < 0.8 else text[:at] + rng.choice(SCRAPS) + text[at + rng.choice([0, 0, 1, 20]):]
+
+
 def fuzz(walk, rng, times):
-    """Random changes of bodies, parameters and headers: an answer that the document describes, and never a failure."""
+    """Random changes of bodies, parameters and headers, in each form that the document has: an answer that it describes, and never a failure."""
     for method, path, op in walk.operations():
         for _ in range(times):
-            changed = {}
+            changed, often = {}, rng.choice([0, 0.1, 0.3])
+            answers = sorted({m for s in op["responses"] if s.startswith("2") for m in op["responses"][s].get("content", {})}) or ["*/*"]
+            accept = rng.choice(rng.choice([answers, answers, ACCEPTS]))
+            endless = "text/event-stream" in answers  # or may be
             for p in op.get("parameters", []):
-                if rng.random() < 0.3 and p["name"] not in ("wait", "timeout"):
+                if rng.random() < often and p["name"] not in ("wait", "timeout"):
                     changed[(p["in"], p["name"])] = rng.choice(["", "0", "-1", "99999999999999999999", "é", "a/b", "..", "%00", "x" * 300, "p:00", "r5", "*", "any"])
                 elif p["name"] in ("wait", "timeout"):
-                    changed[(p["in"], p["name"])] = "1ms"  # it is the answer that is of interest, not the time until it comes
+                    # It is the answer that is of interest, not the time until it comes; who asks for a stream of them does not wait.
+                    changed[(p["in"], p["name"])] = None if endless and accept in answers and accept != "application/json" else "1ms"
             url, headers = walk.request(path, op, changed)
             headers = {k: re.sub(r"[^ -~]", "?", v) for k, v in headers.items()}
-            body = walk.body_of(op)
-            if body is not None:
+            media = rng.choice(walk.forms(op))
+            body = walk.form_of(op, media)
+            if media is not None:
                 for _ in range(rng.randrange(4)):
                     body = change(rng, body)
-                body = json.dumps(body).encode()
-                headers["Content-Type"] = "application/json"
-            walk.check(method, url, op, walk.call(method, url, body, headers))
+                body = spoilt(rng, written(media, body)).encode()
+                headers["Content-Type"] = media
+            walk.check(method, url, op, (walk.head if endless else walk.call)(method, url, body, {**headers, "Accept": accept}))
         walk.show(f"{op['operationId']}: {times} random changes of a good request")
+
+
+def well(walk):
+    """After all that, each route still answers a good request: 503 is the answer of a while."""
+    for _ in range(2):  # what others need is there in the second
+        for method, path, op in walk.operations():
+            url, headers = walk.request(path, op)
+            got, ends = (503,), time.monotonic() + 30
+            while got[0] == 503 and time.monotonic() < ends:
+                got = walk.call(method, url, walk.body_of(op), headers)
+            walk.check(method, url, op, got)
+            if got[0] == 503:
+                walk.note(f"{method.upper()} {url}: is 503 for good: {got[2][:300]}")
+    walk.show("each route answers a good request after the random ones")
 
 
 def run(count, client, seed, times):
@@ -238,3 +320,4 @@ def run(count, client, seed, times):
     good(walk)
     bad(walk)
     fuzz(walk, random.Random(seed), times)
+    well(walk)
