@@ -1,4 +1,7 @@
 """The rows of the event store: appends, reads and many streams over HTTP, beside PostgreSQL and Redis."""
+import os
+import sqlite3
+import tempfile
 import time
 
 import harness
@@ -58,6 +61,24 @@ def inflight(run, peer, started):
             run.put('es_inflight_cpu', out['broker_cpu_s'] / out['messages'] * 1e6)
 
 
+# ---- In process ----------------------------------------------------------------------------------------------------
+
+def sqlite_inserts(run, rows):
+    """Events of 1 KiB a second that Python's sqlite3 inserts in this process, durably, so many in a transaction."""
+    with tempfile.TemporaryDirectory(dir=run.args.dir) as work:
+        db = sqlite3.connect(os.path.join(work, 'anchor.db'), isolation_level=None)
+        db.executescript(f'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; '
+                         f'CREATE TABLE {PG} (stream TEXT, revision INTEGER, event BLOB, UNIQUE (stream, revision))')
+        event, count, began = os.urandom(1024), 0, time.monotonic()
+        while (took := time.monotonic() - began) < run.seconds(4, 1):
+            db.execute('BEGIN')
+            db.executemany(f'INSERT INTO {PG} VALUES (?, ?, ?)', ((f'{ES}-{n % 100}', n // 100, event) for n in range(count, count + rows)))
+            db.execute('COMMIT')
+            count += rows
+        db.close()
+    return count / took
+
+
 # ---- Many clients, many events -------------------------------------------------------------------------------------
 
 def declare_fleet(run):
@@ -65,6 +86,11 @@ def declare_fleet(run):
     run.declare('es_fleet_worst', '  the worst second')
     run.declare('es_fleet_cpu', '  CPU of the server us an append', '', 2)
     run.declare('es_fleet_p99', '  p99 us')
+    run.declare('es_fleet_sqlite', '  SQLite in process, one insert of 1 KiB a transaction, inserts/s')
+
+
+def fleet_floor(run):
+    run.put('es_fleet_sqlite', sqlite_inserts(run, 1))
 
 
 def fleet(run, peer, started):
@@ -84,6 +110,11 @@ def declare_batch(run):
                 '200,000')
     run.declare('es_batch_worst', '  the worst second')
     run.declare('es_batch_cpu', '  CPU of the server us an event', '', 2)
+    run.declare('es_batch_sqlite', '  SQLite in process, 1,000 events of 1 KiB a transaction, events/s')
+
+
+def batch_floor(run):
+    run.put('es_batch_sqlite', sqlite_inserts(run, 1000))
 
 
 def batch(run, peer, started):
