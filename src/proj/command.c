@@ -38,6 +38,7 @@ static void applied(struct registry_change *change)
     struct run *r = NULL;
     if (pr == NULL) {
         e = projection_create(p, d, &pr, &c->ec);
+        e = e != ERR_OK ? e : projection_library(p, d->driver, &pr->library, &c->ec);
     }
     e = e != ERR_OK ? e : run_create(pr, d, &r);
     if (e == ERR_OK) {
@@ -83,10 +84,11 @@ static enum err check_views(struct proj *p, struct projection *pr, const struct 
         }
         const char *unseen = registry_unseen(p->registry);
         if (unseen != NULL) {
-            enum err e = ectx_fail(ec, ERR_NOT_READY,
-                                   "view '%.*s' may belong to projection '%s', of which not every "
-                                   "version is understood",
-                                   STR(view), unseen);
+            enum err e =
+                ectx_fail(ec, ERR_NOT_READY,
+                          "view '%.*s' may belong to projection '%s', of which not every "
+                          "version is understood: %s",
+                          STR(view), unseen, registry_unusable(p->registry, str_of(unseen))->text);
             ectx_hint(ec, "start the version of Leat that declared it, or remove it there");
             return e;
         }
@@ -147,16 +149,16 @@ static enum err look_since(struct proj *p, const struct projection *pr, const st
     return room ? since_add(change->since, p->e, d) : ERR_NO_MEMORY;
 }
 
-/* What this build does not understand of a projection would be lost by any change. */
+/* What is not understood of a projection would be lost by any change. */
 static enum err check_usable(struct proj *p, struct str name, struct ectx *ec)
 {
-    const char *why = registry_unusable(p->registry, name);
+    const struct ectx *why = registry_unusable(p->registry, name);
     if (why == NULL) {
         return ERR_OK;
     }
     enum err e = ectx_fail(ec, ERR_NOT_READY, "projection '%.*s' cannot be used: %s",
-                           (int)(name.n > 80 ? 80 : name.n), name.p, why);
-    ectx_hint(ec, "nothing of it was changed: start the version of Leat that declared it");
+                           (int)(name.n > 80 ? 80 : name.n), name.p, why->text);
+    ectx_hint(ec, "nothing of it was changed: %s", why->hint);
     return e;
 }
 

@@ -205,7 +205,7 @@ struct projection {
     bool reaching;       /* it is about to say so */
     char *reached_key;   /* of the record that does; heap */
     bool unreachable;    /* the last attempt to connect the first lane failed */
-    bool unusable;       /* its record cannot be understood: nothing of it is touched */
+    bool unusable;       /* see registry_unusable: nothing of it is touched */
     struct since *since; /* NULL: a record from before there was such a thing */
     bool paused, removing;
     bool remove_sent, gone; /* gone: the log says so; freed when nothing is under way */
@@ -403,8 +403,9 @@ struct registry_change {
     uint64_t retry_ns;
     bool sent;
 };
-/* Why the record of this projection cannot be understood; NULL: it can, or there is none. */
-const char *registry_unusable(const struct registry *g, struct str name);
+/* Why this projection cannot be used (its record is not understood, its library is missing); NULL:
+ * it can, or there is none. */
+const struct ectx *registry_unusable(const struct registry *g, struct str name);
 /* A projection of which a version is not understood, and so not its views; NULL: there is none. */
 const char *registry_unseen(const struct registry *g);
 bool registry_is_busy(const struct registry *g, struct str name);
@@ -421,6 +422,7 @@ void pause_begin(struct pause *p, uint64_t now); /* what may fail begins */
 void pause_grow(struct pause *p, uint64_t now);  /* it has failed */
 MUST_USE enum err projection_library(struct proj *p, const struct target_driver *driver,
                                      struct target_library **out, struct ectx *ec);
+/* Its library is still to be found: without it, it is unusable. */
 MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
                                     struct ectx *ec);
 void projection_destroy(struct projection *pr);

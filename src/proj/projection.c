@@ -65,11 +65,6 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
     if (p->count == PROJ_MAX) {
         return ectx_fail(ec, ERR_LIMIT, "there are %u projections, the most that may be", PROJ_MAX);
     }
-    struct target_library *library = NULL;
-    enum err e = projection_library(p, d->driver, &library, ec);
-    if (e != ERR_OK) {
-        return e;
-    }
     struct projection *pr = mem_new(struct projection);
     char *name = str_dup_z(d->name);
     char *target = str_dup_z(d->target);
@@ -91,7 +86,6 @@ MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projec
     pr->target = str_of(target);
     pr->where = str_of(where);
     pr->driver = d->driver;
-    pr->library = library;
     pr->lane_count = 1;
     pr->lane_goal = 1;
     list_init(&pr->runs);

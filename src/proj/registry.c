@@ -35,7 +35,7 @@ struct registry {
     bool reading, busy; /* busy: a call is under way */
     int64_t end;
     struct list found;    /* of struct found, while it reads */
-    struct list unusable; /* likewise, for good: their texts say why */
+    struct list unusable; /* likewise, for good */
     struct list changes;  /* on their way */
     uint64_t retry_ns;
 };
@@ -43,6 +43,7 @@ struct found {
     struct list link;
     char *name, *text; /* heap; text NULL: gone */
     bool unseen;       /* of one of its versions nothing is known, not even its views */
+    struct ectx why;   /* of an unusable one */
 };
 
 MUST_USE enum err registry_create(struct proj *p, struct registry **out)
@@ -186,6 +187,11 @@ static enum err make_projection(struct proj *p, struct found *f, struct arena *a
             (void)ectx_fail(ec, e, "the record of projection '%s' cannot be read", f->name);
         }
     }
+    if (e != ERR_OK) { /* a hint is for who writes a definition */
+        ectx_hint(ec, "start the version of Leat that declared it");
+    } else if (pr != NULL) {
+        e = projection_library(p, pr->driver, &pr->library, ec);
+    }
     if (pr != NULL) {
         const struct json *paused = json_get(v, "paused");
         const struct json *removing = json_get(v, "removing");
@@ -217,14 +223,14 @@ static bool take_reached(struct registry *g, const struct found *f)
 
 /* Its name stays taken, with the reason. The others are not to blame (a library that is missing, a
  * definition of a later build). */
-static enum err keep_unusable(struct registry *g, struct found *f, const struct ectx *why)
+static void keep_unusable(struct registry *g, struct found *f, const struct ectx *why)
 {
     LOG_ERROR("projection.unusable", KV_Z("projection", f->name), KV_ERR(why));
+    f->why = *why;
     mem_free(f->text);
-    f->text = str_dup_z(str_of(why->text));
+    f->text = NULL;
     list_remove(&f->link);
     list_push_back(&g->unusable, &f->link);
-    return f->text == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
 static void finish(struct registry *g, enum err e, struct ectx *ec)
@@ -240,26 +246,26 @@ static void finish(struct registry *g, enum err e, struct ectx *ec)
             arena_reset(&a, 0);
             bad = make_projection(g->p, f, &a, &own);
         }
-        bool kept = bad != ERR_OK && bad != ERR_NO_MEMORY;
-        bad = kept ? keep_unusable(g, f, &own) : bad;
+        if (bad != ERR_OK && bad != ERR_NO_MEMORY) {
+            keep_unusable(g, f, &own);
+            continue;
+        }
         if (bad != ERR_OK) {
             e = bad;
             *ec = own;
         }
-        if (!kept) {
-            found_free(f);
-        }
+        found_free(f);
     }
     arena_deinit(&a);
     proj_ready(g->p, e, ec);
 }
 
-const char *registry_unusable(const struct registry *g, struct str name)
+const struct ectx *registry_unusable(const struct registry *g, struct str name)
 {
     LIST_FOR_EACH (link, next, &((struct registry *)(uintptr_t)g)->unusable) {
         const struct found *f = CONTAINER_OF(link, struct found, link);
         if (str_eq_z(name, f->name)) {
-            return f->text;
+            return &f->why;
         }
     }
     return NULL;

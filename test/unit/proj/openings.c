@@ -1,4 +1,5 @@
 /* Versions that cannot be opened, and what that means for those that are at work. */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -437,6 +438,7 @@ static void check_no_view_is_taken(uint32_t version)
     (void)snprintf(text, sizeof(text), other, w.target[0] == 0 ? "sqlite:views.db" : w.target);
     assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_NOT_READY);
     assert_non_null(strstr(ec.text, "view 'more' may belong to projection 'sums'"));
+    assert_non_null(strstr(ec.text, "'versiom'"));
     world_kill(&w, 0);
     write_record(&w, was.text);
     world_up(&w, 0);
@@ -490,4 +492,59 @@ TEST_ON_BOTH(a_kept_version_that_cannot_be_opened_is_not_the_one_that_is_built)
         world_check(&w, "");
         world_deinit(&w);
     }
+}
+
+/* The machine's libraries, but for the one that is missing. */
+static const char *missing;
+void *dlopen(const char *file, int mode)
+{
+    void *(*machine)(const char *, int) = NULL;
+    void *found = dlsym(RTLD_NEXT, "dlopen");
+    memcpy(&machine, &found, sizeof(found));
+    return machine(missing != NULL && file != NULL && strcmp(file, missing) == 0
+                       ? "/nowhere/that-is-missing.so"
+                       : file,
+                   mode);
+}
+
+/* A database's library that is missing is told by name. What is declared is known all the same: its
+ * views stay its own, and others may be declared. */
+TEST(a_library_that_is_missing_hinders_no_other_projection)
+{
+    static const char other[] = "projection: other\nsource: { topics: [events] }\n"
+                                "target: \"sqlite:other.db\"\n"
+                                "tables: { %s: { columns: { k: text }, key: k } }\nmaps:\n"
+                                "  - type: Added\n    upsert: { table: %s, key: { k: $key } }\n";
+    struct record_found was;
+    struct record_found is;
+    char text[2048];
+    struct world w;
+    struct ectx ec;
+    server_on_postgres = true;
+    world_begin_settled(&w, 52);
+    world_kill(&w, 0);
+    read_record(&w, &was);
+    missing = "libpq.so.5";
+    world_up(&w, 0);
+    world_run(&w, 1000);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_NOT_READY);
+    assert_non_null(strstr(ec.text, "'sums' cannot be used: could not load libpq.so.5"));
+    assert_non_null(strstr(ec.hint, "install the package libpq5"));
+    assert_non_null(strstr(run_find(sums(&w), 1)->error.text, "could not load libpq.so.5"));
+    (void)snprintf(text, sizeof(text), other, "keys", "keys");
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_EXISTS);
+    assert_string_equal(ec.text, "view 'keys' belongs to projection 'sums'");
+    (void)snprintf(text, sizeof(text), other, "more", "more");
+    assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+    world_say(&w, 20, 0);
+    world_run(&w, 1000);
+    read_record(&w, &is);
+    assert_string_equal(is.text, was.text);
+    world_kill(&w, 0);
+    missing = NULL;
+    world_up(&w, 0);
+    world_until(&w, world_settled, 60000);
+    world_check(&w, "");
+    server_on_postgres = false;
+    world_deinit(&w);
 }
