@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "proj/proj_int.h"
 #include "server.h"
 #include "world.h"
 
@@ -152,6 +153,129 @@ TEST(query_pages_show_each_row_once)
             assert_string_equal(flat, descending == 1 ? "41025" : "02514");
         }
     }
+    arena_deinit(&arena);
+    world_deinit(&w);
+}
+
+/* A page ends at 16 MiB, whatever the limit is: the next one goes on behind it. */
+TEST(query_cuts_a_page_that_is_too_large)
+{
+    enum { ROWS = 20, ROW_BYTES = 1000000 };
+    struct world w;
+    struct arena arena;
+    struct ectx ec;
+    char sql[256];
+    world_begin(&w, 13, 0);
+    assert_int_equal(
+        world_command(&w, PROJ_APPLY,
+                      "projection: notes\n"
+                      "source: { topics: [ events ] }\n"
+                      "target: \"sqlite:views.db\"\n"
+                      "tables: { notes: { columns: { k: integer, note: text }, key: k } }\n"
+                      "maps:\n"
+                      "  - { type: Said, upsert: { table: notes, key: { k: /data/k } } }\n",
+                      &ec),
+        ERR_OK);
+    arena_init(&arena, 128u << 20);
+    struct asking a = {.q = {.view = STR_LIT("notes"), .limit = 1000, .arena = &arena}};
+    for (int i = 0; i < 200 && ask(&w, &a) != ERR_OK; i++) {
+        world_run(&w, 100);
+    }
+    assert_int_equal(a.q.row_count, 0);
+    snprintf(sql, sizeof(sql),
+             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT "
+             "INTO notes__v1 SELECT i, hex(zeroblob(%d)) FROM n",
+             ROWS - 1, ROW_BYTES / 2);
+    world_change_target(&w, sql);
+    size_t next = 0;
+    size_t pages = 0;
+    do {
+        assert_int_equal(ask(&w, &a), ERR_OK);
+        assert_in_range(a.q.rows.n, 1, (16u << 20) + ROW_BYTES + 100);
+        struct str rest = a.q.rows;
+        for (size_t i = 0; i < a.q.row_count; i++) { /* in their order, none twice, none left out */
+            char head[40];
+            int n = snprintf(head, sizeof(head), "%c{\"k\":%zu,\"note\":\"", i == 0 ? '[' : ',',
+                             next++);
+            assert_true(rest.n > (size_t)n && memcmp(rest.p, head, (size_t)n) == 0);
+            rest = str_make(rest.p + n + ROW_BYTES + 2, rest.n - (size_t)n - ROW_BYTES - 2);
+        }
+        assert_true(str_eq_z(rest, "]"));
+        a.q.cursor = a.q.next_cursor;
+        pages++;
+    } while (!str_is_null(a.q.next_cursor));
+    assert_int_equal(next, ROWS);
+    assert_int_equal(pages, 2);
+    arena_deinit(&arena);
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
+/* As many queries as may run at once; one more is to come again. */
+TEST(query_is_refused_where_too_many_run)
+{
+    struct world w;
+    struct arena arena;
+    struct asking all[PROJ_QUERIES_MAX + 1];
+    begin(&w);
+    arena_init(&arena, 4u << 20);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        all[i] = (struct asking){.q = {.view = STR_LIT("keys"), .arena = &arena, .done = asked}};
+        proj_query(w.nodes[0].proj, &all[i].q);
+    }
+    assert_true(all[PROJ_QUERIES_MAX].done);
+    assert_int_equal(all[PROJ_QUERIES_MAX].q.err, ERR_AGAIN);
+    assert_string_equal(all[PROJ_QUERIES_MAX].q.ec.text, "64 queries are under way");
+    for (size_t i = 0; i < PROJ_QUERIES_MAX; i++) {
+        for (int k = 0; k < 1000000 && !all[i].done; k++) {
+            world_step(&w);
+        }
+        assert_int_equal(all[i].q.err, ERR_OK);
+        assert_int_equal(all[i].q.row_count, 5);
+    }
+    assert_int_equal(ask(&w, &all[PROJ_QUERIES_MAX]), ERR_OK);
+    arena_deinit(&arena);
+    world_deinit(&w);
+}
+
+/* A driver that notes how long a statement may take, and gives it less. */
+static const struct target_driver *timed_driver;
+static uint64_t timed_asked_ns, timed_given_ns;
+static void set_timeout(struct target_db *db, uint64_t ns)
+{
+    timed_asked_ns = ns;
+    timed_driver->set_timeout(db, timed_given_ns == 0 ? ns : timed_given_ns);
+}
+
+/* A query has ten seconds; one that needs more is broken off, and the next one runs. */
+TEST_ON_BOTH(query_that_takes_too_long_is_broken_off)
+{
+    struct world w;
+    struct arena arena;
+    begin(&w);
+    arena_init(&arena, 4u << 20);
+    world_change_target(
+        &w, "INSERT INTO keys__v1 (k, count, sum) WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL "
+            "SELECT i + 1 FROM n WHERE i < 200000) SELECT 'x' || i, i, 0 FROM n");
+    struct projection *pr =
+        CONTAINER_OF(w.nodes[0].proj->projections.next, struct projection, link);
+    timed_driver = pr->driver;
+    struct target_driver timed = *pr->driver;
+    timed.set_timeout = set_timeout;
+    pr->driver = &timed;
+    const struct proj_order order[] = {{STR_LIT("count"), true}}; /* no index has it */
+    struct asking a = {.q = {.view = STR_LIT("keys"),
+                             .order = order,
+                             .order_count = 1,
+                             .limit = 1,
+                             .arena = &arena}};
+    timed_given_ns = 1000000;
+    assert_int_equal(ask(&w, &a), ERR_REQUEST_TIMED_OUT);
+    assert_int_equal(timed_asked_ns, 10000000000u);
+    timed_given_ns = 0;
+    assert_int_equal(ask(&w, &a), ERR_OK);
+    assert_int_equal(a.q.row_count, 1);
+    pr->driver = timed_driver;
     arena_deinit(&arena);
     world_deinit(&w);
 }
