@@ -378,14 +378,14 @@ _leat() {
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' ;;
     'projection apply') _arguments \
-        '--follow[until it is served and has caught up, with a bar]' \
+        '--follow[until it has caught up and is served, or waits for a switch; with a bar]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \
         '--help[tell about this command]' \
         '*:file:_files' ;;
     'projection rebuild') _arguments \
-        '--follow[until it is served and has caught up, with a bar]' \
+        '--follow[until it has caught up and is served, or waits for a switch; with a bar]' \
         '--output=[text (for people) or json]:FORMAT:(text json)' \
         '--http=[leat'\''s HTTP address; else LEAT_HTTP, else 127.0.0.1\:8080]:HOST\:PORT: ' \
         '--timeout=[how long to wait for an answer (10)]:SECONDS: ' \

@@ -168,7 +168,8 @@ static const struct option AGAINST_LOG[] = {
     {OPT_AGAINST_LOG, 0, "--against-log", NULL, "try it on every event of the log (needed)", false},
 };
 static const struct option BUILD[] = {
-    {OPT_FOLLOW, 'f', "--follow", NULL, "until it is served and has caught up, with a bar", false},
+    {OPT_FOLLOW, 'f', "--follow", NULL,
+     "until it has caught up and is served, or waits for a switch; with a bar", false},
 };
 static const struct option DROP_VERSION[] = {
     {OPT_VERSION, 0, "--version", "N", "which version (needed)", false},
@@ -360,7 +361,8 @@ const struct command COMMANDS[] = {
      "leat projection template event_store order | leat projection apply -\tthe textbook table",
      NO_OPTIONS, false, true, true, run_projection_template},
     {"projection", "apply", "FILE", 1, 1, "Declare a projection, or its next version",
-     "A new version is built beside the one that is served, and served when it has caught up.",
+     "A new version is built beside the one that is served, and served when it has caught up;\n"
+     "with `switch: manual` when `leat projection switch` says so.",
      "leat projection apply orders.yaml --follow\tuntil it is served", OPTIONS(BUILD), false, true,
      true, run_projection_apply},
     {"projection", "rebuild", "NAME", 1, 1, "Build the tables anew, beside the served ones", NULL,
