@@ -15,6 +15,7 @@
 #include "json/json.h"
 
 #define CHECK_READ_BYTES   (1u << 20)
+#define CHECK_WAIT_NS      100000000u /* for an engine that has nothing yet */
 #define CHECK_RESULT_BYTES (16u << 20)
 #define CHECK_PAGES_MAX    65536 /* of 4 KiB: 256 MiB */
 #define CHECK_PARKED_SHOWN 100u
@@ -254,10 +255,10 @@ static void read_done(struct engine_read *r)
         return;
     }
     c->held = true;
-    if (r->next_offset <= c->apply_read.from) { /* a hole at the end */
+    if (r->next_offset <= c->apply_read.from) { /* nothing yet; a hole is passed by */
         engine_read_release(c->p->e, r);
         c->held = false;
-        c->apply_read.from = c->end;
+        arena_reset(&c->arena, CHECK_READ_BYTES);
         next(c);
         return;
     }
@@ -305,6 +306,7 @@ static void next(struct check *c)
                                        .partition = c->partition,
                                        .offset = c->apply_read.from,
                                        .max_bytes = CHECK_READ_BYTES,
+                                       .wait_ns = CHECK_WAIT_NS,
                                        .arena = &c->arena,
                                        .done = read_done,
                                        .ctx = c};
