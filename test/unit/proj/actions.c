@@ -104,7 +104,7 @@ static void begin(struct world *w, uint64_t seed, bool bad, int64_t from[WORLD_P
     }
 }
 
-TEST_ON_BOTH(actions_follow_from_live_events_only)
+TEST_WORLD_ON_BOTH(actions_follow_from_live_events_only)
 {
     struct world w;
     int64_t from[WORLD_PARTS];
@@ -180,7 +180,7 @@ TEST(what_comes_after_the_declaration_is_live)
 }
 
 /* Version 2 also reads a topic that was full before: that is history too. */
-TEST(a_topic_that_a_later_version_adds_begins_with_history)
+TEST_WORLD(a_topic_that_a_later_version_adds_begins_with_history)
 {
     struct world w;
     struct ectx ec;
@@ -219,7 +219,7 @@ static bool one_is_sent(struct world *w)
     return w->nodes[0].append != NULL;
 }
 
-TEST(actions_that_come_while_others_are_sent_are_sent_too)
+TEST_WORLD(actions_that_come_while_others_are_sent_are_sent_too)
 {
     struct world w;
     int64_t from[WORLD_PARTS];

@@ -44,7 +44,7 @@ static const char *check(struct world *w, const char *text, uint64_t events_max,
     return out;
 }
 
-TEST(check_shows_what_a_definition_would_make)
+TEST_WORLD(check_shows_what_a_definition_would_make)
 {
     struct world w;
     struct worst_config cfg;
@@ -99,7 +99,7 @@ static void begin_with_one(struct world *w, uint64_t seed, uint64_t check_ns)
 }
 
 /* The scratch is SQLite, whatever the target: what only PostgreSQL understands is told. */
-TEST(check_tells_of_sql_that_its_database_reads_otherwise)
+TEST_WORLD(check_tells_of_sql_that_its_database_reads_otherwise)
 {
     static const char text[] = "projection: own\n"
                                "source: { topics: events }\n"
@@ -118,7 +118,7 @@ TEST(check_tells_of_sql_that_its_database_reads_otherwise)
 }
 
 /* A check has one of few workers, and its SQL may have no end. */
-TEST(check_breaks_off_sql_that_has_no_end)
+TEST_WORLD(check_breaks_off_sql_that_has_no_end)
 {
     static const char text[] = "projection: own\n"
                                "source: { topics: events }\n"
@@ -138,7 +138,7 @@ TEST(check_breaks_off_sql_that_has_no_end)
 }
 
 /* A view of another projection has every column that some look-up of it names. */
-TEST(check_knows_all_columns_of_views_of_others)
+TEST_WORLD(check_knows_all_columns_of_views_of_others)
 {
     static const char text[] =
         "projection: mine\n"

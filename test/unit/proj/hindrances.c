@@ -63,7 +63,7 @@ static bool three_is_served(struct world *w)
 
 /* A view of somebody's own on top of ours goes on with the next version, if that has the columns.
  * If not, the switch says so and waits; the connection is as good as before. */
-TEST(a_view_on_top_of_ours_stays_or_is_told)
+TEST_WELL_BEHAVED(a_view_on_top_of_ours_stays_or_is_told, "counts attempts within a time")
 {
     struct world w;
     struct ectx ec;
@@ -106,7 +106,8 @@ static void refuse(struct world *w, const char *when)
     world_change_target(w, sql);
 }
 
-TEST(a_view_that_is_read_for_long_does_not_hold_the_served_version)
+TEST_WELL_BEHAVED(a_view_that_is_read_for_long_does_not_hold_the_served_version,
+                  "counts attempts within a time")
 {
     struct world w;
     server_on_postgres = true;
@@ -146,7 +147,8 @@ static void done_once(struct proj_command *c)
 }
 
 /* A version that cannot be dropped now: who asked is told in time, and so is he at a stop. */
-TEST(a_table_that_is_read_for_long_does_not_hold_the_served_version)
+TEST_WELL_BEHAVED(a_table_that_is_read_for_long_does_not_hold_the_served_version,
+                  "counts attempts within a time")
 {
     for (int stops = 0; stops < 2; stops++) {
         struct world w;
@@ -222,7 +224,7 @@ TEST(a_version_that_is_being_dropped_is_not_declared_again)
 }
 
 /* A switch that could be tried again is answered when the process stops. */
-TEST_ON_BOTH(a_switch_that_is_under_way_at_a_stop_is_answered)
+TEST_WORLD_ON_BOTH(a_switch_that_is_under_way_at_a_stop_is_answered)
 {
     struct world w;
     world_begin_settled(&w, 54);
@@ -251,7 +253,8 @@ static bool is_indexing(struct projection *pr)
 
 /* Indexes that cannot be made are not tried all the time. When they can, also with the connection
  * lost meanwhile and no event in sight, the version is served. */
-TEST_ON_BOTH(indexes_that_cannot_be_made_are_told_and_tried_less_and_less)
+TEST_WELL_BEHAVED_ON_BOTH(indexes_that_cannot_be_made_are_told_and_tried_less_and_less,
+                          "counts attempts within a time")
 {
     struct world w;
     world_begin_settled(&w, 55);
@@ -282,7 +285,7 @@ TEST_ON_BOTH(indexes_that_cannot_be_made_are_told_and_tried_less_and_less)
 
 /* A text that no index would take is refused before there is one, so that rows do not depend on
  * when that is; in a column that is not indexed it may be long. */
-TEST_ON_BOTH(a_text_that_is_too_long_for_an_index_is_parked)
+TEST_WORLD_ON_BOTH(a_text_that_is_too_long_for_an_index_is_parked)
 {
     static const char definition[] =
         "projection: sums\n"

@@ -41,7 +41,8 @@ static size_t settled_connections(struct world *w, size_t want)
 
 /* One for each that keeps up. Those that are far behind have more, up to a limit for all of them.
  */
-TEST(projections_write_on_one_connection_each_while_they_keep_up)
+TEST_WELL_BEHAVED(projections_write_on_one_connection_each_while_they_keep_up,
+                  "how far it is behind decides")
 {
     struct world w;
     struct worst_config cfg;
@@ -92,7 +93,8 @@ static struct proj_version_status only_version(struct world *w, struct arena *a)
 }
 
 /* A server that has no connection to spare is told by name and tried again; no event is parked. */
-TEST(a_projection_waits_for_a_server_with_too_many_connections)
+TEST_WELL_BEHAVED(a_projection_waits_for_a_server_with_too_many_connections,
+                  "looks at when it tries again")
 {
     struct world w;
     struct worst_config cfg;
@@ -195,7 +197,8 @@ static void hold(struct work *w)
 
 /* A second connection that is being opened has read what was served before a switch that ends
  * meanwhile: what the switch said stays. */
-TEST(a_lane_that_opens_slowly_does_not_take_a_switch_back)
+TEST_WELL_BEHAVED(a_lane_that_opens_slowly_does_not_take_a_switch_back,
+                  "how far it is behind decides")
 {
     struct world w;
     struct ectx ec;
@@ -235,7 +238,8 @@ TEST(a_lane_that_opens_slowly_does_not_take_a_switch_back)
 }
 
 /* When the server has no second connection to give, one is asked for every 10 seconds. */
-TEST(a_refused_connection_is_not_asked_for_all_the_time)
+TEST_WELL_BEHAVED(a_refused_connection_is_not_asked_for_all_the_time,
+                  "counts attempts within a time")
 {
     struct world w;
     struct ectx ec;
@@ -308,7 +312,7 @@ static void check_stopped(struct world *w)
 
 /* A version that has stopped keeps the next one neither from being built on four connections nor
  * from going back to one, nor from being served; and says all the time why it stopped and where. */
-TEST(a_version_that_stopped_does_not_hold_the_lanes)
+TEST_WELL_BEHAVED(a_version_that_stopped_does_not_hold_the_lanes, "how far it is behind decides")
 {
     struct world w;
     struct ectx ec;
@@ -360,7 +364,8 @@ static bool one_is_gone(struct world *w)
 }
 
 /* A version whose table is gone is open on no connection: the others go to four and back to one. */
-TEST(a_version_whose_table_is_gone_does_not_hold_the_lanes)
+TEST_WELL_BEHAVED(a_version_whose_table_is_gone_does_not_hold_the_lanes,
+                  "how far it is behind decides")
 {
     struct world w;
     struct ectx ec;
@@ -387,7 +392,7 @@ TEST(a_version_whose_table_is_gone_does_not_hold_the_lanes)
 
 /* One of four connections breaks, and there is none to have in its place: the projection goes on
  * with one, and its target is no more out of reach than before: it can be removed. */
-TEST(a_connection_that_is_not_had_again_does_not_make_the_target_unreachable)
+TEST_WORLD(a_connection_that_is_not_had_again_does_not_make_the_target_unreachable)
 {
     struct world w;
     struct ectx ec;
@@ -467,7 +472,7 @@ TEST(a_connection_that_breaks_during_a_drop_is_opened_when_that_is_over)
 
 /* A projection over one partition, or over several that would share a connection, needs no other.
  */
-TEST(a_projection_over_one_partition_has_one_lane)
+TEST_WORLD(a_projection_over_one_partition_has_one_lane)
 {
     struct world w;
     struct worst_config cfg;
@@ -512,7 +517,7 @@ static void waited(struct proj_wait *call)
 }
 
 /* While shards are claimed on another lane, their lag is counted from where they were. */
-TEST(lag_does_not_jump_when_lanes_change)
+TEST_WELL_BEHAVED(lag_does_not_jump_when_lanes_change, "looks at a moment of one claim")
 {
     struct world w;
     uint64_t more = 0;

@@ -18,7 +18,7 @@ static void say(struct world *w, const char *n)
 
 /* The connection was lost while nothing happened, and a version that is to be opened is the first
  * to see it. Keys that are parked in the other one stay parked, and can be tried again. */
-TEST(a_parked_key_is_not_overtaken_after_a_version_found_no_connection)
+TEST_WORLD(a_parked_key_is_not_overtaken_after_a_version_found_no_connection)
 {
     struct world w;
     struct ectx ec;
@@ -60,7 +60,7 @@ static bool two_is_read_only(struct world *w)
 
 /* Behind its name is a server that cannot be written to, and later one that can: only a new
  * connection finds it. */
-TEST(a_connection_that_cannot_write_is_made_anew)
+TEST_WORLD(a_connection_that_cannot_write_is_made_anew)
 {
 #define EACH_DATABASE(what)                                                                    \
     "SET transaction_read_only = off; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I " what "'" \
@@ -104,7 +104,7 @@ static bool two_has_failed(struct world *w)
     "BEGIN SELECT RAISE(ABORT, 'no room for it'); END"
 
 /* Also not where that one writes with several connections, and loses them. */
-TEST(a_version_that_cannot_be_opened_does_not_hold_several_connections)
+TEST_WORLD(a_version_that_cannot_be_opened_does_not_hold_several_connections)
 {
     struct world w;
     server_on_postgres = true;
@@ -136,7 +136,7 @@ TEST(a_version_that_cannot_be_opened_does_not_hold_several_connections)
 }
 
 /* What is in the way of one version alone is in nobody else's. */
-TEST_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
+TEST_WORLD_ON_BOTH(a_version_that_cannot_be_opened_does_not_hold_the_served_one)
 {
     struct world w;
     world_begin_settled(&w, 42);

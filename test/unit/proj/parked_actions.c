@@ -36,7 +36,7 @@ static bool are_appended(struct world *w)
     return w->appended.count == awaited && w->nodes[0].append == NULL;
 }
 
-TEST_ON_BOTH(actions_of_a_key_that_is_skipped_go_at_once)
+TEST_WORLD_ON_BOTH(actions_of_a_key_that_is_skipped_go_at_once)
 {
     struct world w;
     struct ectx ec;
@@ -106,7 +106,7 @@ static void check_count(struct world *w, const char *sql, const char *want)
     assert_string_equal(world_rows(w, sql, got, sizeof(got)), line);
 }
 
-TEST_ON_BOTH(a_version_that_applies_what_the_served_one_has_parked_makes_its_actions)
+TEST_WORLD_ON_BOTH(a_version_that_applies_what_the_served_one_has_parked_makes_its_actions)
 {
     struct world w;
     struct ectx ec;
@@ -146,7 +146,7 @@ TEST_ON_BOTH(a_version_that_applies_what_the_served_one_has_parked_makes_its_act
 }
 
 /* What waits is parked in the served one only after the next one has applied it. */
-TEST_ON_BOTH(what_the_served_version_parks_later_keeps_its_actions)
+TEST_WORLD_ON_BOTH(what_the_served_version_parks_later_keeps_its_actions)
 {
     struct world w;
     begin(&w, 6);
@@ -168,7 +168,7 @@ TEST_ON_BOTH(what_the_served_version_parks_later_keeps_its_actions)
 }
 
 /* A transaction that began before a switch and ended after it has left its rows waiting. */
-TEST_ON_BOTH(what_waits_in_the_version_that_is_served_is_sent)
+TEST_WORLD_ON_BOTH(what_waits_in_the_version_that_is_served_is_sent)
 {
     struct world w;
     begin(&w, 8);
@@ -192,7 +192,7 @@ TEST_ON_BOTH(what_waits_in_the_version_that_is_served_is_sent)
 /* Of a key that is tried again here, another process may have a partition, with more events than
  * are tried at a time: what is ours is tried. The key stays parked, and that is said, whether
  * anything of it was here or not. */
-TEST_ON_BOTH(a_retry_says_that_a_key_has_events_of_another_process)
+TEST_WORLD_ON_BOTH(a_retry_says_that_a_key_has_events_of_another_process)
 {
     struct world w;
     struct ectx ec;

@@ -352,7 +352,7 @@ TEST(postgres_limits_what_writes)
 }
 
 /* Versions go, by themselves and on command, when their connection was lost just before. */
-TEST(postgres_versions_are_dropped_after_a_lost_connection)
+TEST_WORLD(postgres_versions_are_dropped_after_a_lost_connection)
 {
     struct world w;
     struct worst_config cfg;

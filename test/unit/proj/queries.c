@@ -63,7 +63,7 @@ static void expect_rows(struct asking *a, const char *want)
     assert_string_equal(got, want);
 }
 
-TEST(query_filters_and_orders)
+TEST_WORLD(query_filters_and_orders)
 {
     struct world w;
     struct arena arena;
@@ -97,7 +97,7 @@ TEST(query_filters_and_orders)
 }
 
 /* A connection that was lost is no fault of whoever asks, and the next query has a new one. */
-TEST(query_says_again_when_the_connection_is_lost)
+TEST_WORLD(query_says_again_when_the_connection_is_lost)
 {
     struct world w;
     struct arena arena;
@@ -117,7 +117,7 @@ TEST(query_says_again_when_the_connection_is_lost)
 }
 
 /* Page by page, each row once, however the pages are cut, and whatever is written meanwhile. */
-TEST(query_pages_show_each_row_once)
+TEST_WORLD(query_pages_show_each_row_once)
 {
     struct world w;
     struct arena arena;
@@ -280,7 +280,7 @@ TEST_ON_BOTH(query_that_takes_too_long_is_broken_off)
     world_deinit(&w);
 }
 
-TEST(query_says_what_is_wrong)
+TEST_WORLD(query_says_what_is_wrong)
 {
     struct world w;
     struct arena arena;
@@ -327,7 +327,7 @@ TEST(query_says_what_is_wrong)
 }
 
 /* PostgreSQL compares no JSON: a view answers alike wherever it is. */
-TEST_ON_BOTH(query_compares_no_json)
+TEST_WORLD_ON_BOTH(query_compares_no_json)
 {
     struct world w;
     struct worst_config cfg;
@@ -390,7 +390,7 @@ static void listed(struct proj_parked_list *l)
 {
     CONTAINER_OF(l, struct listing, l)->done = true;
 }
-TEST(query_lists_parked_keys)
+TEST_WORLD(query_lists_parked_keys)
 {
     struct world w;
     struct arena arena;
@@ -424,7 +424,7 @@ TEST(query_lists_parked_keys)
 }
 
 /* A key that is parked in several partitions is one line, and shows what a skip would drop. */
-TEST_ON_BOTH(query_lists_a_key_of_several_partitions_once)
+TEST_WORLD_ON_BOTH(query_lists_a_key_of_several_partitions_once)
 {
     struct world w;
     struct arena arena;

@@ -48,7 +48,7 @@ static void was_read(struct proj_query *q)
 }
 
 /* A query knows the columns from the definition: that stays until the query has been answered. */
-TEST_ON_BOTH(a_query_that_is_under_way_ends_before_its_version_goes)
+TEST_WORLD_ON_BOTH(a_query_that_is_under_way_ends_before_its_version_goes)
 {
     struct reader readers[8];
     for (uint64_t seed = 1; seed <= server_seeds(5); seed++) {
@@ -84,7 +84,7 @@ TEST_ON_BOTH(a_query_that_is_under_way_ends_before_its_version_goes)
 
 /* A switch that could be tried again is not, when its version has begun to go meanwhile: who asked
  * for it is told, and nothing of it is left. */
-TEST_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
+TEST_WORLD_ON_BOTH(a_switch_that_is_under_way_when_its_projection_goes_is_answered)
 {
     struct world w;
     begin(&w, 4);
@@ -152,7 +152,7 @@ static void check_nothing_left(struct world *w)
 }
 
 /* Else the next projection of that name would find positions and rows that are not its own. */
-TEST_ON_BOTH(a_removal_drops_versions_that_no_definition_speaks_of)
+TEST_WORLD_ON_BOTH(a_removal_drops_versions_that_no_definition_speaks_of)
 {
     struct world w;
     struct ectx ec;
@@ -199,7 +199,7 @@ TEST_ON_BOTH(a_number_that_comes_again_takes_nothing_over)
 }
 
 /* What is served is not among the versions: a hand in the target, or another state of it. */
-TEST_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
+TEST_WORLD_ON_BOTH(a_switch_ends_although_the_served_version_is_unknown)
 {
     struct world w;
     struct ectx ec;
@@ -237,7 +237,7 @@ static void watch_drops(struct world *w)
 
 /* The log says that a version went, and takes another one of its number: a power cut must not bring
  * back the tables and positions of the old one. */
-TEST(a_drop_is_on_the_disk_before_it_counts_on_postgres)
+TEST_WORLD(a_drop_is_on_the_disk_before_it_counts_on_postgres)
 {
     struct world w;
     struct ectx ec;

@@ -19,7 +19,7 @@ static void begin(struct world *w)
     }
 }
 
-TEST_ON_BOTH(projection_follows_the_log)
+TEST_WORLD_ON_BOTH(projection_follows_the_log)
 {
     struct world w;
     struct worst_config cfg;
@@ -105,7 +105,7 @@ static void set_epochs(struct world *w, const char *sql)
 }
 
 /* A group that was deleted gives epochs from the beginning again; the target has later ones. */
-TEST(projection_goes_on_when_its_group_was_deleted)
+TEST_WORLD(projection_goes_on_when_its_group_was_deleted)
 {
     struct world w;
     struct worst_config cfg;
@@ -165,7 +165,7 @@ static bool has_stopped(struct world *w)
 }
 
 /* What was read ahead of other partitions when an event stops a version is read again after it. */
-TEST_ON_BOTH(projection_that_stopped_goes_on_without_a_gap)
+TEST_WORLD_ON_BOTH(projection_that_stopped_goes_on_without_a_gap)
 {
     struct world w;
     struct worst_config cfg;
@@ -208,7 +208,7 @@ TEST_ON_BOTH(projection_that_stopped_goes_on_without_a_gap)
 
 /* What is parked is bounded: beyond, nothing of the step is kept, and the version stops and says
  * why. It goes on when somebody has given a key up. */
-TEST_ON_BOTH(projection_with_too_many_parked_events_stops_and_says_so)
+TEST_WORLD_ON_BOTH(projection_with_too_many_parked_events_stops_and_says_so)
 {
     static const char bad[] = "{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}";
     static const char good[] = "{\"eventType\":\"Added\",\"data\":{\"n\":1}}";

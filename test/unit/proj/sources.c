@@ -33,7 +33,7 @@ static bool three_is_served(struct world *w)
     return world_served(w) == 3;
 }
 
-TEST_ON_BOTH(a_version_may_read_a_topic_less_or_more)
+TEST_WORLD_ON_BOTH(a_version_may_read_a_topic_less_or_more)
 {
     struct world w;
     struct worst_config cfg;

@@ -80,7 +80,7 @@ static enum err command(struct world *w, enum proj_command_kind kind, const char
 }
 
 /* A view has one owner, in whatever target, from the moment its declaration is on its way. */
-TEST_ON_BOTH(projection_view_of_another_is_refused_in_any_target)
+TEST_WORLD_ON_BOTH(projection_view_of_another_is_refused_in_any_target)
 {
     struct world w;
     struct ectx ec;
@@ -136,7 +136,7 @@ static bool both_are_served(struct world *w)
 
 /* Definitions from before views had one owner may share one: each can be rebuilt, and have a next
  * version, but none takes another's view that it has not. */
-TEST(projection_that_shares_a_view_since_ever_is_rebuilt)
+TEST_WORLD(projection_that_shares_a_view_since_ever_is_rebuilt)
 {
     struct world w;
     struct ectx ec;
@@ -145,6 +145,7 @@ TEST(projection_that_shares_a_view_since_ever_is_rebuilt)
     begin(&w, 40);
     (void)counts(&w, "first", 1, "counted", NULL, text, sizeof(text));
     assert_int_equal(command(&w, PROJ_APPLY, "first", text, &ec), ERR_OK);
+    world_run(&w, 1000); /* until readers see it */
     (void)worst_each(w.log, PROJ_TOPIC, 0, keep_value, record);
     world_stop(&w, 0);
     replace(record, "projection: first", "projection: second");
@@ -227,7 +228,7 @@ static void check_keys_stay(struct world *w)
 
 /* A table that somebody drops is no event's fault, and none is made empty below a checkpoint: the
  * version stops, also across a restart, until a rebuild has made it again. */
-TEST_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
+TEST_WORLD_ON_BOTH(projection_whose_table_is_gone_stops_until_it_is_rebuilt)
 {
     for (int restarts = 0; restarts < 2; restarts++) {
         struct world w;
@@ -279,7 +280,7 @@ static void check_state(struct world *w, enum proj_state state)
 }
 
 /* The name is free when the removal is answered. */
-TEST_ON_BOTH(projection_is_declared_again_as_soon_as_it_is_removed)
+TEST_WORLD_ON_BOTH(projection_is_declared_again_as_soon_as_it_is_removed)
 {
     struct world w;
     struct ectx ec;
@@ -305,7 +306,7 @@ TEST_ON_BOTH(projection_is_declared_again_as_soon_as_it_is_removed)
 
 /* A target that was mistyped: nothing was ever made there, so nothing is in the way, neither at
  * once nor after a restart. */
-TEST_ON_BOTH(projection_whose_target_was_never_reached_is_removed_at_once)
+TEST_WORLD_ON_BOTH(projection_whose_target_was_never_reached_is_removed_at_once)
 {
     for (int restarts = 0; restarts < 2; restarts++) {
         struct world w;
@@ -374,7 +375,7 @@ static void open_target(struct world *w, struct target_library *l, struct target
 
 /* A target that is away has tables of ours: the removal is refused in time, and nothing is changed;
  * when it is there again it can be removed. */
-TEST_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
+TEST_WORLD_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
 {
     struct world w;
     struct ectx ec;
@@ -438,7 +439,7 @@ TEST(projection_whose_file_is_away_is_not_unknown)
 
 /* The target goes while it is being removed: whoever asked is answered, other commands are told,
  * and it goes on by itself, also in the next process. */
-TEST(projection_is_removed_when_its_target_is_there_again)
+TEST_WORLD(projection_is_removed_when_its_target_is_there_again)
 {
     for (int restarts = 0; restarts < 2; restarts++) {
         struct world w;
@@ -482,7 +483,7 @@ TEST(projection_is_removed_when_its_target_is_there_again)
 }
 
 /* What could not be made has no tables to drop, and another's of the same name is not ours. */
-TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_others)
+TEST_WORLD_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_others)
 {
     struct world w;
     struct ectx ec;
@@ -500,7 +501,7 @@ TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_oth
 
 /* A checkpoint of another topic of this name: the version goes no further, whatever it says how far
  * it is. A rebuild reads the topic that is there, is served, and its actions are appended. */
-TEST_ON_BOTH(projection_of_a_topic_that_was_made_anew_is_rebuilt_and_served)
+TEST_WORLD_ON_BOTH(projection_of_a_topic_that_was_made_anew_is_rebuilt_and_served)
 {
     struct world w;
     struct ectx ec;
@@ -539,7 +540,7 @@ TEST_ON_BOTH(projection_of_a_topic_that_was_made_anew_is_rebuilt_and_served)
 }
 
 /* A way back that leads to a version that has stopped is refused at once, and says so. */
-TEST_ON_BOTH(projection_is_not_rolled_back_to_a_version_that_has_stopped)
+TEST_WORLD_ON_BOTH(projection_is_not_rolled_back_to_a_version_that_has_stopped)
 {
     struct world w;
     struct ectx ec;

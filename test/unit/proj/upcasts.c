@@ -80,7 +80,7 @@ static struct proj_version_status newest(struct world *w, struct arena *a)
     return s.versions[s.version_count - 1];
 }
 
-TEST(projection_sees_events_in_their_newest_form)
+TEST_WORLD(projection_sees_events_in_their_newest_form)
 {
     struct world w;
     struct worst_config cfg;
@@ -168,7 +168,7 @@ static void end(struct world *w)
 }
 
 /* The id of an action is of the event alone: not of which forms of it this version's rules want. */
-TEST(the_id_of_an_action_does_not_depend_on_the_rules_of_a_version)
+TEST_WORLD(the_id_of_an_action_does_not_depend_on_the_rules_of_a_version)
 {
     static const char text[] =
         "projection: sums\n"
@@ -223,7 +223,7 @@ static int64_t say_bare(struct world *w, const char *type, const char *data)
 }
 
 /* What a redaction left has no newest form, and parks nothing. */
-TEST(a_redacted_event_is_not_upcast)
+TEST_WORLD(a_redacted_event_is_not_upcast)
 {
     static const char text[] =
         "projection: sums\n"
@@ -260,7 +260,7 @@ TEST(a_redacted_event_is_not_upcast)
 }
 
 /* An event that never had data is none that was redacted: nothing but its data is null. */
-TEST(an_event_without_data_is_not_redacted)
+TEST_WORLD(an_event_without_data_is_not_redacted)
 {
     static const char text[] =
         "projection: sums\n"
@@ -294,7 +294,7 @@ TEST(an_event_without_data_is_not_redacted)
 
 /* Nor is one of which only some fields were erased: they read as null, the others as they are. A
  * parked one stays so. */
-TEST_ON_BOTH(an_event_with_redacted_fields_is_not_upcast)
+TEST_WORLD_ON_BOTH(an_event_with_redacted_fields_is_not_upcast)
 {
     static const char format[] =
         "projection: sums\n"
@@ -350,7 +350,7 @@ TEST_ON_BOTH(an_event_with_redacted_fields_is_not_upcast)
 }
 
 /* What cannot be upcast is in nobody's way who does not want what it would have become. */
-TEST(an_event_that_is_not_wanted_parks_nothing_if_its_upcast_fails)
+TEST_WORLD(an_event_that_is_not_wanted_parks_nothing_if_its_upcast_fails)
 {
     static const char text[] =
         "projection: sums\n"
@@ -382,7 +382,7 @@ TEST(an_event_that_is_not_wanted_parks_nothing_if_its_upcast_fails)
 }
 
 /* A chain goes on in another file, as it does in the event store; a clash has the same order. */
-TEST(projection_sees_what_the_upcasts_of_several_files_make)
+TEST_WORLD(projection_sees_what_the_upcasts_of_several_files_make)
 {
     struct world w;
     struct worst_config cfg;
@@ -415,7 +415,7 @@ TEST(projection_sees_what_the_upcasts_of_several_files_make)
 
 /* An event that needs more memory than one may have parks its key; it does not stop the projection,
  * which would need as much the next time. */
-TEST(an_event_that_needs_too_much_memory_is_parked)
+TEST_WORLD(an_event_that_needs_too_much_memory_is_parked)
 {
     struct world w;
     struct worst_config cfg;
@@ -450,7 +450,7 @@ TEST(an_event_that_needs_too_much_memory_is_parked)
 }
 
 /* A definition may want what is stored. */
-TEST(projection_sees_events_as_they_are_stored_if_it_says_so)
+TEST_WORLD(projection_sees_events_as_they_are_stored_if_it_says_so)
 {
     struct world w;
     struct worst_config cfg;
@@ -515,7 +515,7 @@ static enum err once_more(void *ctx)
 
 /* Without memory for them there are none, and what reads the event store waits: with the next
  * attempt it goes on. */
-TEST(upcasts_survive_every_failing_allocation)
+TEST_WORLD(upcasts_survive_every_failing_allocation)
 {
     struct world w;
     struct store store = {.text = split, .second = NULL};

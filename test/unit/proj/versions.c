@@ -42,12 +42,12 @@ static void check_made(struct world *w, const char *like, const char *want)
 
 /* While a version is built the old one serves; then the views show the new one, in one step, with
  * its indexes; the way back is open, and what is kept is kept up to date. */
-TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
+TEST_WORLD_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
 {
     struct world w;
     struct ectx ec;
     begin(&w, 3, false);
-    w.keep = "60s";
+    w.keep = "110s";
     world_say(&w, 300, 0);
     world_until(&w, world_settled, 60000);
     world_apply(&w, 2);
@@ -77,8 +77,7 @@ TEST_ON_BOTH(projection_is_rebuilt_beside_the_served_one_and_rolled_back)
     assert_int_equal(world_served(&w), 2);
     world_run(&w, 10000);
     assert_int_equal(world_versions(&w), 2);
-    world_run(&w, 60000);
-    assert_int_equal(world_versions(&w), 1);
+    world_until(&w, world_one_version, 200000);
     check_made(&w, "%\\_\\_v%", "keys__v2\ntotals__v2\n");
     world_check_rows(&w, "SELECT version FROM leat_checkpoint GROUP BY version", "2\n");
     assert_int_equal(world_command(&w, PROJ_ROLLBACK, NULL, &ec), ERR_NOT_FOUND);
@@ -169,7 +168,7 @@ TEST(projection_build_tells_how_far_it_is)
 }
 
 /* The way back is there at the first attempt while events come in: the served version waits. */
-TEST(projection_is_rolled_back_under_load)
+TEST_WORLD(projection_is_rolled_back_under_load)
 {
     struct world w;
     begin(&w, 3, false);
@@ -195,7 +194,7 @@ TEST(projection_is_rolled_back_under_load)
 
 /* A fourth rebuild within `keep` finds no room: the refusal says which version to drop, and that is
  * a command. The served one is never dropped so. */
-TEST(projection_drops_a_kept_version_when_it_is_told_to)
+TEST_WORLD(projection_drops_a_kept_version_when_it_is_told_to)
 {
     struct world w;
     struct ectx ec;
@@ -248,7 +247,7 @@ static void answered(struct proj_command *c)
 /* With `switch: manual` a version is ready when its indexes are there, and then the switch is
  * quick.
  */
-TEST_ON_BOTH(projection_version_waits_for_its_switch_with_its_indexes)
+TEST_WORLD_ON_BOTH(projection_version_waits_for_its_switch_with_its_indexes)
 {
     struct world w;
     struct arena a;
@@ -282,7 +281,7 @@ TEST_ON_BOTH(projection_version_waits_for_its_switch_with_its_indexes)
 }
 
 /* What must wait says why by its error: another change, what is not known yet, what lags. */
-TEST(projection_commands_that_must_wait_say_why)
+TEST_WORLD(projection_commands_that_must_wait_say_why)
 {
     struct world w;
     struct worst_config cfg;
@@ -335,7 +334,7 @@ TEST(projection_commands_that_must_wait_say_why)
 }
 
 /* The same definition again, as the next version. */
-TEST_ON_BOTH(projection_rebuild_takes_the_next_version)
+TEST_WORLD_ON_BOTH(projection_rebuild_takes_the_next_version)
 {
     struct world w;
     struct ectx ec;
@@ -348,7 +347,7 @@ TEST_ON_BOTH(projection_rebuild_takes_the_next_version)
     world_deinit(&w);
 }
 
-TEST_ON_BOTH(projection_that_is_being_built_can_be_cancelled)
+TEST_WORLD_ON_BOTH(projection_that_is_being_built_can_be_cancelled)
 {
     struct world w;
     struct ectx ec;
@@ -466,7 +465,7 @@ TEST_ON_BOTH(projection_versions_survive_kills_at_every_step)
 }
 
 /* A key that is parked is told, tried again, given up. */
-TEST_ON_BOTH(projection_parked_keys_are_tried_again)
+TEST_WORLD_ON_BOTH(projection_parked_keys_are_tried_again)
 {
     struct world w;
     struct ectx ec;
@@ -503,7 +502,7 @@ TEST_ON_BOTH(projection_parked_keys_are_tried_again)
 }
 
 /* Between partitions there is no order that could be kept. */
-TEST_ON_BOTH(a_key_is_parked_in_the_partition_of_its_event)
+TEST_WORLD_ON_BOTH(a_key_is_parked_in_the_partition_of_its_event)
 {
     struct world w;
     begin(&w, 9, false);
@@ -532,7 +531,7 @@ static void skipped(struct proj_command *c)
 }
 
 /* Whoever is told that a skip failed does it again, and drops another event. */
-TEST_ON_BOTH(a_skip_says_what_it_did_although_the_key_stays_parked)
+TEST_WORLD_ON_BOTH(a_skip_says_what_it_did_although_the_key_stays_parked)
 {
     struct world w;
     struct arena a;
@@ -569,7 +568,7 @@ TEST_ON_BOTH(a_skip_says_what_it_did_although_the_key_stays_parked)
     world_deinit(&w);
 }
 
-TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
+TEST_WORLD_ON_BOTH(projection_is_removed_with_everything_it_made)
 {
     struct world w;
     struct ectx ec;
@@ -604,7 +603,7 @@ TEST_ON_BOTH(projection_is_removed_with_everything_it_made)
     world_deinit(&w);
 }
 
-TEST_ON_BOTH(projection_pause_survives_a_restart)
+TEST_WORLD_ON_BOTH(projection_pause_survives_a_restart)
 {
     struct world w;
     struct ectx ec;

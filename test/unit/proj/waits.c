@@ -27,7 +27,7 @@ static void waited(struct proj_wait *call)
 }
 
 /* What was written is there when the wait is over; and it ends in time if it is not. */
-TEST_ON_BOTH(projection_waits_for_what_was_written)
+TEST_WORLD_ON_BOTH(projection_waits_for_what_was_written)
 {
     struct world w;
     struct ectx ec;
@@ -96,7 +96,7 @@ static enum err ask(struct world *w, const char *view)
 
 /* A projection that was just declared is not ready, which is not the same as that there is none;
  * whoever waits for a position waits for its first version, too. */
-TEST_ON_BOTH(projection_is_waited_for_before_it_serves)
+TEST_WORLD_ON_BOTH(projection_is_waited_for_before_it_serves)
 {
     struct world w;
     struct ectx ec = {0};
@@ -145,7 +145,7 @@ TEST_ON_BOTH(projection_is_waited_for_before_it_serves)
 }
 
 /* Whoever waits holds on to nothing of the version that was served when it began. */
-TEST(wait_outlives_the_version_that_it_began_with)
+TEST_WORLD(wait_outlives_the_version_that_it_began_with)
 {
     struct world w;
     struct ectx ec;
@@ -193,7 +193,7 @@ static void say_more(struct world *w, const char *topic)
 
 /* What is served says of which topics the events are missing, not the version that was the first
  * when the wait began: neither before it is known, nor when another one is served meanwhile. */
-TEST_ON_BOTH(wait_is_for_the_topics_of_what_is_served)
+TEST_WORLD_ON_BOTH(wait_is_for_the_topics_of_what_is_served)
 {
     struct world w;
     struct ectx ec;
@@ -229,7 +229,7 @@ TEST_ON_BOTH(wait_is_for_the_topics_of_what_is_served)
     struct waiting wait = {.call = {.name = STR_LIT("sums"),
                                     .inputs = &next,
                                     .input_count = 1,
-                                    .deadline_ns = env_mono_ns(w.env) + 5000000000u,
+                                    .deadline_ns = env_mono_ns(w.env) + 500000000000u,
                                     .done = waited}};
     proj_wait(w.nodes[0].proj, &wait.call);
     world_until(&w, world_two_is_served, 4000);

@@ -82,11 +82,11 @@ static void begin(struct world *w, struct told *t)
     world_run(w, 500);
     assert_int_equal(world_command(w, PROJ_APPLY, world_definition(w, 1, text, sizeof(text)), &ec),
                      ERR_OK);
-    world_say(w, 20, 0);
+    world_say(w, 60, 0); /* of every key */
     world_until(w, world_settled, 60000);
 }
 
-TEST(watch_that_cannot_begin_says_so_for_every_failing_allocation)
+TEST_WORLD(watch_that_cannot_begin_says_so_for_every_failing_allocation)
 {
     struct world w;
     struct told t;
@@ -99,7 +99,7 @@ TEST(watch_that_cannot_begin_says_so_for_every_failing_allocation)
 
 /* Rows that wait to be told, to one that begins behind an id; what it was told must be all of them,
  * or a reset. */
-TEST(watch_leaves_out_no_row_for_a_failing_allocation)
+TEST_WORLD(watch_leaves_out_no_row_for_a_failing_allocation)
 {
     struct world w;
     struct told t;
@@ -134,7 +134,7 @@ TEST(watch_leaves_out_no_row_for_a_failing_allocation)
 }
 
 /* What a transaction changed: its key waits to be read, or a reset is told. */
-TEST(feed_forgets_no_key_for_a_failing_allocation)
+TEST_WORLD(feed_forgets_no_key_for_a_failing_allocation)
 {
     struct world w;
     struct told t;
@@ -190,7 +190,7 @@ static enum err read_once(void *ctx)
 }
 
 /* The worker: a row that is there, and one that is gone. */
-TEST(feed_reads_rows_or_fails_for_every_failing_allocation)
+TEST_WORLD(feed_reads_rows_or_fails_for_every_failing_allocation)
 {
     struct world w;
     struct told t;

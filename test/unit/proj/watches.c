@@ -172,7 +172,7 @@ static void say(struct world *w, const char *key, int n)
 }
 
 /* Each row that changes is told, with what it is now, and that everything was told. */
-TEST_ON_BOTH(watch_tells_rows_as_they_change)
+TEST_WORLD_ON_BOTH(watch_tells_rows_as_they_change)
 {
     struct world w;
     struct worst_config cfg;
@@ -257,7 +257,7 @@ TEST_ON_BOTH(watch_tells_that_a_projection_fell_behind)
 }
 
 /* A filter tells what comes in and what goes out of it, and nothing of other keys. */
-TEST_ON_BOTH(watch_filters)
+TEST_WORLD_ON_BOTH(watch_filters)
 {
     struct world w;
     struct worst_config cfg;
@@ -290,7 +290,7 @@ TEST_ON_BOTH(watch_filters)
 }
 
 /* A key of another type than its column is told as it is stored, also when its row is gone. */
-TEST_ON_BOTH(watch_tells_deleted_keys_as_they_were_stored)
+TEST_WORLD_ON_BOTH(watch_tells_deleted_keys_as_they_were_stored)
 {
     struct world w;
     struct worst_config cfg;
@@ -329,7 +329,7 @@ TEST_ON_BOTH(watch_tells_deleted_keys_as_they_were_stored)
 }
 
 /* Who does not take what he is told is told that he was too slow, and ends; the others go on. */
-TEST(watch_ends_the_slow_by_name)
+TEST_WELL_BEHAVED(watch_ends_the_slow_by_name, "many events: at its worst, minutes")
 {
     struct world w;
     struct worst_config cfg;
@@ -360,7 +360,7 @@ TEST(watch_ends_the_slow_by_name)
 }
 
 /* A new version is told of; its rows are then. A projection that is removed ends the watch. */
-TEST_ON_BOTH(watch_tells_of_a_switch_and_of_the_end)
+TEST_WORLD_ON_BOTH(watch_tells_of_a_switch_and_of_the_end)
 {
     struct world w;
     struct worst_config cfg;
@@ -421,7 +421,7 @@ TEST_ON_BOTH(watch_tells_of_a_switch_and_of_the_end)
 
 /* A row was read, and rows were changed by something of which no key is known, before it was told:
  * it is told before the reset. Behind it, it would go over what the view is read for. */
-TEST(watch_tells_what_it_has_read_before_a_reset)
+TEST_WORLD(watch_tells_what_it_has_read_before_a_reset)
 {
     struct world w;
     struct worst_config cfg;
@@ -455,7 +455,7 @@ TEST(watch_tells_what_it_has_read_before_a_reset)
 }
 
 /* A key is tried again, and the connection is lost: it may be applied. No checkpoint would tell. */
-TEST(watch_is_reset_when_the_outcome_of_a_retry_is_unknown)
+TEST_WORLD(watch_is_reset_when_the_outcome_of_a_retry_is_unknown)
 {
     struct world w;
     struct worst_config cfg;

@@ -10,6 +10,8 @@
 #include "record/record.h"
 #include "server.h"
 
+uint64_t world_worst;
+
 static void node_world(struct world_node *n, uint64_t seed)
 {
     const struct env_sim_config sim = {.seed = seed, .slow_jobs = true};
@@ -25,7 +27,12 @@ void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg)
     assert_int_equal(env_sim_create(&sim, &w->env), ERR_OK);
     assert_int_equal(env_poll_create(w->env, &w->poll, NULL), ERR_OK);
     w->rng = seed * 2654435761u + 1;
-    w->log = worst_log_create(w->env, cfg);
+    struct worst_config worst;
+    if (world_worst != 0 && server_on_postgres) {
+        world_worst = WORLD_WORST_SEEDS; /* each step is a real one: one seed */
+    }
+    worst_config_bad(&worst, seed * 1000 + world_worst);
+    w->log = worst_log_create(w->env, world_worst != 0 ? &worst : cfg);
     snprintf(w->dir, sizeof(w->dir), "%s", test_dir());
     snprintf(w->db, sizeof(w->db), "%s/views.db", w->dir);
     if (server_on_postgres) {
@@ -190,9 +197,14 @@ void world_step(struct world *w)
     }
 }
 
+static uint64_t until_ns(const struct world *w, uint64_t ms)
+{
+    return env_mono_ns(w->env) + ms * 1000000 * (world_worst != 0 ? 10 : 1);
+}
+
 void world_run(struct world *w, uint64_t ms)
 {
-    uint64_t until = env_mono_ns(w->env) + ms * 1000000;
+    const uint64_t until = until_ns(w, ms);
     while (env_mono_ns(w->env) < until) {
         world_step(w);
     }
@@ -200,7 +212,7 @@ void world_run(struct world *w, uint64_t ms)
 
 void world_until(struct world *w, bool (*done)(struct world *w), uint64_t ms)
 {
-    uint64_t until = env_mono_ns(w->env) + ms * 1000000;
+    const uint64_t until = until_ns(w, ms);
     while (!done(w)) {
         if (env_mono_ns(w->env) >= until) {
             struct arena a;

@@ -14,9 +14,40 @@
 #include "env/env_sim.h"
 #include "metrics/metrics.h"
 #include "proj/proj.h"
-#include "test.h"
+#include "server.h"
 
 enum { WORLD_NODES = 2, WORLD_PARTS = 3, WORLD_KEYS = 7 };
+
+/* NAME, and NAME_at_its_worst: the same on an engine that is not told to behave, with a few seeds.
+ */
+#define TEST_WORLD(name)           \
+    static void name##_body(void); \
+    TEST(name)                     \
+    {                              \
+        name##_body();             \
+    }                              \
+    TEST_AT_ITS_WORST_(name)       \
+    static void name##_body(void)
+/* The same for a test that runs on both targets; at its worst with SQLite. */
+#define TEST_WORLD_ON_BOTH(name)   \
+    static void name##_body(void); \
+    TEST_AT_ITS_WORST_(name)       \
+    TEST_ON_BOTH(name)
+#define TEST_AT_ITS_WORST_(name)                                                 \
+    TEST(name##_at_its_worst)                                                    \
+    {                                                                            \
+        for (world_worst = 1; world_worst <= WORLD_WORST_SEEDS; world_worst++) { \
+            name##_body();                                                       \
+        }                                                                        \
+        world_worst = 0;                                                         \
+    }
+/* Not at its worst, and why: what the test looks at is rightly another thing there. */
+#define TEST_WELL_BEHAVED(name, why)         TEST(name)
+#define TEST_WELL_BEHAVED_ON_BOTH(name, why) TEST_ON_BOTH(name)
+
+enum { WORLD_WORST_SEEDS = 2 };
+/* The seed of the engine at its worst in the test that runs; 0: it is told to behave. */
+extern uint64_t world_worst;
 
 struct world_node {
     struct world *w;
@@ -50,6 +81,8 @@ struct world {
     uint64_t lanes_lag;                 /* of the processes: low, so that lanes come and go */
 };
 
+/* At its worst the engine does not do what `cfg` says, and everything may take ten times as long.
+ */
 void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg);
 void world_deinit(struct world *w);
 void world_up(struct world *w, size_t node);
