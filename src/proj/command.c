@@ -436,7 +436,7 @@ static void change_served(struct projection *pr, struct proj_command *c)
         c->why = PROJ_NO_VERSION;
         answer(c, ectx_fail(&c->ec, ERR_NOT_FOUND,
                             back ? "no version is kept any more" : "no version is being built"));
-    } else if (!run_caught_up(to) && (!back || !run_may_apply(to))) {
+    } else if (!run_is_near(to) && (!back || !run_may_apply(to))) {
         /* One that is kept is near all the time: the hold is enough for it, under any load. */
         c->version = to->d->version;
         answer(c, why_behind(to, c));

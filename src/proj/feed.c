@@ -166,6 +166,57 @@ static void reset(struct feed *f, uint32_t tables, const char *reason)
     reset_go(f, env_mono_ns(f->pr->p->env));
 }
 
+/* ---- Caught up */
+
+static uint64_t position_of(const struct feed *f)
+{
+    struct engine *e = f->pr->p->e;
+    return (engine_capabilities(e) & ENGINE_GLOBAL_ORDER) != 0 ? engine_position(e) : 0;
+}
+
+bool feed_settled(struct feed *f, uint64_t *position)
+{
+    struct run *r = run_find(f->pr, f->pr->served);
+    if (r != NULL && f->pending_count == 0 && !f->reading.busy && f->reset_tables == 0 &&
+        run_caught_up(r)) {
+        *position = position_of(f);
+        return true;
+    }
+    *position = f->settled_position;
+    return r != NULL && f->settled_ns != 0 &&
+           env_mono_ns(f->pr->p->env) - f->settled_ns < FEED_BEHIND_NS;
+}
+
+/* What was told may not be so any more, or of another version. */
+static void unsettle(struct feed *f)
+{
+    f->look_ns = 0;
+    f->settled_ns = 0;
+}
+
+/* Keys are told in the order in which they came to wait. */
+static void look(struct feed *f, uint64_t now, uint64_t reached_ns)
+{
+    if (f->look_ns == 0) {
+        f->look_ns = now;
+        f->look_position = position_of(f);
+        f->look_applied = false;
+    } else if (!f->look_applied && reached_ns > f->look_ns) {
+        f->look_applied = true;
+        f->look_keys = f->keys;
+    }
+}
+
+static void look_told(struct feed *f)
+{
+    uint64_t told = f->keys - f->pending_count - (f->reading.busy ? f->reading.count : 0);
+    if (f->look_ns != 0 && f->look_applied && told >= f->look_keys && f->reset_tables == 0) {
+        f->settled_ns = f->look_ns;
+        f->settled_position = f->look_position;
+        f->look_ns = 0;
+    }
+}
+
 /* ---- Reading */
 
 static void read_done(struct env_job *job);
@@ -215,6 +266,7 @@ static void read_done(struct env_job *job)
     if (r->err != ERR_OK && current) {
         reset(f, FEED_ALL, UNREADABLE);
     }
+    look_told(f);
     watch_pump_all(f);
     reset_go(f, env_mono_ns(p->env));
     read_go(f);
@@ -305,6 +357,7 @@ static bool add_key(struct feed *f, const struct def *d, const struct change *c,
     }
     list_push_back(&f->pending, &k->link);
     f->pending_count++;
+    f->keys++;
     return true;
 }
 
@@ -338,6 +391,7 @@ void feed_committed(struct projection *pr, const struct run *r, const struct cha
 void feed_gap(struct projection *pr, const struct run *r)
 {
     if (pr->feed != NULL && r->d->version == pr->served) {
+        unsettle(pr->feed);
         reset(pr->feed, FEED_ALL, NOT_SEEN);
     }
 }
@@ -352,19 +406,13 @@ void feed_switched(struct projection *pr)
     drop_pending(f);
     empty_ring(f);
     watch_skip_all(f);
+    unsettle(f);
     f->reset_tables = 0;
     if (push_word(f, PROJ_CHANGE_SWITCHED, FEED_ALL, NULL)) {
         watch_pump_all(f);
     } else {
         watch_end_all(f, ERR_NO_MEMORY, "out of memory");
     }
-}
-
-bool feed_settled(struct feed *f)
-{
-    struct run *r = run_find(f->pr, f->pr->served);
-    return r != NULL && f->pending_count == 0 && !f->reading.busy && f->reset_tables == 0 &&
-           run_caught_up(r);
 }
 
 void feed_tick(struct projection *pr, uint64_t now)
@@ -379,8 +427,14 @@ void feed_tick(struct projection *pr, uint64_t now)
     }
     reset_go(f, now);
     read_go(f);
-    bool behind = r != NULL && !run_caught_up(r);
-    f->behind_ns = !behind ? 0 : f->behind_ns == 0 ? now : f->behind_ns;
+    uint64_t reached_ns = r == NULL ? now : run_reached_ns(r, now);
+    f->behind_ns = reached_ns == now           ? 0
+                   : f->behind_ns == 0         ? now
+                   : reached_ns > f->behind_ns ? reached_ns
+                                               : f->behind_ns;
+    look_told(f);
+    look(f, now, reached_ns);
+    look_told(f);
     watch_tick_all(f, now);
     if (!list_empty(&f->watchers)) {
         f->idle_since_ns = 0;

@@ -62,6 +62,12 @@ struct feed {
     const char *reset_reason;
     uint64_t reset_ns;
     uint64_t behind_ns; /* since when the served version is behind; 0: it is not */
+    /* While there is always something left: a tick looks where the log ends (look_ns; 0: none did),
+     * later that much is applied, and at last the keys that waited then have been told. */
+    uint64_t look_ns, look_position, look_keys;
+    bool look_applied;
+    uint64_t settled_ns, settled_position; /* the last one that came so far; 0: none */
+    uint64_t keys;                         /* that ever waited */
     /* Reading. */
     struct reading {
         struct env_job job;
@@ -91,8 +97,8 @@ void feed_gap(struct projection *pr, const struct run *r);
 void feed_switched(struct projection *pr);
 void feed_tick(struct projection *pr, uint64_t now);
 bool feed_busy(const struct projection *pr);
-/* Everything that happened was told, and nothing is left to apply. */
-bool feed_settled(struct feed *f);
+/* Everything that happened was told, up to this position, and what is left came a moment ago. */
+bool feed_settled(struct feed *f, uint64_t *position);
 
 /* feed_read.c: on the worker */
 void feed_read_run(struct env_job *job);

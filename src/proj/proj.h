@@ -346,9 +346,9 @@ enum proj_change_kind {
     PROJ_CHANGE_DELETE,      /* no row of this key is there, or none that the filters want */
     PROJ_CHANGE_RESET,       /* `reason` */
     PROJ_CHANGE_SWITCHED,    /* `version` is served now: read the view again */
-    PROJ_CHANGE_CAUGHT_UP,   /* everything up to `position` was told */
+    PROJ_CHANGE_CAUGHT_UP,   /* everything up to `position`, near the end, was told */
     PROJ_CHANGE_CHECKPOINT,  /* the same, later on */
-    PROJ_CHANGE_FELL_BEHIND, /* the projection is `lag_events` behind; CAUGHT_UP follows */
+    PROJ_CHANGE_FELL_BEHIND, /* `lag_events` wait for long; CAUGHT_UP follows */
 };
 const char *proj_change_name(enum proj_change_kind k);
 struct proj_change {

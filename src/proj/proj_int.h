@@ -134,6 +134,9 @@ struct shard {
     int64_t told_offset;        /* committed to the group */
     int64_t last_time_ms;       /* -1: none */
     uint64_t behind_ns;         /* since when; 0: it is not */
+    uint64_t reached_ns;        /* what the log had then is applied; 0: not known */
+    uint64_t seen_ns;           /* when a tick saw the log end at seen_end */
+    int64_t seen_end;           /* 0: none did */
     struct shard_read reads[2]; /* in use from `head` on, in order */
     unsigned head;
 };
@@ -284,6 +287,7 @@ void shard_take(struct shard *s, uint64_t epoch);
 void shard_lose(struct shard *s);
 void shard_go(struct shard *s);   /* claims or reads, whatever is next */
 void shard_move(struct shard *s); /* to its lane among lane_count; nothing of it is under way */
+void shard_tick(struct shard *s, uint64_t now); /* sees where the log ends */
 void shard_drop_reads(struct shard *s);
 void shard_rewind(struct shard *s); /* the same, and the next read begins where they did */
 /* The first read that waits to be applied, or NULL. */
@@ -305,6 +309,11 @@ const char *run_group(const struct run *r, char out[RUN_GROUP]);
 void run_tick(struct run *r, uint64_t now);
 bool run_may_apply(const struct run *r);
 bool run_caught_up(struct run *r); /* every partition is ours and nothing is left */
+/* The same, or it is at work and what is left came a moment ago: a log that is written to all the
+ * time always has something left. */
+bool run_is_near(struct run *r);
+/* Every partition is ours, and what the log had then is applied; 0: not known. */
+uint64_t run_reached_ns(struct run *r, uint64_t now);
 void run_count(struct run *r, const struct apply_counts *c, unsigned lane);
 void run_stop_for(struct run *r, const struct ectx *ec);
 void run_failed(struct run *r, const struct ectx *ec); /* but what stopped it stays its error */

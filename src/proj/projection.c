@@ -287,7 +287,7 @@ void projection_tick(struct projection *pr, uint64_t now)
     }
     struct run *building = pr->removing || pr->paused ? NULL : run_building(pr);
     if (building != NULL && pr->switch_to == NULL && building->d->switch_auto &&
-        building->indexed && now >= building->switch_pause.until_ns && run_caught_up(building)) {
+        building->indexed && now >= building->switch_pause.until_ns && run_is_near(building)) {
         switch_begin(pr, building, NULL);
     }
     if (!pr->removing) {

@@ -12,6 +12,7 @@
 #include "proj/proj_int.h"
 
 #define TELL_NS (1000ull * 1000 * 1000) /* how often the group hears of positions */
+#define NEAR_NS (1000ull * 1000 * 1000) /* see run_is_near */
 
 MUST_USE enum err run_create(struct projection *pr, struct def *d, struct run **out)
 {
@@ -223,10 +224,13 @@ void run_stop_for(struct run *r, const struct ectx *ec)
              KV_U64("version", r->d->version), KV_ERR(ec));
 }
 
-/* Every partition of every topic is ours, claimed, and read to its end. */
-bool run_caught_up(struct run *r)
+/* Every partition of every topic is ours and claimed. How far behind their ends they are together,
+ * and the moment that the last of them has reached. */
+static bool all_held(struct run *r, uint64_t *lag, uint64_t *reached_ns)
 {
     struct engine_topic topic;
+    *lag = 0;
+    *reached_ns = UINT64_MAX;
     for (size_t i = 0; i < r->d->topic_count; i++) {
         if (!engine_topic_get(r->pr->p->e, r->d->topics[i], &topic)) {
             continue;
@@ -234,12 +238,37 @@ bool run_caught_up(struct run *r)
         for (int32_t n = 0; n < topic.partition_count; n++) {
             struct shard *s = shard_find(r, r->d->topics[i], n);
             int64_t end = 0;
-            if (s == NULL || s->claim != CLAIM_HELD || shard_lag(s, &end) != 0) {
+            if (s == NULL || s->claim != CLAIM_HELD) {
                 return false;
             }
+            *lag += shard_lag(s, &end);
+            *reached_ns = s->reached_ns < *reached_ns ? s->reached_ns : *reached_ns;
         }
     }
     return is_open(r);
+}
+
+bool run_caught_up(struct run *r)
+{
+    uint64_t lag = 0;
+    uint64_t reached_ns = 0;
+    return all_held(r, &lag, &reached_ns) && lag == 0;
+}
+
+uint64_t run_reached_ns(struct run *r, uint64_t now)
+{
+    uint64_t lag = 0;
+    uint64_t reached_ns = 0;
+    bool held = all_held(r, &lag, &reached_ns);
+    return !held ? 0 : lag == 0 ? now : reached_ns;
+}
+
+bool run_is_near(struct run *r)
+{
+    uint64_t now = env_mono_ns(r->pr->p->env);
+    uint64_t reached_ns = run_reached_ns(r, now);
+    return reached_ns == now ||
+           (reached_ns != 0 && run_may_apply(r) && now - reached_ns <= NEAR_NS);
 }
 
 /* ---- Numbers */
@@ -308,7 +337,7 @@ static void index_done(struct work *w)
 static void make_indexes(struct run *r, uint64_t now)
 {
     if (now < r->index_pause.until_ns || r->indexed || r->indexing || r->dropping ||
-        r->pr->paused || r->pr->lanes_hold || !run_caught_up(r)) {
+        r->pr->paused || r->pr->lanes_hold || !run_is_near(r)) {
         return;
     }
     pause_begin(&r->index_pause, now);
@@ -372,10 +401,7 @@ void run_tick(struct run *r, uint64_t now)
         run_leave(r);
     }
     LIST_FOR_EACH (link, next, &r->shards) {
-        struct shard *s = CONTAINER_OF(link, struct shard, link);
-        int64_t end = 0;
-        bool behind = s->mine && shard_lag(s, &end) > 0;
-        s->behind_ns = !behind ? 0 : s->behind_ns == 0 ? now : s->behind_ns;
+        shard_tick(CONTAINER_OF(link, struct shard, link), now);
     }
     run_go(r);
     tell(r, now);

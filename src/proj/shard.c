@@ -227,6 +227,9 @@ static void claim_done(struct work *w)
         if (s->next_offset != s->claim_call.next_offset) {
             feed_gap(r->pr, r); /* another owner, or a commit of which we did not hear */
         }
+        if (s->next_offset > s->claim_call.next_offset) {
+            s->reached_ns = 0;
+        }
         s->next_offset = s->claim_call.next_offset;
         s->read_offset = s->next_offset;
         s->told_offset = -1;
@@ -288,6 +291,9 @@ void shard_lose(struct shard *s)
     s->claim_stale = s->claim == CLAIM_PENDING;
     s->claim = s->claim == CLAIM_PENDING ? CLAIM_PENDING : CLAIM_NONE;
     s->behind_ns = 0;
+    s->reached_ns = 0;
+    s->seen_ns = 0;
+    s->seen_end = 0;
     s->was_held = false;
     shard_drop_reads(s);
 }
@@ -380,4 +386,22 @@ uint64_t shard_lag(struct shard *s, int64_t *end)
     }
     int64_t from = shard_is_known(s) ? s->next_offset : start;
     return *end > from ? (uint64_t)(*end - from) : 0;
+}
+
+/* It has reached a moment when it has what the log had then. One after the other, so that it is
+ * known how far behind it is while there is something left at every tick. */
+void shard_tick(struct shard *s, uint64_t now)
+{
+    int64_t end = 0;
+    uint64_t lag = shard_lag(s, &end);
+    if (s->claim == CLAIM_HELD && (lag == 0 || s->next_offset >= s->seen_end)) {
+        s->reached_ns = lag == 0 ? now : s->seen_ns;
+        s->seen_ns = now;
+        s->seen_end = end;
+    }
+    if (!s->mine || lag == 0) {
+        s->behind_ns = 0;
+    } else if (s->behind_ns == 0 || s->behind_ns < s->reached_ns) {
+        s->behind_ns = s->behind_ns == 0 ? now : s->reached_ns;
+    }
 }

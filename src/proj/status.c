@@ -111,7 +111,7 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
                                       .applied = r->events,
                                       .caught_up = run_caught_up(r),
                                       .waits = state_of(r) == PROJ_BUILDING && r->indexed &&
-                                               run_caught_up(r) && !r->d->switch_auto,
+                                               run_is_near(r) && !r->d->switch_auto,
                                       .upcasts_changed = r->drop_at_ms < 0 && changed_since(r),
                                       .per_second = rate(r, now),
                                       .eta_ms = -1,

@@ -205,16 +205,10 @@ static bool tell_entry(struct proj_watching *x, const struct feed_entry *e, uint
     return tell(x, &c, seq);
 }
 
-static uint64_t position_of(const struct feed *f)
-{
-    struct engine *e = f->pr->p->e;
-    return (engine_capabilities(e) & ENGINE_GLOBAL_ORDER) != 0 ? engine_position(e) : 0;
-}
-
-static bool tell_caught_up(struct proj_watching *x)
+static bool tell_caught_up(struct proj_watching *x, uint64_t position)
 {
     struct proj_change c = {
-        .kind = PROJ_CHANGE_CAUGHT_UP, .position = position_of(x->feed), .index = UINT32_MAX};
+        .kind = PROJ_CHANGE_CAUGHT_UP, .position = position, .index = UINT32_MAX};
     x->caught_up = true;
     x->told_position = c.position;
     return tell(x, &c, x->seq - 1);
@@ -250,8 +244,9 @@ static bool pump(struct proj_watching *x)
         uint64_t seq = x->seq++;
         alive = tell_entry(x, x->feed->ring[seq % FEED_ENTRIES], seq);
     }
-    if (alive && !x->full && !x->caught_up && feed_settled(x->feed)) {
-        alive = tell_caught_up(x);
+    uint64_t position = 0;
+    if (alive && !x->full && !x->caught_up && feed_settled(x->feed, &position)) {
+        alive = tell_caught_up(x, position);
     }
     return leave(x, alive);
 }
@@ -271,8 +266,8 @@ static void tick(struct proj_watching *x, uint64_t now)
     if (!pump(x) || !x->started || x->full || !x->caught_up) {
         return;
     }
-    struct proj_change c = {
-        .kind = PROJ_CHANGE_CHECKPOINT, .position = position_of(f), .index = UINT32_MAX};
+    struct proj_change c = {.kind = PROJ_CHANGE_CHECKPOINT, .index = UINT32_MAX};
+    bool settled = feed_settled(f, &c.position);
     if (f->behind_ns != 0 && now - f->behind_ns >= FEED_BEHIND_NS) {
         struct run *r = run_find(f->pr, f->pr->served);
         c = (struct proj_change){.kind = PROJ_CHANGE_FELL_BEHIND};
@@ -282,7 +277,7 @@ static void tick(struct proj_watching *x, uint64_t now)
         }
         x->caught_up = false;
     } else if (c.position <= x->told_position || now - x->told_ns < FEED_CHECKPOINT_NS ||
-               !feed_settled(f)) {
+               !settled) {
         return;
     }
     x->told_position = c.position;

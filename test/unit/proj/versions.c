@@ -192,6 +192,61 @@ TEST_WORLD(projection_is_rolled_back_under_load)
     world_deinit(&w);
 }
 
+/* An event comes right before every tick, so that a tick never finds nothing left to apply. */
+static void step_under_load(struct world *w)
+{
+    if (env_mono_ns(w->env) >= w->ticked_ns + 100000000u) {
+        world_say(w, 1, 0);
+    }
+    world_step(w);
+}
+
+static bool waits_for_switch(struct world *w)
+{
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    bool waits = s.version_count == 2 && s.versions[1].waits;
+    arena_deinit(&a);
+    return waits;
+}
+
+/* A version is indexed and served, by itself or when it is told to, although there are always
+ * events that it has not applied yet: readers see no time go back. */
+TEST_ON_BOTH(projection_version_is_served_under_load)
+{
+    for (int manual = 0; manual < 2; manual++) {
+        struct world w;
+        struct ectx ec;
+        char text[2048];
+        begin(&w, 3, false);
+        world_say(&w, 300, 0);
+        world_until(&w, world_settled, 60000);
+        (void)world_definition(&w, 2, text, sizeof(text));
+        (void)strncat(text, manual ? "switch: manual\n" : "", sizeof(text) - strlen(text) - 1);
+        assert_int_equal(world_command(&w, PROJ_APPLY, text, &ec), ERR_OK);
+        const uint64_t until = env_mono_ns(w.env) + 60000000000u;
+        while (!(manual ? waits_for_switch(&w) : world_two_is_served(&w)) &&
+               env_mono_ns(w.env) < until) {
+            step_under_load(&w);
+        }
+        struct once to_two = {
+            .c = {.kind = PROJ_SWITCH, .name = STR_LIT("sums"), .done = done_once}};
+        world_say(&w, 10, 0);
+        if (manual) {
+            proj_command(w.nodes[0].proj, &to_two.c);
+        }
+        while (manual && !to_two.done) {
+            step_under_load(&w);
+        }
+        assert_int_equal(to_two.c.err, ERR_OK);
+        assert_int_equal(world_served(&w), 2);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "");
+        world_deinit(&w);
+    }
+}
+
 /* A fourth rebuild within `keep` finds no room: the refusal says which version to drop, and that is
  * a command. The served one is never dropped so. */
 TEST_WORLD(projection_drops_a_kept_version_when_it_is_told_to)

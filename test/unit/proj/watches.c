@@ -214,6 +214,51 @@ TEST_WORLD_ON_BOTH(watch_tells_rows_as_they_change)
     world_deinit(&w);
 }
 
+/* Events come so fast that there is always something left to apply. */
+static void run_under_load(struct world *w, const char *key, const size_t *told, size_t want)
+{
+    const uint64_t until = env_mono_ns(w->env) + 20000000000u;
+    while (*told < want && env_mono_ns(w->env) < until) {
+        if (world_random(w, 8) == 0) {
+            say(w, key, 1);
+        }
+        world_step(w);
+    }
+}
+
+/* Who watches a projection that keeps up with a log that never stands still has caught up, and has
+ * not fallen behind; after it did, everything of that time is told before he has again. */
+TEST(watch_catches_up_under_load)
+{
+    struct world w;
+    struct worst_config cfg;
+    struct ectx ec;
+    struct client c = {0};
+    worst_config_good(&cfg, 1);
+    begin(&w, &cfg, 1, 1);
+    say(&w, "k1", 5);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(watch(&c, &w, 0, "keys", NULL, 0, &ec), ERR_OK);
+    run_under_load(&w, "k2", &c.told[PROJ_CHANGE_CAUGHT_UP], 1);
+    assert_int_equal(c.told[PROJ_CHANGE_CAUGHT_UP], 1);
+    run_under_load(&w, "k2", &c.told[PROJ_CHANGE_UPSERT], 30);
+    assert_int_equal(c.told[PROJ_CHANGE_CAUGHT_UP], 1);
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 0);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    say(&w, "k1", 7);
+    say(&w, "k3", 9);
+    world_run(&w, 3000);
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 1);
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    run_under_load(&w, "k2", &c.told[PROJ_CHANGE_CAUGHT_UP], 2);
+    assert_int_equal(c.told[PROJ_CHANGE_CAUGHT_UP], 2);
+    assert_string_equal(c.rows[1], "{\"k\":\"k1\",\"count\":2,\"sum\":12,\"last\":7}");
+    assert_string_equal(c.rows[3], "{\"k\":\"k3\",\"count\":1,\"sum\":9,\"last\":9}");
+    assert_int_equal(c.told[PROJ_CHANGE_FELL_BEHIND], 1);
+    proj_unwatch(c.watching);
+    world_deinit(&w);
+}
+
 /* Who follows is told once that it does not go on, when that has been so for a while; and when it
  * has. */
 TEST_ON_BOTH(watch_tells_that_a_projection_fell_behind)
