@@ -48,6 +48,9 @@ MUST_USE enum err proj_create(const struct proj_config *config, struct proj **ou
                                        "Events that were parked with their key", NULL);
     p->skipped_metric = metrics_counter(m, "leat_projection_skipped_total",
                                         "Events that were skipped because they failed", NULL);
+    p->lost_metric =
+        metrics_counter(m, "leat_projection_lost_total",
+                        "Events that were gone from the log before a projection read them", NULL);
     gauges_register(p);
     *out = p;
     return ERR_OK;

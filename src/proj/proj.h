@@ -194,7 +194,7 @@ struct proj_shard_status {
 struct proj_version_status {
     uint32_t version;
     enum proj_state state;
-    struct str error; /* the last one that stands in its way; null: none */
+    struct str error; /* the last one that stands in its way, or what was lost; null: none */
     uint64_t lag_events;
     uint64_t lag_ms;   /* age of the oldest event that is not applied; 0: none */
     uint64_t applied;  /* events since start */

@@ -108,6 +108,7 @@ struct shard_read {
     enum read_state state;
     struct engine_read read;
     struct arena arena;
+    bool lost; /* what it was to read is gone: it has no batches */
     size_t bytes;
     int64_t first_time_ms; /* of its first batch; -1: none */
 };
@@ -171,6 +172,8 @@ struct run {
     bool hindered; /* its switch or indexes failed: `hindrance` says why, whatever it applies */
     struct ectx hindrance;
     struct pause switch_pause; /* of switches by themselves */
+    uint64_t lost;             /* events that were gone before they were read */
+    struct ectx loss;          /* of the last of them */
     int64_t drop_at_ms;        /* of a kept version; -1: none */
     uint64_t applied, events, skipped, parked[LANES_MAX];
     uint64_t rate[RATE_SECONDS];
@@ -260,6 +263,7 @@ struct proj {
     struct upcasts *upcasts; /* NULL: not known yet */
     uint64_t upcasts_version, upcasts_failed;
     struct metric *events_metric, *applied_metric, *parked_metric, *skipped_metric;
+    struct metric *lost_metric;
 };
 
 /* lane.c */
@@ -319,6 +323,8 @@ void run_stop_for(struct run *r, const struct ectx *ec);
 void run_failed(struct run *r, const struct ectx *ec); /* but what stopped it stays its error */
 void run_fine(struct run *r);
 void run_hindered(struct run *r, const struct ectx *ec);
+/* Offsets of a shard that were gone from the log before they were read. */
+void run_lost(struct run *r, const struct shard *s, int64_t from, int64_t to);
 struct run *run_find(struct projection *pr, uint32_t version);
 /* Is it to be opened there? On others than the first when it could be on that one. */
 bool run_wants_lane(const struct run *r, const struct lane *l);

@@ -212,6 +212,19 @@ void run_hindered(struct run *r, const struct ectx *ec)
     r->hindrance = *ec;
 }
 
+void run_lost(struct run *r, const struct shard *s, int64_t from, int64_t to)
+{
+    r->lost += (uint64_t)(to - from);
+    (void)ectx_fail(&r->loss, ERR_OFFSET_OUT_OF_RANGE,
+                    "%s: events %lld to %lld were gone from the log before they were read (%llu "
+                    "since the start): give the topic a longer retention.ms",
+                    s->name, (long long)from, (long long)to - 1, (unsigned long long)r->lost);
+    metric_add(r->pr->p->lost_metric, (uint64_t)(to - from));
+    LOG_WARN("projection.lost", KV_STR("projection", r->d->name), KV_U64("version", r->d->version),
+             KV_STR("topic", s->topic), KV_I64("partition", s->partition), KV_I64("from", from),
+             KV_I64("to", to));
+}
+
 void run_stop_for(struct run *r, const struct ectx *ec)
 {
     r->stopped = true;

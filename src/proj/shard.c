@@ -78,10 +78,11 @@ MUST_USE enum err shard_create(struct run *r, struct str topic, int32_t partitio
 
 static void release(struct shard_read *r)
 {
-    if (r->state == READ_READY || r->state == READ_APPLYING) {
+    if ((r->state == READ_READY || r->state == READ_APPLYING) && !r->lost) {
         engine_read_release(r->shard->run->pr->p->e, &r->read);
     }
     r->state = READ_IDLE;
+    r->lost = false;
     r->bytes = 0;
     arena_reset(&r->arena, READ_BYTES);
 }
@@ -134,21 +135,28 @@ static int64_t first_time(const struct shard_read *r)
     return h.base_timestamp;
 }
 
+/* What lies below is gone by retention, and will never be there again: a read of nothing, whose end
+ * becomes the checkpoint like any other's. */
+static bool is_lost(struct shard_read *r)
+{
+    const struct engine_read *read = &r->read;
+    if (read->err != ERR_OFFSET_OUT_OF_RANGE || read->start_offset <= read->offset) {
+        return false;
+    }
+    r->lost = true;
+    r->read.next_offset = read->start_offset;
+    r->read.batch_count = 0;
+    return true;
+}
+
 static void read_done(struct engine_read *read)
 {
     struct shard_read *r = read->ctx;
     struct shard *s = r->shard;
-    if (read->err != ERR_OK) {
+    if (read->err != ERR_OK && !is_lost(r)) {
         r->state = READ_IDLE;
         s->retry_ns = env_mono_ns(s->run->pr->p->env) + RETRY_NS;
-        if (read->err == ERR_OFFSET_OUT_OF_RANGE && read->start_offset > s->read_offset) {
-            /* What lies below is gone by retention; it will never be there again. */
-            s->run->failed = true;
-            (void)ectx_fail(&s->run->error, ERR_OFFSET_OUT_OF_RANGE,
-                            "%s: events %lld to %lld are gone from the log before they were read",
-                            s->name, (long long)s->read_offset, (long long)read->start_offset - 1);
-            s->read_offset = read->start_offset;
-        } else if (read->err != ERR_AGAIN && read->err != ERR_STOPPED) {
+        if (read->err != ERR_AGAIN && read->err != ERR_STOPPED) {
             s->run->failed = true;
             s->run->error = read->ec;
         }
@@ -341,6 +349,9 @@ void shard_applied(struct shard *s, const struct apply_read *a)
 {
     struct shard_read *r = &s->reads[s->head];
     DCHECK(r->state == READ_APPLYING);
+    if (r->lost) {
+        run_lost(s->run, s, a->from, a->next_offset);
+    }
     release(r);
     s->head = 1 - s->head;
     if (s->claim == CLAIM_HELD) {

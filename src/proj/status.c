@@ -118,7 +118,10 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
                                       .skipped_events = r->skipped,
                                       .drop_at_ms = r->drop_at_ms};
     v->shards = arena_new_n(a, struct proj_shard_status, r->shard_count + 1);
-    const struct ectx *why = r->failed ? &r->error : r->hindered ? &r->hindrance : NULL;
+    const struct ectx *why = r->failed     ? &r->error
+                             : r->hindered ? &r->hindrance
+                             : r->lost > 0 ? &r->loss
+                                           : NULL;
     v->error = why != NULL ? arena_str(a, str_of(why->text)) : STR_NULL;
     if (v->shards == NULL || (why != NULL && str_is_null(v->error))) {
         return false;

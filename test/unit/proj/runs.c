@@ -244,3 +244,42 @@ TEST_WORLD_ON_BOTH(projection_with_too_many_parked_events_stops_and_says_so)
     arena_deinit(&a);
     world_deinit(&w);
 }
+
+/* What retention took before it was read is told, once, and stays in the status; the rest is
+ * applied, and where nothing is left the projection is up to date. */
+TEST_ON_BOTH(events_that_were_gone_before_they_were_read_are_told)
+{
+    struct world w;
+    struct ectx ec;
+    struct arena a;
+    world_begin_settled(&w, 1);
+    arena_init(&a, 1u << 20);
+    assert_true(str_is_null(world_status(&w, 0, &a).versions[0].error));
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    const int64_t at = worst_produce(w.log, "events", 1, STR_LIT("k1"), STR_LIT("{}"), 1);
+    for (int i = 1; i < 5; i++) {
+        (void)worst_produce(w.log, "events", 1, STR_LIT("k1"), STR_LIT("{}"), 1);
+    }
+    worst_trim(w.log, "events", 1, at + 5);
+    (void)worst_produce(w.log, "events", 0, STR_LIT("k0"), STR_LIT("{}"), 1);
+    assert_int_equal(world_command(&w, PROJ_RESUME, NULL, &ec), ERR_OK);
+    for (int round = 0; round < 2; round++) { /* nor is it forgotten when more is applied */
+        world_until(&w, world_settled, 60000);
+        char want[200];
+        (void)snprintf(want, sizeof(want),
+                       "events/1: events %lld to %lld were gone from the log before they were read "
+                       "(5 since the start): give the topic a longer retention.ms",
+                       (long long)at, (long long)at + 4);
+        assert_true(str_eq_z(world_status(&w, 0, &a).versions[0].error, want));
+        (void)worst_produce(w.log, "events", 1, STR_LIT("k1"), STR_LIT("{}"), 1);
+    }
+    world_until(&w, world_settled, 60000);
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    metrics_write(w.nodes[0].metrics, &text);
+    buf_put_u8(&text, 0);
+    assert_non_null(strstr((const char *)text.p, "leat_projection_lost_total 5\n"));
+    buf_deinit(&text);
+    arena_deinit(&a);
+    world_deinit(&w);
+}
