@@ -27,6 +27,9 @@ struct apply;
 MUST_USE enum err apply_ask(const struct target_driver *driver, struct target_db *db,
                             const char *sql, const struct mapping_value *params, size_t count,
                             int64_t *out, struct ectx *ec);
+/* May a table or view of this name be made? ERR_CONFIG: somebody has one. */
+MUST_USE enum err apply_name_is_free(const struct target_driver *driver, struct target_db *db,
+                                     struct str name, struct ectx *ec);
 /* Makes what every projection needs in its database, and the row of this projection; *served is 0
  * if there was none. Then the tables of this version. ERR_STOPPED: one of them is gone although
  * events were applied to it; nothing is made. */

@@ -146,7 +146,7 @@ MUST_USE enum err def_create(struct str text, struct str file, uint32_t version,
 void def_destroy(struct def *d);
 const struct def_table *def_table_find(const struct def *d, struct str name);
 /* Tables that this version needs, and (later, when they are full) their indexes. */
-void def_write_tables(const struct def *d, struct buf *out);
+void def_write_tables(const struct def *d, bool may_be_there, struct buf *out);
 void def_write_indexes(const struct def *d, struct buf *out);
 /* Their names, joined by commas, each with its columns of the types that a database may not tell:
  * json, and boolean with a '?' ("orders:items:notes:?paid,stock"); and, from such a list,

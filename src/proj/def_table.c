@@ -290,11 +290,11 @@ static void put_check(const struct def *d, const struct def_column *c, struct bu
     }
 }
 
-void def_write_tables(const struct def *d, struct buf *out)
+void def_write_tables(const struct def *d, bool may_be_there, struct buf *out)
 {
     for (size_t i = 0; i < d->table_count; i++) {
         const struct def_table *t = &d->tables[i];
-        buf_put_z(out, "CREATE TABLE IF NOT EXISTS ");
+        buf_put_z(out, may_be_there ? "CREATE TABLE IF NOT EXISTS " : "CREATE TABLE ");
         def_put_table(out, t->name, d->version);
         for (size_t c = 0; c < t->column_count; c++) {
             buf_put_z(out, c == 0 ? " (" : ", ");

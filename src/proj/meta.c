@@ -105,23 +105,6 @@ static void put_tables(const struct target_driver *driver, struct buf *sql)
                number, number, number, end);
 }
 
-/* Numbers and a name that was checked, so that they may stand in the text. */
-static void put_version_row(const struct def *d, int64_t now_ms, struct buf *sql)
-{
-    buf_printf(sql,
-               "INSERT INTO leat_projection (projection, served, previous, switched_at) VALUES "
-               "('%.*s', 0, 0, %lld) ON CONFLICT (projection) DO NOTHING;\n",
-               STR(d->name), (long long)now_ms);
-    buf_printf(sql,
-               "INSERT INTO leat_version (projection, version, indexed, created_at, tables) VALUES "
-               "('%.*s', %u, 0, %lld, '",
-               STR(d->name), d->version, (long long)now_ms);
-    def_write_names(d, sql);
-    /* An earlier build did not tell the columns of the types json and boolean. */
-    buf_put_z(sql, "') ON CONFLICT (projection, version) DO UPDATE SET tables = excluded.tables "
-                   "WHERE leat_version.tables <> excluded.tables;\n");
-}
-
 static bool take_number(void *ctx, const struct mapping_value *values, size_t count)
 {
     (void)count;
@@ -136,6 +119,71 @@ enum err apply_ask(const struct target_driver *driver, struct target_db *db, con
     enum err e = driver->prepare(db, str_of(sql), &s, ec);
     e = e != ERR_OK ? e : driver->query(s, params, count, take_number, out, ec);
     driver->finalize(s);
+    return e;
+}
+
+/* The rows of the projection and of the version. Is it this transaction that makes the latter, and
+ * so has to make its tables? Whoever does the same at the same time waits here. */
+static enum err put_version_row(const struct target_driver *driver, struct target_db *db,
+                                const struct def *d, int64_t now_ms, bool *made, struct ectx *ec)
+{
+    static const char *const rows[] = {
+        "INSERT INTO leat_projection (projection, served, previous, switched_at) VALUES ($1, 0, 0, "
+        "$2) ON CONFLICT (projection) DO NOTHING",
+        "INSERT INTO leat_version (projection, version, indexed, created_at, tables) VALUES ($1, "
+        "$2, 0, $3, $4) ON CONFLICT (projection, version) DO NOTHING",
+        /* An earlier build did not tell the columns of the types json and boolean. */
+        "UPDATE leat_version SET tables = $1 WHERE projection = $2 AND version = $3 AND tables <> "
+        "$1"};
+    struct buf names;
+    buf_init(&names, DEF_NAMES_BYTES);
+    def_write_names(d, &names);
+    const struct mapping_value name = {.kind = MAPPING_TEXT, .text = d->name};
+    const struct mapping_value version = {.kind = MAPPING_INT, .integer = d->version};
+    const struct mapping_value now = {.kind = MAPPING_INT, .integer = now_ms};
+    const struct mapping_value tables = {.kind = MAPPING_TEXT, .text = buf_str(&names)};
+    const struct mapping_value params[][4] = {
+        {name, now}, {name, version, now, tables}, {tables, name, version}};
+    static const size_t counts[] = {2, 4, 3};
+    uint64_t changed[ARRAY_LEN(rows)] = {0};
+    enum err e = buf_failed(&names) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory") : ERR_OK;
+    for (size_t i = 0; i < ARRAY_LEN(rows) && e == ERR_OK; i++) {
+        struct target_stmt *s = NULL;
+        e = driver->prepare(db, str_of(rows[i]), &s, ec);
+        e = e != ERR_OK ? e : driver->run(s, params[i], counts[i], &changed[i], ec);
+        driver->finalize(s);
+    }
+    *made = changed[1] > 0;
+    buf_deinit(&names);
+    return e;
+}
+
+enum err apply_name_is_free(const struct target_driver *driver, struct target_db *db,
+                            struct str name, struct ectx *ec)
+{
+    const struct mapping_value param = {.kind = MAPPING_TEXT, .text = name};
+    int64_t count = 0;
+    enum err e = apply_ask(driver, db, driver->has_name, &param, 1, &count, ec);
+    if (e == ERR_OK && count > 0) {
+        e = ectx_fail(ec, ERR_CONFIG,
+                      "%.*s is in the target already, and is not of this projection: rename or "
+                      "drop it, or name the table otherwise",
+                      STR(name));
+        ectx_hint(ec, "what somebody else has made is neither written to nor dropped");
+    }
+    return e;
+}
+
+/* What somebody else has made is neither written to nor dropped. */
+static enum err look_for_others(const struct target_driver *driver, struct target_db *db,
+                                const struct def *d, struct ectx *ec)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < d->table_count && e == ERR_OK; i++) {
+        char name[PROJ_NAME_MAX + 16];
+        (void)snprintf(name, sizeof(name), "%.*s__v%u", STR(d->tables[i].name), d->version);
+        e = apply_name_is_free(driver, db, str_of(name), ec);
+    }
     return e;
 }
 
@@ -173,6 +221,7 @@ MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_
     struct buf ours;
     struct buf sql;
     bool began = false;
+    bool made = false;
     buf_init(&ours, SETUP_BYTES_MAX);
     buf_init(&sql, SETUP_BYTES_MAX);
     buf_printf(&ours, "%s;\n", driver->begin);
@@ -181,9 +230,10 @@ MUST_USE enum err apply_setup(const struct target_driver *driver, struct target_
     enum err e = buf_failed(&ours) ? ectx_fail(ec, ERR_NO_MEMORY, "out of memory")
                                    : driver->exec(db, (const char *)ours.p, ec);
     e = e != ERR_OK ? e : look_for_tables(driver, db, d, &began, ec);
-    put_version_row(d, now_ms, &sql);
+    e = e != ERR_OK ? e : put_version_row(driver, db, d, now_ms, &made, ec);
+    e = e != ERR_OK || !made || began ? e : look_for_others(driver, db, d, ec);
     if (!began) {
-        def_write_tables(d, &sql);
+        def_write_tables(d, !made, &sql);
     }
     buf_put_z(&sql, "COMMIT;\n");
     buf_put_u8(&sql, 0);

@@ -351,6 +351,8 @@ const struct target_driver target_postgres = {
     .lock = postgres_lock,
     .begin = "BEGIN",
     .has_table = "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass($1)",
+    .has_name = "SELECT COUNT(*) FROM pg_class WHERE relname = $1 AND relnamespace = (SELECT oid "
+                "FROM pg_namespace WHERE nspname = current_schema())",
     .types = {"TEXT", "BIGINT", "DOUBLE PRECISION", "BOOLEAN", "JSON"},
     .tells_json = true,
     .table_suffix = "",

@@ -391,6 +391,7 @@ const struct target_driver target_sqlite = {
     .set_durable = sqlite_set_durable,
     .begin = "BEGIN IMMEDIATE",
     .has_table = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
+    .has_name = "SELECT COUNT(*) FROM sqlite_master WHERE name = $1 COLLATE NOCASE",
     .types = {"TEXT", "INTEGER", "REAL", "INTEGER", "TEXT"},
     .table_suffix = " STRICT",
 };

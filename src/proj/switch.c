@@ -53,9 +53,6 @@ static void write_views(const struct target_driver *driver, const struct def *fr
     }
     for (size_t i = 0; i < to->table_count; i++) {
         const struct def_table *t = &to->tables[i];
-        if (from == NULL || def_table_find(from, t->name) == NULL) {
-            drop_view(t->name, sql);
-        }
         buf_put_z(sql, can_replace(driver, from, t) ? "CREATE OR REPLACE VIEW " : "CREATE VIEW ");
         def_put_name(sql, t->name);
         buf_put_z(sql, " AS SELECT * FROM ");
@@ -88,6 +85,14 @@ MUST_USE enum err switch_write(const struct target_driver *driver, struct target
                                const struct def *from, const struct def *to, int64_t now_ms,
                                struct ectx *ec)
 {
+    for (size_t i = 0; i < to->table_count; i++) {
+        const struct str view = to->tables[i].name;
+        bool ours = from != NULL && def_table_find(from, view) != NULL;
+        enum err free = ours ? ERR_OK : apply_name_is_free(driver, db, view, ec);
+        if (free != ERR_OK) {
+            return free;
+        }
+    }
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
     write_views(driver, from, to, &sql);
@@ -269,7 +274,10 @@ static void switch_done(struct work *w)
     } else if (w->err == ERR_CONFIG) { /* what is in the target does not permit it */
         w->err = ERR_EXISTS;
         w->ec.code = ERR_EXISTS;
-        ectx_hint(&w->ec, "drop what was made on top of the view, and make it again afterwards");
+        if (w->ec.hint[0] == 0) {
+            ectx_hint(&w->ec,
+                      "drop what was made on top of the view, and make it again afterwards");
+        }
     }
     end(pr, w->err, &w->ec);
     projection_go(pr);

@@ -104,6 +104,7 @@ struct target_driver {
     enum err (*lock)(struct target_db *db, int32_t high, int32_t low, struct ectx *ec);
     const char *begin;        /* of a transaction that will write */
     const char *has_table;    /* a query: how many tables have the name $1 */
+    const char *has_name;     /* the same, of all that a new table or view $1 cannot be beside */
     const char *types[5];     /* of enum def_type */
     bool tells_json;          /* `query` gives values of DEF_JSON as MAPPING_JSON, else as texts */
     const char *table_suffix; /* " STRICT" */

@@ -482,20 +482,87 @@ TEST_WORLD(projection_is_removed_when_its_target_is_there_again)
     }
 }
 
-/* What could not be made has no tables to drop, and another's of the same name is not ours. */
-TEST_WORLD_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_others)
+static bool is_in_the_way(struct world *w, const char *name)
+{
+    char want[200];
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    (void)snprintf(want, sizeof(want),
+                   "%s is in the target already, and is not of this projection: rename or drop it",
+                   name);
+    struct proj_status s = world_status(w, 0, &a);
+    assert_int_equal(s.version_count, 1);
+    assert_int_equal(s.versions[0].state, PROJ_STARTING);
+    bool is = strstr(s.versions[0].error.p, want) != NULL;
+    arena_deinit(&a);
+    return is;
+}
+
+/* Another's table or view of the name is neither written to nor dropped, whatever it looks like:
+ * the version says what is in its way, and begins when it is not there any more. */
+TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_others)
+{
+    static const struct {
+        const char *make, *drop, *name, *rows, *want;
+    } others[] = {
+        {"CREATE TABLE keys (k INTEGER)", "DROP TABLE keys", "keys", "SELECT COUNT(*) FROM keys",
+         "0\n"},
+        {"CREATE VIEW keys AS SELECT 1 AS k", "DROP VIEW keys", "keys", "SELECT k FROM keys",
+         "1\n"},
+        {"CREATE TABLE keys__v1 (k TEXT)", "DROP TABLE keys__v1", "keys__v1",
+         "SELECT COUNT(*) FROM keys__v1", "0\n"},
+        {"CREATE TABLE keys__v1 (k TEXT NOT NULL PRIMARY KEY, count BIGINT, sum BIGINT, last "
+         "BIGINT)",
+         "DROP TABLE keys__v1", "keys__v1", "SELECT COUNT(*) FROM keys__v1", "0\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        struct world w;
+        struct ectx ec;
+        begin(&w, 37);
+        world_say(&w, 20, 0);
+        world_change_target(&w, others[i].make);
+        for (int removes = 0; removes < 2; removes++) {
+            world_apply(&w, 1);
+            world_run(&w, 3000);
+            assert_true(is_in_the_way(&w, others[i].name));
+            world_check_rows(&w, others[i].rows, others[i].want);
+            if (removes == 0) {
+                assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
+                assert_int_equal(names(&w), 0);
+                world_check_rows(&w, others[i].rows, others[i].want);
+            }
+        }
+        world_change_target(&w, others[i].drop);
+        world_until(&w, world_settled, 60000);
+        world_check(&w, "");
+        assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
+        world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
+        world_deinit(&w);
+    }
+}
+
+/* Nor when a later version is the first to have the name: the one before it is served on. */
+TEST_ON_BOTH(projection_does_not_switch_over_a_view_of_others)
 {
     struct world w;
     struct ectx ec;
-    begin(&w, 37);
-    world_change_target(&w, "CREATE TABLE keys (k INTEGER)");
-    world_apply(&w, 1);
+    char text[1024];
+    begin(&w, 42);
+    (void)counts(&w, "sums", 1, "first", NULL, text, sizeof(text));
+    assert_int_equal(command(&w, PROJ_APPLY, "sums", text, &ec), ERR_OK);
+    world_say(&w, 20, 0);
+    world_until(&w, world_settled, 60000);
+    world_change_target(&w, "CREATE VIEW keys AS SELECT 1 AS k");
+    (void)counts(&w, "sums", 2, "keys", NULL, text, sizeof(text));
+    assert_int_equal(command(&w, PROJ_APPLY, "sums", text, &ec), ERR_OK);
     world_run(&w, 3000);
-    check_state(&w, PROJ_STARTING);
-    assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
-    assert_int_equal(names(&w), 0);
-    world_check_rows(&w, "SELECT COUNT(*) FROM keys", "0\n");
-    world_check_rows(&w, "SELECT COUNT(*) FROM leat_projection", "0\n");
+    assert_int_equal(command(&w, PROJ_SWITCH, "sums", NULL, &ec), ERR_EXISTS);
+    assert_non_null(strstr(ec.text, "keys is in the target already"));
+    world_check_rows(&w, "SELECT k FROM keys", "1\n");
+    world_check_rows(&w, "SELECT SUM(count) FROM first", "20\n");
+    world_change_target(&w, "DROP VIEW keys");
+    world_until(&w, world_two_is_served, 60000);
+    world_check_rows(&w, "SELECT SUM(count) FROM keys", "20\n");
     world_deinit(&w);
 }
 
