@@ -8,7 +8,15 @@
 #define LABELS_MAX  256u
 #define ARENA_BYTES (64u << 20)
 
-enum gauge { GAUGE_LAG, GAUGE_LAG_SECONDS, GAUGE_PARKED, GAUGE_SKIPPED, GAUGE_SERVED, GAUGE_COUNT };
+enum gauge {
+    GAUGE_LAG,
+    GAUGE_LAG_SECONDS,
+    GAUGE_PARKED,
+    GAUGE_SKIPPED,
+    GAUGE_SERVED,
+    GAUGE_UP,
+    GAUGE_COUNT
+};
 static const struct {
     const char *name, *help;
 } gauges[GAUGE_COUNT] = {
@@ -17,6 +25,7 @@ static const struct {
     {"leat_projection_parked_events", "Events that wait with their key"},
     {"leat_projection_skipped_events", "Events that were skipped since the start"},
     {"leat_projection_served", "1 for the version whose tables the views show"},
+    {"leat_projection_up", "0 for a version that cannot be opened in its database, or has stopped"},
 };
 
 static double value_of(enum gauge g, const struct proj_status *s,
@@ -33,6 +42,9 @@ static double value_of(enum gauge g, const struct proj_status *s,
         return (double)v->skipped_events;
     case GAUGE_SERVED:
         return s->served == v->version;
+    case GAUGE_UP:
+        return v->state != PROJ_STARTING && v->state != PROJ_UNREACHABLE &&
+               v->state != PROJ_STOPPED;
     case GAUGE_COUNT:
         break;
     }

@@ -93,6 +93,26 @@ static bool shard_status(struct shard *s, struct arena *a, uint64_t now_ns, int6
     return !str_is_null(out->topic);
 }
 
+/* A version that has not been opened since the start: how far it is stands in its target, so that
+ * all there is counts, as for a partition that is not claimed yet. */
+static void lag_unopened(const struct run *r, uint64_t now_ns, struct proj_version_status *v)
+{
+    struct engine *e = r->pr->p->e;
+    struct engine_topic topic;
+    for (size_t i = 0; i < r->d->topic_count; i++) {
+        if (!engine_topic_get(e, r->d->topics[i], &topic)) {
+            continue;
+        }
+        for (int32_t n = 0; n < topic.partition_count; n++) {
+            int64_t start = 0;
+            int64_t end = 0;
+            bool known = engine_bounds(e, r->d->topics[i], n, &start, &end) == ERR_OK;
+            v->lag_events += known && end > start ? (uint64_t)(end - start) : 0;
+        }
+    }
+    v->lag_ms = v->lag_events == 0 ? 0 : (now_ns - r->started_ns) / 1000000;
+}
+
 static bool changed_since(const struct run *r)
 {
     struct proj *p = r->pr->p;
@@ -130,6 +150,9 @@ static bool version_status(struct run *r, struct arena *a, struct proj_version_s
         if (!shard_status(CONTAINER_OF(link, struct shard, link), a, now, wall, v, &done)) {
             return false;
         }
+    }
+    if (r->shard_count == 0 && r->member == NULL) { /* else another process has them all */
+        lag_unopened(r, now, v);
     }
     for (unsigned i = 0; i < r->pr->driver->lanes; i++) {
         v->parked_events += r->parked[i];

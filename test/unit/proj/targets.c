@@ -373,6 +373,26 @@ static void open_target(struct world *w, struct target_library *l, struct target
     target_postgres.unload(l);
 }
 
+/* How far it is cannot be known: nothing says that it is at the end. */
+static void check_behind(struct world *w, uint64_t events)
+{
+    struct arena a;
+    struct buf text;
+    arena_init(&a, 1u << 20);
+    buf_init(&text, 1u << 20);
+    struct proj_status s = world_status(w, 0, &a);
+    assert_int_equal(s.versions[0].lag_events, events);
+    assert_in_range(s.versions[0].lag_ms, 2000, 4000);
+    assert_true(s.versions[0].progress == 0);
+    assert_int_equal(s.versions[0].eta_ms, -1);
+    metrics_write(w->nodes[0].metrics, &text);
+    buf_put_u8(&text, 0);
+    assert_non_null(
+        strstr((const char *)text.p, "leat_projection_up{projection=\"sums\",version=\"1\"} 0\n"));
+    buf_deinit(&text);
+    arena_deinit(&a);
+}
+
 /* A target that is away has tables of ours: the removal is refused in time, and nothing is changed;
  * when it is there again it can be removed. */
 TEST_WORLD_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
@@ -391,9 +411,11 @@ TEST_WORLD_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
     world_until(&w, world_settled, 60000);
     world_stop(&w, 0);
     struct target_db *db = close_target(&w, &l);
+    world_say(&w, 100, 0);
     world_up(&w, 0);
     world_run(&w, 3000);
     check_state(&w, PROJ_UNREACHABLE);
+    check_behind(&w, 120);
     uint64_t before = env_mono_ns(w.env);
     assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_NOT_READY);
     assert_true(env_mono_ns(w.env) - before < 1000000000u);
