@@ -130,7 +130,7 @@ void lanes_refused(struct projection *pr)
 /* Is it time for so many, but for what is still under way? */
 static bool is_due(struct projection *pr, unsigned want, uint64_t now)
 {
-    /* What is paused claims nothing, and so could not say where it is. */
+    /* What is paused has no use for them. */
     if (pr->paused || !all_open(pr, 1) || (pr->work_pending > 0 && !pr->lanes_hold)) {
         return false;
     }

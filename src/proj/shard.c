@@ -315,12 +315,12 @@ void shard_move(struct shard *s)
     s->lane = place(s);
 }
 
-/* Of a version that has stopped the claims are held, so that its positions and parked keys are
- * known: another version can be switched to, its keys can be tried again. */
+/* Of a version that has stopped, or is paused, the claims are held, so that its positions and
+ * parked keys are known: another version can be switched to, its keys can be tried again. */
 void shard_go(struct shard *s)
 {
     struct run *r = s->run;
-    if (!s->mine || r->pr->p->stopping || r->pr->paused || r->dropping || r->pr->removing ||
+    if (!s->mine || r->pr->p->stopping || r->dropping || r->pr->removing ||
         !r->open[s->lane->index] ||
         (s->retry_ns != 0 && env_mono_ns(r->pr->p->env) < s->retry_ns)) {
         return;
@@ -331,7 +331,7 @@ void shard_go(struct shard *s)
         if (s->reads[0].state != READ_APPLYING && s->reads[1].state != READ_APPLYING) {
             claim(s);
         }
-    } else if (s->claim == CLAIM_HELD && !r->stopped) {
+    } else if (s->claim == CLAIM_HELD && !r->stopped && !r->pr->paused) {
         read_ahead(s);
     }
 }

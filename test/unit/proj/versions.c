@@ -658,6 +658,39 @@ TEST_WORLD_ON_BOTH(projection_is_removed_with_everything_it_made)
     world_deinit(&w);
 }
 
+/* What a paused projection knows of its partitions and keys it knows after a restart, too: it reads
+ * nothing, but its keys can be tried again. */
+TEST_ON_BOTH(a_paused_projection_knows_its_keys_after_a_restart)
+{
+    struct world w;
+    struct ectx ec;
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    begin(&w, 8, false);
+    worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":\"x\"}}"), 1);
+    worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":7}}"), 2);
+    world_until(&w, world_settled, 60000);
+    assert_int_equal(world_command(&w, PROJ_PAUSE, NULL, &ec), ERR_OK);
+    world_kill(&w, 0);
+    world_up(&w, 0);
+    world_until(&w, world_settled, 60000);
+    const struct proj_status s = world_status(&w, 0, &a);
+    assert_true(s.paused);
+    assert_int_equal(s.versions[0].parked_events, 2);
+    assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_MALFORMED);
+    assert_null(strstr(ec.text, "not this process's"));
+    assert_int_equal(world_command(&w, PROJ_SKIP_KEY, "k0", &ec), ERR_OK);
+    world_check_rows(&w, "SELECT k, sum FROM keys", "k0|7\n");
+    worst_produce(w.log, "events", 0, STR_LIT("k0"),
+                  STR_LIT("{\"eventType\":\"Added\",\"data\":{\"n\":1}}"), 3);
+    world_run(&w, 3000);
+    world_check_rows(&w, "SELECT k, sum FROM keys", "k0|7\n");
+    arena_deinit(&a);
+    world_deinit(&w);
+}
+
 TEST_WORLD_ON_BOTH(projection_pause_survives_a_restart)
 {
     struct world w;
