@@ -136,7 +136,7 @@ void proj_tick(struct proj *p)
     LIST_FOR_EACH (link, next, &p->projections) {
         struct projection *pr = CONTAINER_OF(link, struct projection, link);
         if (pr->gone) {
-            if (projection_idle(pr)) {
+            if (projection_idle(pr) && projection_close_target(pr)) {
                 projection_destroy(pr);
             }
         } else {

@@ -440,6 +440,7 @@ MUST_USE enum err projection_library(struct proj *p, const struct target_driver 
 /* Its library is still to be found: without it, it is unusable. */
 MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
                                     struct ectx *ec);
+bool projection_close_target(struct projection *pr); /* of one that is gone; true: it is closed */
 void projection_destroy(struct projection *pr);
 struct projection *projection_find(struct proj *p, struct str name);
 void projection_go(struct projection *pr);

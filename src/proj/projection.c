@@ -105,6 +105,32 @@ static void close_readers(struct projection *pr)
     }
 }
 
+static void close_run(struct work *w)
+{
+    w->lane->pr->driver->close(w->lane->db);
+    w->lane->db = NULL;
+}
+static void close_done(struct work *w)
+{
+    (void)w; /* the next tick frees the projection */
+}
+
+/* SQLite's last connection to a file writes what is in its log into it, and waits for the disk: on
+ * a worker. Those that read go first, so that it is this one. */
+bool projection_close_target(struct projection *pr)
+{
+    struct lane *l = &pr->lanes[0];
+    if (l->db == NULL || !list_empty(&pr->runs)) {
+        return true;
+    }
+    feed_free(pr->feed);
+    close_readers(pr);
+    l->connected = false;
+    l->open.work = (struct work){.run = close_run, .done = close_done};
+    lane_submit(l, &l->open.work);
+    return false;
+}
+
 void projection_destroy(struct projection *pr)
 {
     wait_forget(pr);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/compiler.h"
+#include "proj/proj_int.h"
 #include "proj/target.h"
 #include "server.h"
 #include "world.h"
@@ -195,6 +196,21 @@ TEST_ON_BOTH(a_number_that_comes_again_takes_nothing_over)
     world_say(&w, 20, 0);
     world_run(&w, 5000);
     world_check(&w, "__v2");
+    world_deinit(&w);
+}
+
+/* The last connection to a file of SQLite waits for the disk: it is closed on a worker. */
+TEST(a_removal_closes_its_target_on_a_worker)
+{
+    struct world w;
+    struct ectx ec;
+    begin(&w, 8);
+    assert_int_equal(world_command(&w, PROJ_REMOVE, NULL, &ec), ERR_OK);
+    proj_tick(w.nodes[0].proj);
+    assert_int_equal(env_sim_jobs(w.nodes[0].env, ENV_LANE_SQL), 1);
+    assert_int_equal(w.nodes[0].proj->count, 1);
+    world_run(&w, 1000);
+    assert_int_equal(w.nodes[0].proj->count, 0);
     world_deinit(&w);
 }
 
