@@ -51,6 +51,7 @@ const char *api_problem_of(enum err e)
         {ERR_CORRUPT_MESSAGE, "damaged"},
         {ERR_EXISTS, "conflict"},
         {ERR_TOPIC_ALREADY_EXISTS, "conflict"},
+        {ERR_CLOSED, "unavailable"}, /* a connection of ours: who asked did nothing wrong */
     };
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         if (codes[i].e == e) {

@@ -278,6 +278,10 @@ static void on_command(struct proj_command *p)
 {
     struct command_call *x = p->ctx;
     struct api_object o;
+    if (p->err == ERR_CLOSED) { /* who repeats a skip or a rollback may do it twice */
+        api_problem(x->c, "outcome-unknown", &p->ec, STR_NULL);
+        return;
+    }
     if (p->err != ERR_OK) {
         fail_why(x->c, p->err, p->why, &p->ec);
         return;
@@ -601,10 +605,10 @@ static const char DEFINITION_EXAMPLE[] =
 #define COMMAND_PROBLEMS                                                                 \
     "projection-not-found projection-version-not-found projection-version-conflict "     \
     "projection-behind projection-busy projection-not-ready projection-version-stopped " \
-    "storage-full"
+    "storage-full outcome-unknown"
 #define KEY_PROBLEMS                                                                     \
     "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
-    "projection-version-stopped projection-not-ready"
+    "projection-version-stopped projection-not-ready outcome-unknown"
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \
         "POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL, \

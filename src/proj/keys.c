@@ -39,7 +39,7 @@ static void retry_run(struct work *w)
         apply_watch(a, r->collects ? &r->changes : NULL);
         apply_upcast(a, r->upcasts);
     }
-    w->err = a == NULL ? ectx_fail(&w->ec, ERR_CLOSED, "no connection to the target")
+    w->err = a == NULL ? ectx_fail(&w->ec, ERR_NOT_READY, "no connection to the target")
                        : apply_retry(a, r->key, r->skip, r->now_ms, &r->counts, &r->more, &w->ec);
 }
 
@@ -66,6 +66,12 @@ static void retry_end(struct retry *r, enum err e)
         e = ERR_OK;
     } else if (e == ERR_NOT_FOUND) {
         c->why = PROJ_NOT_PARKED;
+    } else if (e == ERR_CLOSED) {
+        e = ectx_wrap(&c->ec, e, "it is not known whether that was done");
+        ectx_hint(&c->ec,
+                  "look at the parked events before you repeat it: leat projection parked "
+                  "%.*s",
+                  STR(r->run->pr->name));
     }
     mem_free((char *)(uintptr_t)r->key.p);
     changes_deinit(&r->changes);
@@ -135,6 +141,11 @@ static void retry_next(struct retry *r)
 
 void parked_key_command(struct projection *pr, struct proj_command *c)
 {
+    if (!pr->known && c->for_version == 0) {
+        answer(c, ectx_fail(&c->ec, ERR_NOT_READY, "the target of '%.*s' is not open yet",
+                            STR(pr->name)));
+        return;
+    }
     struct run *run = run_find(pr, c->for_version != 0 ? c->for_version : pr->served);
     struct retry *r = mem_new(struct retry);
     char *key = str_dup_z(str_is_null(c->key) ? STR_LIT("") : c->key);

@@ -153,7 +153,8 @@ struct proj_command {
     void (*done)(struct proj_command *c);
     void *ctx;
     /* out: ERR_CONFIG (file, line, column), ERR_NOT_FOUND, ERR_EXISTS, ERR_BUSY (another
-     * change of it is under way), ERR_NOT_READY (what it needs is not known yet), ... */
+     * change of it is under way), ERR_NOT_READY (what it needs is not known yet), ERR_CLOSED
+     * (the connection was lost: it may be done), ... */
     enum err err;
     struct ectx ec;
     enum proj_why why;

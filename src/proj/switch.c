@@ -213,6 +213,13 @@ static void end(struct projection *pr, enum err e, const struct ectx *ec)
         if (e != ERR_OK) {
             c->ec = *ec;
         }
+        if (e == ERR_CLOSED) {
+            IGNORE(ectx_wrap(&c->ec, e, "it is not known whether that was done") == e);
+            ectx_hint(&c->ec,
+                      "look at what is served before you repeat it: leat projection show "
+                      "%.*s",
+                      STR(pr->name));
+        }
         c->version = to->d->version;
         c->done(c);
     }

@@ -82,6 +82,8 @@ TEST(api_every_problem_of_the_event_store_and_of_the_house_is_in_the_table)
     for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
         assert_non_null(api_problem_find(str_of(api_problem_of((enum err)e))));
     }
+    /* A connection to a database that is lost is no fault of whoever asks. */
+    assert_string_equal(api_problem_of(ERR_CLOSED), "unavailable");
 }
 
 TEST(api_problems_are_fit_for_a_page)

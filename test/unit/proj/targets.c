@@ -393,6 +393,27 @@ static void check_behind(struct world *w, uint64_t events)
     arena_deinit(&a);
 }
 
+/* Its keys can be tried again when it is there. */
+static void check_keys_wait(struct world *w)
+{
+    for (uint32_t version = 0; version < 2; version++) { /* 0: the served one */
+        struct arena a;
+        arena_init(&a, 1u << 16);
+        struct once call = {.c = {.kind = PROJ_SKIP_KEY,
+                                  .name = STR_LIT("sums"),
+                                  .key = STR_LIT("k0"),
+                                  .for_version = version,
+                                  .arena = &a,
+                                  .done = done_once}};
+        proj_command(w->nodes[0].proj, &call.c);
+        for (int i = 0; i < 1000000 && !call.done; i++) {
+            world_step(w);
+        }
+        assert_int_equal(call.c.err, ERR_NOT_READY);
+        arena_deinit(&a);
+    }
+}
+
 /* A target that is away has tables of ours: the removal is refused in time, and nothing is changed;
  * when it is there again it can be removed. */
 TEST_WORLD_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
@@ -416,6 +437,7 @@ TEST_WORLD_ON_BOTH(projection_whose_target_is_away_stays_as_it_was)
     world_run(&w, 3000);
     check_state(&w, PROJ_UNREACHABLE);
     check_behind(&w, 120);
+    check_keys_wait(&w);
     uint64_t before = env_mono_ns(w.env);
     assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_NOT_READY);
     assert_true(env_mono_ns(w.env) - before < 1000000000u);

@@ -519,6 +519,8 @@ TEST_WORLD(watch_is_reset_when_the_outcome_of_a_retry_is_unknown)
     assert_int_equal(c.told[PROJ_CHANGE_RESET], 0);
     server_end_connections();
     assert_int_equal(world_command(&w, PROJ_RETRY_KEY, "k0", &ec), ERR_CLOSED);
+    assert_true(strncmp(ec.text, "it is not known whether that was done: ", 39) == 0);
+    assert_non_null(strstr(ec.hint, "leat projection parked sums"));
     world_run(&w, 5000);
     assert_int_equal(c.told[PROJ_CHANGE_RESET], 1);
     proj_unwatch(c.watching);
