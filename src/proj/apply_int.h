@@ -12,6 +12,7 @@
 enum meta_stmt {
     META_SERVED,        /* projection -> served */
     META_SERVED_TABLES, /* -> tables, as def_write_names has them */
+    META_HOLD,          /* projection, version, shard, owner_epoch */
     META_CLAIM_GET,     /* projection, version, shard -> owner_epoch, position, topic_id */
     META_CLAIM_INSERT,  /* projection, version, shard, topic, epoch, position, live_from, now */
     META_CLAIM_UPDATE,  /* epoch, now, projection, version, shard, epoch (not above) */
@@ -114,8 +115,9 @@ MUST_USE enum err apply_try_rules(struct apply *a, struct apply_event *event, bo
 /* `e`, but ERR_MALFORMED if the event needed more memory than one may have. */
 MUST_USE enum err apply_fault_of_event(const struct apply *a, enum err e, struct ectx *ec);
 void apply_count_reason(struct apply *a, const struct ectx *why);
-/* claim.c: only the present owner of a shard may touch its parked events. */
-MUST_USE enum err apply_is_owner(struct apply *a, struct str shard, bool *ours, struct ectx *ec);
+/* claim.c: only the present owner of a shard may touch its parked events. It stays the owner to the
+ * end of the transaction: whoever claims the shard waits for that. */
+MUST_USE enum err apply_hold(struct apply *a, struct str shard, bool *ours, struct ectx *ec);
 
 /* What the rules say, for one event that was read (apply_event_read). ERR_MALFORMED: it cannot be
  * applied, and nothing of it was (in careful mode), or something may have been (else: the

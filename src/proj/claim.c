@@ -170,18 +170,18 @@ MUST_USE enum err apply_claim(struct apply *a, struct apply_claim *c, struct ect
     return e;
 }
 
-enum err apply_is_owner(struct apply *a, struct str shard, bool *ours, struct ectx *ec)
+enum err apply_hold(struct apply *a, struct str shard, bool *ours, struct ectx *ec)
 {
     *ours = false;
     for (size_t i = 0; i < a->shard_count; i++) {
         if (!str_eq_z(shard, a->shards[i].name)) {
             continue;
         }
-        struct claim_row row = {0};
-        const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(shard)};
-        enum err e =
-            a->driver->query(a->meta[META_CLAIM_GET], key, ARRAY_LEN(key), take_claim, &row, ec);
-        *ours = e == ERR_OK && row.found && row.epoch == a->shards[i].epoch;
+        const struct mapping_value key[] = {apply_name(a), apply_version(a), apply_text(shard),
+                                            apply_int((int64_t)a->shards[i].epoch)};
+        uint64_t changed = 0;
+        enum err e = apply_meta(a, META_HOLD, key, ARRAY_LEN(key), &changed, ec);
+        *ours = e == ERR_OK && changed > 0;
         return e;
     }
     return ERR_OK;

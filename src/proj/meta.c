@@ -29,6 +29,8 @@ static const char *const meta_sql[META_COUNT] = {
     [META_CLAIM_UPDATE] =
         "UPDATE leat_checkpoint SET owner_epoch = $1, updated_at = $2 "
         "WHERE projection = $3 AND version = $4 AND shard = $5 AND owner_epoch <= $6",
+    [META_HOLD] = "UPDATE leat_checkpoint SET updated_at = updated_at WHERE projection = $1 AND "
+                  "version = $2 AND shard = $3 AND owner_epoch = $4",
     [META_CHECKPOINT] =
         "UPDATE leat_checkpoint SET position = $1, updated_at = $2, last_time_ms = $3 "
         "WHERE projection = $4 AND version = $5 AND shard = $6 AND owner_epoch = $7 "

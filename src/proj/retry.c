@@ -49,7 +49,12 @@ static enum err drop_parked(struct apply *a, struct str shard, const struct park
 {
     const struct mapping_value params[] = {apply_name(a), apply_version(a), apply_text(shard),
                                            apply_int(row->offset)};
-    enum err e = apply_meta(a, META_UNPARK, params, ARRAY_LEN(params), NULL, ec);
+    uint64_t changed = 0;
+    enum err e = apply_meta(a, META_UNPARK, params, ARRAY_LEN(params), &changed, ec);
+    if (e == ERR_OK && changed == 0) {
+        return ectx_fail(ec, ERR_FENCED, "the parked event %.*s at %lld is gone", STR(shard),
+                         (long long)row->offset);
+    }
     if (e == ERR_OK && !park_count(a, shard, t->key, -1)) {
         e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
     }
@@ -125,8 +130,11 @@ static size_t next_room(const struct parked_rows *p)
 static enum err retry_shard(struct apply *a, struct str shard, struct retrying *t, struct ectx *ec)
 {
     bool stop = false;
-    bool ours = true;
-    enum err e = ERR_OK;
+    bool ours = false;
+    enum err e = apply_hold(a, shard, &ours, ec);
+    if (e != ERR_OK || !ours) {
+        return e;
+    }
     size_t room = 16;
     while (e == ERR_OK && !stop && !is_enough(t)) {
         const size_t left = APPLY_RETRY_MAX - t->tried;
@@ -141,10 +149,6 @@ static enum err retry_shard(struct apply *a, struct str shard, struct retrying *
             e = ectx_fail(ec, ERR_NO_MEMORY, "out of memory");
         }
         for (size_t i = 0; i < p.count && e == ERR_OK && !stop && !is_enough(t); i++) {
-            e = apply_is_owner(a, shard, &ours, ec);
-            if (e != ERR_OK || !ours) {
-                return e;
-            }
             e = retry_row(a, shard, &p.rows[i], t, &stop, ec);
             t->tried++;
         }

@@ -517,3 +517,78 @@ TEST(target_is_shown_without_its_password)
     }
     arena_deinit(&a);
 }
+
+struct retry_call {
+    struct bench *b;
+    uint64_t claims; /* with this epoch first; 0: it has claimed */
+    enum err claimed, err;
+};
+static void *retry_key(void *ctx)
+{
+    struct retry_call *r = ctx;
+    struct apply_claim c = {.shard = STR_LIT("es.order/0"), .epoch = r->claims, .now_ms = 5};
+    bool more = false;
+    r->claimed = r->claims == 0 ? ERR_OK : apply_claim(r->b->a, &c, &r->b->ec);
+    r->err = apply_retry(r->b->a, STR_LIT("late"), false, 9, &r->b->counts, &more, &r->b->ec);
+    return NULL;
+}
+
+/* The next owner of a partition waits for a retry that the owner before it has begun, and does not
+ * apply the same events again. */
+TEST(postgres_does_not_retry_a_key_twice_when_its_partition_goes)
+{
+    char target[256];
+    char text[1024];
+    char waiting[64] = "";
+    struct bench b;
+    struct bench other;
+    struct bench third;
+    struct ectx ec;
+    pthread_t threads[2];
+    server_schema(target, sizeof(target));
+    snprintf(text, sizeof(text),
+             "{\"projection\":\"twice\",\"version\":1,\"source\":{\"category\":\"order\"},"
+             "\"target\":\"%s\",\"tables\":{\"sums\":{\"columns\":{\"id\":\"text\",\"n\":"
+             "\"integer\"},\"key\":\"id\"}},\"maps\":[{\"type\":\"A\",\"increment\":{"
+             "\"table\":\"sums\",\"key\":{\"id\":\"/data/id\"},\"by\":{\"n\":\"/data/n\"}}}]}",
+             target);
+    bench_init_text(&b, text);
+    bench_init_text(&other, text);
+    bench_init_text(&third, text);
+    bench_claim(&b, 1);
+    const struct base_event events[] = {{"A", "early", "{\"id\":\"x\",\"n\":1}"},
+                                        {"A", "late", "{\"id\":\"x\",\"n\":7}"}};
+    assert_int_equal(target_postgres.exec(
+                         third.db, "ALTER TABLE sums__v1 ADD CONSTRAINT few CHECK (n < 5)", &ec),
+                     ERR_OK);
+    assert_int_equal(bench_apply(&b, events, ARRAY_LEN(events)), ERR_OK);
+    assert_int_equal(b.counts.parked, 1);
+    assert_int_equal(
+        target_postgres.exec(third.db, "ALTER TABLE sums__v1 DROP CONSTRAINT few", &ec), ERR_OK);
+    assert_int_equal(target_postgres.exec(
+                         third.db, "BEGIN; SELECT 1 FROM sums__v1 WHERE id = 'x' FOR UPDATE", &ec),
+                     ERR_OK);
+    assert_int_equal(target_postgres.exec(b.db, "SET lock_timeout = 0", &ec), ERR_OK);
+    assert_int_equal(target_postgres.exec(other.db, "SET lock_timeout = 0", &ec), ERR_OK);
+    struct retry_call calls[] = {{.b = &b}, {.b = &other, .claims = 2}};
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        const char *const all_wait = i == 0 ? "1\n" : "2\n";
+        assert_int_equal(pthread_create(&threads[i], NULL, retry_key, &calls[i]), 0);
+        while (strcmp(waiting, all_wait) != 0) {
+            base_rows(&target_postgres, third.db, "SELECT COUNT(*) FROM pg_locks WHERE NOT granted",
+                      waiting, sizeof(waiting));
+        }
+    }
+    assert_int_equal(target_postgres.exec(third.db, "ROLLBACK", &ec), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(calls[i].claimed, ERR_OK);
+    }
+    assert_string_equal(bench_rows(&third, "SELECT id, n FROM sums__v1"), "x|8\n");
+    assert_string_equal(bench_rows(&third, "SELECT COUNT(*) FROM leat_parked"), "0\n");
+    assert_int_equal(calls[0].err, ERR_OK);
+    assert_int_equal(calls[1].err, ERR_NOT_FOUND);
+    bench_deinit(&third);
+    bench_deinit(&other);
+    bench_deinit(&b);
+}
