@@ -174,7 +174,7 @@ static uint64_t position_of(const struct feed *f)
     return (engine_capabilities(e) & ENGINE_GLOBAL_ORDER) != 0 ? engine_position(e) : 0;
 }
 
-bool feed_settled(struct feed *f, uint64_t *position)
+bool feed_settled(struct feed *f, uint64_t since_ns, uint64_t *position)
 {
     struct run *r = run_find(f->pr, f->pr->served);
     if (r != NULL && f->pending_count == 0 && !f->reading.busy && f->reset_tables == 0 &&
@@ -183,7 +183,7 @@ bool feed_settled(struct feed *f, uint64_t *position)
         return true;
     }
     *position = f->settled_position;
-    return r != NULL && f->settled_ns != 0 &&
+    return r != NULL && f->settled_ns > since_ns &&
            env_mono_ns(f->pr->p->env) - f->settled_ns < FEED_BEHIND_NS;
 }
 

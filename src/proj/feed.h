@@ -97,8 +97,9 @@ void feed_gap(struct projection *pr, const struct run *r);
 void feed_switched(struct projection *pr);
 void feed_tick(struct projection *pr, uint64_t now);
 bool feed_busy(const struct projection *pr);
-/* Everything that happened was told, up to this position, and what is left came a moment ago. */
-bool feed_settled(struct feed *f, uint64_t *position);
+/* Everything that the log had after `since_ns` was told, up to this position, and what is left came
+ * a moment ago. */
+bool feed_settled(struct feed *f, uint64_t since_ns, uint64_t *position);
 
 /* feed_read.c: on the worker */
 void feed_read_run(struct env_job *job);

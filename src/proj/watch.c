@@ -30,7 +30,8 @@ struct proj_watching {
     bool started, full, busy;
     bool caught_up;
     uint64_t told_position, told_ns;
-    enum err ended; /* by itself, with `ec` */
+    uint64_t began_ns; /* what the log had then is told, or in the view, before it has caught up */
+    enum err ended;    /* by itself, with `ec` */
     struct ectx ec;
 };
 
@@ -245,7 +246,7 @@ static bool pump(struct proj_watching *x)
         alive = tell_entry(x, x->feed->ring[seq % FEED_ENTRIES], seq);
     }
     uint64_t position = 0;
-    if (alive && !x->full && !x->caught_up && feed_settled(x->feed, &position)) {
+    if (alive && !x->full && !x->caught_up && feed_settled(x->feed, x->began_ns, &position)) {
         alive = tell_caught_up(x, position);
     }
     return leave(x, alive);
@@ -267,7 +268,7 @@ static void tick(struct proj_watching *x, uint64_t now)
         return;
     }
     struct proj_change c = {.kind = PROJ_CHANGE_CHECKPOINT, .index = UINT32_MAX};
-    bool settled = feed_settled(f, &c.position);
+    bool settled = feed_settled(f, x->began_ns, &c.position);
     if (f->behind_ns != 0 && now - f->behind_ns >= FEED_BEHIND_NS) {
         struct run *r = run_find(f->pr, f->pr->served);
         c = (struct proj_change){.kind = PROJ_CHANGE_FELL_BEHIND};
@@ -370,6 +371,7 @@ MUST_USE enum err proj_watch(struct proj *p, const struct proj_watch *w, struct 
         mem_free(x);
         return e;
     }
+    x->began_ns = env_mono_ns(p->env);
     list_push_back(&x->feed->watchers, &x->link);
     x->feed->idle_since_ns = 0;
     p->watch_count++;
