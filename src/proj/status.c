@@ -5,6 +5,8 @@
 #include "core/compiler.h"
 #include "proj/upcasts.h"
 
+#define NS_PER_SECOND 1000000000ull
+
 const char *proj_state_name(enum proj_state s)
 {
     switch (s) {
@@ -43,17 +45,22 @@ static enum proj_state state_of(const struct run *r)
     return r->d->version == pr->served ? PROJ_LIVE : r->drop_at_ms >= 0 ? PROJ_KEPT : PROJ_BUILDING;
 }
 
+/* Events a second: of this second so far and the whole ones before it, or of all its life if it is
+ * younger. */
 static double rate(const struct run *r, uint64_t now_ns)
 {
-    uint64_t second = now_ns / 1000000000u;
-    uint64_t sum = 0;
-    for (uint64_t back = 1; back < RATE_SECONDS && back <= second; back++) {
+    uint64_t second = now_ns / NS_PER_SECOND, sum = 0;
+    uint64_t window = (RATE_SECONDS - 1) * NS_PER_SECOND + now_ns % NS_PER_SECOND;
+    if (now_ns - r->started_ns < window) {
+        window = now_ns - r->started_ns;
+    }
+    for (uint64_t back = 0; back < RATE_SECONDS && back <= second; back++) {
         uint64_t s = second - back;
         /* Buckets of seconds in which nothing happened are old ones. */
         sum += s > r->rate_second || s + RATE_SECONDS <= r->rate_second ? 0
                                                                         : r->rate[s % RATE_SECONDS];
     }
-    return (double)sum / (RATE_SECONDS - 1);
+    return window == 0 ? 0 : (double)sum * NS_PER_SECOND / (double)window;
 }
 
 /* Age of the oldest event that is known not to be applied. */
