@@ -608,7 +608,7 @@ static const char DEFINITION_EXAMPLE[] =
     "storage-full outcome-unknown"
 #define KEY_PROBLEMS                                                                     \
     "projection-not-found projection-version-not-found key-not-parked key-stays-parked " \
-    "projection-version-stopped projection-not-ready outcome-unknown"
+    "projection-version-stopped projection-not-ready storage-full outcome-unknown"
 #define COMMAND(suffix, id, summary)                                                           \
     {                                                                                          \
         "POST", "/api/v1/projections/{name}" suffix, post_command, id, summary, NAME, 1, NULL, \

@@ -68,7 +68,8 @@ function parse (message) {
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-// A call of the API: { status, body }. While leat cannot be reached, or says "later", it is tried again; appends have ids,
+// A call of the API: { status, body }. While leat cannot be reached, or says "later" (it starts, is busy, its disk is full),
+// it is tried again; appends have ids,
 // so an append whose answer was lost is not made twice.
 async function call (method, path, body) {
   const ends = Date.now() + PATIENCE_MS
@@ -81,7 +82,8 @@ async function call (method, path, body) {
         ...(body && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
       })
       const text = await answer.text()
-      if (answer.status !== 503 && answer.status !== 429) return { status: answer.status, body: text ? JSON.parse(text) : {} }
+      const said = text ? JSON.parse(text) : {}
+      if (answer.status !== 429 && !(answer.status > 500 && said.retryable)) return { status: answer.status, body: said }
       why = text
     } catch (err) {
       why = `${err.message} ${err.cause ? err.cause.message : ''}`
