@@ -145,13 +145,15 @@ static bool in_state(const struct json *v, const char *state)
 }
 
 /* What is still to be done for `version` (0: for whatever is being built): that version, or NULL. A
- * first version is served from the beginning, while it catches up. */
-static const struct json *unfinished(const struct json *p, int64_t version)
+ * first version is served from the beginning, while it catches up: with what was there `seconds`
+ * ago, when somebody began to follow it, as a log never stands still. */
+static const struct json *unfinished(const struct json *p, int64_t version, double seconds)
 {
     const struct json *versions = json_get(p, "versions");
     for (const struct json *v = versions == NULL ? NULL : versions->first; v != NULL; v = v->next) {
         const struct json *there = json_get(v, "caught_up");
-        const bool lags = there != NULL && there->kind == JSON_BOOL && !there->boolean;
+        const bool lags = there != NULL && there->kind == JSON_BOOL && !there->boolean &&
+                          number(v, "lag_seconds", 0) + 1 > seconds;
         if (in_state(v, "building") || in_state(v, "starting") || in_state(v, "unreachable") ||
             (member_i64(v, "version", 0) == version && in_state(v, "live") && lags)) {
             return v;
@@ -205,7 +207,8 @@ static const struct json *version_of(const struct json *p, int64_t version)
 static enum err wait_build(struct cli *cli, int64_t version, struct json **out)
 {
     const uint64_t patience = (uint64_t)cli->timeout_ms * 1000000u;
-    uint64_t ends = clock_ns() + patience;
+    const uint64_t began = clock_ns();
+    uint64_t ends = began + patience;
     int64_t applied = -1;
     for (;;) {
         arena_reset(&cli->arena, STATUS_KEPT);
@@ -213,7 +216,7 @@ static enum err wait_build(struct cli *cli, int64_t version, struct json **out)
         if (e != ERR_OK) {
             return e;
         }
-        const struct json *build = unfinished(*out, version);
+        const struct json *build = unfinished(*out, version, (double)(clock_ns() - began) / 1e9);
         const struct json *stop = stopped(*out, version);
         const bool done = build == NULL || says(build, "waits_for_switch");
         const struct json *shown = build == NULL ? version_of(*out, version) : build;

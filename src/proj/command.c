@@ -106,7 +106,13 @@ static enum err check_next(struct projection *pr, const struct def *d, struct ec
     }
     struct run *building = run_building(pr);
     if (!pr->known) {
-        return ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
+        enum err e =
+            ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
+        ectx_hint(ec,
+                  "leat projection show %.*s says why; what could never begin is deleted "
+                  "(leat projection delete %.*s) and declared anew",
+                  STR(pr->name), STR(pr->name));
+        return e;
     }
     if (!str_eq(d->target, pr->target)) {
         enum err e = ectx_fail(ec, ERR_CONFIG, "'target' differs from that of version %u", newest);

@@ -43,8 +43,9 @@ static double value_of(enum gauge g, const struct proj_status *s,
     case GAUGE_SERVED:
         return s->served == v->version;
     case GAUGE_UP:
-        return v->state != PROJ_STARTING && v->state != PROJ_UNREACHABLE &&
-               v->state != PROJ_STOPPED;
+        return v->state == PROJ_KEPT ? str_is_null(v->error)
+                                     : v->state != PROJ_STARTING && v->state != PROJ_UNREACHABLE &&
+                                           v->state != PROJ_STOPPED;
     case GAUGE_COUNT:
         break;
     }

@@ -119,7 +119,8 @@ static size_t gather(struct lane *l, struct run *r)
 
 static bool start_batch(struct lane *l, struct run *r)
 {
-    if (!r->open[l->index] || l->pr->lanes_hold || !run_may_apply(r)) {
+    /* Who writes to tables of which indexes are made waits for that, with its worker. */
+    if (!r->open[l->index] || l->pr->lanes_hold || r->indexing || !run_may_apply(r)) {
         return false;
     }
     bool matter = upcasts_matter(l->pr->p, r->d);

@@ -169,7 +169,7 @@ enum err apply_name_is_free(const struct target_driver *driver, struct target_db
     if (e == ERR_OK && count > 0) {
         e = ectx_fail(ec, ERR_CONFIG,
                       "%.*s is in the target already, and is not of this projection: rename or "
-                      "drop it, or name the table otherwise",
+                      "drop it, or declare the table with another name",
                       STR(name));
         ectx_hint(ec, "what somebody else has made is neither written to nor dropped");
     }

@@ -213,6 +213,7 @@ static void open_done(struct work *w)
         good = good && (o->err[i] == ERR_OK || o->err[i] == ERR_STOPPED);
     }
     l->broken = l->broken || is_of_no_use(l);
+    pr->looked = pr->looked || (w->err == ERR_OK && l->index == 0);
     /* Switches run on the first, one after the other with this. What another one read may be from
      * before a switch that ended since. */
     if (o->served != 0 && !pr->switching && l->index == 0) {

@@ -94,7 +94,7 @@ bool proj_is_serving(const struct proj *p)
         const struct projection *pr =
             (const struct projection *)(const void *)((const char *)link -
                                                       offsetof(struct projection, link));
-        if (!pr->known && !pr->gone && !pr->removing && !pr->unusable) {
+        if (!pr->known && !pr->looked && !pr->gone && !pr->removing && !pr->unusable) {
             return false;
         }
     }

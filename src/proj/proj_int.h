@@ -207,6 +207,7 @@ struct projection {
     struct list runs; /* ascending versions */
     uint32_t served, previous;
     bool known;          /* what is served was read from the target */
+    bool looked;         /* the target was, also where nothing is served in it */
     bool reached;        /* the log says that there may be tables of it in the target */
     bool reaching;       /* it is about to say so */
     char *reached_key;   /* of the record that does; heap */

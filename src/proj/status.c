@@ -37,12 +37,15 @@ static enum proj_state state_of(const struct run *r)
     if (pr->paused) {
         return PROJ_PAUSED;
     }
+    if (r->drop_at_ms >= 0 && r->d->version != pr->served) {
+        return PROJ_KEPT; /* whether it can be opened or not: its error says that */
+    }
     for (unsigned i = 0; i < pr->lane_count; i++) {
         if (!r->open[i]) {
             return pr->unreachable ? PROJ_UNREACHABLE : PROJ_STARTING;
         }
     }
-    return r->d->version == pr->served ? PROJ_LIVE : r->drop_at_ms >= 0 ? PROJ_KEPT : PROJ_BUILDING;
+    return r->d->version == pr->served ? PROJ_LIVE : PROJ_BUILDING;
 }
 
 /* Events a second: of this second so far and the whole ones before it, or of all its life if it is

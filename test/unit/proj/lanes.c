@@ -502,6 +502,29 @@ TEST_WORLD(a_projection_over_one_partition_has_one_lane)
     world_deinit(&w);
 }
 
+/* While indexes of a version are made no connection writes to its tables: it would wait for them,
+ * with a worker that others need. (As it is while that work goes on; how long, the data decides.)
+ */
+TEST(nobody_writes_to_tables_whose_indexes_are_made)
+{
+    struct world w;
+    begin(&w);
+    until_four(&w);
+    struct run *r = run_find(sums(&w), 1);
+    r->indexing = true;
+    world_run(&w, 1000); /* what was under way is over */
+    const uint64_t before = r->events;
+    world_say(&w, 100, 0);
+    world_run(&w, 3000);
+    assert_int_equal(r->events, before);
+    r->indexing = false;
+    world_until(&w, world_settled, 60000);
+    assert_true(r->events > before);
+    world_check(&w, "");
+    world_stop(&w, 0);
+    world_deinit(&w);
+}
+
 static uint64_t lag_of(struct world *w)
 {
     struct arena a;

@@ -490,6 +490,12 @@ TEST_ON_BOTH(a_kept_version_that_cannot_be_opened_is_not_the_one_that_is_built)
         world_until(&w, three_is_served, 60000);
         world_until(&w, world_settled, 60000);
         world_check(&w, "");
+        struct arena a;
+        arena_init(&a, 1u << 20);
+        const struct proj_status s = world_status(&w, 0, &a);
+        assert_int_equal(s.versions[0].state, i == 0 ? PROJ_KEPT : PROJ_STOPPED);
+        assert_false(str_is_null(s.versions[0].error));
+        arena_deinit(&a);
         world_deinit(&w);
     }
 }

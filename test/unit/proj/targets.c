@@ -569,6 +569,7 @@ TEST_ON_BOTH(projection_that_could_not_begin_is_removed_and_drops_nothing_of_oth
             world_apply(&w, 1);
             world_run(&w, 3000);
             assert_true(is_in_the_way(&w, others[i].name));
+            assert_true(proj_is_serving(w.nodes[0].proj)); /* nobody else waits for it */
             world_check_rows(&w, others[i].rows, others[i].want);
             if (removes == 0) {
                 assert_int_equal(command(&w, PROJ_REMOVE, "sums", NULL, &ec), ERR_OK);
