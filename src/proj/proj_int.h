@@ -138,6 +138,7 @@ struct shard {
     uint64_t reached_ns;        /* what the log had then is applied; 0: not known */
     uint64_t seen_ns;           /* when a tick saw the log end at seen_end */
     int64_t seen_end;           /* 0: none did */
+    int64_t lost_end;           /* where the last gap that was told ends; 0: none was */
     struct shard_read reads[2]; /* in use from `head` on, in order */
     unsigned head;
 };

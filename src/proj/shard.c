@@ -146,6 +146,13 @@ static bool is_lost(struct shard_read *r)
     r->lost = true;
     r->read.next_offset = read->start_offset;
     r->read.batch_count = 0;
+    /* Told now: when the checkpoint behind it is known, this process may be gone. */
+    struct shard *s = r->shard;
+    if (read->start_offset > s->lost_end) {
+        run_lost(s->run, s, read->offset > s->lost_end ? read->offset : s->lost_end,
+                 read->start_offset);
+        s->lost_end = read->start_offset;
+    }
     return true;
 }
 
@@ -349,9 +356,6 @@ void shard_applied(struct shard *s, const struct apply_read *a)
 {
     struct shard_read *r = &s->reads[s->head];
     DCHECK(r->state == READ_APPLYING);
-    if (r->lost) {
-        run_lost(s->run, s, a->from, a->next_offset);
-    }
     release(r);
     s->head = 1 - s->head;
     if (s->claim == CLAIM_HELD) {
