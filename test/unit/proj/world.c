@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base.h"
@@ -11,6 +12,16 @@
 #include "server.h"
 
 uint64_t world_worst;
+
+uint64_t world_worst_seeds(void)
+{
+#ifdef __SANITIZE_THREAD__
+    return 1;
+#else
+    const char *tier = getenv("LEAT_TIER");
+    return tier != NULL && strcmp(tier, "gate") == 0 ? 2 : 1;
+#endif
+}
 
 static void node_world(struct world_node *n, uint64_t seed)
 {
@@ -29,7 +40,7 @@ void world_init(struct world *w, uint64_t seed, const struct worst_config *cfg)
     w->rng = seed * 2654435761u + 1;
     struct worst_config worst;
     if (world_worst != 0 && server_on_postgres) {
-        world_worst = WORLD_WORST_SEEDS; /* each step is a real one: one seed */
+        world_worst = world_worst_seeds(); /* each step is a real one: one seed */
     }
     worst_config_bad(&worst, seed * 1000 + world_worst);
     w->log = worst_log_create(w->env, world_worst != 0 ? &worst : cfg);
