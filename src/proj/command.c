@@ -106,8 +106,7 @@ static enum err check_next(struct projection *pr, const struct def *d, struct ec
     }
     struct run *building = run_building(pr);
     if (!pr->known) {
-        enum err e =
-            ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
+        enum err e = projection_not_open(pr, ec);
         ectx_hint(ec,
                   "leat projection show %.*s says why; what could never begin is deleted "
                   "(leat projection delete %.*s) and declared anew",
@@ -346,7 +345,7 @@ static enum err check_drop(struct projection *pr, struct proj_command *c)
         return ectx_fail(ec, ERR_NOT_FOUND, "'%.*s' has no version %u", STR(pr->name), version);
     }
     if (!pr->known) {
-        return ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
+        return projection_not_open(pr, ec);
     }
     if (version == pr->served) {
         enum err e = ectx_fail(ec, ERR_EXISTS, "version %u is the one that is served", version);

@@ -142,8 +142,7 @@ static void retry_next(struct retry *r)
 void parked_key_command(struct projection *pr, struct proj_command *c)
 {
     if (!pr->known && c->for_version == 0) {
-        answer(c, ectx_fail(&c->ec, ERR_NOT_READY, "the target of '%.*s' is not open yet",
-                            STR(pr->name)));
+        answer(c, projection_not_open(pr, &c->ec));
         return;
     }
     struct run *run = run_find(pr, c->for_version != 0 ? c->for_version : pr->served);

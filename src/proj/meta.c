@@ -176,15 +176,22 @@ enum err apply_name_is_free(const struct target_driver *driver, struct target_db
     return e;
 }
 
+enum { TABLE_NAME_SIZE = PROJ_NAME_MAX + 16 };
+
+static struct str table_name(const struct def *d, size_t table, char out[TABLE_NAME_SIZE])
+{
+    (void)snprintf(out, TABLE_NAME_SIZE, "%.*s__v%u", STR(d->tables[table].name), d->version);
+    return str_of(out);
+}
+
 /* What somebody else has made is neither written to nor dropped. */
 static enum err look_for_others(const struct target_driver *driver, struct target_db *db,
                                 const struct def *d, struct ectx *ec)
 {
     enum err e = ERR_OK;
     for (size_t i = 0; i < d->table_count && e == ERR_OK; i++) {
-        char name[PROJ_NAME_MAX + 16];
-        (void)snprintf(name, sizeof(name), "%.*s__v%u", STR(d->tables[i].name), d->version);
-        e = apply_name_is_free(driver, db, str_of(name), ec);
+        char name[TABLE_NAME_SIZE];
+        e = apply_name_is_free(driver, db, table_name(d, i, name), ec);
     }
     return e;
 }
@@ -202,9 +209,8 @@ static enum err look_for_tables(const struct target_driver *driver, struct targe
                            params, ARRAY_LEN(params), &count, ec);
     *began = count > 0;
     for (size_t i = 0; i < d->table_count && e == ERR_OK && *began; i++) {
-        char name[PROJ_NAME_MAX + 16];
-        (void)snprintf(name, sizeof(name), "%.*s__v%u", STR(d->tables[i].name), d->version);
-        const struct mapping_value table = {.kind = MAPPING_TEXT, .text = str_of(name)};
+        char name[TABLE_NAME_SIZE];
+        const struct mapping_value table = {.kind = MAPPING_TEXT, .text = table_name(d, i, name)};
         e = apply_ask(driver, db, driver->has_table, &table, 1, &count, ec);
         if (e == ERR_OK && count == 0) {
             e = ectx_fail(

@@ -442,6 +442,8 @@ MUST_USE enum err projection_library(struct proj *p, const struct target_driver 
 /* Its library is still to be found: without it, it is unusable. */
 MUST_USE enum err projection_create(struct proj *p, struct def *d, struct projection **out,
                                     struct ectx *ec);
+/* ERR_NOT_READY: what is served was not read yet. */
+enum err projection_not_open(const struct projection *pr, struct ectx *ec);
 bool projection_close_target(struct projection *pr); /* of one that is gone; true: it is closed */
 void projection_destroy(struct projection *pr);
 struct projection *projection_find(struct proj *p, struct str name);

@@ -105,6 +105,11 @@ static void close_readers(struct projection *pr)
     }
 }
 
+enum err projection_not_open(const struct projection *pr, struct ectx *ec)
+{
+    return ectx_fail(ec, ERR_NOT_READY, "the target of '%.*s' is not open yet", STR(pr->name));
+}
+
 static void close_run(struct work *w)
 {
     w->lane->pr->driver->close(w->lane->db);

@@ -69,8 +69,7 @@ function parse (message) {
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 
 // A call of the API: { status, body }. While leat cannot be reached, or says "later" (it starts, is busy, its disk is full),
-// it is tried again; appends have ids,
-// so an append whose answer was lost is not made twice.
+// it is tried again; appends have ids, so an append whose answer was lost is not made twice.
 async function call (method, path, body) {
   const ends = Date.now() + PATIENCE_MS
   for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {

@@ -42,10 +42,21 @@ static void refused(struct world *w, const char *target, const char *headers, co
     }
 }
 
-TEST(api_projections_and_views_have_limits)
+/* `count` has at most `most`: one more watch is refused, the last one that may be is not. */
+static void watch_at_most(struct world *w, size_t *count, size_t most, const char *why)
 {
     static const char *const sse = "Accept: text/event-stream\r\n";
     static const char *const poll = VIEW "/changes?wait=1ms";
+    *count += most;
+    refused(w, VIEW "/changes", sse, "\"too-many-open\"", why);
+    refused(w, poll, "", "\"too-many-open\"", why);
+    *count -= 1;
+    assert_int_equal(ask(w, "GET", poll, "", NULL), 200);
+    *count -= most - 1;
+}
+
+TEST(api_projections_and_views_have_limits)
+{
     struct world w;
     open_limited(&w);
     struct proj *p = w.proj;
@@ -70,19 +81,9 @@ TEST(api_projections_and_views_have_limits)
     assert_int_equal(ask(&w, "GET", read, "", NULL), 200);
     p->wait_count -= PROJ_WAITS_MAX - 1;
 
-    p->feed_count += FEEDS_MAX; /* other projections are watched */
-    refused(&w, VIEW "/changes", sse, "\"too-many-open\"", "64 projections are watched");
-    refused(&w, poll, "", "\"too-many-open\"", "64 projections are watched");
-    p->feed_count--;
-    assert_int_equal(ask(&w, "GET", poll, "", NULL), 200);
-    p->feed_count -= FEEDS_MAX - 1;
+    watch_at_most(&w, &p->feed_count, FEEDS_MAX, "64 projections are watched"); /* by others */
     assert_int_equal(p->watch_count, 0);
-    p->watch_count += PROJ_WATCHES_MAX;
-    refused(&w, VIEW "/changes", sse, "\"too-many-open\"", "1000 watch already");
-    refused(&w, poll, "", "\"too-many-open\"", "1000 watch already");
-    p->watch_count--;
-    assert_int_equal(ask(&w, "GET", poll, "", NULL), 200);
-    p->watch_count -= PROJ_WATCHES_MAX - 1;
+    watch_at_most(&w, &p->watch_count, PROJ_WATCHES_MAX, "1000 watch already");
     assert_int_equal(p->watch_count, 0);
 
     const size_t others = PROJ_MAX - p->count;

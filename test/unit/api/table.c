@@ -101,21 +101,28 @@ TEST(api_problems_are_fit_for_a_page)
     }
 }
 
+/* The document, in memory that the caller gives back. */
+static const struct json *document(const struct api_services *s, struct arena *a, struct buf *b)
+{
+    struct json *v = NULL;
+    struct ectx ec = {0};
+    arena_init(a, 16u << 20);
+    buf_init(b, 4u << 20);
+    api_openapi_write(s, b);
+    assert_false(buf_failed(b));
+    if (json_parse(buf_str(b), NULL, a, &v, &ec) != ERR_OK) {
+        fail_msg("%s", ec.text);
+    }
+    return v;
+}
+
 TEST(api_the_document_is_json_and_has_every_route)
 {
     const struct api_services s = everything();
     const struct api_resource *res;
     struct arena a;
     struct buf b;
-    struct json *v = NULL;
-    struct ectx ec = {0};
-    arena_init(&a, 16u << 20);
-    buf_init(&b, 4u << 20);
-    api_openapi_write(&s, &b);
-    assert_false(buf_failed(&b));
-    if (json_parse(buf_str(&b), NULL, &a, &v, &ec) != ERR_OK) {
-        fail_msg("%s", ec.text);
-    }
+    const struct json *v = document(&s, &a, &b);
     const struct json *paths = json_get(v, "paths");
     for (size_t i = 0; (res = api_resource_at(&s, i)) != NULL; i++) {
         for (size_t j = 0; j < res->route_count; j++) {
@@ -151,11 +158,7 @@ TEST(api_the_document_has_every_member_that_is_taken)
     const struct api_services s = everything();
     struct arena a;
     struct buf b;
-    struct json *v = NULL;
-    arena_init(&a, 16u << 20);
-    buf_init(&b, 4u << 20);
-    api_openapi_write(&s, &b);
-    assert_int_equal(json_parse(buf_str(&b), NULL, &a, &v, NULL), ERR_OK);
+    const struct json *v = document(&s, &a, &b);
     const struct json *schemas = json_get(json_get(v, "components"), "schemas");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct json *all = json_get(json_get(schemas, rows[i].schema), "properties");
@@ -225,11 +228,7 @@ TEST(api_the_document_says_that_kafka_has_no_order_of_all_events)
     const struct api_services s = everything();
     struct arena a;
     struct buf b;
-    struct json *v = NULL;
-    arena_init(&a, 16u << 20);
-    buf_init(&b, 4u << 20);
-    api_openapi_write(&s, &b);
-    assert_int_equal(json_parse(buf_str(&b), NULL, &a, &v, NULL), ERR_OK);
+    const struct json *v = document(&s, &a, &b);
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         const struct json *get = json_get(json_get(json_get(v, "paths"), paths[i]), "get");
         int found = 0;

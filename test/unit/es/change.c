@@ -10,15 +10,8 @@ static void change_done(struct es_stream_change *c)
 
 static enum es_problem go(struct es_world *w, struct es_stream_change *c)
 {
-    bool done = false;
     c->stream = STR_LIT("order-1");
-    c->arena = &w->arena;
-    c->done = change_done;
-    c->ctx = &done;
-    es_stream_change(w->es, c);
-    es_world_settle(w);
-    assert_true(done);
-    return c->problem;
+    return es_world_change(w, c);
 }
 
 static enum es_problem truncate_to(struct es_world *w, uint64_t before)

@@ -92,6 +92,23 @@ void es_world_settle(struct es_world *w)
     fail_msg("does not settle");
 }
 
+static void change_done(struct es_stream_change *c)
+{
+    *(bool *)c->ctx = true;
+}
+
+enum es_problem es_world_change(struct es_world *w, struct es_stream_change *c)
+{
+    bool done = false;
+    c->arena = &w->arena;
+    c->done = change_done;
+    c->ctx = &done;
+    es_stream_change(w->es, c);
+    es_world_settle(w);
+    assert_true(done);
+    return c->problem;
+}
+
 void es_world_flush(struct es_world *w)
 {
     assert_int_equal(es_covered_tell(w->es, true), ERR_OK);

@@ -58,6 +58,8 @@ void es_shot_free(struct es_shot *s);
  * the problem's code. */
 const char *es_world_append(struct es_world *w, const char *stream, const char *expected,
                             const char *ids);
+/* Waits for the end of a change, in the world's memory; asserts that it came. */
+enum es_problem es_world_change(struct es_world *w, struct es_stream_change *c);
 const char *es_shot_said(const struct es_shot *s);
 
 #endif

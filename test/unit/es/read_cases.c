@@ -42,21 +42,9 @@ static void page_free(struct es_world *w, struct page *p)
     arena_deinit(&p->arena);
 }
 
-static void change_done(struct es_stream_change *c)
-{
-    *(bool *)c->ctx = true;
-}
-
 static enum es_problem change(struct es_world *w, struct es_stream_change c)
 {
-    bool done = false;
-    c.arena = &w->arena;
-    c.done = change_done;
-    c.ctx = &done;
-    es_stream_change(w->es, &c);
-    es_world_settle(w);
-    assert_true(done);
-    return c.problem;
+    return es_world_change(w, &c);
 }
 
 static enum es_problem snapshot(struct es_world *w, const char *stream, uint64_t revision,
@@ -333,15 +321,8 @@ TEST(the_first_revision_by_age_is_found)
                                      .stream = STR_LIT("a-1"),
                                      .set_max_age = true,
                                      .max_age_ms = age};
+        assert_int_equal(es_world_change(&w, &c), ES_OK);
         bool done = false;
-        c.arena = &w.arena;
-        c.done = change_done;
-        c.ctx = &done;
-        es_stream_change(w.es, &c);
-        es_world_settle(&w);
-        assert_true(done);
-        assert_int_equal(c.problem, ES_OK);
-        done = false;
         struct es_stream_get g = {
             .stream = c.stream, .arena = &w.arena, .done = get_done, .ctx = &done};
         es_stream_get(w.es, &g);
